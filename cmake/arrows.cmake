@@ -1,0 +1,12 @@
+# Fails when a source of FOLDER includes a header of a folder that is not in ALLOWED (comma-separated).
+string(REPLACE "," ";" allowed "${ALLOWED}")
+file(GLOB_RECURSE sources ${ROOT}/${FOLDER}/*.cpp ${ROOT}/${FOLDER}/*.hpp)
+foreach(source ${sources})
+  file(STRINGS ${source} lines REGEX "^#include [\"<](config|protocol|router|pool|proxy)/")
+  foreach(line ${lines})
+    string(REGEX REPLACE "^#include [\"<]([a-z]+)/.*" "\\1" target "${line}")
+    if(NOT target IN_LIST allowed)
+      message(FATAL_ERROR "${source}: ${line}\n  ${FOLDER}/ may include only from: ${ALLOWED} (docs/architecture.md)")
+    endif()
+  endforeach()
+endforeach()

@@ -1,0 +1,1 @@
+// Gives a folder without sources something to archive.

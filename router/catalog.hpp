@@ -1,0 +1,60 @@
+#pragma once
+// What the router knows of the servers' catalogs: an immutable value, read by proxy/control, replaced after DDL.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace ringway::router {
+
+/// Family of a shard key's type; decides its canonical text, and so which keys are equal.
+enum class key_type : std::uint8_t { integer, numeric, text, bpchar, uuid, bytea, date, timestamp, timestamptz, boolean, unsupported };
+
+struct catalog_column {
+    std::string name;
+    std::uint32_t type_oid = 0;
+    key_type type = key_type::unsupported;
+    bool nondeterministic_collation = false;
+    bool has_default = false;
+};
+
+struct catalog_relation {
+    std::string schema, name;
+    char kind = 'r';                ///< pg_class.relkind
+    bool temporary = false;
+    bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
+    std::vector<catalog_column> columns;
+    std::string view_definition;    ///< pg_get_viewdef, for views; parsed by make_catalog
+    bool view_writes = false;       ///< derived: reads through it may run something volatile
+    std::vector<std::string> view_tables;  ///< derived: "schema.name" of what it reads, transitively
+};
+
+/// One pg_proc row that matters. A name is volatile here when any overload of it is.
+struct catalog_function {
+    std::string schema, name;
+    bool is_volatile = false;
+};
+
+/// Immutable after make_catalog. `version` grows with each refresh.
+struct catalog {
+    std::uint64_t version = 0;
+    std::vector<catalog_function> functions;
+    std::unordered_set<std::string> volatile_operators;   ///< operator symbols any of whose functions is volatile (not built in)
+    std::unordered_set<std::string> volatile_cast_types;  ///< type names a cast to or from which runs a volatile function, domains with volatile checks
+    std::unordered_map<std::string, catalog_relation> relations;  ///< by "schema.name"
+    std::string default_search_path = "\"$user\", public";
+
+    /// Derived by make_catalog: name -> schemas in which it is volatile / known at all.
+    std::unordered_map<std::string, std::vector<std::string>> volatile_functions;
+    std::unordered_set<std::string> known_functions;      ///< by bare name
+};
+
+/// Completes the derived members (parses view definitions, resolves volatility through views, to a fixed point).
+catalog make_catalog(catalog raw);
+
+}  // namespace ringway::router

@@ -1,0 +1,54 @@
+#pragma once
+// Plans by shape: a level for each worker (no lock), over one shared by all, so that a shape is parsed once in the process.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "router/plan.hpp"
+
+namespace ringway::router {
+
+struct plan_counters {
+    std::atomic<std::uint64_t> hits{0}, misses{0}, parses{0}, evictions{0}, uncacheable{0};
+};
+
+/// Shared by all workers; bounded by entries (least recently used leaves). Thread-safe.
+class shared_plans {
+public:
+    explicit shared_plans(std::size_t max_entries);
+    ~shared_plans();
+    /// Finds or makes the plan of a shape. `text` is parsed only when the shape is new for this context.
+    std::shared_ptr<const plan> get(const shape& of, std::string_view text, const plan_context& context);
+    plan_counters& counters() noexcept;
+    /// A copy for SHOW PLANS.
+    std::vector<std::shared_ptr<const plan>> list() const;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+/// One worker's front of shared_plans. Not thread-safe. A hit neither locks nor allocates.
+class plan_cache {
+public:
+    explicit plan_cache(shared_plans& shared, std::size_t max_entries = 4096);
+    ~plan_cache();
+    struct found {
+        const router::plan* plan = nullptr;      ///< valid until the next call; take `hold()` to keep it
+        router::shape shape;                     ///< valid until the next call
+    };
+    found find(std::string_view text, const plan_context& context);
+    std::shared_ptr<const plan> hold(const found& what) const;
+
+private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace ringway::router

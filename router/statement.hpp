@@ -1,0 +1,138 @@
+#pragma once
+// One dialect-neutral statement: what a parser found out about an SQL text. No catalog, no topology: only the text.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringway::router {
+
+enum class verb : std::uint8_t {
+    empty, select, insert, update, delete_, merge, copy_from, copy_to,
+    begin, commit, rollback, savepoint, release, rollback_to, prepare_transaction, commit_prepared, rollback_prepared,
+    set, reset, show, discard, prepare, execute, deallocate, declare_cursor, fetch, close_cursor,
+    listen, unlisten, notify, call, do_block, explain, lock_table, truncate, ddl, load_library, set_constraints,
+    maintenance,  ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ALTER SYSTEM: outside of transactions, on the primary
+    other
+};
+
+/// Bytes of the statement's text.
+struct span32 {
+    std::uint32_t offset = 0, length = 0;
+};
+
+/// Where a value comes from when the statement runs.
+struct value_source {
+    enum class from : std::uint8_t { literal, parameter, null, constant, unknown } what = from::unknown;
+    std::uint32_t index = 0;   ///< of the literal in shape::literals; of the parameter, 0-based ($1 is 0)
+    bool negated = false;      ///< a minus sign stands before the literal
+    std::string constant;      ///< for `constant`: a folded value (TRUE, 1 + 1), as text
+    std::string cast;          ///< type name the source is cast to explicitly ("int4"), else empty
+    bool array = false;        ///< an array whose elements are the values: = ANY($1), = ANY('{1,2}')
+};
+
+/// What a statement does to the session beyond its rows. Takes place when its CommandComplete arrives.
+struct effect {
+    enum class kind : std::uint8_t {
+        set,            ///< SET [SESSION] name = values; also SET TIME ZONE, NAMES, ROLE, SESSION AUTHORIZATION, SESSION CHARACTERISTICS
+        set_local,      ///< SET LOCAL, SET TRANSACTION
+        reset,          ///< RESET name, SET name TO DEFAULT
+        reset_all,
+        set_config,     ///< SELECT set_config(name, value, is_local): the value is known only from the sources
+        settings_unknown,  ///< may have set anything (DO, CALL, a function of the users'): compare pg_settings before the connection goes back
+        pin,            ///< `pin` says why
+        unpin_listen,   ///< UNLISTEN *
+        unpin_locks,    ///< pg_advisory_unlock_all()
+        discard_all, discard_plans, discard_temp, discard_sequences,
+        prepare,        ///< SQL PREPARE: `name`, `body` (the statement to prepare), `types`
+        execute,        ///< SQL EXECUTE: `name`, `name_span`
+        deallocate,     ///< `name`; empty: ALL
+        catalog_changed ///< DDL: refresh catalogs, count as a write
+    } what;
+    std::string name;                   ///< setting (lower case), prepared statement, savepoint
+    span32 name_span;                   ///< where the name stands in the text
+    span32 body;                        ///< for prepare: the statement after AS; for set: the text after TO or =
+    std::vector<value_source> values;   ///< for set and set_config; identifiers come as constants
+    std::string pin;                    ///< "temporary table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
+};
+
+struct table_ref {
+    std::string schema, name, alias;    ///< alias is empty when none; names as the server folds them
+    bool written = false;
+};
+
+struct column_ref {
+    std::string table;                  ///< alias or name as written; empty when not qualified
+    std::string column;
+};
+
+/// column = value (or IN / = ANY of values), true for every row the block lets through.
+struct key_test {
+    column_ref column;
+    std::vector<value_source> values;   ///< one: equality; several: IN
+};
+/// left = right, from WHERE or an inner join's ON.
+struct column_equality {
+    column_ref left, right;
+};
+
+/// One level of a query: a SELECT, an INSERT ... SELECT's source, a subquery, a CTE, an UPDATE.
+struct query_block {
+    std::vector<table_ref> tables;
+    std::vector<key_test> tests;
+    std::vector<column_equality> equalities;
+    std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations
+    bool exact = true;                  ///< false: something here the analysis does not understand; not routable by key
+};
+
+/// INSERT ... VALUES: where each row's columns come from.
+struct insert_rows {
+    table_ref table;
+    std::vector<std::string> columns;   ///< empty: the table's own order
+    std::vector<std::vector<value_source>> rows;  ///< `unknown` for an expression, `null` for NULL; DEFAULT is unknown with constant "default"
+    bool from_select = false;
+};
+
+struct routing_hint {
+    enum class role_wish : std::uint8_t { none, primary, replica } role = role_wish::none;
+    std::string shard;                  ///< /* ringway: shard=s1 */
+    std::string unknown;                ///< a hint that could not be read: a clear error
+};
+
+/// One statement of a text.
+struct statement {
+    router::verb verb = verb::other;
+    span32 where;                       ///< its bytes, without the semicolon
+    bool writes = false;                ///< by its syntax: a data-changing or DDL statement, a writing CTE, EXPLAIN ANALYZE of one
+    bool locks_rows = false;            ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
+    bool read_only_begin = false;       ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
+    bool chain = false;                 ///< COMMIT AND CHAIN
+    bool explain_route = false;         ///< EXPLAIN (ROUTE) ...: answered here
+    bool copy_stdin_or_stdout = false;  ///< moves data over this connection
+    std::string name;                   ///< savepoint, cursor, setting of SHOW, channel
+    std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
+    std::vector<std::string> operators;
+    std::vector<std::string> cast_types;
+    std::vector<effect> effects;
+    query_block block;
+    std::optional<insert_rows> insert;
+    std::vector<column_ref> updated_columns;   ///< SET targets of UPDATE and ON CONFLICT DO UPDATE
+    std::vector<span32> updated_value_spans;
+};
+
+/// What a parser returns. When `error` is not empty the server will report the syntax error: the text goes to it unchanged.
+struct analysis {
+    std::vector<statement> statements;
+    routing_hint hint;
+    std::uint16_t parameters = 0;       ///< highest $n
+    std::string error;
+    std::int32_t error_position = -1;
+};
+
+/// Parses PostgreSQL's SQL with libpg_query. Thread-safe. Literals are found by the shape lexer's offsets.
+analysis parse_postgres(std::string_view text);
+
+}  // namespace ringway::router
