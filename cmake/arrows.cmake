@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Fails when a source of FOLDER includes a header of a folder that is not in ALLOWED (comma-separated).
 string(REPLACE "," ";" allowed "${ALLOWED}")
 file(GLOB_RECURSE sources ${ROOT}/${FOLDER}/*.cpp ${ROOT}/${FOLDER}/*.hpp)
