@@ -1,0 +1,97 @@
+#include "pool/prepared.hpp"
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+
+namespace ringway::pool {
+
+namespace {
+
+std::atomic<std::uint64_t> next_id{1};
+
+prepared_ref make(std::string_view query, std::string_view types) {
+    auto made = std::make_shared<prepared>();
+    made->id = next_id.fetch_add(1, std::memory_order_relaxed);
+    made->name = "_ringway_" + std::to_string(made->id);
+    made->query = query;
+    made->types = types;
+    return made;
+}
+
+/// All shared statements alive, by text and types.
+struct shared_table {
+    std::mutex lock;
+    std::unordered_multimap<std::size_t, std::weak_ptr<const prepared>> by_hash;
+    std::size_t sweep_at = 4096;
+};
+
+shared_table& table() {
+    static shared_table the;
+    return the;
+}
+
+}  // namespace
+
+prepared_ref lone_prepared(std::string_view query, std::string_view types) { return make(query, types); }
+
+prepared_ref share_prepared(std::string_view query, std::string_view types) {
+    const std::size_t hash = std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1);
+    auto& all = table();
+    const std::lock_guard guard(all.lock);
+    auto [from, to] = all.by_hash.equal_range(hash);
+    while (from != to) {
+        auto alive = from->second.lock();
+        if (!alive) {
+            from = all.by_hash.erase(from);
+            continue;
+        }
+        if (alive->query == query && alive->types == types) return alive;
+        ++from;
+    }
+    auto made = make(query, types);
+    all.by_hash.emplace(hash, made);
+    if (all.by_hash.size() > all.sweep_at) {
+        std::erase_if(all.by_hash, [](const auto& entry) { return entry.second.expired(); });
+        all.sweep_at = 2 * all.by_hash.size() + 4096;
+    }
+    return made;
+}
+
+bool prepared_set::touch(const prepared& what) {
+    const auto it = where_.find(what.id);
+    if (it == where_.end()) return false;
+    if (it->second != order_.begin()) order_.splice(order_.begin(), order_, it->second);
+    return true;
+}
+
+void prepared_set::add(prepared_ref what) {
+    if (touch(*what)) return;
+    bytes_ += what->bytes();
+    const auto id = what->id;
+    order_.push_front(std::move(what));
+    where_.emplace(id, order_.begin());
+}
+
+void prepared_set::remove(const prepared& what) {
+    const auto it = where_.find(what.id);
+    if (it == where_.end()) return;
+    bytes_ -= (*it->second)->bytes();
+    order_.erase(it->second);
+    where_.erase(it);
+}
+
+void prepared_set::clear() {
+    order_.clear();
+    where_.clear();
+    bytes_ = 0;
+}
+
+prepared_ref prepared_set::evict(std::size_t limit) {
+    if (bytes_ <= limit || order_.size() < 2) return nullptr;
+    auto oldest = order_.back();
+    remove(*oldest);
+    return oldest;
+}
+
+}  // namespace ringway::pool

@@ -1,0 +1,47 @@
+#pragma once
+// Prepared statements as server connections know them: one name for one text with one list of parameter types, in the whole process.
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace ringway::pool {
+
+/// Immutable, shared by all sessions that prepared the same. `name` is what servers know it by.
+struct prepared {
+    std::uint64_t id = 0;
+    std::string name;    ///< "_ringway_<id>"
+    std::string query;
+    std::string types;   ///< parameter type OIDs as on the wire
+    std::size_t bytes() const { return query.size() + types.size() + 512; }
+};
+using prepared_ref = std::shared_ptr<const prepared>;
+
+/// The one object for this text and these types. Thread-safe.
+prepared_ref share_prepared(std::string_view query, std::string_view types);
+/// An object of its own, never shared: for an unnamed statement and for SQL-level PREPARE.
+prepared_ref lone_prepared(std::string_view query, std::string_view types);
+
+/// Which prepared statements one server connection has, in order of last use, bounded by bytes.
+class prepared_set {
+public:
+    bool touch(const prepared& what);               ///< true: it is there (and now the newest)
+    void add(prepared_ref what);
+    void remove(const prepared& what);
+    void clear();
+    /// The oldest statement while the set is above `limit` bytes and holds more than one; it is taken out.
+    prepared_ref evict(std::size_t limit);
+    std::size_t size() const noexcept { return order_.size(); }
+    std::size_t bytes() const noexcept { return bytes_; }
+
+private:
+    std::list<prepared_ref> order_;                 ///< newest first
+    std::unordered_map<std::uint64_t, std::list<prepared_ref>::iterator> where_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace ringway::pool
