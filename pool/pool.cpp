@@ -1,0 +1,405 @@
+#include "pool/pool.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "protocol/postgres/frame.hpp"
+
+namespace ringway::pool {
+
+namespace asio = boost::asio;
+using steady = std::chrono::steady_clock;
+
+namespace {
+
+/// A waiter of the server's own worker is served before an older one elsewhere, when it has waited at most this much less:
+/// moving a connection to another thread costs more than that.
+constexpr auto near_enough = std::chrono::microseconds(500);
+constexpr auto longest_backoff = std::chrono::seconds(15);
+
+std::atomic<std::uint64_t> next_server_id{1};
+
+/// Moves an idle connection to another worker; to be called on the one it is on.
+void move_to(const server_ref& what, worker_link& to) {
+    const int descriptor = what->link.release();
+    what->on = &to;
+    what->link.adopt(*to.io, descriptor);
+}
+
+}  // namespace
+
+// ---- server ---------------------------------------------------------------------------------------------------------
+
+void server::wire_readable(wire&) {
+    if (user)
+        user->server_readable(*this);
+    else
+        home->idle_spoke(*this);
+}
+void server::wire_drained(wire&) {
+    if (user) user->server_drained(*this);
+}
+void server::wire_broken(wire&) {
+    if (user)
+        user->server_broken(*this);
+    else
+        home->idle_spoke(*this);
+}
+
+// ---- pool -----------------------------------------------------------------------------------------------------------
+
+pool::pool(pool_name name, std::shared_ptr<const server_target> target, config::pool_limits limits, login_report report)
+    : name_(std::move(name)), report_(std::move(report)), target_(std::move(target)), limits_(limits) {}
+
+std::deque<server_ref>& pool::idle_of(worker_link& on) {
+    if (idle_.size() <= on.index) {
+        idle_.resize(on.index + 1u);
+        workers_.resize(on.index + 1u, nullptr);
+    }
+    workers_[on.index] = &on;
+    return idle_[on.index];
+}
+
+bool pool::keeps(const server& which) const {
+    return !which.doomed && which.target == target_ &&
+           (limits_.lifetime.count() == 0 || steady::now() - which.connected < limits_.lifetime) &&
+           idle_count_ + leased_ + login_ < limits_.size + limits_.reserve;
+}
+
+bool pool::may_open() const {
+    const auto all = idle_count_ + leased_ + login_;
+    const auto now = steady::now();
+    if (now < retry_at_) return false;
+    if (all < limits_.size) return true;
+    return !waits_.empty() && limits_.reserve > 0 && all < limits_.size + limits_.reserve &&
+           now - waits_.front().since >= limits_.reserve_after;
+}
+
+server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
+    const std::lock_guard guard(lock_);
+    auto& mine = idle_of(on);
+    if (!paused_ && waits_.empty() && !mine.empty()) {
+        auto got = std::move(mine.back());
+        mine.pop_back();
+        --idle_count_;
+        ++leased_;
+        return got;
+    }
+    who->ticket_ = next_ticket_++;
+    who->since_ = steady::now();
+    waits_.push_back({who, who->ticket_, who->since_});
+    // A server that has just refused us is not asked again before the back-off ends: tell the client now, it may go elsewhere.
+    if (last_failure_ && idle_count_ + leased_ + login_ == 0 && steady::now() < retry_at_)
+        fail_all(*last_failure_);
+    else
+        serve();
+    return nullptr;
+}
+
+bool pool::cancel_wait(waiter& who) {
+    const std::lock_guard guard(lock_);
+    const auto ticket = std::exchange(who.ticket_, 0);
+    const auto before = waits_.size();
+    waits_.remove_if([&](const wait& entry) { return entry.who.get() == &who && entry.ticket == ticket; });
+    return waits_.size() != before;
+}
+
+server_ref pool::any_idle() {
+    for (auto& list : idle_)
+        if (!list.empty()) {
+            auto got = std::move(list.back());
+            list.pop_back();
+            --idle_count_;
+            return got;
+        }
+    return nullptr;
+}
+
+void pool::serve() {
+    while (!paused_ && !waits_.empty()) {
+        auto& first = waits_.front();
+        auto& near = idle_of(first.who->waiter_home());
+        server_ref got;
+        if (!near.empty()) {
+            got = std::move(near.back());
+            near.pop_back();
+            --idle_count_;
+        } else {
+            got = any_idle();
+        }
+        if (!got) {
+            if (login_ < waits_.size() && may_open()) {
+                start_login(first.who->waiter_home());
+                continue;
+            }
+            return;
+        }
+        auto to = std::move(first);
+        waits_.pop_front();
+        deliver(std::move(to), std::move(got));
+    }
+}
+
+void pool::deliver(wait to, server_ref what) {
+    ++leased_;
+    auto& home = to.who->waiter_home();
+    const auto arrive = [self = shared_from_this(), to, what] {
+        if (to.who->ticket_ != to.ticket || what->doomed) {
+            if (to.who->ticket_ == to.ticket) {   // still waiting: it goes back to the front of the queue
+                const std::lock_guard guard(self->lock_);
+                self->waits_.push_front(to);
+            }
+            return self->give_back(what);
+        }
+        to.who->ticket_ = 0;
+        to.who->leased(what);
+    };
+    if (what->on == &home) {
+        asio::post(*home.io, arrive);
+        return;
+    }
+    asio::post(*what->on->io, [what, &home, arrive] {
+        if (!what->doomed) move_to(what, home);
+        asio::post(*home.io, arrive);
+    });
+}
+
+void pool::fail_all(const config::fault& why) {
+    for (auto& entry : std::exchange(waits_, {})) {
+        asio::post(*entry.who->waiter_home().io, [entry, why] {
+            if (entry.who->ticket_ != entry.ticket) return;
+            entry.who->ticket_ = 0;
+            entry.who->lease_failed(why);
+        });
+    }
+}
+
+std::list<pool::wait>::iterator pool::next_for(const worker_link& on) {
+    auto first = waits_.begin();
+    if (&first->who->waiter_home() == &on) return first;
+    for (auto it = std::next(first); it != waits_.end() && it->since - first->since <= near_enough; ++it)
+        if (&it->who->waiter_home() == &on) return it;
+    return first;
+}
+
+void pool::give_back(server_ref back) {
+    back->user = nullptr;
+    back->client_id = 0;
+    std::unique_lock held(lock_);
+    --leased_;
+    if (!keeps(*back) || back->link.broken() || !back->link.is_open()) {
+        serve();
+        held.unlock();
+        back->link.close_after_write();
+        return;
+    }
+    back->last_used = steady::now();
+    if (!paused_ && !waits_.empty()) {
+        const auto next = next_for(*back->on);
+        auto to = std::move(*next);
+        waits_.erase(next);
+        deliver(std::move(to), std::move(back));
+        return;
+    }
+    idle_of(*back->on).push_back(back);
+    ++idle_count_;
+    held.unlock();
+    back->link.want_read();
+}
+
+void pool::discard(server_ref gone) {
+    gone->doomed = true;
+    gone->user = nullptr;
+    gone->link.close_after_write();
+    const std::lock_guard guard(lock_);
+    --leased_;
+    serve();
+}
+
+void pool::start_login(worker_link& on) {
+    ++login_;
+    asio::post(*on.io, [self = shared_from_this(), &on, target = target_] {
+        auto work = log_in(*on.io, target);
+        asio::co_spawn(*on.io, std::move(work), [self, &on, target](const std::exception_ptr& thrown, server_login login) {
+            if (thrown) login.failure = config::fault{config::fault_kind::cannot_connect, "cannot log in to server " + target->address.text(), {}, {}};
+            self->login_done(on, std::move(login), target);
+        });
+    });
+}
+
+void pool::login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used) {
+    if (login.ok()) {
+        auto made = std::make_shared<server>();
+        made->home = shared_from_this();
+        made->on = &on;
+        made->target = used;
+        made->id = next_server_id.fetch_add(1, std::memory_order_relaxed);
+        made->pid = login.pid;
+        made->key = std::move(login.key);
+        made->parameters = std::move(login.parameters);
+        made->connected = made->last_used = steady::now();
+        made->link.open(std::move(*login.socket), made.get());
+        if (login.tls) made->link.start_tls(std::move(login.tls));
+        {
+            const std::lock_guard guard(lock_);
+            --login_;
+            ++leased_;
+            failures_ = 0;
+            retry_at_ = {};
+            last_failure_.reset();
+        }
+        report_(name_.node, true, {});
+        give_back(std::move(made));
+        return;
+    }
+    report_(name_.node, !login.server_sqlstate.empty() && login.server_sqlstate.substr(0, 2) != "57", login.failure->message);
+    const std::lock_guard guard(lock_);
+    --login_;
+    const auto pause = std::min<steady::duration>(longest_backoff, limits_.login_backoff * (1u << std::min(failures_, 6u)));
+    ++failures_;
+    retry_at_ = steady::now() + pause;
+    last_failure_ = login.failure;
+    if (idle_count_ + leased_ + login_ == 0) fail_all(*login.failure);
+}
+
+void pool::change(std::shared_ptr<const server_target> target, config::pool_limits limits) {
+    const std::lock_guard guard(lock_);
+    target_ = std::move(target);
+    limits_ = limits;
+    retry_at_ = {};
+    last_failure_.reset();
+    serve();
+}
+
+void pool::learn(const server_secret& secret) {
+    const std::lock_guard guard(lock_);
+    if (!target_->secret.password.empty()) return;
+    if (target_->secret.scram_client_key == secret.scram_client_key && target_->secret.password == secret.password) return;
+    auto next = std::make_shared<server_target>(*target_);
+    next->secret = secret;
+    // Connections opened with the old keys stay: they are the same user's.
+    for (auto& list : idle_)
+        for (auto& each : list) each->target = next;
+    target_ = std::move(next);
+    retry_at_ = {};
+}
+
+void pool::pause(bool on) {
+    const std::lock_guard guard(lock_);
+    paused_ = on;
+    if (!on) serve();
+}
+
+void pool::tend(worker_link& on, steady::time_point now) {
+    std::vector<server_ref> old;
+    {
+        const std::lock_guard guard(lock_);
+        auto& mine = idle_of(on);
+        for (auto it = mine.begin(); it != mine.end();) {
+            const auto& each = **it;
+            const bool stale = each.target != target_ || each.doomed ||
+                               (limits_.lifetime.count() > 0 && now - each.connected >= limits_.lifetime) ||
+                               idle_count_ + leased_ > limits_.size + limits_.reserve;
+            const bool spare = limits_.idle_timeout.count() > 0 && now - each.last_used >= limits_.idle_timeout &&
+                               idle_count_ + leased_ > limits_.min_idle;
+            if (stale || spare) {
+                old.push_back(std::move(*it));
+                it = mine.erase(it);
+                --idle_count_;
+            } else {
+                ++it;
+            }
+        }
+        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_ && !paused_) start_login(on);
+        serve();
+    }
+    for (auto& each : old) each->link.close_after_write();
+}
+
+void pool::close_idle_of(worker_link& on) {
+    std::deque<server_ref> mine;
+    {
+        const std::lock_guard guard(lock_);
+        mine.swap(idle_of(on));
+        idle_count_ -= static_cast<std::uint32_t>(mine.size());
+    }
+    for (auto& each : mine) {
+        std::string bye{'X', 0, 0, 0, 4};
+        each->link.write(bye);
+        each->link.close_after_write();
+    }
+}
+
+void pool::idle_spoke(server& which) {
+    namespace pg = protocol::postgres;
+    // Notices and parameter changes are read and dropped; an end, an error or half a message ends the connection.
+    std::string_view bytes;
+    for (;;) {
+        const auto got = which.link.read(bytes);
+        if (got == wire::got::would_block) {
+            which.link.want_read();
+            return;
+        }
+        bool fine = got == wire::got::bytes;
+        while (fine && !bytes.empty()) {
+            pg::frame_header header;
+            fine = pg::read_header(bytes, header) == pg::header_state::ready && bytes.size() >= header.total() &&
+                   (header.type == 'N' || header.type == 'S' || header.type == 'A');
+            if (!fine) break;
+            if (header.type == 'S') {
+                pg::reader in(bytes.substr(pg::header_size, header.body()));
+                const auto name = in.text(), value = in.text();
+                for (auto& entry : which.parameters)
+                    if (entry.first == name) entry.second = value;
+            }
+            bytes.remove_prefix(header.total());
+        }
+        if (fine) continue;
+        which.doomed = true;
+        server_ref gone;
+        {
+            const std::lock_guard guard(lock_);
+            auto& mine = idle_of(*which.on);
+            const auto it = std::find_if(mine.begin(), mine.end(), [&](const auto& each) { return each.get() == &which; });
+            if (it != mine.end()) {
+                gone = std::move(*it);
+                mine.erase(it);
+                --idle_count_;
+            }
+        }
+        if (gone) gone->link.close();
+        return;
+    }
+}
+
+std::shared_ptr<const server_target> pool::target() const {
+    const std::lock_guard guard(lock_);
+    return target_;
+}
+
+config::pool_limits pool::limits() const {
+    const std::lock_guard guard(lock_);
+    return limits_;
+}
+
+pool_figures pool::figures() const {
+    const std::lock_guard guard(lock_);
+    pool_figures out{idle_count_, leased_, login_, static_cast<std::uint32_t>(waits_.size()), limits_.size, 0, paused_};
+    if (!waits_.empty()) out.longest_wait_seconds = std::chrono::duration<double>(steady::now() - waits_.front().since).count();
+    return out;
+}
+
+std::vector<server_ref> pool::idle_on(const worker_link& on) const {
+    const std::lock_guard guard(lock_);
+    if (idle_.size() <= on.index) return {};
+    return {idle_[on.index].begin(), idle_[on.index].end()};
+}
+
+bool pool::unused() const {
+    const std::lock_guard guard(lock_);
+    return idle_count_ + leased_ + login_ == 0 && waits_.empty();
+}
+
+}  // namespace ringway::pool

@@ -1,0 +1,120 @@
+#pragma once
+// The server connections of one (node, user, database), shared by all workers, first come first served.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fault.hpp"
+#include "config/settings.hpp"
+#include "pool/server.hpp"
+#include "pool/server_login.hpp"
+
+namespace ringway::pool {
+
+/// Somebody who wants a lease. A session is one; it waits in at most one pool at a time.
+class waiter {
+public:
+    virtual ~waiter() = default;
+    virtual worker_link& waiter_home() = 0;
+    /// On its worker. Exactly one of the two follows acquire(), unless it was cancelled.
+    virtual void leased(server_ref got) = 0;
+    virtual void lease_failed(const config::fault& why) = 0;
+
+private:
+    friend class pool;
+    std::chrono::steady_clock::time_point since_{};
+    std::uint64_t ticket_ = 0;     ///< of the current wait; 0: none
+};
+
+struct pool_name {
+    std::string cluster, shard, user;   ///< user as clients name it
+    config::endpoint node;
+    friend bool operator==(const pool_name&, const pool_name&) = default;
+};
+
+struct pool_figures {
+    std::uint32_t idle = 0, leased = 0, login = 0, waiting = 0, size = 0;
+    double longest_wait_seconds = 0;
+    bool paused = false;
+};
+
+/// Told of the outcome of logins, for the node's breaker. Called on a worker.
+using login_report = std::function<void(const config::endpoint& node, bool ok, const std::string& why)>;
+
+/// Thread-safe. Lives as long as a session or a server connection refers to it.
+class pool : public std::enable_shared_from_this<pool> {
+public:
+    pool(pool_name name, std::shared_ptr<const server_target> target, config::pool_limits limits, login_report report);
+
+    /// An idle connection of this worker at once, else null and `who` is told later: oldest wait first, over all workers.
+    server_ref acquire(const std::shared_ptr<waiter>& who, worker_link& on);
+    /// Ends a wait. False: the answer is already on its way (leased() will come).
+    bool cancel_wait(waiter& who);
+    /// Gives a clean connection back, on its worker. It goes to the oldest waiter or becomes idle.
+    void give_back(server_ref back);
+    /// Forgets a leased connection; it is closed.
+    void discard(server_ref gone);
+
+    /// New limits or target (reload, a user's new password): idle connections of the old target are closed, leased ones at their return.
+    void change(std::shared_ptr<const server_target> target, config::pool_limits limits);
+    void pause(bool on);
+    /// Closes idle connections past their time, opens up to min_idle. Called about once a second on each worker.
+    void tend(worker_link& on, std::chrono::steady_clock::time_point now);
+    void close_idle_of(worker_link& on);
+
+    const pool_name& name() const noexcept { return name_; }
+    std::shared_ptr<const server_target> target() const;
+    config::pool_limits limits() const;
+    pool_figures figures() const;
+    /// A session learnt a secret that proves the user (SCRAM keys): used for later logins when no password is configured.
+    void learn(const server_secret& secret);
+    /// Copies of what SHOW SERVERS tells of idle connections on this worker.
+    std::vector<server_ref> idle_on(const worker_link& on) const;
+    /// An idle connection became readable: it has ended, or says something nobody asked for.
+    void idle_spoke(server& which);
+    bool unused() const;
+
+private:
+    struct wait {
+        std::shared_ptr<waiter> who;
+        std::uint64_t ticket = 0;
+        std::chrono::steady_clock::time_point since{};
+    };
+    // All of these are called with lock_ held and only post work: nothing is called back from inside.
+    void serve();
+    void start_login(worker_link& on);
+    void deliver(wait to, server_ref what);
+    void fail_all(const config::fault& why);
+    bool may_open() const;
+    bool keeps(const server& which) const;
+    server_ref any_idle();
+    std::list<wait>::iterator next_for(const worker_link& on);
+    std::deque<server_ref>& idle_of(worker_link& on);
+
+    void login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used);
+
+    const pool_name name_;
+    const login_report report_;
+    mutable std::mutex lock_;
+    std::shared_ptr<const server_target> target_;
+    config::pool_limits limits_;
+    std::vector<std::deque<server_ref>> idle_;    ///< by worker, newest last
+    std::vector<worker_link*> workers_;           ///< that have used this pool
+    std::list<wait> waits_;
+    std::uint32_t idle_count_ = 0, leased_ = 0, login_ = 0;
+    std::uint32_t failures_ = 0;
+    std::chrono::steady_clock::time_point retry_at_{};
+    std::optional<config::fault> last_failure_;
+    std::uint64_t next_ticket_ = 1;
+    bool paused_ = false;
+};
+
+}  // namespace ringway::pool
