@@ -10,7 +10,7 @@ namespace {
 
 std::atomic<std::uint64_t> next_id{1};
 
-prepared_ref make(std::string_view query, std::string_view types) {
+std::shared_ptr<prepared> make(std::string_view query, std::string_view types) {
     auto made = std::make_shared<prepared>();
     made->id = next_id.fetch_add(1, std::memory_order_relaxed);
     made->name = "_ringway_" + std::to_string(made->id);
@@ -35,8 +35,35 @@ shared_table& table() {
 
 prepared_ref lone_prepared(std::string_view query, std::string_view types) { return make(query, types); }
 
+prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t length) {
+    auto made = make({}, {});
+    made->query.append(text.substr(0, offset)).append(made->name).append(text.substr(offset + length));
+    return made;
+}
+
+namespace {
+std::size_t hash_of(std::string_view query, std::string_view types) {
+    return std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1);
+}
+}  // namespace
+
+prepared_ref renew_prepared(const prepared_ref& old) {
+    {
+        auto& all = table();
+        const std::lock_guard guard(all.lock);
+        auto [from, to] = all.by_hash.equal_range(hash_of(old->query, old->types));
+        while (from != to) {
+            if (from->second.lock() == old)
+                from = all.by_hash.erase(from);
+            else
+                ++from;
+        }
+    }
+    return share_prepared(old->query, old->types);
+}
+
 prepared_ref share_prepared(std::string_view query, std::string_view types) {
-    const std::size_t hash = std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1);
+    const std::size_t hash = hash_of(query, types);
     auto& all = table();
     const std::lock_guard guard(all.lock);
     auto [from, to] = all.by_hash.equal_range(hash);

@@ -23,8 +23,13 @@ using prepared_ref = std::shared_ptr<const prepared>;
 
 /// The one object for this text and these types. Thread-safe.
 prepared_ref share_prepared(std::string_view query, std::string_view types);
-/// An object of its own, never shared: for an unnamed statement and for SQL-level PREPARE.
+/// An object of its own, never shared: for an unnamed statement.
 prepared_ref lone_prepared(std::string_view query, std::string_view types);
+/// An object of its own for an SQL-level PREPARE: `query` is the text with the new name in place of the client's at [offset, offset + length).
+prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t length);
+
+/// A new object in place of one whose plan servers no longer accept: later share_prepared calls give it too.
+prepared_ref renew_prepared(const prepared_ref& old);
 
 /// Which prepared statements one server connection has, in order of last use, bounded by bytes.
 class prepared_set {

@@ -55,6 +55,7 @@ public:
     prepared_ref unnamed;                         ///< whose text the unnamed statement now is
     settings_ref settings = session_settings::none();
     bool reset_needed = false;                    ///< something may have been left behind: DISCARD ALL before anybody else
+    bool parked = false;                          ///< free, but a cancel is under way: goes to its pool after that
     bool doomed = false;                          ///< not to be given out again
     std::uint32_t cancels = 0;                    ///< CancelRequests for it under way: it may not change hands
     std::chrono::steady_clock::time_point connected{}, last_used{};

@@ -1,0 +1,55 @@
+#pragma once
+// One worker's view of a cluster: what its sessions read without a lock. Replaced piecewise by messages to the worker.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "config/settings.hpp"
+#include "pool/health.hpp"
+#include "pool/pool.hpp"
+#include "router/catalog.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::proxy {
+
+/// Counters of one worker for one cluster; read by others now and then (plain loads and stores of 64 bits, one writer).
+struct traffic_counters {
+    std::uint64_t transactions = 0, statements = 0, bytes_in = 0, bytes_out = 0;
+    std::uint64_t transaction_microseconds = 0, statement_microseconds = 0, wait_microseconds = 0;
+    std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
+};
+
+/// What a cluster is, by configuration. Immutable.
+struct cluster_snapshot {
+    config::cluster config;                 ///< `name` is what clients asked for, also for "*"
+    std::string configured_as;              ///< "*" or the name
+    std::shared_ptr<const router::shard_map> map;
+    std::shared_ptr<const protocol::tls_context> server_tls;
+    std::uint64_t epoch = 0;
+};
+
+/// A user of a cluster, on this worker: limits with the user's overrides applied, and the pools.
+struct account {
+    std::string user;
+    config::pool_limits limits;
+    config::read_rules reads;
+    std::shared_ptr<const pool::server_target> login;   ///< address is filled in per node
+    std::vector<std::vector<std::shared_ptr<pool::pool>>> pools;   ///< [shard][node]; null until needed
+    pool::parameter_list greeting;                      ///< ParameterStatus for new clients; empty until a server has said
+    std::uint64_t epoch = 0;
+};
+
+struct cluster_slot {
+    std::shared_ptr<const cluster_snapshot> now;
+    std::shared_ptr<const pool::cluster_health> health;   ///< null until the first check
+    std::shared_ptr<const router::catalog> catalog;       ///< null until read
+    std::vector<pool::balance_state> balance;             ///< by shard
+    std::unordered_map<std::string, std::shared_ptr<account>> accounts;
+    traffic_counters traffic;
+    bool paused = false;
+};
+
+}  // namespace ringway::proxy

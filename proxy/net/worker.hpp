@@ -1,0 +1,65 @@
+#pragma once
+// One worker thread: an event loop, its sessions, its plan cache and its view of the clusters.
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "pool/pool.hpp"
+#include "proxy/net/topology.hpp"
+#include "router/plan_cache.hpp"
+
+namespace ringway::proxy {
+
+class session;
+
+/// What a session asks of the process beyond its worker. Thread-safe.
+class process {
+public:
+    virtual ~process() = default;
+    /// The pool of one node for one account; made when new.
+    virtual std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) = 0;
+    virtual void role_changed(const std::string& cluster) = 0;                 ///< a server said 25006, or a primary was lost: check now
+    virtual void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) = 0;
+    virtual void catalog_changed(const std::string& cluster) = 0;              ///< DDL went through
+    virtual void cancel(std::uint32_t pid, const std::string& key) = 0;        ///< a client's CancelRequest
+    virtual std::shared_ptr<const config::settings> current_settings() const = 0;
+};
+
+class worker : public pool::worker_link {
+public:
+    worker(std::uint16_t number, process& of, router::shared_plans& plans, std::size_t plan_entries);
+    ~worker();
+    void start();
+    void stop();                                              ///< ends the loop and joins
+    void post(std::function<void()> work);                    ///< from any thread
+
+    /// Only on this worker:
+    cluster_slot* find_slot(const std::string& cluster);
+    void add_session(const std::shared_ptr<session>& which);
+    void remove_session(session& which);
+    /// Calls session::tick about every 50 ms until it says it needs no more.
+    void watch(const std::shared_ptr<session>& which);
+
+    process& owner;
+    router::plan_cache plans;
+    std::unordered_map<std::string, std::shared_ptr<cluster_slot>> slots;
+    std::unordered_map<std::uint64_t, std::shared_ptr<session>> sessions;
+
+private:
+    void tick();
+    boost::asio::io_context io_;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    boost::asio::steady_timer timer_;
+    std::set<std::shared_ptr<session>> watched_;
+    std::uint64_t ticks_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace ringway::proxy

@@ -1,0 +1,71 @@
+#include "proxy/session/batch.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+
+batch_bounds find_batch(std::string_view bytes) noexcept {
+    batch_bounds out;
+    pg::frame_header header;
+    while (out.size < bytes.size()) {
+        const auto rest = bytes.substr(out.size);
+        const auto state = pg::read_header(rest, header);
+        out.malformed = state == pg::header_state::malformed;
+        if (state != pg::header_state::ready) return out;
+        if (rest.size() < header.total()) {
+            out.next_total = header.total();
+            return out;
+        }
+        out.size += header.total();
+        out.ended = header.type == 'S' || header.type == 'H';
+        if (out.ended) return out;
+    }
+    return out;
+}
+
+local_batch_view local_batch(std::string_view batch) noexcept {
+    local_batch_view out;
+    int parses = 0, binds = 0, executes = 0;
+    bool ends = false;
+    pg::frame_header header;
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
+        const auto body = batch.substr(at + pg::header_size, header.body());
+        ends = false;
+        switch (header.type) {
+            case 'P':
+                ++parses;
+                out.parse = pg::read_parse(body);
+                if (!out.parse) return {};
+                break;
+            case 'B': {
+                ++binds;
+                const auto bind = pg::read_bind(body);
+                if (!bind || !bind->portal.empty()) return {};
+                out.statement = bind->statement;
+                break;
+            }
+            case 'E': ++executes; break;
+            case 'D':
+                if (body.empty()) return {};
+                break;
+            case 'C': {
+                const auto target = pg::read_target(body);
+                if (!target || (target->kind == 'S' && target->name.empty())) return {};
+                break;
+            }
+            case 'S': ends = true; break;
+            default: return {};
+        }
+    }
+    if (!ends || parses > 1 || binds > 1 || binds != executes) return {};
+    if (parses == 0 && binds == 0) {
+        for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total())
+            if (header.type == 'D' || (header.type == 'C' && batch[at + pg::header_size] != 'S')) return {};
+        out.kind = local_batch_kind::closes;
+    } else if (binds == 1 && (!out.parse || out.parse->name == out.statement)) {
+        out.kind = local_batch_kind::one_statement;
+    }
+    return out;
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,276 @@
+// From a route to a server connection, and back.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/cleaner.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+constexpr int most_tries = 5;   ///< of one statement, over all nodes
+
+}  // namespace
+
+pool::worker_link& session::waiter_home() { return home_; }
+
+router::plan_context session::plan_context() const {
+    router::plan_context context;
+    context.map = who_.cluster->now->map.get();
+    context.catalog = who_.cluster->catalog.get();
+    context.search_path = search_path_;
+    context.user = who_.user;
+    context.standard_conforming_strings = conforming_strings_;
+    return context;
+}
+
+router::plan_cache::found session::plan_of(std::string_view sql) { return home_.plans.find(sql, plan_context()); }
+
+config::read_consistency session::consistency() const { return own_consistency_.value_or(who_.who->reads.consistency); }
+
+std::optional<fault> session::destination_of(const router::plan& plan, const router::values& with, destination& out) {
+    if (!plan.parsed.hint.unknown.empty())
+        return fault{fault_kind::invalid_parameter, fmt::format("unknown routing hint \"{}\"", plan.parsed.hint.unknown), {},
+                     "hints are role=primary, role=replica and shard=NAME"};
+    auto route = router::route_of(plan, with, *who_.cluster->now->map);
+    if (route.kind == router::route::to::refused) return std::move(route.refusal);
+    using wish = router::routing_hint::role_wish;
+    const auto hint = plan.parsed.hint.role;
+    out.need = route.need;
+    out.replica_only = false;
+    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_role_ == 1) || avoid_replicas_)
+        out.need = router::need::primary;
+    else if ((hint == wish::replica || own_role_ == 2) && route.need == router::need::any)
+        out.replica_only = true;
+    if (hint == wish::replica && route.need == router::need::primary)
+        return fault{fault_kind::read_only, "the hint role=replica stands on a statement that needs the primary", plan.reason, "remove the hint"};
+    if (out.need == router::need::any && consistency() == config::read_consistency::primary && !out.replica_only)
+        out.need = router::need::primary;
+    // A statement any shard can answer goes where the session is, else to the first.
+    out.shard = route.kind == router::route::to::shard ? route.shard : talk_ ? talk_->shard : static_cast<std::uint16_t>(0);
+    return std::nullopt;
+}
+
+bool session::suits(const destination& to) const {
+    return talk_ && talk_->shard == to.shard && (to.need == router::need::any || !talk_->on_replica) && (!to.replica_only || talk_->on_replica);
+}
+
+bool session::seek(const destination& to) {
+    want_ = to;
+    const auto now = clock::now();
+    if (tries_ == 0 || waiting_since_ == steady_time{}) {
+        waiting_since_ = now;
+        hold_until_ = now + who_.cluster->now->config.failover_hold;
+    }
+    if (who_.cluster->paused || !choose_node()) {
+        if (failure_) return false;
+        phase_ = phase::holding;
+        home_.watch(shared_from_this());
+        return false;
+    }
+    auto& slot = who_.who->pools[want_.shard][static_cast<std::size_t>(want_node_)];
+    if (!slot) slot = home_.owner.pool_of(*who_.cluster, *who_.who, want_.shard, static_cast<std::size_t>(want_node_));
+    waiting_in_ = slot;
+    phase_ = phase::leasing;
+    if (auto got = slot->acquire(shared_from_this(), home_)) {
+        take(std::move(got));
+        return phase_ == phase::active;
+    }
+    home_.watch(shared_from_this());
+    return false;
+}
+
+bool session::choose_node() {
+    auto& cluster = *who_.cluster;
+    if (want_.shard >= cluster.now->config.shards.size()) {
+        give_up({fault_kind::internal, "the shard map has changed", {}, "repeat the statement"});
+        return false;
+    }
+    auto& pools = who_.who->pools;
+    if (pools.size() != cluster.now->config.shards.size()) pools.assign(cluster.now->config.shards.size(), {});
+    pools[want_.shard].resize(cluster.now->config.shards[want_.shard].nodes.size());
+    const bool late = clock::now() >= hold_until_;
+    if (!cluster.health || want_.shard >= cluster.health->shards.size()) {
+        if (late) give_up({fault_kind::cannot_connect, fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name), {}, {}});
+        return false;
+    }
+    const auto& shard = cluster.health->shards[want_.shard];
+    if (cluster.balance.size() <= want_.shard) cluster.balance.resize(want_.shard + 1u);
+    pool::choice chosen;
+    if (want_.need == router::need::any) {
+        pool::read_wish wish;
+        wish.mode = consistency();
+        wish.last_write = last_write_;
+        wish.max_lag = who_.who->reads.max_lag;
+        wish.require_replica = want_.replica_only;
+        chosen = pool::choose_for_read(shard, wish, who_.who->reads, clock::now(), cluster.balance[want_.shard]);
+    } else {
+        chosen = pool::choose_primary(shard);
+    }
+    if (chosen.node >= 0 && static_cast<std::size_t>(chosen.node) < pools[want_.shard].size()) {
+        want_node_ = chosen.node;
+        return true;
+    }
+    if (!chosen.hold || late)
+        give_up(chosen.why.value_or(fault{fault_kind::cannot_connect, fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
+                                          shard.reason, "see SHOW LAG on the admin port"}));
+    return false;
+}
+
+void session::leased(pool::server_ref got) {
+    if (phase_ != phase::leasing) {   // the client went away meanwhile
+        waiting_in_.reset();
+        got->home->give_back(std::move(got));
+        return;
+    }
+    take(std::move(got));
+    if (phase_ == phase::active) pump({});
+}
+
+void session::lease_failed(const fault& why) {
+    if (phase_ != phase::leasing) return;
+    waiting_in_.reset();
+    phase_ = phase::idle;
+    const bool primary = want_.need == router::need::primary;
+    if (primary) home_.owner.role_changed(who_.cluster->now->configured_as);
+    if (++tries_ >= most_tries && clock::now() >= hold_until_) {
+        give_up(why);
+    } else if (primary || tries_ >= most_tries) {   // wait for a new primary, or for the monitor to see that this one is back
+        if (clock::now() >= hold_until_) {
+            give_up(why);
+        } else {
+            phase_ = phase::holding;
+            home_.watch(shared_from_this());
+            return;
+        }
+    } else if (!seek(want_)) {
+        if (!failure_) return;
+    }
+    pump({});
+}
+
+void session::take(pool::server_ref got) {
+    waiting_in_.reset();
+    const auto now = clock::now();
+    auto& traffic = who_.cluster->traffic;
+    traffic.wait_microseconds += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since_).count());
+    talk_ = std::make_unique<conversation>();
+    ++talk_number_;
+    talk_->shard = want_.shard;
+    talk_->node = want_node_;
+    talk_->since = now;
+    const auto& health = *who_.cluster->health;
+    if (want_.shard < health.shards.size() && static_cast<std::size_t>(want_node_) < health.shards[want_.shard].nodes.size())
+        talk_->on_replica = health.shards[want_.shard].primary != want_node_;
+    got->user = this;
+    got->client_id = who_.id;
+    talk_->server = std::move(got);
+    talk_->server->link.want_read();
+    phase_ = prepare() ? phase::active : phase::preparing;
+}
+
+bool session::prepare() {
+    auto& server = *talk_->server;
+    std::string out;
+    if (server.settings != settings_) {
+        pg::write_query(out, pool::settings_change(*server.settings, *settings_));
+        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    }
+    if (!begun_.empty()) {
+        pg::write_query(out, begun_);
+        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    }
+    if (out.empty()) return true;
+    server.link.write(out);
+    return false;
+}
+
+void session::hand_back(pool::server_ref server, bool dirty) {
+    if (dirty || server->reset_needed) {
+        clean(std::move(server), true);
+    } else if (server->cancels > 0) {
+        server->user = nullptr;
+        server->parked = true;
+    } else {
+        auto* home = server->home.get();
+        home->give_back(std::move(server));
+    }
+}
+
+void session::release() {
+    auto server = std::move(talk_->server);
+    talk_.reset();
+    phase_ = phase::idle;
+    tries_ = 0;
+    avoid_replicas_ = false;
+    hand_back(std::move(server), false);
+}
+
+/// The connection is in order, but the statement runs again, maybe elsewhere.
+void session::release_for_retry() {
+    auto server = std::move(talk_->server);
+    talk_.reset();
+    phase_ = phase::idle;
+    hand_back(std::move(server), false);
+}
+
+void session::drop_server(bool lost) {
+    if (!talk_) return;
+    auto server = std::move(talk_->server);
+    const bool quiet = talk_->replies.empty() && !talk_->copy_in && stream_left_ == 0 && phase_ == phase::active && talk_->carry.empty() && talk_->relay_left == 0;
+    const char state = talk_->status;
+    if (!talk_->marks.empty()) server->settings = talk_->marks.front().server;
+    const bool dirty = talk_->probe_settings || server->reset_needed || pinned();
+    const bool waiting_for_answer = !talk_->replies.empty();
+    talk_.reset();
+    outgoing().clear();
+    stream_left_ = 0;
+    if (phase_ != phase::closed) phase_ = phase::idle;
+    if (lost || server->link.broken() || server->cancels > 0) {
+        server->home->discard(std::move(server));
+    } else if (!quiet) {
+        if (waiting_for_answer) stop_query(*server);   // so that a long statement and its locks end with the client
+        server->home->discard(std::move(server));
+    } else if (state == 'I' && !dirty) {
+        server->home->give_back(std::move(server));
+    } else {
+        clean(std::move(server), dirty);
+    }
+}
+
+void session::give_up(const fault& why) {
+    failure_ = why;
+    phase_ = phase::idle;
+    tries_ = 0;
+    waiting_since_ = {};
+    waiting_in_.reset();
+    if (pumping_) return;   // the caller's loop takes it from here
+    pump({});
+}
+
+/// Runs the batch again that failed before anything of it reached the client. False: it may not.
+bool session::try_again(bool elsewhere) {
+    if (!talk_ || !talk_->may_retry || talk_->emitted || talk_->retained.empty() || tries_ >= most_tries) return false;
+    ++tries_;
+    ++who_.cluster->traffic.retries;
+    while (!talk_->replies.empty()) {
+        undo(talk_->replies.front());
+        talk_->replies.pop();
+    }
+    pending_.insert(0, talk_->retained);
+    talk_->retained.clear();
+    talk_->may_retry = false;
+    if (elsewhere && tries_ > 1) avoid_replicas_ = true;
+    return true;
+}
+
+}  // namespace ringway::proxy

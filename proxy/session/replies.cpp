@@ -1,0 +1,473 @@
+// The server's messages: relayed, swallowed, replaced, or acted upon, in the order in which they are owed.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/cleaner.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using kind = expected_reply::kind;
+using to = expected_reply::to;
+
+namespace {
+
+/// A message that must be seen whole and is longer than this is not one a server sends.
+constexpr std::uint32_t most_held = 64u << 20;
+
+/// This thread's bytes on their way to a client, when a chunk cannot be passed on as it is.
+std::string& composed() {
+    thread_local std::string bytes;
+    return bytes;
+}
+
+bool streams(char type) noexcept { return type == 'D' || type == 'd'; }
+
+bool means_going_down(std::string_view sqlstate) noexcept { return sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03"; }
+
+}  // namespace
+
+void session::server_readable(pool::server& from) {
+    const auto keep = shared_from_this();
+    const auto mine = talk_number_;
+    for (int rounds = 0; rounds < 16; ++rounds) {
+        std::string_view bytes;
+        const auto got = from.link.read(bytes);
+        if (got == pool::wire::got::end) return server_lost("the server closed the connection");
+        if (got == pool::wire::got::would_block) break;
+        const bool full = bytes.size() == pool::scratch_space::size;
+        in_reply_ = true;
+        on_server_bytes(bytes);
+        in_reply_ = false;
+        settle();
+        if (!talk_ || talk_number_ != mine) return;
+        if (client_.congested()) return;   // wire_drained resumes
+        if (!full) break;
+    }
+    from.link.want_read();
+}
+
+void session::server_drained(pool::server&) {
+    const auto keep = shared_from_this();
+    pump({});
+    want_client();
+}
+
+void session::server_broken(pool::server&) {
+    // What the server said before it went is still to be read: a FATAL tells why.
+    const auto keep = shared_from_this();
+    if (talk_) server_readable(*talk_->server);
+    if (talk_ && talk_->server->link.broken()) server_lost("the connection to the server broke");
+}
+
+void session::on_server_bytes(std::string_view bytes) {
+    auto& out = composed();
+    out.clear();
+    std::string held;
+    if (!talk_->carry.empty()) {
+        held.swap(talk_->carry);
+        held.append(bytes);
+        bytes = held;
+    }
+    std::size_t at = 0, run = 0;   // [run, at) goes to the client as it is
+    const auto cut = [&] {
+        if (at > run) out.append(bytes.substr(run, at - run));
+        run = at;
+    };
+    auto* const talk = talk_.get();
+    const auto mine = talk_number_;
+    while (at < bytes.size()) {
+        if (talk->relay_left > 0) {
+            const auto n = std::min<std::uint64_t>(talk->relay_left, bytes.size() - at);
+            if (talk->relay_drop) cut();
+            at += n;
+            if (talk->relay_drop) run = at;
+            talk->relay_left -= n;
+            continue;
+        }
+        pg::frame_header header;
+        const auto rest = bytes.substr(at);
+        const auto state = pg::read_header(rest, header);
+        if (state == pg::header_state::incomplete) break;
+        if (state == pg::header_state::malformed || (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A' && header.type != 'E'))
+            return server_lost("the server sent what nobody asked for");
+        if (streams(header.type) && !(talk->settings_rows && header.type == 'D')) {
+            talk->relay_left = header.total();
+            talk->relay_drop = talk->discarding || talk->replies.front().deliver != to::client;
+            continue;
+        }
+        if (rest.size() < header.total()) {
+            if (header.total() > most_held) return server_lost("the server sent a message that is too long");
+            break;
+        }
+        const auto frame = rest.substr(0, header.total());
+        const auto body = frame.substr(pg::header_size);
+        bool forward = true;
+        if (header.type == 'E') cut();
+        on_server_frame(header.type, body, out, forward);
+        if (!talk_ || talk_number_ != mine) return;
+        if (talk->discarding) forward = false;
+        if (!forward) cut();
+        at += frame.size();
+        if (!forward) run = at;
+        if (talk->drop_composed) {
+            out.clear();
+            talk->drop_composed = false;
+        }
+        if (!talk->replies.empty() && talk->replies.front().deliver == to::local && !talk->discarding) {
+            cut();
+            pass_local(out);
+        }
+    }
+    if (run == 0 && out.empty()) {
+        if (at > 0) emit(bytes.substr(0, at));
+    } else {
+        cut();
+        if (!out.empty()) emit(out);
+    }
+    talk->carry.assign(bytes.substr(at));
+    if (out.capacity() > 1024 * 1024) std::string().swap(out);
+}
+
+void session::pass_local(std::string& out) {
+    auto& replies = talk_->replies;
+    while (!replies.empty() && replies.front().deliver == to::local) {
+        out.append(*replies.front().reply);
+        replies.pop();
+    }
+}
+
+void session::on_server_frame(char type, std::string_view body, std::string& out, bool& forward) {
+    auto& talk = *talk_;
+    if (type == 'S') return on_parameter(body, forward);
+    if (type == 'A') return;
+    if (type == 'E') return on_server_error(body, out, forward);
+    if (talk.replies.empty()) return;   // a notice between statements
+    auto& head = talk.replies.front();
+    if (head.deliver == to::nobody) forward = false;
+    switch (type) {
+        case '1':
+            if (head.what == kind::parse) talk.replies.pop();
+            break;
+        case '2':
+            if (head.what == kind::bind) talk.replies.pop();
+            break;
+        case '3':
+            if (head.what == kind::close) talk.replies.pop();
+            break;
+        case 'T': case 'n':
+            if (head.what == kind::describe) talk.replies.pop();
+            break;
+        case 'D': {   // the rows of our look at pg_settings
+            pg::reader in(body);
+            if (in.i16() == 2) {
+                const auto name = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+                const auto value = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+                if (in.ok()) talk.probed.insert_or_assign(std::string(name), pool::set_config_statement(name, value));
+            }
+            break;
+        }
+        case 'C': case 'I': case 's':
+            if (type == 'C') on_tag(body);
+            if (head.running && type != 's') completed(head);
+            if (head.what == kind::execute) {
+                if (head.counts_as_write) talk.wrote = true;
+                if (head.running && !(talk.replies.size() > 1)) talk.barrier = false;
+                talk.replies.pop();
+                if (talk.replies.empty() || talk.replies.front().what != kind::sync) talk.barrier = false;
+            }
+            break;
+        case 'G': {
+            if (head.deliver != to::client) break;
+            talk.copy_in = true;
+            talk.barrier = false;
+            talk.may_retry = false;
+            for (std::size_t i = 1; i < talk.replies.size();) {   // servers ignore Sync while they read a COPY
+                if (talk.replies.at(i).what == kind::sync)
+                    talk.replies.erase(i), talk.open_batch = true;
+                else
+                    ++i;
+            }
+            break;
+        }
+        case 'Z': return on_server_ready(body.empty() ? 'I' : body[0], out, forward);
+        default: break;   // NoticeResponse, ParameterDescription, CopyOut, CopyDone, FunctionCallResponse: as they are
+    }
+}
+
+/// COMMIT and ROLLBACK by their command tags: settings made since BEGIN stay or go.
+void session::on_tag(std::string_view body) {
+    auto& talk = *talk_;
+    if (talk.marks.empty()) return;
+    const auto tag = body.substr(0, body.find('\0'));
+    talk.rolled_back = tag == "ROLLBACK";
+}
+
+void session::on_parameter(std::string_view body, bool& forward) {
+    pg::reader in(body);
+    const auto name = in.text(), value = in.text();
+    for (auto& entry : talk_->server->parameters)
+        if (entry.first == name) entry.second = value;
+    forward = false;
+    if (name == "in_hot_standby" || name == "default_transaction_read_only") return;   // which node answers is not the client's concern
+    for (std::size_t i = 0; who_.told && i < who_.told->size(); ++i) {
+        const auto& entry = (*who_.told)[i];
+        if (entry.first != name) continue;
+        if (entry.second == value) return;
+        auto copy = std::make_shared<pool::parameter_list>(*who_.told);
+        (*copy)[i].second = value;
+        who_.told = std::move(copy);
+        forward = true;
+        return;
+    }
+    forward = true;
+}
+
+// ---- errors ---------------------------------------------------------------------------------------------------------
+
+void session::on_server_error(std::string_view body, std::string& out, bool& forward) {
+    auto& talk = *talk_;
+    const auto error = pg::read_error(body);
+    const std::string_view sqlstate = error ? error->get('C') : std::string_view();
+    std::string_view severity = error ? error->get('V') : std::string_view();
+    if (severity.empty() && error) severity = error->get('S');
+    if (severity == "FATAL" || severity == "PANIC") {
+        forward = false;
+        const std::string why = error ? std::string(error->get('M')) : std::string("the server ended the connection");
+        if (!means_going_down(sqlstate) && !talk.replies.empty() && talk.replies.front().deliver == to::client && !talk.may_retry) {
+            pg::write_error(out, "FATAL", sqlstate, why, error ? error->get('D') : std::string_view(), error ? error->get('H') : std::string_view());
+            client_.write(out);
+            out.clear();
+            drop_server(true);
+            close();
+            return;
+        }
+        server_lost(why);
+        return;
+    }
+    if (talk.replies.empty()) {
+        forward = false;
+        return server_lost("the server reported an error nobody waits for");
+    }
+    auto& head = talk.replies.front();
+    talk.copy_in = false;
+    const bool in_pipeline = head.what != kind::query && head.what != kind::function_call;
+    if (talk.discarding) {
+        forward = false;
+    } else if (head.deliver == to::refusal) {
+        forward = false;
+        out.append(*head.reply);
+    } else if (phase_ == phase::preparing || (head.deliver == to::nobody && !in_pipeline)) {
+        forward = false;   // a statement of ours
+        if (error) talk.own_error = error->get('M');
+        if (talk.own_error.empty()) talk.own_error = "unknown error";
+    } else if (talk.may_retry && !talk.emitted && error) {
+        // Not yet answered, in no transaction: the statement may run again where it can.
+        const bool read_only = sqlstate == "25006" && talk.on_replica;
+        const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable && error->get('M').find("recovery") != std::string_view::npos;
+        const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
+        if ((read_only || recovery || stale_plan) && tries_ < 3) {
+            if (stale_plan && head.statement) renew_statement(head.statement);
+            if (read_only || recovery) avoid_replicas_ = true;
+            talk.discarding = talk.drop_composed = true;
+            forward = false;
+        }
+    }
+    head.failed = true;
+    talk.failed = true;
+    if (in_pipeline) skip_to_sync(0);
+}
+
+/// The server passes over everything up to Sync: so do we, and what those messages changed ahead of time is taken back.
+void session::skip_to_sync(std::size_t from) {
+    auto& replies = talk_->replies;
+    while (replies.size() > from && replies.at(from).what != kind::sync && replies.at(from).what != kind::query) {
+        undo(replies.at(from));
+        replies.erase(from);
+    }
+    if (replies.size() <= from) talk_->barrier = false;
+}
+
+void session::undo(expected_reply& entry) {
+    auto& server = *talk_->server;
+    if (entry.what == kind::parse && entry.statement) server.statements.remove(*entry.statement);
+    if (entry.what == kind::parse && !entry.statement && entry.deliver != to::local) server.unnamed.reset();
+    if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement) server.statements.add(entry.statement);
+    if (!entry.undo) return;
+    if (entry.undo->name.empty()) {
+        unnamed_ = entry.undo->before;
+    } else {
+        forget_statement(entry.undo->name);
+        if (entry.undo->before) keep_statement(entry.undo->name, entry.undo->before);
+    }
+}
+
+/// A cached plan no longer fits the table: the same text under a new name.
+void session::renew_statement(const pool::prepared_ref& old) {
+    const auto fresh = pool::renew_prepared(old);
+    if (!statements_) return;
+    for (auto& [name, what] : *statements_) {
+        if (what->text != old) continue;
+        auto copy = std::make_shared<client_statement>(*what);
+        copy->text = fresh;
+        what = std::move(copy);
+    }
+}
+
+void session::server_lost(const std::string& why) {
+    auto& talk = *talk_;
+    const auto& node = talk.server->target->address;
+    const bool on_primary = !talk.on_replica;
+    const auto shard = talk.shard;
+    auto& process = home_.owner;
+    const auto cluster = who_.cluster->now->configured_as;
+    process.node_failed(cluster, node, why);
+    if (on_primary) process.role_changed(cluster);
+    if (pinned() || (talk.status == 'I' && talk.replies.empty() && !talk.open_batch)) {
+        const fault lost{fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
+        drop_server(true);
+        return end_with(lost);
+    }
+    if (phase_ == phase::preparing) {   // nothing of the client's has been sent
+        const bool again = ++tries_ < 5;
+        drop_server(true);
+        if (!again) return give_up({fault_kind::server_lost, fmt::format("the server connection was lost: {}", why), {}, {}});
+        phase_ = phase::idle;
+        return pump({});
+    }
+    const bool in_transaction = talk.status != 'I';
+    if (!in_transaction && talk.replayable && try_again(true)) {
+        composed().clear();
+        drop_server(true);
+        return pump({});
+    }
+    if (in_reply_ && !composed().empty()) {   // what came before it in the same chunk
+        emit(composed());
+        composed().clear();
+    }
+    bool ended = false, wrote = talk.wrote, committing = false;
+    for (std::size_t i = 0; i < talk.replies.size(); ++i) {
+        const auto& entry = talk.replies.at(i);
+        ended |= entry.what == kind::sync || entry.what == kind::query || entry.what == kind::function_call;
+        wrote |= entry.counts_as_write;
+        committing |= entry.running && !entry.running->plan->parsed.statements.empty() &&
+                      entry.running->plan->parsed.statements.front().verb == router::verb::commit;
+        undo(talk.replies.at(i));
+    }
+    const bool streaming = stream_left_ > 0;
+    const auto left = stream_left_;
+    if (!talk.marks.empty()) settings_ = talk.marks.front().client;
+    drop_server(true);
+    std::string out;
+    const bool unknown = committing || (!in_transaction && wrote);
+    pg::write_error(out, "ERROR", unknown ? "08007" : config::sqlstate(fault_kind::server_lost),
+                    fmt::format("the server of shard \"{}\" was lost while it ran this statement: {}", who_.cluster->now->config.shards[shard].name, why),
+                    unknown ? "It is not known whether the change was made." : std::string_view());
+    if (in_transaction && !committing) {   // as after any error: the client hears only of ROLLBACK
+        begun_ = "BEGIN";
+        begun_failed_ = true;
+    }
+    if (ended)
+        pg::write_ready(out, status());
+    else
+        skip_to_sync_ = true;
+    if (streaming) pass_left_ = left;
+    emit(out);
+    pump({});
+    want_client();
+}
+
+// ---- the end of a statement -----------------------------------------------------------------------------------------
+
+void session::on_server_ready(char status, std::string&, bool& forward) {
+    auto& talk = *talk_;
+    auto& head = talk.replies.front();
+    talk.status = status;
+    if (head.what != kind::query && head.what != kind::sync && head.what != kind::function_call) {
+        forward = false;
+        return server_lost("the server is ready before it has answered");
+    }
+    if (head.deliver == to::nobody) {
+        forward = false;
+        if (head.failed && head.statement) talk.server->statements.remove(*head.statement);
+        talk.replies.pop();
+        return;
+    }
+    const bool write = head.counts_as_write && !head.failed;
+    talk.replies.pop();
+    talk.barrier = false;
+    talk.copy_in = false;
+    if (talk.discarding) {   // ready to run it again
+        forward = false;
+        talk.again = true;
+        return;
+    }
+    talk.may_retry = false;
+    talk.served = true;
+    if (write) talk.wrote = true;
+    if (status == 'I') {
+        auto& traffic = who_.cluster->traffic;
+        ++traffic.transactions;
+        if (talk.wrote || !talk.marks.empty()) {
+            const auto now = clock::now();
+            if (talk.wrote) last_write_ = now;
+            talk.wrote = false;
+        }
+        if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
+        talk.portals.clear();
+        talk.unnamed_portal.reset();
+    }
+    talk.failed = talk.rolled_back = false;
+}
+
+void session::settle() {
+    if (!talk_ || phase_ == phase::closed) return;
+    auto& talk = *talk_;
+    if (!talk.replies.empty() || stream_left_ > 0 || talk.copy_in || !talk.carry.empty() || talk.relay_left > 0) {
+        if (stalled_ || talk.barrier || pending_.empty()) return;
+        return pump({});
+    }
+    if (phase_ == phase::preparing) {
+        if (!talk.own_error.empty()) {
+            const fault why{fault_kind::invalid_parameter, fmt::format("the session's settings could not be applied: {}", talk.own_error), {}, {}};
+            talk.server->doomed = true;
+            drop_server(true);
+            return give_up(why);
+        }
+        if (talk.probe_settings) {
+            end_probe();
+        } else {
+            talk.server->settings = settings_;
+            begun_.clear();
+            begun_failed_ = false;
+            phase_ = phase::active;
+        }
+    } else if (talk.again) {
+        talk.again = talk.discarding = false;
+        talk.may_retry = true;
+        talk.emitted = false;
+        if (try_again(false)) release_for_retry();
+    }
+    if (talk_ && phase_ == phase::active && talk_->served && !talk_->open_batch && talk_->replies.empty()) {
+        const bool keep = pinned() || talk_->status != 'I';
+        if (!keep && talk_->probe_settings)
+            begin_probe();
+        else if (!keep)
+            release();
+        else
+            bring_up_to_date();
+    }
+    stalled_ = false;
+    if (draining_ && idle() && pending_.empty()) return end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    if (!pending_.empty()) pump({});
+    if (phase_ != phase::closed) want_client();
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,313 @@
+#include "proxy/session/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/outgoing.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+
+namespace {
+
+/// Client bytes kept while a lease is awaited; past this the socket is not read.
+constexpr std::size_t most_pending = 256 * 1024;
+
+}  // namespace
+
+std::string& outgoing() {
+    thread_local std::string bytes;
+    return bytes;
+}
+
+session::session(worker& home, client_identity who)
+    : home_(home), who_(std::move(who)), session_mode_(who_.session_mode), connected_(std::chrono::system_clock::now()), requested_(connected_) {
+    pool::session_settings::map entries;
+    for (const auto& [name, value] : who_.startup_settings) {
+        if (name == "search_path") search_path_ = value;
+        if (name == "standard_conforming_strings") conforming_strings_ = value != "off" && value != "false" && value != "0";
+        entries.insert_or_assign(name, pool::set_config_statement(name, value));
+    }
+    base_ = settings_ = pool::session_settings::of(std::move(entries));
+    std::vector<std::pair<std::string, std::string>>().swap(who_.startup_settings);
+}
+
+session::~session() = default;
+
+void session::start(pool::tcp_socket socket, std::unique_ptr<protocol::tls_engine> tls, std::string early) {
+    client_.open(std::move(socket), this);
+    if (tls) client_.start_tls(std::move(tls));
+    home_.add_session(shared_from_this());
+    if (early.empty())
+        client_.want_read();
+    else
+        pump(early);
+}
+
+void session::close() {
+    if (phase_ == phase::closed) return;
+    const auto keep = shared_from_this();
+    if (waiting_in_) {
+        waiting_in_->cancel_wait(*this);
+        waiting_in_.reset();
+    }
+    closing_ = true;
+    client_.close_after_write();
+    if (talk_) drop_server(false);
+    phase_ = phase::closed;
+    home_.remove_session(*this);
+}
+
+void session::end_with(const config::fault& why) {
+    if (phase_ == phase::closed) return;
+    std::string out;
+    pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    client_.write(out);
+    close();
+}
+
+void session::drain() {
+    draining_ = true;
+    if (idle() && begun_.empty()) end_with({config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+}
+
+bool session::needs_ticks() const noexcept { return phase_ == phase::holding || phase_ == phase::leasing; }
+
+void session::tick(steady_time now) {
+    if (phase_ == phase::leasing) {
+        const auto limit = who_.who->limits.query_wait_timeout;
+        if (limit.count() > 0 && now - waiting_since_ >= limit && waiting_in_ && waiting_in_->cancel_wait(*this)) {
+            waiting_in_.reset();
+            give_up({config::fault_kind::query_wait_timeout, "no server connection became free within query_wait_timeout",
+                     fmt::format("waited {} ms", limit.count()), "raise pool_size or query_wait_timeout"});
+        }
+    } else if (phase_ == phase::holding) {
+        phase_ = phase::idle;
+        if (seek(want_)) pump({});
+    }
+}
+
+char session::status() const noexcept {
+    if (talk_) return talk_->status;
+    return begun_.empty() ? 'I' : begun_failed_ ? 'E' : 'T';
+}
+
+// ---- the client's bytes ---------------------------------------------------------------------------------------------
+
+void session::wire_readable(pool::wire&) {
+    const auto keep = shared_from_this();
+    for (int rounds = 0; rounds < 16 && phase_ != phase::closed; ++rounds) {
+        if (!may_read()) return;   // what it waits for resumes reading
+        std::string_view bytes;
+        switch (client_.read(bytes)) {
+            case pool::wire::got::end: return close();
+            case pool::wire::got::would_block: return want_client();
+            case pool::wire::got::bytes: break;
+        }
+        const bool full = bytes.size() == pool::scratch_space::size;
+        pump(bytes);
+        if (!full) break;
+        if (talk_ && talk_->server->link.congested()) return;   // server_drained resumes
+    }
+    if (phase_ != phase::closed) want_client();
+}
+
+bool session::may_read() const noexcept {
+    if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
+    const bool waiting = phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || stalled_);
+    return !waiting || pending_.size() < most_pending;
+}
+
+bool session::fail_front(std::string_view& rest) {
+    const auto why = std::move(*failure_);
+    failure_.reset();
+    if (rest.empty()) return false;
+    refuse(why);
+    if (!begun_.empty()) begun_failed_ = true;
+    if (rest[0] == 'Q' || rest[0] == 'F') {
+        pg::frame_header header;
+        pg::read_header(rest, header);
+        pass_left_ = header.total();
+        pass_over(rest);
+        say_ready(status());
+    } else {
+        skip_to_sync_ = true;
+    }
+    return true;
+}
+
+void session::want_client() {
+    if (may_read()) client_.want_read();
+}
+
+void session::wire_drained(pool::wire&) {
+    if (talk_) talk_->server->link.want_read();
+}
+
+void session::pump(std::string_view fresh) {
+    if (phase_ == phase::closed) return;
+    if (pumping_) {   // a reply made while the client's bytes are being taken: the outer call goes on with them
+        pending_.append(fresh);
+        return;
+    }
+    pumping_ = true;
+    std::string held;
+    const bool from_pending = !pending_.empty();
+    if (from_pending) {
+        pending_.append(fresh);
+        held.swap(pending_);
+        fresh = held;
+    }
+    std::string_view rest = fresh;
+    while (phase_ != phase::closed && !rest.empty() && step(rest)) {}
+    if (phase_ != phase::closed) {
+        flush_to_server();
+        if (!rest.empty()) {
+            if (from_pending && pending_.empty()) {
+                held.erase(0, held.size() - rest.size());
+                pending_.swap(held);
+            } else {
+                pending_.insert(0, rest);
+            }
+        }
+    }
+    pumping_ = false;
+    if (phase_ != phase::closed && talk_ && phase_ == phase::active && !in_reply_) settle();
+}
+
+bool session::stream_on(std::string_view& rest) {
+    auto& link = talk_->server->link;
+    flush_to_server();
+    if (link.congested()) return false;
+    const auto n = std::min<std::uint64_t>(stream_left_, rest.size());
+    link.write(rest.substr(0, n));
+    rest.remove_prefix(n);
+    stream_left_ -= n;
+    return true;
+}
+
+bool session::pass_over(std::string_view& rest) {
+    const auto n = std::min<std::uint64_t>(pass_left_, rest.size());
+    rest.remove_prefix(n);
+    pass_left_ -= n;
+    return true;
+}
+
+bool session::step(std::string_view& rest) {
+    if (stream_left_ > 0) return stream_on(rest);
+    if (pass_left_ > 0) return pass_over(rest);
+    if (failure_) return fail_front(rest);
+    if (phase_ != phase::idle && phase_ != phase::active) return false;
+    if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
+    pg::frame_header header;
+    switch (pg::read_header(rest, header)) {
+        case pg::header_state::incomplete: return false;
+        case pg::header_state::malformed:
+            violation("invalid message length");
+            return false;
+        case pg::header_state::ready: break;
+    }
+    const bool whole = rest.size() >= header.total();
+    const auto frame = rest.substr(0, std::min<std::size_t>(rest.size(), header.total()));
+
+    if (skip_to_sync_ && header.type != 'X') {
+        if (!whole) {
+            // The body is passed over as it comes, without keeping it.
+            pass_left_ = header.total();
+            return pass_over(rest);
+        }
+        rest.remove_prefix(header.total());
+        if (header.type == 'S') {
+            skip_to_sync_ = false;
+            say_ready(status());
+        }
+        return true;
+    }
+
+    switch (header.type) {
+        case 'Q':
+            requested_ = {};
+            if (!whole && header.total() > home_.owner.current_settings()->general.max_parse_bytes) {
+                send_oversized(header.total(), rest);
+                return stream_left_ > 0;
+            }
+            return whole && on_query(frame, rest);
+        case 'P': case 'B': case 'D': case 'E': case 'C': case 'H': case 'S':
+            if (phase_ == phase::active) return on_extended(frame, rest);
+            return on_extended_idle(rest);
+        case 'd': case 'c': case 'f':
+            if (talk_ && talk_->copy_in) {
+                if (header.type == 'd') {
+                    stream_left_ = header.total();
+                    return stream_on(rest);
+                }
+                if (!whole) return false;
+                outgoing().append(frame);
+            } else {   // left over from a COPY that failed: passed over, as a server does
+                pass_left_ = header.total();
+                return pass_over(rest);
+            }
+            rest.remove_prefix(header.total());
+            return true;
+        case 'F': return whole && on_function_call(frame) && (rest.remove_prefix(header.total()), true);
+        case 'X':
+            close();
+            return false;
+        default: violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(header.type))); return false;
+    }
+}
+
+void session::violation(std::string_view what) { end_with({config::fault_kind::malformed_message, std::string(what), {}, {}}); }
+
+void session::emit(std::string_view bytes) {
+    if (talk_) talk_->emitted = true;
+    client_.write(bytes);
+}
+
+void session::flush_to_server() {
+    auto& bytes = outgoing();
+    if (bytes.empty()) return;
+    if (talk_) talk_->server->link.write(bytes);
+    if (bytes.capacity() > 1024 * 1024)
+        std::string().swap(bytes);
+    else
+        bytes.clear();
+}
+
+void session::say_ready(char status) {
+    std::string out;
+    pg::write_ready(out, status);
+    emit(out);
+}
+
+void session::refuse(const config::fault& why) {
+    ++who_.cluster->traffic.refusals;
+    std::string out;
+    pg::write_error(out, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    emit(out);
+}
+
+client_row session::describe() const {
+    client_row row;
+    row.id = who_.id;
+    row.user = who_.user;
+    row.cluster = who_.cluster->now->config.name;
+    row.address = who_.address;
+    if (const auto* name = settings_->find("application_name")) row.application_name = *name;
+    row.state = needs_ticks() ? "waiting" : status() != 'I' ? "transaction" : talk_ ? "active" : "idle";
+    row.worker = home_.index;
+    row.connected = connected_;
+    row.requested = requested_;
+    if (needs_ticks()) row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
+    row.tls = who_.tls;
+    if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);
+    row.pins = pins_;
+    if (session_mode_) row.pins.emplace_back("session mode");
+    row.prepared_statements = statements_ ? static_cast<std::uint32_t>(statements_->size()) : 0;
+    return row;
+}
+
+}  // namespace ringway::proxy

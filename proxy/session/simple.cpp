@@ -1,0 +1,306 @@
+// The simple query protocol, and what Ringway answers itself.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using router::effect;
+using router::verb;
+
+namespace {
+
+/// A batch no longer than this is kept until its answer begins, so that it may run again elsewhere.
+constexpr std::size_t most_retained = 16 * 1024;
+
+bool has_effect(const router::statement& what, effect::kind kind) {
+    return std::any_of(what.effects.begin(), what.effects.end(), [kind](const effect& e) { return e.what == kind; });
+}
+
+bool any_effect(const router::plan& plan, effect::kind kind) {
+    return std::any_of(plan.parsed.statements.begin(), plan.parsed.statements.end(), [kind](const auto& s) { return has_effect(s, kind); });
+}
+
+void write_one_row(std::string& out, std::string_view name, std::string value, std::string_view tag) {
+    const pg::column column{name};
+    pg::write_row_description(out, {&column, 1});
+    const std::optional<std::string> cell = std::move(value);
+    pg::write_data_row(out, {&cell, 1});
+    pg::write_command_complete(out, tag);
+}
+
+std::string_view name_of(config::read_consistency mode) {
+    switch (mode) {
+        case config::read_consistency::session: return "session";
+        case config::read_consistency::eventual: return "eventual";
+        case config::read_consistency::bounded: return "bounded";
+        case config::read_consistency::primary: return "primary";
+    }
+    return "session";
+}
+
+}  // namespace
+
+bool session::on_query(std::string_view frame, std::string_view& rest) {
+    const auto body = frame.substr(pg::header_size);
+    const auto end = body.find('\0');
+    if (end == std::string_view::npos || end + 1 != body.size()) {
+        violation("invalid message format: a query text must end in its only zero byte");
+        return false;
+    }
+    const auto sql = body.substr(0, end);
+    if (talk_ && !talk_->replies.empty()) {   // one simple query at a time: its transaction state decides about the next
+        stalled_ = true;
+        return false;
+    }
+    stalled_ = false;
+    const auto found = plan_of(sql);
+    if (!found.plan->plain && status() != 'E' && answer_locally(sql, *found.plan, found.shape)) {
+        rest.remove_prefix(frame.size());
+        return true;
+    }
+    if (!talk_ && begun_failed_) {   // only the end of the transaction is heard
+        failure_ = fault{fault_kind::aborted_transaction, "current transaction is aborted, commands ignored until end of transaction block", {}, {}};
+        return true;
+    }
+    destination to;
+    router::values with{sql, found.shape.literals, {}, conforming_strings_};
+    if (talk_ && talk_->status == 'E') {   // the server will say so itself, or hear the ROLLBACK
+        to = {talk_->shard, router::need::any, false};
+    } else if (auto refused = destination_of(*found.plan, with, to)) {
+        if (!talk_) {
+            failure_ = std::move(refused);
+            return true;
+        }
+        rest.remove_prefix(frame.size());
+        fail_next(*refused);
+        return true;
+    }
+    if (!talk_) {
+        if (!seek(to)) return failure_.has_value();
+    } else if (talk_->shard != to.shard) {
+        rest.remove_prefix(frame.size());
+        fail_next({fault_kind::unsupported,
+                   fmt::format("this statement belongs to shard \"{}\", the {} is on shard \"{}\"", who_.cluster->now->config.shards[to.shard].name,
+                               talk_->status == 'I' ? "pinned session" : "transaction", who_.cluster->now->config.shards[talk_->shard].name),
+                   {}, "keep a transaction to the keys of one shard"});
+        return true;
+    }
+    const auto again = plan_of(sql);   // seek() may have used the cache
+    rest.remove_prefix(frame.size());
+    send_query(frame, sql, again);
+    return true;
+}
+
+void session::send_query(std::string_view frame, std::string_view sql, const router::plan_cache::found& found) {
+    const auto& plan = *found.plan;
+    auto& talk = *talk_;
+    ++who_.cluster->traffic.statements;
+    talk.emitted = false;
+    talk.may_retry = talk.status == 'I' && frame.size() <= most_retained;
+    talk.replayable = plan.need == router::need::any;
+    if (talk.may_retry) talk.retained.assign(frame);
+    if (plan.need == router::need::primary)
+        ++who_.cluster->traffic.writes;
+    else
+        ++(talk.on_replica ? who_.cluster->traffic.reads_on_replica : who_.cluster->traffic.reads_on_primary);
+
+    if (!is_watched(plan) && talk.marks.empty()) {
+        auto& entry = talk.replies.push(expected_reply::kind::query);
+        entry.counts_as_write = plan.need == router::need::primary;
+        outgoing().append(frame);
+        return;
+    }
+
+    std::string changed;   // the text with names of prepared statements replaced
+    std::size_t copied = 0;
+    const auto splice = [&](router::span32 at, std::string_view with) {
+        changed.append(sql.substr(copied, at.offset - copied)).append(with);
+        copied = at.offset + at.length;
+    };
+    statement_ref prepared_here;
+    for (const auto& statement : plan.parsed.statements) {
+        for (const auto& what : statement.effects) {
+            if (what.what == effect::kind::execute || (what.what == effect::kind::deallocate && !what.name.empty())) {
+                auto statement_found = find_statement(what.name);
+                if (!statement_found && !pinned())
+                    return fail_next({fault_kind::undefined_statement, fmt::format("prepared statement \"{}\" does not exist", what.name), {}, {}});
+                if (!statement_found) continue;
+                ensure_on_server(statement_found);
+                splice(what.name_span, statement_found->text->name);
+            } else if (what.what == effect::kind::prepare) {
+                if (find_statement(what.name))
+                    return fail_next({fault_kind::duplicate_statement, fmt::format("prepared statement \"{}\" already exists", what.name), {}, {}});
+                if (plan.parsed.statements.size() > 1) {
+                    pin("PREPARE among several statements");
+                    continue;
+                }
+                auto made = std::make_shared<client_statement>();
+                made->text = pool::sql_prepared(sql, what.name_span.offset, what.name_span.length);
+                made->by_sql = true;
+                const auto body = std::string(sql.substr(what.body.offset, what.body.length));
+                made->plan = home_.plans.hold(plan_of(body));
+                made->literals.clear();
+                prepared_here = std::move(made);
+                changed = prepared_here->text->query;
+                copied = sql.size();
+            }
+        }
+    }
+    auto& entry = talk.replies.push(expected_reply::kind::query);
+    entry.counts_as_write = plan.need == router::need::primary;
+    const auto held = prepared_here ? plan_of(sql) : found;   // the body's look-up has used the cache
+    entry.running = std::make_unique<running_statement>();
+    entry.running->plan = home_.plans.hold(held);
+    entry.running->text = sql;
+    entry.running->literals.assign(held.shape.literals.begin(), held.shape.literals.end());
+    entry.running->prepared = std::move(prepared_here);
+    talk.barrier = true;
+    if (changed.empty() && copied == 0) {
+        outgoing().append(frame);
+    } else {
+        changed.append(sql.substr(std::min(copied, sql.size())));
+        pg::write_query(outgoing(), changed);
+    }
+}
+
+/// A statement too long to be parsed: to the primary, and the session stays on that connection, for it may have done anything.
+void session::send_oversized(std::uint32_t total, std::string_view& rest) {
+    if (talk_ && !talk_->replies.empty()) {
+        stalled_ = true;
+        return;
+    }
+    stalled_ = false;
+    if (who_.cluster->now->map->is_sharded()) {
+        failure_ = fault{fault_kind::over_limit, fmt::format("a statement of {} bytes is longer than max_parse_bytes", total), {},
+                         "raise general.max_parse_bytes, or use COPY or parameters"};
+        if (talk_) {
+            const auto why = std::move(*failure_);
+            failure_.reset();
+            pass_left_ = total;
+            pass_over(rest);
+            fail_next(why);
+        } else {
+            fail_front(rest);
+        }
+        return;
+    }
+    if (!talk_ && !seek({0, router::need::primary, false})) return;
+    if (phase_ != phase::active) return;
+    pin("a statement longer than max_parse_bytes");
+    auto& entry = talk_->replies.push(expected_reply::kind::query);
+    entry.counts_as_write = true;
+    talk_->may_retry = false;
+    talk_->emitted = false;
+    stream_left_ = total;
+}
+
+bool session::on_function_call(std::string_view frame) {
+    if (talk_ && !talk_->replies.empty()) {
+        stalled_ = true;
+        return false;
+    }
+    stalled_ = false;
+    if (who_.cluster->now->map->is_sharded()) {
+        const fault why{fault_kind::unsupported, "FunctionCall names no shard", {}, "call the function with SELECT and a routing hint"};
+        if (talk_) {
+            fail_next(why);
+        } else {
+            refuse(why);
+            say_ready(status());
+        }
+        return true;
+    }
+    if (!talk_ && !seek({0, router::need::primary, false})) return false;
+    talk_->replies.push(expected_reply::kind::function_call).counts_as_write = true;
+    talk_->may_retry = false;
+    talk_->emitted = false;
+    talk_->probe_settings = true;
+    outgoing().append(frame);
+    return true;
+}
+
+/// Statements that need no server. False: not one of them.
+bool session::answer_locally(std::string_view sql, const router::plan& plan, const router::shape& shape) {
+    if (plan.parsed.statements.size() != 1 || !plan.parsed.error.empty()) return false;
+    const auto& one = plan.parsed.statements.front();
+    std::string out;
+    if (one.explain_route) {
+        const router::values with{sql, shape.literals, {}, conforming_strings_};
+        const pg::column columns[] = {{"item"}, {"value"}};
+        pg::write_row_description(out, columns);
+        const auto lines = router::explain_route(plan, with, *who_.cluster->now->map);
+        for (const auto& [item, value] : lines) {
+            const std::optional<std::string> cells[] = {item, value};
+            pg::write_data_row(out, cells);
+        }
+        pg::write_command_complete(out, "EXPLAIN");
+    } else if (one.verb == verb::show && one.name.starts_with("ringway.")) {
+        std::string value;
+        if (one.name == "ringway.read_consistency") {
+            value = name_of(consistency());
+        } else if (one.name == "ringway.role") {
+            value = own_role_ == 1 ? "primary" : own_role_ == 2 ? "replica" : "";
+        } else {
+            refuse({fault_kind::invalid_parameter, fmt::format("unrecognized configuration parameter \"{}\"", one.name), {}, "there are ringway.read_consistency and ringway.role"});
+            say_ready(status());
+            return true;
+        }
+        write_one_row(out, one.name, std::move(value), "SHOW");
+    } else if ((one.verb == verb::set || one.verb == verb::reset) && !one.effects.empty() && one.effects.front().name.starts_with("ringway.")) {
+        running_statement run;
+        run.text = sql;
+        run.literals.assign(shape.literals.begin(), shape.literals.end());
+        std::string problem;
+        if (!ringway_setting(one.effects.front(), run, problem)) {
+            refuse({fault_kind::invalid_parameter, problem, {}, {}});
+            say_ready(status());
+            return true;
+        }
+        pg::write_command_complete(out, one.verb == verb::set ? "SET" : "RESET");
+    } else if (!talk_ && begun_.empty() && one.verb == verb::begin && who_.cluster->now->map->is_sharded()) {
+        begun_ = sql.substr(one.where.offset, one.where.length);   // sent to the shard that the first statement names
+        pg::write_command_complete(out, "BEGIN");
+    } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
+        const bool commit = one.verb == verb::commit && !begun_failed_;
+        begun_.clear();
+        begun_failed_ = false;
+        pg::write_command_complete(out, commit ? "COMMIT" : "ROLLBACK");
+    } else if (one.verb == verb::deallocate && !one.effects.empty() && !one.effects.front().name.empty() && find_statement(one.effects.front().name)) {
+        forget_statement(one.effects.front().name);
+        pg::write_command_complete(out, "DEALLOCATE");
+    } else {
+        return false;
+    }
+    pg::write_ready(out, status());
+    emit(out);
+    return true;
+}
+
+void session::fail_next(const fault& why) {
+    ++who_.cluster->traffic.refusals;
+    auto error = std::make_unique<std::string>();
+    pg::write_error(*error, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    talk_->emitted = false;
+    talk_->may_retry = false;
+    auto& entry = talk_->replies.push(in_batch_ ? expected_reply::kind::parse : expected_reply::kind::query, expected_reply::to::refusal);
+    entry.reply = std::move(error);
+    // The server must fail here too, so that its transaction is aborted and, in a pipeline, the rest is skipped.
+    static constexpr std::string_view failing = "ringway has refused this statement";
+    if (in_batch_) {
+        pg::write_parse(outgoing(), {}, failing, {});
+        talk_->server->unnamed.reset();
+    } else {
+        pg::write_query(outgoing(), failing);
+    }
+}
+
+}  // namespace ringway::proxy
