@@ -38,8 +38,8 @@ struct account {
     config::read_rules reads;
     std::shared_ptr<const pool::server_target> login;   ///< address is filled in per node
     std::vector<std::vector<std::shared_ptr<pool::pool>>> pools;   ///< [shard][node]; null until needed
-    pool::parameter_list greeting;                      ///< ParameterStatus for new clients; empty until a server has said
-    std::uint64_t epoch = 0;
+    /// ParameterStatus for new clients, by the settings they start with; filled as servers answer.
+    std::unordered_map<pool::settings_ref, std::shared_ptr<const pool::parameter_list>> greetings;
 };
 
 struct cluster_slot {

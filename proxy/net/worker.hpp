@@ -18,6 +18,7 @@
 namespace ringway::proxy {
 
 class session;
+class worker;
 
 /// What a session asks of the process beyond its worker. Thread-safe.
 class process {
@@ -29,6 +30,9 @@ public:
     virtual void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) = 0;
     virtual void catalog_changed(const std::string& cluster) = 0;              ///< DDL went through
     virtual void cancel(std::uint32_t pid, const std::string& key) = 0;        ///< a client's CancelRequest
+    virtual void tend(worker& on) = 0;                                         ///< about once a second, on each worker
+    /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker.
+    virtual std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) = 0;
     virtual std::shared_ptr<const config::settings> current_settings() const = 0;
 };
 

@@ -175,7 +175,8 @@ void session::take(pool::server_ref got) {
     got->client_id = who_.id;
     talk_->server = std::move(got);
     talk_->server->link.want_read();
-    phase_ = prepare() ? phase::active : phase::preparing;
+    phase_ = phase::preparing;
+    if (prepare()) become_active();
 }
 
 bool session::prepare() {
@@ -248,6 +249,7 @@ void session::drop_server(bool lost) {
 }
 
 void session::give_up(const fault& why) {
+    if (greeting_) return end_with(why);
     failure_ = why;
     phase_ = phase::idle;
     tries_ = 0;

@@ -216,14 +216,15 @@ void session::on_parameter(std::string_view body, bool& forward) {
     for (auto& entry : talk_->server->parameters)
         if (entry.first == name) entry.second = value;
     forward = false;
+    if (!told_) return;   // the greeting will tell it
     if (name == "in_hot_standby" || name == "default_transaction_read_only") return;   // which node answers is not the client's concern
-    for (std::size_t i = 0; who_.told && i < who_.told->size(); ++i) {
-        const auto& entry = (*who_.told)[i];
+    for (std::size_t i = 0; told_ && i < told_->size(); ++i) {
+        const auto& entry = (*told_)[i];
         if (entry.first != name) continue;
         if (entry.second == value) return;
-        auto copy = std::make_shared<pool::parameter_list>(*who_.told);
+        auto copy = std::make_shared<pool::parameter_list>(*told_);
         (*copy)[i].second = value;
-        who_.told = std::move(copy);
+        told_ = std::move(copy);
         forward = true;
         return;
     }
@@ -447,7 +448,8 @@ void session::settle() {
             talk.server->settings = settings_;
             begun_.clear();
             begun_failed_ = false;
-            phase_ = phase::active;
+            become_active();
+            if (!talk_) return;
         }
     } else if (talk.again) {
         talk.again = talk.discarding = false;

@@ -41,10 +41,8 @@ void session::start(pool::tcp_socket socket, std::unique_ptr<protocol::tls_engin
     client_.open(std::move(socket), this);
     if (tls) client_.start_tls(std::move(tls));
     home_.add_session(shared_from_this());
-    if (early.empty())
-        client_.want_read();
-    else
-        pump(early);
+    pending_ = std::move(early);
+    greet();
 }
 
 void session::close() {
@@ -148,7 +146,10 @@ void session::wire_drained(pool::wire&) {
 }
 
 void session::pump(std::string_view fresh) {
-    if (phase_ == phase::closed) return;
+    if (phase_ == phase::closed || greeting_) {
+        if (greeting_) pending_.append(fresh);
+        return;
+    }
     if (pumping_) {   // a reply made while the client's bytes are being taken: the outer call goes on with them
         pending_.append(fresh);
         return;

@@ -35,7 +35,7 @@ struct client_identity {
     std::vector<std::pair<std::string, std::string>> startup_settings;   ///< run-time settings asked for at start
     std::shared_ptr<cluster_slot> cluster;
     std::shared_ptr<account> who;
-    std::shared_ptr<const pool::parameter_list> told;   ///< ParameterStatus values it was sent
+    std::string greeting;                        ///< not yet sent: AuthenticationOk, NegotiateProtocolVersion
     bool session_mode = false;
 };
 
@@ -149,6 +149,11 @@ private:
     char status() const noexcept;
     void want_client();
 
+    // greeting.cpp
+    void greet();
+    void greet_with(std::shared_ptr<const pool::parameter_list> parameters);
+    void become_active();
+
     // simple.cpp
     bool on_query(std::string_view frame, std::string_view& rest);
     bool answer_locally(std::string_view sql, const router::plan& plan, const router::shape& shape);
@@ -236,6 +241,7 @@ private:
 
     worker& home_;
     client_identity who_;
+    std::shared_ptr<const pool::parameter_list> told_;   ///< ParameterStatus values the client was sent
     pool::wire client_;
     std::string pending_;                        ///< client bytes not yet used
     phase phase_ = phase::idle;
@@ -243,6 +249,7 @@ private:
     bool skip_to_sync_ = false;                  ///< after an error without a lease
     bool in_batch_ = false;                      ///< a message of the extended protocol is being taken
     bool stalled_ = false;                       ///< the next message waits for the replies under way
+    bool greeting_ = false;                      ///< still to be told that it is in
     bool closing_ = false, draining_ = false, pumping_ = false, in_reply_ = false;
     std::uint64_t stream_left_ = 0;              ///< bytes of a client frame still to be passed to the server
     std::uint64_t pass_left_ = 0;                ///< bytes of a client frame still to be passed over

@@ -1,0 +1,401 @@
+#include "proxy/control/runtime.hpp"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <future>
+
+#include "config/load.hpp"
+#include "protocol/postgres/message.hpp"
+#include "proxy/admin/connection.hpp"
+#include "proxy/net/listener.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace asio = boost::asio;
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+constexpr std::uint32_t worker_bits = 6;   ///< of a client's id: a CancelRequest finds its worker by them
+constexpr std::size_t most_workers = 1u << worker_bits;
+
+std::size_t worker_count(const config::general& general) {
+    const std::size_t wanted = general.workers ? general.workers : std::max(1u, std::thread::hardware_concurrency());
+    return std::min(wanted, most_workers);
+}
+
+std::string random_bytes(std::size_t n) {
+    std::string out(n, '\0');
+    RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(n));
+    return out;
+}
+
+protocol::tls_files files_of(const config::tls& from, bool server_side) {
+    protocol::tls_files files;
+    files.certificate_file = from.certificate_file;
+    files.key_file = from.key_file;
+    files.ca_file = from.ca_file;
+    files.min_version = from.min_version;
+    if (server_side) {
+        files.require_peer_certificate = from.mode == config::tls_mode::verify_ca || from.mode == config::tls_mode::verify_full;
+    } else {
+        files.verify_peer = from.mode == config::tls_mode::verify_ca || from.mode == config::tls_mode::verify_full;
+        files.verify_name = from.mode == config::tls_mode::verify_full;
+    }
+    return files;
+}
+
+}  // namespace
+
+runtime::runtime(config::settings from, std::string path) : path_(std::move(path)), plans_(from.general.plan_cache_entries) {
+    settings_ = std::make_shared<const config::settings>(std::move(from));
+}
+
+runtime::~runtime() { stop(false); }
+
+// ---- clusters -------------------------------------------------------------------------------------------------------
+
+/// The cluster as the monitor and the catalog reader see it: with somebody to log in as.
+config::cluster runtime::watched(const config::cluster& from, const config::settings& all) const {
+    auto out = from;
+    if (out.database.empty() && out.name != "*") out.database = out.name;
+    if (!out.monitor_user.empty()) return out;
+    if (!out.auth_user.empty()) {
+        out.monitor_user = out.auth_user;
+        out.monitor_password = out.auth_password;
+        return out;
+    }
+    for (const auto& user : all.users) {
+        const bool here = user.clusters.empty() || std::find(user.clusters.begin(), user.clusters.end(), from.name) != user.clusters.end();
+        if (!here || user.name == "*") continue;
+        const bool hashed = user.password.starts_with("SCRAM-SHA-256$") || (user.password.starts_with("md5") && user.password.size() == 35);
+        if (user.server_password.empty() && hashed) continue;
+        out.monitor_user = user.server_user.empty() ? user.name : user.server_user;
+        out.monitor_password = user.server_password.empty() ? user.password : user.server_password;
+        return out;
+    }
+    return out;
+}
+
+std::optional<fault> runtime::make_clusters(const config::settings& from) {
+    std::map<std::string, std::shared_ptr<const cluster_snapshot>> made;
+    std::shared_ptr<front_door> door = std::make_shared<front_door>();
+    try {
+        if (from.client_tls.mode != config::tls_mode::disable) door->tls = protocol::tls_context::server(files_of(from.client_tls, true));
+        for (const auto& cluster : from.clusters) {
+            if (cluster.engine != config::engine::postgres) continue;
+            auto snapshot = std::make_shared<cluster_snapshot>();
+            snapshot->config = cluster;
+            snapshot->configured_as = cluster.name;
+            snapshot->epoch = epoch_ + 1;
+            snapshot->map = router::make_shard_map(cluster, snapshot->epoch);
+            if (cluster.server_tls.mode != config::tls_mode::disable) snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
+            made.emplace(cluster.name, std::move(snapshot));
+        }
+    } catch (const std::exception& error) {
+        return fault{fault_kind::invalid_parameter, error.what(), {}, "check the TLS files of the configuration"};
+    }
+    door->settings = std::make_shared<const config::settings>(from);
+    door->secret = door_ ? door_->secret : random_bytes(32);
+    ++epoch_;
+    settings_ = door->settings;
+    door_ = std::move(door);
+    clusters_ = std::move(made);
+    for (const auto& [name, snapshot] : clusters_)
+        if (name != "*") cataloged_.insert_or_assign(name, snapshot), catalogs_wanted_.insert(name);
+    std::erase_if(cataloged_, [&](const auto& entry) { return !clusters_.count(entry.second->configured_as); });
+    return std::nullopt;
+}
+
+void runtime::install(worker& on, const std::shared_ptr<const cluster_snapshot>& what) {
+    auto& slot = on.slots[what->config.name];
+    if (!slot) slot = std::make_shared<cluster_slot>();
+    slot->now = what;
+    slot->balance.clear();
+    slot->health = monitor_->snapshot(what->configured_as);
+}
+
+std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
+    const std::lock_guard guard(lock_);
+    const auto any = clusters_.find("*");
+    if (any == clusters_.end() || clusters_.count(cluster)) return nullptr;
+    auto snapshot = std::make_shared<cluster_snapshot>(*any->second);
+    snapshot->config.name = cluster;
+    snapshot->config.database = cluster;
+    auto slot = std::make_shared<cluster_slot>();
+    slot->now = snapshot;
+    slot->health = monitor_->snapshot("*");
+    const auto known = catalogs_.find(cluster);
+    if (known != catalogs_.end()) slot->catalog = known->second;
+    return slot;
+}
+
+void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health) {
+    for (auto& each : workers_)
+        each->post([&on = *each, health] {
+            for (auto& [name, slot] : on.slots)
+                if (slot->now->configured_as == health->cluster) slot->health = health;
+        });
+}
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+std::optional<fault> runtime::start(const std::map<std::string, int>& inherited) {
+    monitor_ = std::make_unique<pool::monitor>([this](std::shared_ptr<const pool::cluster_health> health) { publish_health(std::move(health)); });
+    {
+        const std::lock_guard guard(lock_);
+        if (auto failed = make_clusters(*settings_)) return failed;
+    }
+    const auto& general = settings_->general;
+    for (std::size_t i = 0; i < worker_count(general); ++i)
+        workers_.push_back(std::make_unique<worker>(static_cast<std::uint16_t>(i), *this, plans_, general.plan_cache_entries));
+    std::vector<worker*> all;
+    for (auto& each : workers_) all.push_back(each.get());
+    const auto listen_on = [&](const std::optional<config::endpoint>& at, bool admin) -> std::optional<fault> {
+        if (!at) return std::nullopt;
+        auto made = std::make_unique<listener>(all, [this, admin](worker& home, pool::tcp_socket socket) { new_connection(home, std::move(socket), admin); });
+        const auto known = inherited.find(at->text());
+        if (auto failed = made->open(*at, known == inherited.end() ? -1 : known->second)) return failed;
+        listeners_.push_back(std::move(made));
+        return std::nullopt;
+    };
+    if (auto failed = listen_on(settings_->listen.postgres, false)) return failed;
+    if (auto failed = listen_on(settings_->listen.admin, true)) return failed;
+
+    for (auto& each : workers_)
+        for (const auto& [name, snapshot] : clusters_)
+            if (name != "*") install(*each, snapshot);
+    std::vector<config::cluster> to_watch;
+    for (const auto& [name, snapshot] : clusters_) to_watch.push_back(watched(snapshot->config, *settings_));
+    monitor_->watch(to_watch);
+    for (auto& each : workers_) each->start();
+    for (auto& each : listeners_) each->start();
+    catalog_thread_ = std::thread([this] { read_catalogs(); });
+    return std::nullopt;
+}
+
+void runtime::stop(bool wait_for_clients) {
+    if (stopping_) return;
+    draining_ = true;
+    for (auto& each : listeners_) each->stop();
+    if (wait_for_clients) {
+        everywhere([](worker& on) {
+            const auto sessions = on.sessions;
+            for (const auto& entry : sessions) entry.second->drain();
+        });
+        const auto until = std::chrono::steady_clock::now() + current_settings()->general.drain_timeout;
+        while (clients_ > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    stopping_ = true;
+    {
+        const std::lock_guard guard(lock_);
+        catalog_wake_.notify_all();
+    }
+    if (catalog_thread_.joinable()) catalog_thread_.join();
+    monitor_.reset();
+    for (auto& each : workers_) each->stop();
+    listeners_.clear();
+    {
+        const std::lock_guard guard(lock_);
+        pools_.clear();
+    }
+    workers_.clear();
+}
+
+std::map<std::string, int> runtime::listening() const {
+    std::map<std::string, int> out;
+    for (const auto& each : listeners_) out.emplace(each->name(), each->descriptor());
+    return out;
+}
+
+// ---- clients --------------------------------------------------------------------------------------------------------
+
+void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) {
+    std::shared_ptr<const front_door> door;
+    {
+        const std::lock_guard guard(lock_);
+        door = door_;
+    }
+    auto then = [this, &home, admin](admitted_client client) {
+        if (admin)
+            serve_admin(home, *this, std::move(client));
+        else
+            client_admitted(home, std::move(client));
+    };
+    auto cancel_it = [this](std::uint32_t pid, const std::string& key) { cancel(pid, key); };
+    asio::co_spawn(*home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)), asio::detached);
+}
+
+namespace {
+
+/// Says no to a client that is logged in, and closes.
+void turn_away(admitted_client client, const fault& why) {
+    std::string out = std::move(client.replies);
+    pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    if (client.tls) {
+        std::string sealed;
+        client.tls->encrypt(out, sealed);
+        out = std::move(sealed);
+    }
+    boost::system::error_code ignored;
+    client.socket.non_blocking(true, ignored);
+    client.socket.send(asio::buffer(out), 0, ignored);
+}
+
+}  // namespace
+
+void runtime::client_admitted(worker& home, admitted_client client) {
+    const auto all = current_settings();
+    if (draining_) return turn_away(std::move(client), {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
+    if (clients_ >= all->general.max_clients)
+        return turn_away(std::move(client), {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
+    auto* slot = home.find_slot(client.database);
+    if (!slot) return turn_away(std::move(client), {fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}});
+    auto shared = home.slots.at(client.database);
+    client_identity who;
+    who.cluster = shared;
+    who.who = account_of(*shared, client);
+    who.session_mode = who.who->limits.mode == config::pool_mode::session;
+    if (!client.replication.empty())
+        return turn_away(std::move(client), {fault_kind::unsupported, "replication connections do not go through Ringway", {}, "connect to the server itself"});
+    thread_local std::uint32_t next = 0;
+    do {
+        who.id = ((++next << worker_bits) | home.index) & 0x7fffffff;
+    } while (who.id <= home.index || home.sessions.count(who.id));
+    who.cancel_key = random_bytes(client.minor >= 2 ? 32 : 4);
+    who.user = std::move(client.user);
+    who.address = std::move(client.address);
+    if (client.tls) who.tls = client.tls->version() + "/" + client.tls->cipher();
+    who.startup_settings = std::move(client.settings);
+    who.greeting = std::move(client.replies);
+    ++clients_;
+    std::shared_ptr<session> made(new session(home, std::move(who)), [this](session* gone) {
+        delete gone;
+        --clients_;
+    });
+    made->start(std::move(client.socket), std::move(client.tls), std::move(client.early));
+}
+
+std::shared_ptr<account> runtime::account_of(cluster_slot& slot, const admitted_client& client) {
+    auto& one = slot.accounts[client.user];
+    if (!one) {
+        one = std::make_shared<account>();
+        one->user = client.user;
+        fill_account(*one, slot, *client.who, client.secret);
+        return one;
+    }
+    // A client that has just shown a newer password than the pools know: they use it from now on.
+    const auto& known = one->login->secret;
+    const bool configured = !client.who->server_password.empty();
+    const bool changed = !configured && (known.password != client.secret.password || known.scram_client_key != client.secret.scram_client_key) &&
+                         (!client.secret.password.empty() || !client.secret.scram_client_key.empty());
+    if (changed) {
+        fill_account(*one, slot, *client.who, client.secret);
+        for (auto& shard : one->pools)
+            for (auto& each : shard)
+                if (each) each->learn(one->login->secret);
+    }
+    return one;
+}
+
+void runtime::fill_account(account& one, const cluster_slot& slot, const config::user& who, const pool::server_secret& secret) const {
+    const auto& cluster = slot.now->config;
+    one.limits = cluster.pool;
+    one.reads = cluster.reads;
+    const auto& over = who.over;
+    if (over.mode) one.limits.mode = *over.mode;
+    if (over.pool_size) one.limits.size = *over.pool_size;
+    if (over.min_idle) one.limits.min_idle = *over.min_idle;
+    if (over.reserve) one.limits.reserve = *over.reserve;
+    if (over.query_wait_timeout) one.limits.query_wait_timeout = *over.query_wait_timeout;
+    if (over.consistency) one.reads.consistency = *over.consistency;
+    if (over.max_lag) one.reads.max_lag = *over.max_lag;
+    auto login = std::make_shared<pool::server_target>();
+    login->database = cluster.database.empty() ? cluster.name : cluster.database;
+    login->user = who.server_user.empty() ? one.user : who.server_user;
+    if (!who.server_password.empty())
+        login->secret.password = who.server_password;
+    else
+        login->secret = secret;
+    login->tls = cluster.server_tls.mode;
+    login->tls_context = slot.now->server_tls;
+    login->connect_timeout = one.limits.connect_timeout;
+    one.login = std::move(login);
+}
+
+// ---- what the workers ask -------------------------------------------------------------------------------------------
+
+std::shared_ptr<const config::settings> runtime::current_settings() const {
+    const std::lock_guard guard(lock_);
+    return settings_;
+}
+
+std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) {
+    const auto& config = cluster.now->config;
+    const auto& address = config.shards[shard].nodes[node];
+    const std::lock_guard guard(lock_);
+    auto& slot = pools_[{config.name, who.user, address.text(), shard}];
+    if (!slot) {
+        auto target = std::make_shared<pool::server_target>(*who.login);
+        target->address = address;
+        auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok, const std::string& why) {
+            if (!monitor_) return;
+            if (ok)
+                monitor_->report_success(name, at);
+            else
+                monitor_->report_failure(name, at, why);
+        };
+        slot = std::make_shared<pool::pool>(pool::pool_name{config.name, config.shards[shard].name, who.user, address}, std::move(target), who.limits, std::move(report));
+    }
+    return slot;
+}
+
+void runtime::role_changed(const std::string& cluster) { monitor_->check_now(cluster); }
+
+void runtime::node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) { monitor_->report_failure(cluster, node, why); }
+
+void runtime::catalog_changed(const std::string& cluster) {
+    const std::lock_guard guard(lock_);
+    catalogs_wanted_.insert(cluster);
+    catalog_wake_.notify_all();
+}
+
+void runtime::cancel(std::uint32_t pid, const std::string& key) {
+    if (!cancel_here(pid, key) && cancel_elsewhere) cancel_elsewhere(pid, key);
+}
+
+bool runtime::cancel_here(std::uint32_t pid, const std::string& key) {
+    const auto number = pid & (most_workers - 1);
+    if (number >= workers_.size()) return false;
+    auto& on = *workers_[number];
+    const auto found = std::make_shared<std::promise<bool>>();
+    auto result = found->get_future();
+    on.post([&on, pid, key, found] {
+        const auto it = on.sessions.find(pid);
+        const bool ours = it != on.sessions.end() && it->second->identity().cancel_key == key;
+        if (ours) it->second->cancel_running();
+        found->set_value(ours);
+    });
+    if (!cancel_elsewhere) return true;   // nobody else to ask: no need to wait
+    return result.wait_for(std::chrono::seconds(1)) == std::future_status::ready && result.get();
+}
+
+void runtime::tend(worker& on) {
+    std::vector<std::shared_ptr<pool::pool>> all;
+    {
+        const std::lock_guard guard(lock_);
+        for (const auto& entry : pools_) all.push_back(entry.second);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    for (const auto& each : all) each->tend(on, now);
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,119 @@
+#pragma once
+// The process: workers, listeners, pools, monitor, catalogs. What the workers ask of it (process) and what operators see and do (inventory).
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "pool/monitor.hpp"
+#include "proxy/control/inventory.hpp"
+#include "proxy/net/worker.hpp"
+#include "proxy/session/login.hpp"
+
+namespace ringway::proxy {
+
+class listener;
+
+class runtime final : public process, public inventory {
+public:
+    runtime(config::settings from, std::string path);
+    ~runtime() override;
+    runtime(const runtime&) = delete;
+    runtime& operator=(const runtime&) = delete;
+
+    /// Opens the sockets and starts the threads. `inherited`: listening descriptors by address text, from a process being replaced.
+    /// An address that cannot be listened on is the fault.
+    std::optional<config::fault> start(const std::map<std::string, int>& inherited);
+    /// Ends sessions as they become idle, at the latest after drain_timeout; then stops everything.
+    void stop(bool wait_for_clients);
+    /// Duplicates of the listening descriptors, for a successor.
+    std::map<std::string, int> listening() const;
+    void set_shutdown(std::function<void(bool)> ask) { ask_shutdown_ = std::move(ask); }
+
+    // process
+    std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) override;
+    void role_changed(const std::string& cluster) override;
+    void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) override;
+    void catalog_changed(const std::string& cluster) override;
+    void cancel(std::uint32_t pid, const std::string& key) override;
+    void tend(worker& on) override;
+    std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
+    std::shared_ptr<const config::settings> current_settings() const override;
+
+    // inventory
+    std::shared_ptr<const config::settings> settings() const override { return current_settings(); }
+    std::string config_path() const override { return path_; }
+    std::vector<client_row> clients() override;
+    std::vector<server_row> servers() override;
+    std::vector<pool_row> pools() override;
+    std::vector<traffic_row> traffic() override;
+    std::vector<std::shared_ptr<const pool::cluster_health>> health() override;
+    std::vector<pool::ban> bans() override;
+    router::shared_plans& plans() override { return plans_; }
+    std::shared_ptr<const router::shard_map> map(const std::string& cluster) override;
+    std::shared_ptr<const router::catalog> catalog(const std::string& cluster) override;
+    std::optional<config::fault> reload() override;
+    std::optional<config::fault> pause(const std::string& cluster) override;
+    std::optional<config::fault> resume(const std::string& cluster) override;
+    std::optional<config::fault> kill_client(std::uint64_t id) override;
+    std::optional<config::fault> kill_cluster(const std::string& cluster) override;
+    std::optional<config::fault> ban(const std::string& node, std::optional<std::chrono::milliseconds> length) override;
+    std::optional<config::fault> unban(const std::string& node) override;
+    void shut_down(bool wait_for_clients) override;
+    bool draining() const override { return draining_; }
+
+    /// Forwards a CancelRequest that no session here answers to; set when another process of the same proxy runs.
+    std::function<void(std::uint32_t, const std::string&)> cancel_elsewhere;
+    bool cancel_here(std::uint32_t pid, const std::string& key);
+
+private:
+    struct pool_key {
+        std::string cluster, user, node;
+        std::size_t shard;
+        friend auto operator<=>(const pool_key&, const pool_key&) = default;
+    };
+
+    template <class Row>
+    std::vector<Row> gather(const std::function<void(worker&, std::vector<Row>&)>& each);
+    void everywhere(const std::function<void(worker&)>& work);     ///< on every worker, waits
+    void publish_health(std::shared_ptr<const pool::cluster_health> health);
+    void read_catalogs();                                          ///< the catalog thread
+    std::optional<config::fault> make_clusters(const config::settings& from);
+    void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
+    void refresh_accounts(cluster_slot& slot, const config::settings& from);
+    std::shared_ptr<account> account_of(cluster_slot& slot, const admitted_client& client);
+    void fill_account(account& one, const cluster_slot& slot, const config::user& who, const pool::server_secret& secret) const;
+    void client_admitted(worker& home, admitted_client client);
+    void new_connection(worker& home, pool::tcp_socket socket, bool admin);
+    config::cluster watched(const config::cluster& from, const config::settings& all) const;
+
+    const std::string path_;
+    mutable std::mutex lock_;                                      ///< over everything below up to the blank line
+    std::shared_ptr<const config::settings> settings_;
+    std::shared_ptr<const front_door> door_;
+    std::map<std::string, std::shared_ptr<const cluster_snapshot>> clusters_;   ///< as configured
+    std::map<std::string, std::shared_ptr<const router::catalog>> catalogs_;    ///< by the name clients use
+    std::set<std::string> catalogs_wanted_;                        ///< to be read now
+    std::map<std::string, std::shared_ptr<const cluster_snapshot>> cataloged_;  ///< clusters (also of "*") whose catalogs are watched
+    std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
+    std::uint64_t epoch_ = 0;
+    std::condition_variable catalog_wake_;
+
+    router::shared_plans plans_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::unique_ptr<pool::monitor> monitor_;
+    std::vector<std::unique_ptr<listener>> listeners_;
+    std::thread catalog_thread_;
+    std::atomic<bool> draining_{false}, stopping_{false};
+    std::atomic<std::uint32_t> clients_{0};
+    std::function<void(bool)> ask_shutdown_;
+};
+
+}  // namespace ringway::proxy

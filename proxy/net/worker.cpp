@@ -1,0 +1,80 @@
+#include "proxy/net/worker.hpp"
+
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace {
+constexpr auto tick_length = std::chrono::milliseconds(50);
+constexpr std::uint64_t ticks_a_second = 20;
+}  // namespace
+
+worker::worker(std::uint16_t number, process& of, router::shared_plans& shared, std::size_t plan_entries)
+    : owner(of), plans(shared, plan_entries), io_(1), work_(io_.get_executor()), timer_(io_) {
+    index = number;
+    io = &io_;
+}
+
+worker::~worker() { stop(); }
+
+void worker::start() {
+    thread_ = std::thread([this] {
+        tick();
+        io_.run();
+    });
+}
+
+void worker::stop() {
+    if (!thread_.joinable()) return;
+    post([this] {
+        const auto all = sessions;
+        for (const auto& entry : all) entry.second->close();
+        timer_.cancel();
+        work_.reset();
+        io_.stop();
+    });
+    thread_.join();
+}
+
+void worker::post(std::function<void()> work) { boost::asio::post(io_, std::move(work)); }
+
+void worker::add_session(const std::shared_ptr<session>& which) { sessions.insert_or_assign(which->identity().id, which); }
+
+void worker::remove_session(session& which) {
+    const auto it = sessions.find(which.identity().id);
+    if (it == sessions.end() || it->second.get() != &which) return;
+    watched_.erase(it->second);
+    sessions.erase(it);
+}
+
+void worker::watch(const std::shared_ptr<session>& which) { watched_.insert(which); }
+
+void worker::tick() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!watched_.empty()) {
+        const auto all = std::move(watched_);
+        watched_.clear();
+        for (const auto& each : all) {
+            if (each->needs_ticks()) each->tick(now);
+            if (each->needs_ticks()) watched_.insert(each);
+        }
+    }
+    if (++ticks_ % ticks_a_second == 0) owner.tend(*this);
+    timer_.expires_after(tick_length);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) tick();
+    });
+}
+
+cluster_slot* worker::find_slot(const std::string& cluster) {
+    const auto it = slots.find(cluster);
+    if (it != slots.end()) return it->second.get();
+    auto made = owner.make_slot(cluster);   // the "*" cluster serves this name, or nobody does
+    if (!made) return nullptr;
+    return slots.emplace(cluster, std::move(made)).first->second.get();
+}
+
+}  // namespace ringway::proxy

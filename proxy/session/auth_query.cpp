@@ -1,0 +1,42 @@
+#include "proxy/session/auth_query.hpp"
+
+#include "pool/one_query.hpp"
+#include "proxy/net/worker.hpp"
+#include "proxy/session/login.hpp"
+
+namespace ringway::proxy {
+
+boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front_door&, const std::string& database, const std::string& user) {
+    verifier_answer out;
+    const auto* slot = home.find_slot(database);
+    if (!slot || slot->now->config.auth_query.empty()) co_return out;
+    const auto& cluster = slot->now->config;
+    const auto& shard = cluster.shards.front();
+    std::size_t node = 0;
+    if (slot->health && !slot->health->shards.empty() && slot->health->shards.front().primary >= 0)
+        node = static_cast<std::size_t>(slot->health->shards.front().primary);
+    auto target = std::make_shared<pool::server_target>();
+    target->address = shard.nodes[node];
+    target->database = cluster.database.empty() ? cluster.name : cluster.database;
+    if (slot->now->configured_as == "*") target->database = "postgres";   // roles are the server's, and this database may not exist
+    target->user = cluster.auth_user;
+    target->secret.password = cluster.auth_password;
+    target->tls = cluster.server_tls.mode;
+    target->tls_context = slot->now->server_tls;
+    target->connect_timeout = cluster.pool.connect_timeout;
+    std::vector<std::string> parameters{user};
+    std::string sql = cluster.auth_query;
+    std::shared_ptr<const pool::server_target> to = std::move(target);
+    auto answer = co_await pool::run_one_query(*home.io, to, std::move(sql), std::move(parameters));
+    if (answer.failure) {
+        out.failure = config::fault{answer.failure->kind, "auth_query failed: " + answer.failure->message, {}, "check auth_query, auth_user and auth_password"};
+        co_return out;
+    }
+    if (answer.rows.size() == 1 && answer.rows[0].size() >= 2 && answer.rows[0][0] == user) {
+        out.known = true;
+        out.verifier = answer.rows[0][1].value_or("");
+    }
+    co_return out;
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,53 @@
+// The end of login: the client's own settings are tried on a server, and the client is told the server's parameters.
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+
+namespace {
+constexpr std::size_t most_greetings = 1000;   ///< kept for one account
+}
+
+void session::greet() {
+    const auto known = who_.who->greetings.find(settings_);
+    if (known != who_.who->greetings.end() && !session_mode_) {
+        greet_with(known->second);
+        return;
+    }
+    greeting_ = true;
+    const bool anywhere = who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
+    seek({0, anywhere ? router::need::any : router::need::primary, false});
+}
+
+void session::become_active() {
+    phase_ = phase::active;
+    if (!greeting_) return;
+    auto list = std::make_shared<pool::parameter_list>();
+    for (const auto& [name, value] : talk_->server->parameters) {
+        const bool of_the_node = name == "in_hot_standby" || name == "default_transaction_read_only";
+        list->emplace_back(name, of_the_node ? "off" : value);
+    }
+    auto& greetings = who_.who->greetings;
+    if (greetings.size() >= most_greetings) greetings.clear();
+    greetings.insert_or_assign(settings_, list);
+    greeting_ = false;
+    if (!session_mode_) release();
+    greet_with(std::move(list));
+}
+
+void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters) {
+    std::string out = std::move(who_.greeting);
+    for (const auto& [name, value] : *parameters) pg::write_parameter_status(out, name, value);
+    told_ = std::move(parameters);
+    pg::write_backend_key(out, static_cast<std::uint32_t>(who_.id), who_.cancel_key);
+    pg::write_ready(out, 'I');
+    client_.write(out);
+    std::string().swap(who_.greeting);
+    if (!pending_.empty()) pump({});
+    if (phase_ != phase::closed) want_client();
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,442 @@
+#include "proxy/session/login.hpp"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "config/fault.hpp"
+#include "protocol/postgres/message.hpp"
+#include "protocol/postgres/scram.hpp"
+#include "protocol/postgres/startup.hpp"
+#include "proxy/net/worker.hpp"
+#include "proxy/session/auth_query.hpp"
+
+namespace ringway::proxy {
+
+namespace asio = boost::asio;
+namespace pg = protocol::postgres;
+using config::auth_method;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+constexpr std::uint32_t longest_password_message = 64 * 1024;
+
+std::string random_bytes(std::size_t n) {
+    std::string out(n, '\0');
+    RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(n));
+    return out;
+}
+
+std::string random_nonce() {
+    std::string out;
+    for (const char byte : random_bytes(18)) out += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+    return out;
+}
+
+bool address_matches(const std::string& cidr, const std::string& address) {
+    if (cidr.empty()) return true;
+    boost::system::error_code error;
+    const auto given = asio::ip::make_address(address, error);
+    if (error) return false;
+    if (cidr.find('/') == std::string::npos) return asio::ip::make_address(cidr, error) == given && !error;
+    if (given.is_v4()) {
+        const auto net = asio::ip::make_network_v4(cidr, error);
+        if (error) return false;
+        const auto mask = net.netmask().to_uint();
+        return (given.to_v4().to_uint() & mask) == (net.address().to_uint() & mask);
+    }
+    const auto net = asio::ip::make_network_v6(cidr, error);
+    if (error) return false;
+    const auto a = given.to_v6().to_bytes(), b = net.address().to_bytes();
+    for (unsigned bit = 0; bit < net.prefix_length(); ++bit)
+        if (((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8)) & 1) return false;
+    return true;
+}
+
+bool named(const std::vector<std::string>& names, const std::string& name) {
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end() || std::find(names.begin(), names.end(), "all") != names.end();
+}
+
+/// One login under way. Every step says whether to go on; a refusal has been sent when it says no.
+class door_keeper {
+public:
+    door_keeper(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin)
+        : home_(home), door_(std::move(door)), client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, {}, {}, {}, std::nullopt, {}}, timer_(*home.io), admin_(admin) {}
+    ~door_keeper() {
+        state_->gone = true;
+        timer_.cancel();
+    }
+    door_keeper(const door_keeper&) = delete;
+    door_keeper& operator=(const door_keeper&) = delete;
+
+    asio::awaitable<bool> run(const cancel_request& cancel) {
+        begin();
+        if (!co_await greet(cancel)) co_return false;
+        if (!co_await authenticate()) co_return false;
+        pg::write_authentication_ok(client_.replies);
+        timer_.cancel();
+        client_.early = std::move(in_);
+        co_return !state_->passed;
+    }
+    admitted_client take() { return std::move(client_); }
+
+private:
+    struct deadline {
+        bool passed = false, gone = false;
+    };
+
+    void begin() {
+        boost::system::error_code error;
+        const auto peer = client_.socket.remote_endpoint(error);
+        client_.address = error ? std::string() : peer.address().to_string();
+        client_.socket.set_option(asio::ip::tcp::no_delay(true), error);
+        client_.socket.set_option(asio::socket_base::keep_alive(true), error);
+        timer_.expires_after(door_->settings->general.client_login_timeout);
+        timer_.async_wait([this, state = state_](const boost::system::error_code& ended) {
+            if (ended || state->gone) return;
+            state->passed = true;
+            boost::system::error_code ignored;
+            client_.socket.close(ignored);
+        });
+    }
+
+    // ---- bytes ----
+
+    asio::awaitable<bool> receive() {
+        boost::system::error_code error;
+        auto token = asio::redirect_error(asio::use_awaitable, error);
+        const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
+        if (error) co_return false;
+        const std::string_view bytes(raw_.data(), n);
+        if (!client_.tls) {
+            in_.append(bytes);
+            co_return true;
+        }
+        std::string answer;
+        const auto status = client_.tls->decrypt(bytes, in_, answer);
+        if (!answer.empty()) co_await asio::async_write(client_.socket, asio::buffer(answer), token);
+        co_return !error && status != protocol::tls_engine::status::failed && status != protocol::tls_engine::status::closed;
+    }
+
+    asio::awaitable<bool> send(std::string bytes) {
+        if (client_.tls) {
+            std::string sealed;
+            client_.tls->encrypt(bytes, sealed);
+            bytes = std::move(sealed);
+        }
+        boost::system::error_code error;
+        auto token = asio::redirect_error(asio::use_awaitable, error);
+        co_await asio::async_write(client_.socket, asio::buffer(bytes), token);
+        co_return !error;
+    }
+
+    asio::awaitable<bool> refuse(fault why) {
+        std::string out;
+        pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+        co_await send(std::move(out));
+        co_return false;
+    }
+
+    asio::awaitable<bool> refuse_password() {
+        fault why{fault_kind::authentication, fmt::format("password authentication failed for user \"{}\"", client_.user), {}, {}};
+        co_return co_await refuse(std::move(why));
+    }
+
+    // ---- the first packets ----
+
+    asio::awaitable<bool> secure(bool direct) {
+        if (!direct) {
+            std::string yes = "S";
+            if (!co_await send(std::move(yes))) co_return false;
+        }
+        auto engine = std::make_unique<protocol::tls_engine>(door_->tls, true);
+        std::string out;
+        auto status = engine->handshake(std::exchange(in_, {}), out);
+        boost::system::error_code error;
+        auto token = asio::redirect_error(asio::use_awaitable, error);
+        while (true) {
+            if (!out.empty()) co_await asio::async_write(client_.socket, asio::buffer(out), token);
+            if (error || status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed) co_return false;
+            if (engine->established()) break;
+            out.clear();
+            const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
+            if (error) co_return false;
+            status = engine->handshake(std::string_view(raw_.data(), n), out);
+        }
+        if (direct && engine->alpn() != "postgresql") co_return false;
+        client_.tls = std::move(engine);
+        std::string answer;
+        client_.tls->decrypt({}, in_, answer);
+        co_return true;
+    }
+
+    asio::awaitable<bool> greet(const cancel_request& cancel) {
+        bool asked_tls = false, asked_gss = false;
+        for (;;) {
+            const auto packet = pg::read_startup(in_);
+            using kind = pg::startup_packet::kind;
+            switch (packet.what) {
+                case kind::incomplete:
+                    if (!co_await receive()) co_return false;
+                    continue;
+                case kind::malformed: {
+                    fault why{fault_kind::malformed_message, packet.problem, {}, {}};
+                    co_return co_await refuse(std::move(why));
+                }
+                case kind::unsupported_version: {
+                    fault why{fault_kind::unsupported, fmt::format("unsupported frontend protocol {}.{}: server supports 3.0 to 3.{}", packet.major, packet.minor, pg::newest_minor), {}, {}};
+                    co_return co_await refuse(std::move(why));
+                }
+                case kind::cancel:
+                    cancel(packet.pid, packet.key);
+                    co_return false;
+                case kind::ssl_request:
+                    if (asked_tls || client_.tls || in_.size() > packet.size) {   // bytes before the handshake may be a man's in the middle
+                        fault why{fault_kind::malformed_message, "received unencrypted data after SSL request", {}, {}};
+                        co_return co_await refuse(std::move(why));
+                    }
+                    asked_tls = true;
+                    in_.clear();
+                    if (door_->tls) {
+                        if (!co_await secure(false)) co_return false;
+                    } else {
+                        std::string no = "N";
+                        if (!co_await send(std::move(no))) co_return false;
+                    }
+                    continue;
+                case kind::gss_request:
+                    if (asked_gss || in_.size() > packet.size) {
+                        fault why{fault_kind::malformed_message, "received unencrypted data after GSSAPI encryption request", {}, {}};
+                        co_return co_await refuse(std::move(why));
+                    }
+                    asked_gss = true;
+                    in_.clear();
+                    {
+                        std::string no = "N";
+                        if (!co_await send(std::move(no))) co_return false;
+                    }
+                    continue;
+                case kind::direct_tls:
+                    if (!door_->tls || client_.tls) co_return false;
+                    if (!co_await secure(true)) co_return false;
+                    continue;
+                case kind::startup: break;
+            }
+            in_.erase(0, packet.size);
+            co_return co_await take_startup(packet);
+        }
+    }
+
+    asio::awaitable<bool> take_startup(const pg::startup_packet& packet) {
+        client_.minor = std::min(packet.minor, pg::newest_minor);
+        for (const auto& [name, value] : packet.parameters) {
+            if (name == "user") {
+                client_.user = value;
+            } else if (name == "database") {
+                client_.database = value;
+            } else if (name == "replication") {
+                client_.replication = value == "false" || value == "off" || value == "0" || value == "no" ? "" : value;
+            } else if (name == "options") {
+                std::string problem;
+                if (!pg::read_options(value, client_.settings, problem)) {
+                    fault why{fault_kind::invalid_parameter, problem, {}, {}};
+                    co_return co_await refuse(std::move(why));
+                }
+            } else if (!name.starts_with("_pq_.")) {
+                client_.settings.emplace_back(name, value);
+            }
+        }
+        for (auto& [name, value] : client_.settings)
+            std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        if (client_.user.empty()) {
+            fault why{fault_kind::not_authorized, "no PostgreSQL user name specified in startup packet", {}, {}};
+            co_return co_await refuse(std::move(why));
+        }
+        if (client_.database.empty()) client_.database = client_.user;
+        if (packet.minor > pg::newest_minor || !packet.unknown_options.empty())
+            pg::write_negotiate_version(client_.replies, client_.minor, packet.unknown_options);
+        if (!client_.tls && door_->settings->client_tls.mode >= config::tls_mode::require) {
+            fault why{fault_kind::not_authorized, "this server accepts only TLS connections", {}, "set sslmode=require in the connection string"};
+            co_return co_await refuse(std::move(why));
+        }
+        co_return true;
+    }
+
+    // ---- authentication ----
+
+    asio::awaitable<bool> authenticate() {
+        const auto& all = *door_->settings;
+        if (const auto* entry = all.find_user(client_.user)) client_.who = *entry;
+        auto method = auth_method::scram_sha_256;
+        if (!all.hba.empty()) {
+            const auto* rule = find_rule(all.hba, admin_ ? "ringway" : client_.database, client_.user, client_.address, client_.tls != nullptr);
+            if (!rule || rule->method == auth_method::reject) {
+                fault why{fault_kind::not_authorized,
+                          fmt::format("no hba rule lets in host \"{}\", user \"{}\", database \"{}\", {}", client_.address, client_.user, client_.database,
+                                      client_.tls ? "TLS" : "no TLS"), {}, {}};
+                co_return co_await refuse(std::move(why));
+            }
+            method = rule->method;
+        }
+        bool known = client_.who.has_value();
+        if (known && admin_ && !client_.who->admin) known = false;
+        if (known && !admin_ && !named(client_.who->clusters, client_.database)) {
+            if (std::find(client_.who->clusters.begin(), client_.who->clusters.end(), "*") == client_.who->clusters.end()) known = false;
+        }
+        std::string stored = known ? client_.who->password : std::string();
+        if (known && stored.empty() && !admin_ && method != auth_method::trust && method != auth_method::certificate) {
+            auto found = co_await query_verifier(home_, *door_, client_.database, client_.user);
+            if (found.failure) co_return co_await refuse(std::move(*found.failure));
+            known = found.known;
+            stored = std::move(found.verifier);
+        }
+        switch (method) {
+            case auth_method::trust:
+                if (!known) co_return co_await refuse_password();
+                if (stored.empty() || (!stored.starts_with("SCRAM-SHA-256$") && !stored.starts_with("md5"))) client_.secret.password = stored;
+                co_return true;
+            case auth_method::certificate: {
+                const auto name = client_.tls ? client_.tls->peer_common_name() : std::string();
+                if (!known || name.empty() || name != client_.user) {
+                    fault why{fault_kind::not_authorized, fmt::format("certificate authentication failed for user \"{}\"", client_.user), {}, {}};
+                    co_return co_await refuse(std::move(why));
+                }
+                co_return true;
+            }
+            case auth_method::plain: pg::write_authentication_cleartext(client_.replies); break;
+            case auth_method::md5:
+                if (stored.starts_with("SCRAM-SHA-256$")) co_return co_await scram(known, stored);
+                salt_ = random_bytes(4);
+                pg::write_authentication_md5(client_.replies, salt_);
+                break;
+            default: co_return co_await scram(known, stored);
+        }
+        if (!co_await send(std::exchange(client_.replies, {}))) co_return false;
+        std::string message;
+        if (!co_await read_password(message)) co_return false;
+        const auto given = std::string_view(message).substr(0, message.find('\0'));
+        bool right = false;
+        if (method == auth_method::md5) {
+            const auto expected = stored.starts_with("md5") && stored.size() == 35 ? pg::md5_response_from_hash(stored, salt_) : pg::md5_response(client_.user, stored, salt_);
+            right = pg::equal_secret(expected, given) && !stored.empty();
+            if (right && !stored.starts_with("md5")) client_.secret.password = stored;
+        } else {
+            right = check_plain(stored, given);
+            if (right) client_.secret.password = given;
+        }
+        if (!known || !right) co_return co_await refuse_password();
+        co_return true;
+    }
+
+    bool check_plain(const std::string& stored, std::string_view given) const {
+        if (stored.empty()) return false;
+        if (const auto verifier = pg::read_verifier(stored)) {
+            const auto made = pg::make_verifier(given, verifier->salt, verifier->iterations);
+            return pg::equal_secret(made.stored_key, verifier->stored_key);
+        }
+        if (stored.starts_with("md5") && stored.size() == 35) return pg::equal_secret(pg::md5_stored(client_.user, given), stored);
+        return pg::equal_secret(stored, given);
+    }
+
+    /// The next message, which must be a password message; its body.
+    asio::awaitable<bool> read_password(std::string& body) {
+        for (;;) {
+            pg::frame_header header;
+            const auto state = pg::read_header(in_, header);
+            if (state == pg::header_state::malformed || (state == pg::header_state::ready && (header.type != 'p' || header.body() > longest_password_message))) {
+                fault why{fault_kind::malformed_message, fmt::format("expected password response, got message type {}", static_cast<int>(static_cast<unsigned char>(header.type))), {}, {}};
+                co_return co_await refuse(std::move(why));
+            }
+            if (state == pg::header_state::ready && in_.size() >= header.total()) {
+                body = in_.substr(pg::header_size, header.body());
+                in_.erase(0, header.total());
+                co_return true;
+            }
+            if (!co_await receive()) co_return false;
+        }
+    }
+
+    asio::awaitable<bool> scram(bool known, const std::string& stored) {
+        std::optional<pg::scram_verifier> verifier;
+        bool mock = !known || stored.empty() || (stored.starts_with("md5") && stored.size() == 35);
+        if (!mock) {
+            verifier = pg::read_verifier(stored);
+            if (!verifier) verifier = pg::make_verifier(stored, random_bytes(16));
+        } else {
+            verifier = pg::mock_verifier(client_.user, door_->secret);
+        }
+        const auto binding = client_.tls ? client_.tls->own_end_point() : std::string();
+        const std::string_view both[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"};
+        pg::write_authentication_sasl(client_.replies, binding.empty() ? std::span(both).subspan(1) : std::span(both));
+        if (!co_await send(std::exchange(client_.replies, {}))) co_return false;
+        std::string message;
+        if (!co_await read_password(message)) co_return false;
+        pg::reader in(message);
+        const auto mechanism = in.text();
+        const auto length = in.i32();
+        const auto first = in.rest();
+        if (!in.ok() || (length >= 0 && static_cast<std::size_t>(length) != first.size())) {
+            fault why{fault_kind::malformed_message, "malformed SASL response", {}, {}};
+            co_return co_await refuse(std::move(why));
+        }
+        const auto keys = *verifier;
+        pg::scram_server server(std::move(*verifier), random_nonce(), binding);
+        auto challenge = server.first(mechanism, first);
+        if (!challenge) {
+            fault why{fault_kind::malformed_message, fmt::format("SCRAM: {}", server.problem()), {}, {}};
+            co_return co_await refuse(std::move(why));
+        }
+        pg::write_authentication_sasl_continue(client_.replies, *challenge);
+        if (!co_await send(std::exchange(client_.replies, {}))) co_return false;
+        if (!co_await read_password(message)) co_return false;
+        auto last = server.last(message);
+        if (!last || mock) co_return co_await refuse_password();
+        pg::write_authentication_sasl_final(client_.replies, *last);
+        if (pg::read_verifier(stored)) {
+            client_.secret.scram_client_key = server.client_key();
+            client_.secret.scram_server_key = keys.server_key;
+        } else {
+            client_.secret.password = stored;
+        }
+        co_return true;
+    }
+
+    worker& home_;
+    std::shared_ptr<const front_door> door_;
+    admitted_client client_;
+    asio::steady_timer timer_;
+    std::shared_ptr<deadline> state_ = std::make_shared<deadline>();
+    std::string in_, salt_;
+    std::array<char, 4096> raw_{};
+    bool admin_;
+};
+
+}  // namespace
+
+const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster, const std::string& user,
+                                  const std::string& address, bool tls) {
+    for (const auto& rule : rules) {
+        if ((rule.tls_only && !tls) || (rule.no_tls_only && tls)) continue;
+        if (named(rule.clusters, cluster) && named(rule.users, user) && address_matches(rule.address, address)) return &rule;
+    }
+    return nullptr;
+}
+
+asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin, admit then,
+                                    cancel_request cancel) {
+    auto keeper = std::make_unique<door_keeper>(home, std::move(door), std::move(socket), admin);
+    const bool in = co_await keeper->run(cancel);
+    if (in) then(keeper->take());
+}
+
+}  // namespace ringway::proxy
