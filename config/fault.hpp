@@ -27,6 +27,7 @@ enum class fault_kind : std::uint8_t {
     query_wait_timeout,     ///< 53300 / 1205
     shutting_down,          ///< 57P01 / 1053
     invalid_parameter,      ///< 22023 / 1231
+    canceled,               ///< 57014 / 1317
     internal,               ///< XX000 / 1105
 };
 

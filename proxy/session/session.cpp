@@ -5,11 +5,13 @@
 #include <algorithm>
 
 #include "proxy/net/worker.hpp"
+#include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
 
 namespace ringway::proxy {
 
 namespace pg = protocol::postgres;
+using config::fault_kind;
 
 namespace {
 
@@ -70,6 +72,15 @@ void session::end_with(const config::fault& why) {
 void session::drain() {
     draining_ = true;
     if (idle() && begun_.empty()) end_with({config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+}
+
+/// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
+void session::cancel_running() {
+    if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
+        give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
+    } else if (talk_ && !talk_->replies.empty()) {
+        stop_query(*talk_->server);
+    }
 }
 
 bool session::needs_ticks() const noexcept { return phase_ == phase::holding || phase_ == phase::leasing; }
