@@ -1,0 +1,38 @@
+#pragma once
+// Command + inventory -> table or fault.
+
+#include <vector>
+
+#include "proxy/admin/command.hpp"
+#include "proxy/admin/view.hpp"
+#include "proxy/control/inventory.hpp"
+
+namespace ringway::proxy::admin {
+
+/// Columns of what a command gives, known without running it; empty: it gives no rows.
+std::vector<column> columns_of(const command& what);
+
+/// The tag of a command that is no SHOW: "PAUSE", "RELOAD", ...
+std::string_view tag_of(const command& what) noexcept;
+
+/// Runs commands. Thread-safe; a call may take as long as the inventory does (PAUSE: until transactions have ended), so
+/// it belongs on a control thread.
+class executor {
+  public:
+    explicit executor(inventory& of, wall_time started = std::chrono::system_clock::now())
+        : of_(of), started_(started) {}
+    /// Every argument must be a text: parameters have been put in.
+    result run(const command& what) const { return run(what, instant::now()); }
+    result run(const command& what, instant now) const;
+
+  private:
+    std::optional<config::fault> act(const command& what) const;
+    std::optional<config::fault> known_cluster(const std::string& name) const;
+    std::optional<config::fault> kill(const command& what) const;
+    std::optional<config::fault> known_node(const std::string& node) const;
+
+    inventory& of_;
+    wall_time started_;
+};
+
+}  // namespace ringway::proxy::admin

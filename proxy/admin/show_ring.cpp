@@ -1,0 +1,166 @@
+// SHOW RING and SHOW KEY: where keys stand.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/admin/nearest.hpp"
+#include "proxy/admin/ring_share.hpp"
+#include "proxy/admin/routing.hpp"
+#include "proxy/admin/view.hpp"
+
+namespace ringway::proxy::admin {
+
+namespace {
+
+using config::fault;
+using config::fault_kind;
+using type = column_type;
+
+constexpr std::array ring_columns{column{"cluster"}, column{"shard"}, column{"weight", type::float8},
+                                  column{"points", type::int8}, column{"share", type::float8}};
+
+void append_ring(row_list& rows, inventory& of, const std::string& cluster) {
+    const auto map = of.map(cluster);
+    if (!map) return;
+    const auto shares = ring_shares(*map);
+    for (std::size_t i = 0; i < shares.size(); ++i)
+        rows.push_back(
+            make_row(cluster, map->shards[i].name, map->shards[i].weight, shares[i].points, shares[i].share));
+}
+
+rows_or_fault ring(const source& from) {
+    const auto settings = from.of.settings();
+    row_list rows;
+    if (!from.what.arguments.empty()) {
+        auto found = find_cluster(*settings, from.argument(0));
+        if (auto* unknown = std::get_if<fault>(&found)) return std::move(*unknown);
+        append_ring(rows, from.of, from.argument(0));
+        return rows;
+    }
+    for (const auto& cluster : settings->clusters)
+        if (cluster.is_sharded()) append_ring(rows, from.of, cluster.name);
+    return rows;
+}
+
+constexpr std::array point_columns{column{"cluster"}, column{"position", type::numeric}, column{"shard"},
+                                   column{"arc", type::float8}};
+
+rows_or_fault ring_points(const source& from) {
+    const auto settings = from.of.settings();
+    const auto& cluster = from.argument(0);
+    auto found = find_cluster(*settings, cluster);
+    if (auto* unknown = std::get_if<fault>(&found)) return std::move(*unknown);
+    row_list rows;
+    const auto map = from.of.map(cluster);
+    if (!map || !map->points) return rows;
+    const auto points = map->points->points();
+    rows.reserve(points.size());
+    for (std::size_t i = 0; i < points.size(); ++i)
+        rows.push_back(make_row(cluster, points[i].at, map->shards[points[i].shard].name, arc_of(*map->points, i)));
+    return rows;
+}
+
+constexpr std::array key_columns{
+    column{"cluster"}, column{"table"},       column{"key"}, column{"canonical"}, column{"position", type::numeric},
+    column{"shard"},   column{"primary_node"}};
+
+/// The last part of "schema.table".
+std::string_view bare_name(std::string_view name) {
+    return name.substr(name.rfind('.') + 1);
+}
+
+const config::table* find_table(const config::cluster& in, std::string_view name) {
+    for (const auto& one : in.tables)
+        if (one.name == name) return &one;
+    for (const auto& one : in.tables)  // one of the two names is qualified
+        if (bare_name(one.name) == bare_name(name) &&
+            (one.name.find('.') == std::string::npos) != (name.find('.') == std::string_view::npos))
+            return &one;
+    return nullptr;
+}
+
+fault unknown_table(const config::cluster& in, const std::string& name) {
+    std::vector<std::string_view> names;
+    for (const auto& one : in.tables) names.push_back(one.name);
+    const auto near = nearest(name, names);
+    return {fault_kind::invalid_parameter, fmt::format("cluster \"{}\" has no entry for a table \"{}\"", in.name, name),
+            fmt::format("A table without an entry lives on the first shard, \"{}\".", in.shards.front().name),
+            near.empty() ? std::string() : fmt::format("did you mean \"{}\"?", near)};
+}
+
+void append_quoted(std::string& to, std::string_view name) {
+    to.push_back('"');
+    for (const char c : name) to.append(c == '"' ? 2 : 1, c);
+    to.push_back('"');
+}
+
+/// A statement that reads the rows of one key: what the router says of it is where the key is.
+std::string statement_for(const config::table& table, std::string_view asked) {
+    const std::string_view full = table.name.find('.') == std::string::npos ? asked : std::string_view(table.name);
+    std::string sql = "SELECT FROM ";
+    if (const auto dot = full.find('.'); dot != std::string_view::npos) {
+        append_quoted(sql, full.substr(0, dot));
+        sql.push_back('.');
+    }
+    append_quoted(sql, bare_name(full));
+    sql += " WHERE ";
+    append_quoted(sql, table.key);
+    return sql += " = $1";
+}
+
+/// The key's canonical text; NULL on a cluster that does not need one.
+std::variant<cell, fault> canonical_of(const router::plan& plan, const std::string& value, const config::table& table) {
+    if (plan.keys.empty()) return cell{};
+    router::canonical_key canonical;
+    if (router::canonical_from_text(plan.keys.front().type, value, canonical)) return cell(std::string(canonical.text));
+    return fault{fault_kind::invalid_parameter,
+                 fmt::format("\"{}\" is not a value of the shard key {}.{}", value, table.name, table.key),
+                 {},
+                 {}};
+}
+
+rows_or_fault key(const source& from) {
+    const auto& [cluster, name, value] = std::tie(from.argument(0), from.argument(1), from.argument(2));
+    auto around = routing_of(from.of, cluster);
+    if (auto* refused = std::get_if<fault>(&around)) return std::move(*refused);
+    const auto& in = std::get<routing_view>(around);
+    const auto* table = find_table(*in.configured, name);
+    if (!table) return unknown_table(*in.configured, name);
+    if (table->reference)
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("\"{}\" is a reference table: every shard has all of its rows", name),
+                     {},
+                     {}};
+    if (from.what.arguments[2].is_null) return fault{fault_kind::no_key, "a shard key cannot be NULL", {}, {}};
+
+    auto sent = route_statement(in, statement_for(*table, name), std::span(from.what.arguments).subspan(2, 1));
+    if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
+    auto& [plan, where, lines] = std::get<routed>(sent);
+    auto canonical = canonical_of(*plan, value, *table);
+    if (auto* refused = std::get_if<fault>(&canonical)) return std::move(*refused);
+    if (where.refusal) return std::move(*where.refusal);
+    if (where.kind != router::route::to::shard)
+        return fault{fault_kind::invalid_parameter, fmt::format("\"{}\" names no one shard", value), {}, {}};
+    auto text = std::get<cell>(std::move(canonical));
+    const bool on_ring = text && in.map->is_sharded() && table->function == config::sharding_function::ring;
+    const auto position = on_ring ? cell_of(router::position(*text)) : cell{};
+    return row_list{make_row(cluster, table->name, value, std::move(text), position, in.map->shards[where.shard].name,
+                             primary_of(from.of, cluster, where.shard))};
+}
+
+constexpr std::array views{
+    view{subject::ring, "[<cluster>]", "points of each shard on the ring, and the part of all keys it owns",
+         ring_columns, ring},
+    view{subject::ring_points, "", "every point of a cluster's ring", point_columns, ring_points},
+    view{subject::key, "<cluster> <table> <value>", "which shard a key is on", key_columns, key},
+};
+
+}  // namespace
+
+std::span<const view> ring_views() {
+    return views;
+}
+
+}  // namespace ringway::proxy::admin
