@@ -1,0 +1,58 @@
+#include "pool/roles.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace ringway::pool;
+
+namespace {
+constexpr std::uint64_t system_a = 7, system_b = 8;
+}
+
+TEST_CASE("one claim on the newest timeline is the primary") {
+    timeline_memory memory;
+    memory.seen(system_a, 3);
+    const std::vector<primary_claim> claims{{1, "b:2", 3, system_a}};
+    CHECK(resolve_primary(claims, memory).primary == 1);
+    CHECK(resolve_primary(claims, memory).reason.empty());
+    CHECK(resolve_primary({}, memory).primary == -1);
+}
+
+TEST_CASE("R7: of two self-declared primaries the higher timeline wins") {
+    timeline_memory memory;
+    const std::vector<primary_claim> claims{{0, "a:1", 2, system_a}, {1, "b:2", 3, system_a}};
+    const role_verdict verdict = resolve_primary(claims, memory);
+    CHECK(verdict.primary == 1);
+    CHECK(why_not_primary(claims[0], verdict, claims, memory) ==
+          "a:1 is an old primary: it stands on timeline 2, and timeline 3 was seen");
+}
+
+TEST_CASE("R7: two primaries on one timeline are both refused") {
+    timeline_memory memory;
+    const std::vector<primary_claim> claims{{0, "a:1", 3, system_a}, {1, "b:2", 3, system_a}, {2, "c:3", 1, system_a}};
+    const role_verdict verdict = resolve_primary(claims, memory);
+    CHECK(verdict.primary == -1);
+    CHECK(verdict.reason == "two primaries on timeline 3: a:1 and b:2");
+    CHECK(why_not_primary(claims[1], verdict, claims, memory) == verdict.reason);
+    CHECK(why_not_primary(claims[2], verdict, claims, memory).starts_with("c:3 is an old primary"));
+}
+
+TEST_CASE("an old primary alone is no primary either, once a higher timeline was seen") {
+    timeline_memory memory;
+    memory.seen(system_a, 2);
+    memory.seen(system_a, 1);
+    const std::vector<primary_claim> old{{0, "a:1", 1, system_a}};
+    CHECK(resolve_primary(old, memory).primary == -1);
+    CHECK(resolve_primary(old, memory).reason ==
+          "a:1 is an old primary: it stands on timeline 1, and timeline 2 was seen");
+    const std::vector<primary_claim> rebuilt{{0, "a:1", 1, system_b}};  // a new database system begins at 1 again
+    CHECK(resolve_primary(rebuilt, memory).primary == 0);
+}
+
+TEST_CASE("primaries of different database systems are refused, whatever their timelines") {
+    timeline_memory memory;
+    const std::vector<primary_claim> claims{{0, "a:1", 1, system_a}, {1, "b:2", 5, system_b}};
+    const role_verdict verdict = resolve_primary(claims, memory);
+    CHECK(verdict.primary == -1);
+    CHECK(verdict.reason == "a:1 and b:2 are primaries of different database systems");
+    CHECK(why_not_primary(claims[0], verdict, claims, memory) == verdict.reason);
+}
