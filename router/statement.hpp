@@ -11,11 +11,46 @@
 namespace ringway::router {
 
 enum class verb : std::uint8_t {
-    empty, select, insert, update, delete_, merge, copy_from, copy_to,
-    begin, commit, rollback, savepoint, release, rollback_to, prepare_transaction, commit_prepared, rollback_prepared,
-    set, reset, show, discard, prepare, execute, deallocate, declare_cursor, fetch, close_cursor,
-    listen, unlisten, notify, call, do_block, explain, lock_table, truncate, ddl, load_library, set_constraints,
-    maintenance,  ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ALTER SYSTEM: outside of transactions, on the primary
+    empty,
+    select,
+    insert,
+    update,
+    delete_,
+    merge,
+    copy_from,
+    copy_to,
+    begin,
+    commit,
+    rollback,
+    savepoint,
+    release,
+    rollback_to,
+    prepare_transaction,
+    commit_prepared,
+    rollback_prepared,
+    set,
+    reset,
+    show,
+    discard,
+    prepare,
+    execute,
+    deallocate,
+    declare_cursor,
+    fetch,
+    close_cursor,
+    listen,
+    unlisten,
+    notify,
+    call,
+    do_block,
+    explain,
+    lock_table,
+    truncate,
+    ddl,
+    load_library,
+    set_constraints,
+    maintenance,  ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ALTER SYSTEM: outside of transactions, on the
+                  ///< primary
     other
 };
 
@@ -27,86 +62,115 @@ struct span32 {
 /// Where a value comes from when the statement runs.
 struct value_source {
     enum class from : std::uint8_t { literal, parameter, null, constant, unknown } what = from::unknown;
-    std::uint32_t index = 0;   ///< of the literal in shape::literals; of the parameter, 0-based ($1 is 0)
-    bool negated = false;      ///< a minus sign stands before the literal
-    std::string constant;      ///< for `constant`: a folded value (TRUE, 1 + 1), as text
-    std::string cast;          ///< type name the source is cast to explicitly ("int4"), else empty
-    bool array = false;        ///< an array whose elements are the values: = ANY($1), = ANY('{1,2}')
+    std::uint32_t index = 0;  ///< of the literal in shape::literals; of the parameter, 0-based ($1 is 0)
+    bool negated = false;     ///< a minus sign stands before the literal
+    std::string constant;     ///< for `constant`: a folded value (TRUE, 1 + 1), as text
+    std::string cast;         ///< type name the source is cast to explicitly ("int4"), else empty
+    bool array = false;       ///< an array whose elements are the values: = ANY($1), = ANY('{1,2}')
 };
 
 /// What a statement does to the session beyond its rows. Takes place when its CommandComplete arrives.
 struct effect {
     enum class kind : std::uint8_t {
-        set,            ///< SET [SESSION] name = values; also SET TIME ZONE, NAMES, ROLE, SESSION AUTHORIZATION, SESSION CHARACTERISTICS
-        set_local,      ///< SET LOCAL, SET TRANSACTION
-        reset,          ///< RESET name, SET name TO DEFAULT
+        set,        ///< SET [SESSION] name = values; also SET TIME ZONE, NAMES, ROLE, SESSION AUTHORIZATION, SESSION
+                    ///< CHARACTERISTICS
+        set_local,  ///< SET LOCAL, SET TRANSACTION
+        reset,      ///< RESET name, SET name TO DEFAULT
         reset_all,
-        set_config,     ///< SELECT set_config(name, value, is_local): the value is known only from the sources
-        settings_unknown,  ///< may have set anything (DO, CALL, a function of the users'): compare pg_settings before the connection goes back
-        pin,            ///< `pin` says why
-        unpin_listen,   ///< UNLISTEN *
-        unpin_locks,    ///< pg_advisory_unlock_all()
-        discard_all, discard_plans, discard_temp, discard_sequences,
-        prepare,        ///< SQL PREPARE: `name`, `body` (the statement to prepare), `types`
-        execute,        ///< SQL EXECUTE: `name`, `name_span`
-        deallocate,     ///< `name`; empty: ALL
-        catalog_changed ///< DDL: refresh catalogs, count as a write
+        set_config,        ///< SELECT set_config(name, value, is_local): the value is known only from the sources
+        settings_unknown,  ///< may have set anything (DO, CALL, a function of the users'): compare pg_settings before
+                           ///< the connection goes back
+        pin,               ///< `pin` says why
+        unpin_listen,      ///< UNLISTEN *
+        unpin_locks,       ///< pg_advisory_unlock_all()
+        discard_all,
+        discard_plans,
+        discard_temp,
+        discard_sequences,
+        prepare,         ///< SQL PREPARE: `name`, `body` (the statement to prepare), `types`
+        execute,         ///< SQL EXECUTE: `name`, `name_span`
+        deallocate,      ///< `name`; empty: ALL
+        catalog_changed  ///< DDL: refresh catalogs, count as a write
     } what;
-    std::string name;                   ///< setting (lower case), prepared statement, savepoint
-    span32 name_span;                   ///< where the name stands in the text
-    span32 body;                        ///< for prepare: the statement after AS; for set: the text after TO or =
-    std::vector<value_source> values;   ///< for set and set_config; identifiers come as constants
-    std::string pin;                    ///< "temporary table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
+    std::string name;                  ///< setting (lower case), prepared statement, savepoint
+    span32 name_span;                  ///< where the name stands in the text
+    span32 body;                       ///< for prepare: the statement after AS; for set: the text after TO or =
+    std::vector<value_source> values;  ///< for set and set_config; identifiers come as constants
+    std::string
+        pin;  ///< "temporary table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
 };
 
 struct table_ref {
-    std::string schema, name, alias;    ///< alias is empty when none; names as the server folds them
+    std::string schema, name, alias;  ///< alias is empty when none; names as the server folds them
     bool written = false;
 };
 
 struct column_ref {
-    std::string table;                  ///< alias or name as written; empty when not qualified
+    std::string table;  ///< alias or name as written; empty when not qualified
     std::string column;
+    std::string schema;  ///< of schema.table.column; else empty
+    friend bool operator==(const column_ref&, const column_ref&) = default;
 };
 
 /// column = value (or IN / = ANY of values), true for every row the block lets through.
 struct key_test {
     column_ref column;
-    std::vector<value_source> values;   ///< one: equality; several: IN
+    std::vector<value_source> values;  ///< one: equality; several: IN
 };
 /// left = right, from WHERE or an inner join's ON.
 struct column_equality {
     column_ref left, right;
 };
 
+/// column = something new: SET of an UPDATE or of ON CONFLICT DO UPDATE.
+struct assignment {
+    column_ref column;
+    value_source value;              ///< unknown for an expression
+    std::optional<column_ref> from;  ///< a plain column: excluded.user_id
+};
+
+/// What INSERT ... SELECT puts into one column.
+struct insert_output {
+    value_source value;
+    std::optional<column_ref> from;  ///< a plain column of the SELECT's tables
+};
+
+/// An INSERT: where each row's columns come from.
+struct insert_rows {
+    table_ref table;
+    std::vector<std::string> columns;  ///< empty: the table's own order
+    std::vector<std::vector<value_source>>
+        rows;  ///< `unknown` for an expression, `null` for NULL; DEFAULT is unknown with constant "default"
+    bool from_select = false;
+    std::vector<insert_output>
+        outputs;  ///< from_select: of the SELECT, which is the block's first child; empty when not known (*, UNION)
+};
+
 /// One level of a query: a SELECT, an INSERT ... SELECT's source, a subquery, a CTE, an UPDATE.
 struct query_block {
     std::vector<table_ref> tables;
+    std::vector<std::string> derived;  ///< names in FROM whose columns are not a table's: subqueries, CTEs, functions
     std::vector<key_test> tests;
     std::vector<column_equality> equalities;
-    std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations
-    bool exact = true;                  ///< false: something here the analysis does not understand; not routable by key
-};
-
-/// INSERT ... VALUES: where each row's columns come from.
-struct insert_rows {
-    table_ref table;
-    std::vector<std::string> columns;   ///< empty: the table's own order
-    std::vector<std::vector<value_source>> rows;  ///< `unknown` for an expression, `null` for NULL; DEFAULT is unknown with constant "default"
-    bool from_select = false;
+    std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations, nullable sides of outer joins
+    std::optional<insert_rows> insert;
+    std::vector<assignment> assignments;
+    bool exact = true;    ///< false: something here the analysis does not understand; not routable by key
+    bool joined = false;  ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
+    bool sees_parent = true;  ///< may refer to the parent's columns; not so a CTE or a FROM item without LATERAL
 };
 
 struct routing_hint {
     enum class role_wish : std::uint8_t { none, primary, replica } role = role_wish::none;
-    std::string shard;                  ///< /* ringway: shard=s1 */
-    std::string unknown;                ///< a hint that could not be read: a clear error
+    std::string shard;    ///< /* ringway: shard=s1 */
+    std::string unknown;  ///< a hint that could not be read: a clear error
 };
 
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
-    span32 where;                       ///< its bytes, without the semicolon
-    bool writes = false;                ///< by its syntax: a data-changing or DDL statement, a writing CTE, EXPLAIN ANALYZE of one
+    span32 where;         ///< its bytes, without the semicolon
+    bool writes = false;  ///< by its syntax: a data-changing or DDL statement, a writing CTE, EXPLAIN ANALYZE of one
     bool locks_rows = false;            ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
     bool read_only_begin = false;       ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
     bool chain = false;                 ///< COMMIT AND CHAIN
@@ -118,21 +182,23 @@ struct statement {
     std::vector<std::string> cast_types;
     std::vector<effect> effects;
     query_block block;
-    std::optional<insert_rows> insert;
-    std::vector<column_ref> updated_columns;   ///< SET targets of UPDATE and ON CONFLICT DO UPDATE
-    std::vector<span32> updated_value_spans;
+    std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 };
 
-/// What a parser returns. When `error` is not empty the server will report the syntax error: the text goes to it unchanged.
+/// What a parser returns. When `error` is not empty the server will report the syntax error: the text goes to it
+/// unchanged.
 struct analysis {
     std::vector<statement> statements;
     routing_hint hint;
-    std::uint16_t parameters = 0;       ///< highest $n
+    std::uint16_t parameters = 0;  ///< highest $n
     std::string error;
-    std::int32_t error_position = -1;
+    std::int32_t error_position = -1;  ///< byte of the text, from 0; -1: not known
+    bool too_deep = false;             ///< nests deeper than is parsed here: nothing is known of it
+    bool cacheable = true;             ///< false: depends on the literals' values, or on where things stand in the text
 };
 
 /// Parses PostgreSQL's SQL with libpg_query. Thread-safe. Literals are found by the shape lexer's offsets.
-analysis parse_postgres(std::string_view text);
+/// A text that cannot be parsed gives `error` (or `too_deep`) and one statement that may do anything.
+analysis parse_postgres(std::string_view text, bool standard_conforming_strings = true);
 
 }  // namespace ringway::router

@@ -1,0 +1,292 @@
+#include "router/postgres/blocks.hpp"
+
+#include <algorithm>
+
+namespace ringway::router::postgres {
+
+namespace {
+
+/// Clauses of a SELECT that are not read as conditions, but may hold subqueries.
+constexpr std::string_view other_clauses[] = {"targetList",   "groupClause", "havingClause",
+                                              "windowClause", "valuesLists", "sortClause",
+                                              "limitOffset",  "limitCount",  "distinctClause"};
+
+/// The tables whose columns a FROM item shows.
+void visible_tables(const query_block& block, std::size_t from_table, std::size_t from_child,
+                    std::vector<table_ref>& out) {
+    for (auto i = from_table; i < block.tables.size(); ++i) out.push_back(block.tables[i]);
+    for (auto i = from_child; i < block.children.size(); ++i)
+        if (block.children[i].joined) visible_tables(block.children[i], 0, 0, out);
+}
+
+column_ref column_in(const table_ref& table, std::string column) {
+    if (!table.alias.empty()) return {table.alias, std::move(column), {}};
+    return {table.name, std::move(column), table.schema};
+}
+
+}  // namespace
+
+std::optional<column_ref> column_of(node expression) {
+    const auto fields = expression["ColumnRef"]["fields"];
+    const auto count = fields.size();
+    if (count == 0 || count > 3) return std::nullopt;
+    for (const auto field : fields)
+        if (!field["String"]) return std::nullopt;
+    auto names = names_of(fields);
+    column_ref out;
+    out.column = std::move(names.back());
+    if (count > 1) out.table = std::move(names[count - 2]);
+    if (count > 2) out.schema = std::move(names[0]);
+    return out;
+}
+
+table_ref table_of(node range_var, bool written) {
+    return {range_var["schemaname"].text(), range_var["relname"].text(), range_var["alias"]["aliasname"].text(),
+            written};
+}
+
+query_block block_builder::of_query(node query) {
+    const auto inner = query.first();
+    const auto kind = inner.key();
+    const auto scope = ctes_.size();
+    query_block out;
+    if (kind == "SelectStmt")
+        out = of_select(inner);
+    else if (kind == "InsertStmt")
+        out = of_insert(inner);
+    else if (kind == "UpdateStmt")
+        out = of_update(inner);
+    else if (kind == "DeleteStmt")
+        out = of_delete(inner);
+    else if (kind == "MergeStmt")
+        out = of_merge(inner);
+    else
+        out.exact = false;
+    ctes_.resize(scope);
+    return out;
+}
+
+query_block block_builder::of_select(node select) {
+    const auto scope = ctes_.size();
+    query_block out;
+    add_ctes(select["withClause"], out);
+    if (select["op"].word() != "SETOP_NONE") {
+        out.children.push_back(of_select(select["larg"]));
+        out.children.push_back(of_select(select["rarg"]));
+    }
+    for (const auto item : select["fromClause"]) add_from(item, out);
+    add_condition(select["whereClause"], out);
+    for (const auto clause : other_clauses) add_subqueries(select[clause], out);
+    ctes_.resize(scope);
+    return out;
+}
+
+void block_builder::add_ctes(node with, query_block& block) {
+    const bool recursive = with["recursive"].is_true();
+    if (recursive)
+        for (const auto cte : with["ctes"]) ctes_.push_back(cte["CommonTableExpr"]["ctename"].text());
+    for (const auto cte : with["ctes"]) {
+        const auto inner = cte["CommonTableExpr"];
+        auto child = of_query(inner["ctequery"]);
+        child.sees_parent = false;
+        block.children.push_back(std::move(child));
+        if (!recursive) ctes_.push_back(inner["ctename"].text());
+    }
+}
+
+bool block_builder::is_cte(std::string_view name) const {
+    return std::find(ctes_.begin(), ctes_.end(), name) != ctes_.end();
+}
+
+void block_builder::add_from(node item, query_block& block) {
+    const auto kind = item.first().key();
+    const auto inner = item.first();
+    if (kind == "RangeVar") {
+        add_table(inner, block);
+    } else if (kind == "JoinExpr") {
+        add_join(inner, block);
+    } else if (kind == "RangeTableSample") {
+        add_from(inner["relation"], block);
+        add_subqueries(inner["args"], block);
+    } else {
+        add_derived(item, block);
+    }
+}
+
+void block_builder::add_table(node range_var, query_block& block) {
+    auto table = table_of(range_var);
+    if (table.schema.empty() && is_cte(table.name)) {
+        block.derived.push_back(table.alias.empty() ? table.name : table.alias);
+        return;
+    }
+    if (range_var["alias"]["colnames"]) block.exact = false;  // the columns go by other names
+    block.tables.push_back(std::move(table));
+}
+
+/// Subqueries, functions, XMLTABLE: rows whose columns are not a table's.
+void block_builder::add_derived(node item, query_block& block) {
+    const auto inner = item.first();
+    block.derived.push_back(inner["alias"]["aliasname"].text());
+    if (inner.key() != "RangeSubselect") {
+        add_subqueries(inner, block);
+        return;
+    }
+    auto child = of_query(inner["subquery"]);
+    child.sees_parent = inner["lateral"].is_true();
+    block.children.push_back(std::move(child));
+}
+
+/// An inner join's conditions hold for every row; an outer join's bind its nullable side only, which becomes a block of
+/// its own.
+void block_builder::add_join(node join, query_block& block) {
+    const auto type = join["jointype"].word();
+    const bool left_nullable = type == "JOIN_RIGHT" || type == "JOIN_FULL";
+    const bool right_nullable = type == "JOIN_LEFT" || type == "JOIN_FULL";
+    if (join["alias"]) block.exact = false;  // hides and may rename what it joins
+    if (join["join_using_alias"]) block.derived.push_back(join["join_using_alias"]["aliasname"].text());
+
+    const auto add_side = [this, &block](node side, bool nullable) -> std::vector<table_ref> {
+        const auto tables = block.tables.size();
+        const auto children = block.children.size();
+        if (nullable) {
+            query_block inner;
+            inner.joined = true;
+            add_from(side, inner);
+            for (const auto& name : inner.derived) block.derived.push_back(name);
+            block.children.push_back(std::move(inner));
+        } else {
+            add_from(side, block);
+        }
+        std::vector<table_ref> shown;
+        visible_tables(block, tables, children, shown);
+        return shown;
+    };
+    // The preserved side first: the other's conditions refer to it.
+    const bool right_first = type == "JOIN_RIGHT";
+    const auto first = add_side(join[right_first ? "rarg" : "larg"], right_first ? false : left_nullable);
+    const auto second = add_side(join[right_first ? "larg" : "rarg"], right_first ? left_nullable : right_nullable);
+
+    if (type == "JOIN_FULL") {
+        add_subqueries(join["quals"], block);
+        return;
+    }
+    auto& bound = left_nullable || right_nullable ? block.children.back() : block;
+    add_condition(join["quals"], bound);
+    add_using(join["usingClause"], first, second, bound);
+}
+
+/// Exactly one table of each side has the column, or the server reports an error; naming all of them ties no others.
+void block_builder::add_using(node names, const std::vector<table_ref>& left, const std::vector<table_ref>& right,
+                              query_block& block) {
+    for (const auto name : names) {
+        const auto column = name["String"]["sval"].text();
+        for (const auto& a : left)
+            for (const auto& b : right) block.equalities.push_back({column_in(a, column), column_in(b, column)});
+    }
+}
+
+void block_builder::add_condition(node expression, query_block& block) {
+    const auto inner = expression.first();
+    const auto kind = inner.key();
+    if (kind == "BoolExpr" && inner["boolop"].word() == "AND_EXPR") {
+        for (const auto each : inner["args"]) add_condition(each, block);
+    } else if (kind == "BoolExpr" && inner["boolop"].word() == "OR_EXPR") {
+        add_alternatives(inner["args"], block);
+    } else {
+        if (kind == "A_Expr") add_comparison(inner, block);
+        add_subqueries(expression, block);
+    }
+}
+
+/// a = 1 OR a = 2 is a IN (1, 2): a column tested in every branch has one of all their values.
+void block_builder::add_alternatives(node alternatives, query_block& block) {
+    std::vector<query_block> branches;
+    for (const auto each : alternatives) {
+        add_condition(each, branches.emplace_back());
+        auto& children = branches.back().children;
+        std::move(children.begin(), children.end(), std::back_inserter(block.children));
+    }
+    for (const auto& test : branches.front().tests) {
+        key_test merged{test.column, {}};
+        const bool everywhere = std::all_of(branches.begin(), branches.end(), [&](const query_block& branch) {
+            const auto found = std::find_if(branch.tests.begin(), branch.tests.end(),
+                                            [&](const key_test& t) { return t.column == test.column; });
+            if (found == branch.tests.end()) return false;
+            merged.values.insert(merged.values.end(), found->values.begin(), found->values.end());
+            return true;
+        });
+        if (everywhere) block.tests.push_back(std::move(merged));
+    }
+}
+
+void block_builder::add_comparison(node a_expr, query_block& block) {
+    if (plain_operator(a_expr) != "=") return;
+    const auto kind = a_expr["kind"].word();
+    const auto left = a_expr["lexpr"], right = a_expr["rexpr"];
+    if (kind == "AEXPR_OP") {
+        add_equality(left, right, block);
+    } else if (kind == "AEXPR_IN") {
+        add_in(left, right["List"]["items"], block);
+    } else if (kind == "AEXPR_OP_ANY") {
+        const auto column = column_of(left);
+        auto values = column ? values_.array_of(right) : std::vector<value_source>{};
+        if (!values.empty()) block.tests.push_back({*column, std::move(values)});
+    }
+}
+
+void block_builder::add_equality(node left, node right, query_block& block) {
+    if (left["RowExpr"] && right["RowExpr"]) {
+        auto a = left["RowExpr"]["args"].first(), b = right["RowExpr"]["args"].first();
+        if (left["RowExpr"]["args"].size() != right["RowExpr"]["args"].size()) return;
+        for (; a && b; a = a.next(), b = b.next()) add_equality(a, b, block);
+        return;
+    }
+    auto left_column = column_of(left), right_column = column_of(right);
+    if (left_column && right_column) {
+        block.equalities.push_back({std::move(*left_column), std::move(*right_column)});
+    } else if (left_column || right_column) {
+        auto value = values_.source_of(left_column ? right : left);
+        if (value.what == value_source::from::unknown || value.array) return;
+        block.tests.push_back({std::move(left_column ? *left_column : *right_column), {std::move(value)}});
+    }
+}
+
+/// column IN (values), (column, ...) IN ((value, ...), ...).
+void block_builder::add_in(node left, node list, query_block& block) {
+    std::vector<node> columns;
+    if (const auto row = left["RowExpr"])
+        for (const auto each : row["args"]) columns.push_back(each);
+    else
+        columns.push_back(left);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        auto column = column_of(columns[i]);
+        if (!column) continue;
+        key_test test{std::move(*column), {}};
+        bool known = true;
+        for (const auto item : list) {
+            auto value = item;
+            if (left["RowExpr"]) {
+                const auto args = item["RowExpr"]["args"];
+                known &= args.size() == columns.size();
+                value = args.first();
+                for (std::size_t n = 0; n < i; ++n) value = value.next();
+            }
+            auto source = values_.source_of(value);
+            known &= source.what != value_source::from::unknown && !source.array;
+            test.values.push_back(std::move(source));
+        }
+        if (known && !test.values.empty()) block.tests.push_back(std::move(test));
+    }
+}
+
+void block_builder::add_subqueries(node within, query_block& block) {
+    if (within.key() == "SubLink") {
+        block.children.push_back(of_query(within["subselect"]));
+        add_subqueries(within["testexpr"], block);
+        return;
+    }
+    for (const auto child : within)
+        if (child.kind() == node_kind::object || child.kind() == node_kind::array) add_subqueries(child, block);
+}
+
+}  // namespace ringway::router::postgres

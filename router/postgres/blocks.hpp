@@ -1,0 +1,57 @@
+#pragma once
+// The levels of a query and what ties their tables to keys: conditions that every row a level lets through fulfils.
+
+#include <string>
+#include <vector>
+
+#include "router/postgres/tree.hpp"
+#include "router/postgres/values.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router::postgres {
+
+/// A ColumnRef of plain names: column, table.column, schema.table.column.
+std::optional<column_ref> column_of(node expression);
+/// A RangeVar's names.
+table_ref table_of(node range_var, bool written = false);
+
+/// Builds the query_block of one statement. Use one for each statement; it refers to `values`.
+class block_builder {
+  public:
+    explicit block_builder(value_finder& values) : values_(values) {}
+
+    /// `query` is the node around a statement: {"SelectStmt": ...}. Other statements give an empty block that is not
+    /// exact.
+    query_block of_query(node query);
+    /// Subqueries in any expression of `within`, as children of `block`.
+    void add_subqueries(node within, query_block& block);
+
+  private:
+    query_block of_select(node select);
+    query_block of_insert(node insert);
+    query_block of_update(node update);
+    query_block of_delete(node statement);
+    query_block of_merge(node merge);
+
+    void add_ctes(node with, query_block& block);
+    void add_from(node item, query_block& block);
+    void add_table(node range_var, query_block& block);
+    void add_derived(node item, query_block& block);
+    void add_join(node join, query_block& block);
+    void add_using(node names, const std::vector<table_ref>& left, const std::vector<table_ref>& right,
+                   query_block& block);
+    void add_condition(node expression, query_block& block);
+    void add_alternatives(node alternatives, query_block& block);
+    void add_comparison(node a_expr, query_block& block);
+    void add_equality(node left, node right, query_block& block);
+    void add_in(node left, node list, query_block& block);
+    void add_assignments(node targets, query_block& block);
+    void add_rows(node lists, insert_rows& insert, query_block& block);
+    void add_outputs(node select, insert_rows& insert);
+    bool is_cte(std::string_view name) const;
+
+    value_finder& values_;
+    std::vector<std::string> ctes_;  ///< names in scope, innermost last
+};
+
+}  // namespace ringway::router::postgres

@@ -1,0 +1,233 @@
+#include "router/postgres/lexical.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "router/lexical.hpp"
+
+namespace ringway::router::postgres {
+
+namespace {
+
+using lexical::is_space;
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+/// One `name=value` of a hint.
+void read_hint(std::string_view item, routing_hint& out) {
+    if (item == "role=primary") {
+        out.role = routing_hint::role_wish::primary;
+    } else if (item == "role=replica") {
+        out.role = routing_hint::role_wish::replica;
+    } else if (item.starts_with("shard=") && item.size() > 6) {
+        out.shard = item.substr(6);
+    } else {
+        out.unknown = item;
+    }
+}
+
+/// A comment as it stands in the text: a hint when it begins with "ringway:".
+void read_comment(std::string_view comment, routing_hint& out) {
+    if (!comment.starts_with("/*") || comment.size() < 4) return;
+    auto body = trimmed(comment.substr(2, comment.size() - 4));
+    constexpr std::string_view mark = "ringway:";
+    if (!lexical::same_word(body.substr(0, mark.size()), mark)) return;
+    body = trimmed(body.substr(mark.size()));
+    if (body.empty()) out.unknown = "empty";
+    while (!body.empty()) {
+        const auto end = std::min(body.size(), body.find_first_of(" \t\r\n,"));
+        if (end > 0) read_hint(body.substr(0, end), out);
+        body = trimmed(body.substr(std::min(body.size(), end + 1)));
+    }
+}
+
+/// Bounds the depth of the parse tree. A level of parentheses adds what its longest run of tokens can nest: commas,
+/// AND, OR and the words of CASE end a run, for the parser makes flat lists of them; set operations and joins nest to
+/// the left.
+class depth_meter {
+  public:
+    void symbol(char c) {
+        if (c == '(' || c == '[') {
+            levels_.push_back({});
+        } else if ((c == ')' || c == ']') && levels_.size() > 1) {
+            levels_sum_ -= levels_.back().sum();
+            levels_.pop_back();
+            count();
+        } else if (c == ',') {
+            cut();
+        } else if (c == ';') {
+            levels_.assign(1, {});
+            levels_sum_ = 0;
+        } else {
+            count();
+        }
+    }
+
+    void word(std::string_view lowered) {
+        static constexpr std::string_view cuts[] = {"and", "or", "when", "then", "else", "select", "values", "on"};
+        static constexpr std::string_view nests[] = {"union", "except", "intersect", "join"};
+        if (std::find(std::begin(nests), std::end(nests), lowered) != std::end(nests)) {
+            cut();
+            ++levels_.back().nested;
+            ++levels_sum_;
+            note();
+        } else if (std::find(std::begin(cuts), std::end(cuts), lowered) != std::end(cuts)) {
+            cut();
+        } else {
+            count();
+        }
+    }
+
+    void count() {
+        ++levels_.back().run;
+        ++levels_sum_;
+        note();
+    }
+
+    std::size_t deepest() const noexcept { return deepest_; }
+
+  private:
+    struct level {
+        std::size_t run = 0, nested = 0;
+        std::size_t sum() const noexcept { return run + nested; }
+    };
+    void cut() {
+        levels_sum_ -= levels_.back().run;
+        levels_.back().run = 0;
+    }
+    void note() { deepest_ = std::max(deepest_, levels_sum_ + levels_.size()); }
+
+    std::vector<level> levels_ = std::vector<level>(1);
+    std::size_t levels_sum_ = 0, deepest_ = 0;
+};
+
+}  // namespace
+
+token_reader::token_reader(std::string_view text, std::span<const literal> literals, std::uint32_t from)
+    : text_(text), literals_(literals), at_(from) {
+    const auto first = std::lower_bound(literals.begin(), literals.end(), from,
+                                        [](const literal& l, std::uint32_t at) { return l.offset < at; });
+    next_literal_ = static_cast<std::size_t>(first - literals.begin());
+}
+
+token token_reader::next() {
+    auto found = next_or_comment();
+    while (found.kind == token_kind::comment) found = next_or_comment();
+    return found;
+}
+
+token token_reader::next_or_comment() {
+    while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+    while (next_literal_ < literals_.size() && literals_[next_literal_].offset < at_) ++next_literal_;
+    token found{token_kind::end, at_, 0};
+    if (at_ >= text_.size()) return found;
+    const char c = text_[at_];
+    const char after = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+    std::uint32_t stop = at_ + 1;
+    if (next_literal_ < literals_.size() && literals_[next_literal_].offset == at_) {
+        found.kind = token_kind::literal;
+        stop = at_ + std::max<std::uint32_t>(1, literals_[next_literal_++].length);
+    } else if ((c == '-' && after == '-') || (c == '/' && after == '*')) {
+        found.kind = token_kind::comment;
+        stop = end_of_comment();
+    } else if (c == '"') {
+        found.kind = token_kind::quoted_name;
+        stop = end_of_quoted(at_);
+    } else if ((c == 'U' || c == 'u') && after == '&' && at_ + 2 < text_.size() && text_[at_ + 2] == '"') {
+        found.kind = token_kind::quoted_name;
+        stop = end_of_quoted(at_ + 2);
+    } else if (lexical::is_word_start(c)) {
+        found.kind = token_kind::word;
+        while (stop < text_.size() && lexical::is_word(text_[stop])) ++stop;
+    } else {
+        found.kind = token_kind::symbol;
+    }
+    found.length = std::min(stop, static_cast<std::uint32_t>(text_.size())) - at_;
+    at_ = found.stop();
+    return found;
+}
+
+std::uint32_t token_reader::end_of_comment() const noexcept {
+    const char* const end = text_.data() + text_.size();
+    const char* at = text_.data() + at_;
+    if (*at == '/') {
+        const char* const after = lexical::skip_comment(at, end);
+        return static_cast<std::uint32_t>((after ? after : end) - text_.data());
+    }
+    while (at != end && !lexical::is_newline(*at)) ++at;
+    return static_cast<std::uint32_t>(at - text_.data());
+}
+
+std::uint32_t token_reader::end_of_quoted(std::uint32_t from) const noexcept {
+    const auto size = static_cast<std::uint32_t>(text_.size());
+    for (auto at = from + 1; at < size; ++at) {
+        if (text_[at] != '"') continue;
+        if (at + 1 < size && text_[at + 1] == '"')
+            ++at;
+        else
+            return at + 1;
+    }
+    return size;
+}
+
+bool token_reader::is(const token& what, std::string_view keyword) const noexcept {
+    return what.kind == token_kind::word && lexical::same_word(text_of(what), keyword);
+}
+
+text_facts facts_of(std::string_view text, std::span<const literal> literals) {
+    text_facts out;
+    depth_meter meter;
+    token_reader in(text, literals);
+    for (auto found = in.next_or_comment(); found.kind != token_kind::end; found = in.next_or_comment()) {
+        if (found.kind == token_kind::comment) {
+            read_comment(in.text_of(found), out.hint);
+        } else if (found.kind == token_kind::symbol) {
+            meter.symbol(text[found.offset]);
+        } else if (found.kind == token_kind::word && found.length <= 9) {
+            char lowered[9];
+            const auto word = in.text_of(found);
+            std::transform(word.begin(), word.end(), lowered, lexical::lower);
+            meter.word({lowered, word.size()});
+        } else {
+            meter.count();
+        }
+    }
+    out.depth = meter.deepest();
+    return out;
+}
+
+span32 name_after(std::string_view text, std::span<const literal> literals, std::uint32_t from,
+                  std::string_view keyword) {
+    token_reader in(text, literals, from);
+    for (auto found = in.next(); found.kind != token_kind::end; found = in.next()) {
+        if (!in.is(found, keyword)) continue;
+        auto name = in.next();
+        if (keyword == "deallocate" && in.is(name, "prepare")) {
+            const auto after = in.next();  // DEALLOCATE PREPARE name; but a statement may itself be called "prepare"
+            if (after.kind == token_kind::word || after.kind == token_kind::quoted_name) name = after;
+        }
+        return {name.offset, name.length};
+    }
+    return {};
+}
+
+span32 body_of_prepare(std::string_view text, std::span<const literal> literals, std::uint32_t after_name,
+                       std::uint32_t stop) {
+    token_reader in(text, literals, after_name);
+    int open = 0;
+    for (auto found = in.next(); found.kind != token_kind::end && found.offset < stop; found = in.next()) {
+        const char c = found.kind == token_kind::symbol ? text[found.offset] : '\0';
+        open += c == '(' ? 1 : c == ')' ? -1 : 0;
+        if (open == 0 && in.is(found, "as")) {
+            const auto first = in.next();
+            return {first.offset, stop > first.offset ? stop - first.offset : 0};
+        }
+    }
+    return {};
+}
+
+}  // namespace ringway::router::postgres

@@ -1,0 +1,304 @@
+// libpg_query's tree -> router::analysis.
+
+#include <pg_query.h>
+
+#include <memory>
+
+#include "router/postgres/blocks.hpp"
+#include "router/postgres/commands.hpp"
+#include "router/postgres/lexical.hpp"
+#include "router/postgres/walk.hpp"
+#include "router/shape.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+using namespace postgres;
+using effect_kind = effect::kind;
+
+/// libpg_query recurses without checking its stack when it writes a tree; the server itself gives up at about 10,000
+/// levels.
+constexpr std::size_t most_depth = 4000;
+
+/// A statement of which nothing is known: whatever it did must not reach another client.
+statement unknown_statement(std::string_view text, std::string_view why) {
+    statement out;
+    out.where = {0, static_cast<std::uint32_t>(text.size())};
+    out.writes = true;
+    out.block.exact = false;
+    out.effects.push_back({effect_kind::settings_unknown, {}, {}, {}, {}, {}});
+    add_pin(out, why);
+    return out;
+}
+
+/// With standard_conforming_strings off a backslash escapes in '...', which libpg_query does not know. Values come from
+/// the text by offset, so strings with one are blanked out, length kept, in what it gets to see.
+std::string parseable(std::string_view text, std::span<const literal> literals, bool standard_conforming_strings) {
+    std::string out(text);
+    if (standard_conforming_strings) return out;
+    for (const auto& each : literals) {
+        if (each.kind != literal_kind::string || each.length < 2) continue;
+        const auto inside = text.substr(each.offset + 1, each.length - 2);
+        if (inside.find('\\') != std::string_view::npos)
+            out.replace(each.offset + 1, each.length - 2, each.length - 2, 'x');
+    }
+    return out;
+}
+
+/// The statement's bytes without the blanks and comments around it.
+span32 extent_of(node raw, std::string_view text, std::span<const literal> literals) {
+    const auto from = static_cast<std::uint32_t>(raw["stmt_location"].number(0));
+    const auto length = raw["stmt_len"].number(0);
+    const auto stop = length > 0 ? from + static_cast<std::uint32_t>(length) : static_cast<std::uint32_t>(text.size());
+    token_reader in(text, literals, from);
+    auto found = in.next();
+    span32 out{found.offset, 0};
+    while (found.kind != token_kind::end && found.offset < stop &&
+           !(found.kind == token_kind::symbol && text[found.offset] == ';')) {
+        out.length = found.stop() - out.offset;
+        found = in.next();
+    }
+    return out;
+}
+
+/// Reads one statement of a text.
+class statement_reader {
+  public:
+    statement_reader(const surroundings& in, analysis& out) : in_(in), out_(out) {}
+
+    statement read(node raw) {
+        statement made;
+        made.where = extent_of(raw, in_.text, in_.literals);
+        const auto wrapped = raw["stmt"];
+        read_any(wrapped, made);
+        note_places(made);
+        return made;
+    }
+
+  private:
+    /// `wrapped` is {"SelectStmt": {...}} and the like.
+    void read_any(node wrapped, statement& made) {
+        const auto inner = wrapped.first();
+        const auto kind = inner.key();
+        made.verb = verb_of(kind);
+        if (kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" ||
+            kind == "MergeStmt") {
+            read_query(wrapped, made);
+        } else if (kind == "VariableSetStmt") {
+            read_set(inner, in_, made);
+        } else if (kind == "VariableShowStmt") {
+            made.name = inner["name"].text();
+        } else if (kind == "TransactionStmt") {
+            read_transaction(inner, made);
+        } else if (kind == "PrepareStmt") {
+            read_prepare(inner, in_, made);
+            read_prepared_query(inner["query"], made);
+        } else if (kind == "ExecuteStmt") {
+            read_execute(inner, in_, made);
+            collect(inner["params"], in_.values, made, out_.parameters);
+        } else if (kind == "DeallocateStmt") {
+            read_deallocate(inner, in_, made);
+        } else if (kind == "DiscardStmt") {
+            read_discard(inner, made);
+        } else if (kind == "ExplainStmt") {
+            read_explain(inner, made);
+        } else if (kind == "CopyStmt") {
+            read_copy(inner, made);
+        } else if (kind == "DeclareCursorStmt") {
+            read_declare(inner, made);
+        } else {
+            read_utility(inner, made);
+        }
+    }
+
+    void read_query(node wrapped, statement& made) {
+        collect(wrapped, in_.values, made, out_.parameters);
+        made.block = block_builder(in_.values).of_query(wrapped);
+        if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
+    }
+
+    /// SELECT INTO, CREATE TABLE AS.
+    void read_new_table(node into, statement& made) {
+        made.writes = true;
+        pin_temporary(into, made);
+        made.effects.push_back({effect_kind::catalog_changed, {}, {}, {}, {}, {}});
+        made.block.tables.push_back(table_of(into["rel"], true));
+    }
+
+    /// What a prepared statement does is done by EXECUTE; PREPARE only needs to know where it may go.
+    void read_prepared_query(node query, statement& made) {
+        statement inner;
+        read_query(query, inner);
+        inner.effects = std::move(made.effects);
+        inner.verb = made.verb;
+        inner.where = made.where;
+        inner.name = std::move(made.name);
+        made = std::move(inner);
+    }
+
+    void read_explain(node explain, statement& made) {
+        bool analyze = false;
+        for (const auto each : explain["options"]) {
+            const auto option = each["DefElem"];
+            const auto name = option["defname"].text();
+            made.explain_route |= name == "route";
+            if (name != "analyze") continue;
+            const auto arg = option["arg"];
+            const auto word = arg["String"]["sval"].text();
+            analyze = !(word == "false" || word == "off" || (arg["Integer"] && arg["Integer"]["ival"].number(0) == 0));
+            if (arg) out_.cacheable = false;
+        }
+        const auto where = made.where;
+        const bool route = made.explain_route;
+        read_any(explain["query"], made);
+        made.verb = verb::explain;
+        made.where = where;
+        made.explain_route = route;
+        if (route) made.effects.clear();
+        if (!analyze) std::erase_if(made.effects, [](const effect& e) { return e.what != effect_kind::execute; });
+    }
+
+    void read_copy(node copy, statement& made) {
+        made.verb = copy["is_from"].is_true() ? verb::copy_from : verb::copy_to;
+        made.copy_stdin_or_stdout = !copy["filename"];
+        if (copy["query"]) {
+            read_query(copy["query"], made);
+        } else {
+            made.block.tables.push_back(table_of(copy["relation"], made.verb == verb::copy_from));
+            collect(copy["whereClause"], in_.values, made, out_.parameters);
+            block_builder(in_.values).add_subqueries(copy["whereClause"], made.block);
+        }
+        made.writes |= made.verb == verb::copy_from || copy["filename"];  // a file of the server's is the primary's
+    }
+
+    void read_declare(node declare, statement& made) {
+        constexpr std::int64_t with_hold = 0x0020;  // CURSOR_OPT_HOLD, nodes/parsenodes.h
+        read_query(declare["query"], made);
+        for (auto& each : made.effects)
+            if (each.what == effect_kind::set_config)
+                each = {effect_kind::settings_unknown, {}, {}, {}, {}, {}};  // runs when fetched
+        made.name = declare["portalname"].text();
+        if (declare["options"].number(0) & with_hold) add_pin(made, "WITH HOLD cursor");
+    }
+
+    void read_utility(node inner, statement& made) {
+        switch (made.verb) {
+            case verb::listen:
+                made.name = inner["conditionname"].text();
+                add_pin(made, "LISTEN");
+                break;
+            case verb::unlisten:
+                made.name = inner["conditionname"].text();
+                if (made.name.empty()) made.effects.push_back({effect_kind::unpin_listen, {}, {}, {}, {}, {}});
+                break;
+            case verb::notify:
+                made.name = inner["conditionname"].text();
+                break;
+            case verb::fetch:
+            case verb::close_cursor:
+                made.name = inner["portalname"].text();
+                break;
+            case verb::load_library:
+                add_pin(made, "LOAD");
+                break;
+            case verb::lock_table:
+            case verb::truncate:
+                made.locks_rows = made.verb == verb::lock_table;
+                made.writes = made.verb == verb::truncate;
+                for (const auto each : inner["relations"])
+                    made.block.tables.push_back(table_of(each["RangeVar"], true));
+                break;
+            case verb::call:
+                made.writes = true;
+                collect(inner, in_.values, made, out_.parameters);
+                block_builder(in_.values).add_subqueries(inner, made.block);
+                break;
+            case verb::do_block:
+            case verb::maintenance:
+                made.writes = true;
+                break;
+            case verb::ddl:
+                read_ddl(inner, made);
+                break;
+            case verb::set_constraints:
+                break;
+            default:
+                made.writes = true;
+                made.block.exact = false;
+                break;
+        }
+    }
+
+    void read_ddl(node inner, statement& made) {
+        if (inner["query"] && inner["into"]) {  // CREATE TABLE AS, CREATE MATERIALIZED VIEW
+            if (inner["query"]["ExecuteStmt"])
+                read_execute(inner["query"]["ExecuteStmt"], in_, made);
+            else
+                read_query(inner["query"], made);
+        }
+        made.writes = true;
+        if (inner.key().starts_with("Create") || inner.key() == "ViewStmt" || inner.key() == "DefineStmt" ||
+            inner.key() == "CompositeTypeStmt" || inner.key().starts_with("AlterObjectSchema"))
+            pin_temporary(inner, made);
+        made.effects.push_back({effect_kind::catalog_changed, {}, {}, {}, {}, {}});
+    }
+
+    /// A plan that names places in the text serves no other text of the shape: blanks and literals differ in length.
+    void note_places(const statement& made) {
+        for (const auto& each : made.effects) {
+            const bool places = each.what == effect_kind::set || each.what == effect_kind::set_local ||
+                                each.what == effect_kind::prepare || each.what == effect_kind::execute ||
+                                (each.what == effect_kind::deallocate && !each.name.empty());
+            if (places) out_.cacheable = false;
+        }
+    }
+
+    const surroundings& in_;
+    analysis& out_;
+};
+
+struct parse_result {
+    PgQueryParseResult raw;
+    explicit parse_result(const std::string& text) : raw(pg_query_parse(text.c_str())) {}
+    parse_result(const parse_result&) = delete;
+    parse_result& operator=(const parse_result&) = delete;
+    ~parse_result() { pg_query_free_parse_result(raw); }
+};
+
+}  // namespace
+
+analysis parse_postgres(std::string_view text, bool standard_conforming_strings) {
+    analysis out;
+    thread_local shape_lexer lexer;
+    const auto shape = lexer.scan(text, standard_conforming_strings);
+    const std::vector<literal> literals(shape.literals.begin(), shape.literals.end());
+    auto facts = facts_of(text, literals);
+    out.hint = std::move(facts.hint);
+    out.cacheable = shape.complete;
+    if (facts.depth > most_depth) {
+        out.too_deep = true;
+        out.cacheable = false;
+        out.statements.push_back(unknown_statement(text, "a statement nested too deep to be read"));
+        return out;
+    }
+    const auto seen = parseable(text, literals, standard_conforming_strings);
+    const parse_result parsed(seen);
+    if (parsed.raw.error) {
+        out.error = parsed.raw.error->message;
+        out.error_position = parsed.raw.error->cursorpos - 1;
+        out.cacheable = false;
+        out.statements.push_back(unknown_statement(text, "a statement of a newer syntax"));
+        return out;
+    }
+    const tree all(parsed.raw.parse_tree);
+    value_finder values(text, literals, standard_conforming_strings);
+    const surroundings in{text, literals, values};
+    statement_reader reader(in, out);
+    for (const auto raw : all.root()["stmts"]) out.statements.push_back(reader.read(raw));
+    out.cacheable &= !values.has_folded();
+    return out;
+}
+
+}  // namespace ringway::router

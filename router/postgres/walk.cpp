@@ -1,0 +1,136 @@
+#include "router/postgres/walk.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "router/postgres/blocks.hpp"
+
+namespace ringway::router::postgres {
+
+namespace {
+
+using effect_kind = effect::kind;
+
+/// Built-in functions that leave something on the connection which settings cannot carry elsewhere.
+struct pinning_function {
+    std::string_view name, why;
+};
+constexpr std::array pinning_functions{
+    pinning_function{"setseed", "setseed"},
+    pinning_function{"pg_advisory_lock", "session advisory lock"},
+    pinning_function{"pg_advisory_lock_shared", "session advisory lock"},
+    pinning_function{"pg_try_advisory_lock", "session advisory lock"},
+    pinning_function{"pg_try_advisory_lock_shared", "session advisory lock"},
+    pinning_function{"pg_create_physical_replication_slot", "temporary replication slot"},
+    pinning_function{"pg_create_logical_replication_slot", "temporary replication slot"},
+    pinning_function{"pg_copy_physical_replication_slot", "temporary replication slot"},
+    pinning_function{"pg_copy_logical_replication_slot", "temporary replication slot"},
+    pinning_function{"pg_replication_origin_session_setup", "replication origin"},
+    pinning_function{"dblink_connect", "dblink connection"},
+    pinning_function{"dblink_connect_u", "dblink connection"},
+};
+
+template <class T>
+void add_once(std::vector<T>& to, T what) {
+    if (std::find(to.begin(), to.end(), what) == to.end()) to.push_back(std::move(what));
+}
+
+void add_function(node call, value_finder& values, statement& out) {
+    auto name = qualified(call["funcname"]);
+    if (name.second.empty()) return;
+    if (name.first.empty() || name.first == "pg_catalog") add_function_effects(name.second, call, values, out);
+    add_once(out.functions, std::move(name));
+}
+
+void add_operator(node names, statement& out) {
+    auto name = qualified(names).second;
+    if (!name.empty()) add_once(out.operators, std::move(name));
+}
+
+void add_expression(node a_expr, statement& out) {
+    const auto kind = a_expr["kind"].word();
+    if (kind.find("BETWEEN") != std::string_view::npos) {
+        add_once(out.operators, std::string(">="));
+        add_once(out.operators, std::string("<="));
+    } else {
+        add_operator(a_expr["name"], out);
+    }
+}
+
+bool writes_rows(std::string_view kind) {
+    return kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" || kind == "MergeStmt" ||
+           kind == "intoClause";
+}
+
+/// x.name and (x).name may call the function `name` of x's row type.
+void add_attribute(node column_ref_node, statement& out) {
+    const auto fields = column_ref_node["fields"];
+    const auto count = fields.size();
+    if (count < 2) return;
+    auto last = fields.first();
+    for (std::size_t i = 1; i < count; ++i) last = last.next();
+    if (!last["String"]) return;
+    const auto names = names_of(fields);
+    column_ref made{names[count - 2], names[count - 1], count > 2 ? names[count - 3] : std::string()};
+    add_once(out.attributes, std::move(made));
+}
+
+void add_indirection(node indirection, statement& out) {
+    for (const auto part : indirection)
+        if (part["String"]) add_once(out.attributes, column_ref{"", part["String"]["sval"].text(), ""});
+}
+
+}  // namespace
+
+void add_pin(statement& out, std::string_view why) {
+    for (const auto& each : out.effects)
+        if (each.what == effect_kind::pin && each.pin == why) return;
+    effect made{effect_kind::pin, {}, {}, {}, {}, std::string(why)};
+    out.effects.push_back(std::move(made));
+}
+
+void add_function_effects(std::string_view name, node call, value_finder& values, statement& out) {
+    if (name == "set_config") {
+        effect made{effect_kind::set_config, {}, {}, {}, {}, {}};
+        for (const auto arg : call["args"]) made.values.push_back(values.source_of(arg));
+        out.effects.push_back(std::move(made));
+    } else if (name == "pg_advisory_unlock_all") {
+        out.effects.push_back({effect_kind::unpin_locks, {}, {}, {}, {}, {}});
+    } else {
+        const auto found = std::find_if(pinning_functions.begin(), pinning_functions.end(),
+                                        [&](const auto& p) { return p.name == name; });
+        if (found != pinning_functions.end()) add_pin(out, found->why);
+    }
+}
+
+void collect(node within, value_finder& values, statement& out, std::uint16_t& parameters) {
+    const auto kind = within.key();
+    if (kind == "FuncCall") {
+        add_function(within, values, out);
+    } else if (kind == "A_Expr") {
+        add_expression(within, out);
+    } else if (kind == "TypeCast") {
+        add_once(out.cast_types, type_of(within["typeName"]).name);
+    } else if (kind == "LockingClause") {
+        out.locks_rows = true;
+    } else if (writes_rows(kind)) {
+        out.writes = true;
+    } else if (kind == "ParamRef") {
+        parameters = std::max(parameters, static_cast<std::uint16_t>(within["number"].number(0)));
+    } else if (kind == "SubLink") {
+        add_operator(within["operName"], out);
+    } else if (kind == "SortBy") {
+        add_operator(within["useOp"], out);
+    } else if (kind == "RangeTableSample") {
+        add_once(out.functions, qualified(within["method"]));
+    } else if (kind == "ColumnRef") {
+        add_attribute(within, out);
+    } else if (kind == "A_Indirection") {
+        add_indirection(within["indirection"], out);
+    }
+    for (const auto child : within)
+        if (child.kind() == node_kind::object || child.kind() == node_kind::array)
+            collect(child, values, out, parameters);
+}
+
+}  // namespace ringway::router::postgres

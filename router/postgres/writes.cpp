@@ -1,0 +1,114 @@
+// Blocks of statements that change rows.
+
+#include "router/postgres/blocks.hpp"
+
+namespace ringway::router::postgres {
+
+query_block block_builder::of_insert(node insert) {
+    query_block out;
+    add_ctes(insert["withClause"], out);
+    insert_rows made;
+    made.table = table_of(insert["relation"], true);
+    out.tables.push_back(made.table);
+    for (const auto column : insert["cols"]) made.columns.push_back(column["ResTarget"]["name"].text());
+
+    const auto source = insert["selectStmt"]["SelectStmt"];
+    if (!source) {
+        made.rows.emplace_back();  // DEFAULT VALUES
+    } else if (source["valuesLists"] && !source["withClause"]) {
+        add_rows(source["valuesLists"], made, out);
+    } else {
+        made.from_select = true;
+        auto child = of_query(insert["selectStmt"]);
+        child.sees_parent = false;
+        out.children.insert(out.children.begin(), std::move(child));
+        add_outputs(source, made);
+    }
+    const auto conflict = insert["onConflictClause"];
+    add_assignments(conflict["targetList"], out);
+    add_subqueries(conflict["whereClause"], out);
+    add_subqueries(insert["returningList"], out);
+    out.insert = std::move(made);
+    return out;
+}
+
+void block_builder::add_rows(node lists, insert_rows& insert, query_block& block) {
+    for (const auto list : lists) {
+        auto& row = insert.rows.emplace_back();
+        for (const auto item : list["List"]["items"]) {
+            row.push_back(values_.source_of(item));
+            if (item["SetToDefault"]) row.back().constant = "default";
+        }
+    }
+    add_subqueries(lists, block);
+}
+
+void block_builder::add_outputs(node select, insert_rows& insert) {
+    if (select["op"].word() != "SETOP_NONE" || select["valuesLists"]) return;
+    for (const auto target : select["targetList"]) {
+        const auto value = target["ResTarget"]["val"];
+        const auto fields = value["ColumnRef"]["fields"];
+        for (const auto field : fields) {
+            if (!field["A_Star"]) continue;
+            insert.outputs.clear();
+            return;
+        }
+        insert.outputs.push_back({values_.source_of(value), column_of(value)});
+    }
+}
+
+void block_builder::add_assignments(node targets, query_block& block) {
+    for (const auto target : targets) {
+        const auto inner = target["ResTarget"];
+        auto value = inner["val"];
+        assignment made;
+        made.column.column = inner["name"].text();
+        if (const auto several = value["MultiAssignRef"]) {  // (a, b) = (1, 2)
+            auto part = several["source"]["RowExpr"]["args"].first();
+            for (auto n = several["colno"].number(1); n > 1; --n) part = part.next();
+            if (several["colno"].number(1) == 1) add_subqueries(several["source"], block);
+            value = part;
+        } else {
+            add_subqueries(value, block);
+        }
+        made.value = values_.source_of(value);
+        made.from = column_of(value);
+        if (inner["indirection"]) made.value = {};  // a part of the column
+        block.assignments.push_back(std::move(made));
+    }
+}
+
+query_block block_builder::of_update(node update) {
+    query_block out;
+    add_ctes(update["withClause"], out);
+    out.tables.push_back(table_of(update["relation"], true));
+    for (const auto item : update["fromClause"]) add_from(item, out);
+    add_condition(update["whereClause"], out);
+    add_assignments(update["targetList"], out);
+    add_subqueries(update["returningList"], out);
+    return out;
+}
+
+query_block block_builder::of_delete(node statement) {
+    query_block out;
+    add_ctes(statement["withClause"], out);
+    out.tables.push_back(table_of(statement["relation"], true));
+    for (const auto item : statement["usingClause"]) add_from(item, out);
+    add_condition(statement["whereClause"], out);
+    add_subqueries(statement["returningList"], out);
+    return out;
+}
+
+/// Rows that match nothing are inserted, so its condition binds neither side.
+query_block block_builder::of_merge(node merge) {
+    query_block out;
+    out.exact = false;
+    add_ctes(merge["withClause"], out);
+    out.tables.push_back(table_of(merge["relation"], true));
+    add_from(merge["sourceRelation"], out);
+    add_subqueries(merge["joinCondition"], out);
+    add_subqueries(merge["mergeWhenClauses"], out);
+    return out;
+}
+
+}  // namespace ringway::router::postgres
