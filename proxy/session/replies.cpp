@@ -98,6 +98,11 @@ void session::on_server_bytes(std::string_view bytes) {
         if (state == pg::header_state::incomplete) break;
         if (state == pg::header_state::malformed || (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A' && header.type != 'E'))
             return server_lost("the server sent what nobody asked for");
+        if (!talk->replies.empty() && talk->replies.front().deliver == to::local) {
+            cut();
+            pass_local(out);
+            if (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A') return server_lost("the server sent what nobody asked for");
+        }
         if (streams(header.type) && !(talk->settings_rows && header.type == 'D')) {
             talk->relay_left = header.total();
             talk->relay_drop = talk->discarding || talk->replies.front().deliver != to::client;
@@ -120,10 +125,6 @@ void session::on_server_bytes(std::string_view bytes) {
         if (talk->drop_composed) {
             out.clear();
             talk->drop_composed = false;
-        }
-        if (!talk->replies.empty() && talk->replies.front().deliver == to::local && !talk->discarding) {
-            cut();
-            pass_local(out);
         }
     }
     if (run == 0 && out.empty()) {

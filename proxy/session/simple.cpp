@@ -21,14 +21,6 @@ namespace {
 /// A batch no longer than this is kept until its answer begins, so that it may run again elsewhere.
 constexpr std::size_t most_retained = 16 * 1024;
 
-bool has_effect(const router::statement& what, effect::kind kind) {
-    return std::any_of(what.effects.begin(), what.effects.end(), [kind](const effect& e) { return e.what == kind; });
-}
-
-bool any_effect(const router::plan& plan, effect::kind kind) {
-    return std::any_of(plan.parsed.statements.begin(), plan.parsed.statements.end(), [kind](const auto& s) { return has_effect(s, kind); });
-}
-
 void write_one_row(std::string& out, std::string_view name, std::string value, std::string_view tag) {
     const pg::column column{name};
     pg::write_row_description(out, {&column, 1});
