@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "proxy/cli/version.hpp"
 #include "proxy/http/json.hpp"
 #include "proxy/http/metrics.hpp"
 #include "proxy/http/readiness.hpp"
-#include "proxy/cli/version.hpp"
 
 namespace ringway::proxy::http {
 
@@ -23,7 +23,9 @@ using json = nlohmann::ordered_json;
 using query_parameters = std::vector<std::pair<std::string, std::string>>;
 
 answer problem(unsigned status, std::string_view message, std::string allow = {}) {
-    return {status, "application/json", json{{"error", {{"message", message}}}}.dump(-1, ' ', false, json::error_handler_t::replace), std::move(allow)};
+    return {status, "application/json",
+            json{{"error", {{"message", message}}}}.dump(-1, ' ', false, json::error_handler_t::replace),
+            std::move(allow)};
 }
 
 int hex(char c) {
@@ -65,24 +67,35 @@ std::optional<query_parameters> read_query(std::string_view text) {
 answer health(inventory& of) {
     const auto state = readiness_of(of);
     auto clusters = json::array();
-    for (const auto& one : state.clusters) clusters.push_back({{"cluster", one.cluster}, {"ready", one.ready}, {"reasons", one.reasons}});
-    const json body{{"live", true}, {"ready", state.ready()}, {"draining", state.draining}, {"version", version}, {"clusters", std::move(clusters)}};
-    return {state.ready() ? 200u : 503u, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace), {}};
+    for (const auto& one : state.clusters)
+        clusters.push_back({{"cluster", one.cluster}, {"ready", one.ready}, {"reasons", one.reasons}});
+    const json body{{"live", true},
+                    {"ready", state.ready()},
+                    {"draining", state.draining},
+                    {"version", version},
+                    {"clusters", std::move(clusters)}};
+    return {
+        state.ready() ? 200u : 503u, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace), {}};
 }
 
 answer ready(inventory& of) {
     const auto state = readiness_of(of);
     const json body{{"ready", state.ready()}, {"reasons", state.reasons()}};
-    return {state.ready() ? 200u : 503u, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace), {}};
+    return {
+        state.ready() ? 200u : 503u, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace), {}};
 }
 
 /// Names of the query parameters each subject takes, in the order of SHOW's arguments.
 std::vector<std::string_view> argument_names(subject about) {
     switch (about) {
-        case subject::key: return {"cluster", "table", "value"};
-        case subject::route: return {"cluster", "sql"};
-        case subject::ring_points: return {"cluster"};
-        default: return {};
+        case subject::key:
+            return {"cluster", "table", "value"};
+        case subject::route:
+            return {"cluster", "sql"};
+        case subject::ring_points:
+            return {"cluster"};
+        default:
+            return {};
     }
 }
 
@@ -123,25 +136,31 @@ std::variant<admin::command, std::string> show_command(subject about, query_para
 
 unsigned status_of(const fault& why) {
     switch (why.kind) {
-        case fault_kind::unknown_cluster: return 404;
+        case fault_kind::unknown_cluster:
+            return 404;
         case fault_kind::cannot_connect:
-        case fault_kind::server_lost: return 503;
-        case fault_kind::internal: return 500;
-        default: return 400;
+        case fault_kind::server_lost:
+            return 503;
+        case fault_kind::internal:
+            return 500;
+        default:
+            return 400;
     }
 }
 
 /// A SHOW name in a path: one word, lower case.
 std::string path_name(subject about) {
     auto name = std::string(admin::name_of(about));
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return name;
 }
 
 answer list_of_paths() {
     auto paths = json::array();
     for (std::size_t i = 0; i < admin::subject_count; ++i)
-        if (static_cast<subject>(i) != subject::ring_points) paths.push_back("/api/" + path_name(static_cast<subject>(i)));
+        if (static_cast<subject>(i) != subject::ring_points)
+            paths.push_back("/api/" + path_name(static_cast<subject>(i)));
     return {200, "application/json", paths.dump(), {}};
 }
 
@@ -154,20 +173,23 @@ answer api(std::string_view name, std::string_view query, const admin::executor&
     auto what = show_command(*about, std::move(*given));
     if (const auto* wrong = std::get_if<std::string>(&what)) return problem(400, *wrong);
     const auto got = commands.run(std::get<admin::command>(what), now);
-    if (const auto* refused = std::get_if<fault>(&got)) return {status_of(*refused), "application/json", json_of(*refused), {}};
+    if (const auto* refused = std::get_if<fault>(&got))
+        return {status_of(*refused), "application/json", json_of(*refused), {}};
     return {200, "application/json", json_of(std::get<admin::table>(got)), {}};
 }
 
 }  // namespace
 
-answer answer_to(std::string_view method, std::string_view target, inventory& of, const admin::executor& commands, admin::instant now) {
+answer answer_to(std::string_view method, std::string_view target, inventory& of, const admin::executor& commands,
+                 admin::instant now) {
     const auto mark = std::min(target.find('?'), target.size());
     const auto path = target.substr(0, mark);
     const auto query = target.substr(std::min(mark + 1, target.size()));
     constexpr std::string_view api_prefix = "/api/";
-    const bool known = path == "/health" || path == "/health/live" || path == "/health/ready" || path == "/metrics" || path == "/api" ||
-                       path.starts_with(api_prefix);
-    if (!known) return problem(404, fmt::format("there is no {}: /health, /health/live, /health/ready, /metrics, /api", path));
+    const bool known = path == "/health" || path == "/health/live" || path == "/health/ready" || path == "/metrics" ||
+                       path == "/api" || path.starts_with(api_prefix);
+    if (!known)
+        return problem(404, fmt::format("there is no {}: /health, /health/live, /health/ready, /metrics, /api", path));
     if (method != "GET" && method != "HEAD") return problem(405, "only GET and HEAD are allowed", "GET, HEAD");
     if (path == "/health") return health(of);
     if (path == "/health/live") return {200, "application/json", R"({"live":true})", {}};

@@ -22,16 +22,22 @@ json number_from(const std::string& text) {
 json value_of(column_type type, const admin::cell& from) {
     if (!from) return nullptr;
     switch (type) {
-        case column_type::boolean: return *from == "t";
+        case column_type::boolean:
+            return *from == "t";
         case column_type::int4:
-        case column_type::int8: return from->starts_with('-') ? number_from<std::int64_t>(*from) : number_from<std::uint64_t>(*from);
-        case column_type::float8: return number_from<double>(*from);
-        default: return *from;
+        case column_type::int8:
+            return from->starts_with('-') ? number_from<std::int64_t>(*from) : number_from<std::uint64_t>(*from);
+        case column_type::float8:
+            return number_from<double>(*from);
+        default:
+            return *from;
     }
 }
 
 /// Bytes that are no UTF-8 (an application_name may hold any) are replaced, not refused.
-std::string text_of(const json& from) { return from.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string text_of(const json& from) {
+    return from.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -40,7 +46,8 @@ std::string json_of(const admin::table& from) {
     auto rows = json::array();
     for (const auto& one : from.rows) {
         auto object = json::object();
-        for (std::size_t i = 0; i < from.columns.size(); ++i) object[std::string(from.columns[i].name)] = value_of(from.columns[i].type, one[i]);
+        for (std::size_t i = 0; i < from.columns.size(); ++i)
+            object[std::string(from.columns[i].name)] = value_of(from.columns[i].type, one[i]);
         rows.push_back(std::move(object));
     }
     return text_of(rows);

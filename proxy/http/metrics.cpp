@@ -76,26 +76,41 @@ void add_servers(families& to, inventory& of) {
 }
 
 template <typename Value>
-void add_pool_family(families& to, const std::vector<pool_row>& pools, const char* name, const char* help, Value value) {
+void add_pool_family(families& to, const std::vector<pool_row>& pools, const char* name, const char* help,
+                     Value value) {
     to.gauge(name, help);
     for (const auto& one : pools)
-        to.add({{"cluster", one.cluster}, {"shard", one.shard}, {"node", one.node}, {"database", one.database}, {"user", one.user}}, value(one));
+        to.add({{"cluster", one.cluster},
+                {"shard", one.shard},
+                {"node", one.node},
+                {"database", one.database},
+                {"user", one.user}},
+               value(one));
 }
 
 void add_pools(families& to, inventory& of) {
     const auto pools = of.pools();
-    add_pool_family(to, pools, "ringway_pool_clients_waiting", "Clients waiting for a lease", [](const pool_row& p) { return p.clients_waiting; });
-    add_pool_family(to, pools, "ringway_pool_clients_active", "Clients holding a lease", [](const pool_row& p) { return p.clients_active; });
-    add_pool_family(to, pools, "ringway_pool_servers_active", "Server connections leased", [](const pool_row& p) { return p.servers_active; });
-    add_pool_family(to, pools, "ringway_pool_servers_idle", "Server connections free", [](const pool_row& p) { return p.servers_idle; });
-    add_pool_family(to, pools, "ringway_pool_servers_login", "Server connections logging in", [](const pool_row& p) { return p.servers_login; });
-    add_pool_family(to, pools, "ringway_pool_size", "Most server connections of the pool", [](const pool_row& p) { return p.size; });
-    add_pool_family(to, pools, "ringway_pool_max_wait_seconds", "Wait of the client first in the queue", [](const pool_row& p) { return p.max_wait_seconds; });
-    add_pool_family(to, pools, "ringway_pool_paused", "1 while paused", [](const pool_row& p) { return p.paused ? 1 : 0; });
+    add_pool_family(to, pools, "ringway_pool_clients_waiting", "Clients waiting for a lease",
+                    [](const pool_row& p) { return p.clients_waiting; });
+    add_pool_family(to, pools, "ringway_pool_clients_active", "Clients holding a lease",
+                    [](const pool_row& p) { return p.clients_active; });
+    add_pool_family(to, pools, "ringway_pool_servers_active", "Server connections leased",
+                    [](const pool_row& p) { return p.servers_active; });
+    add_pool_family(to, pools, "ringway_pool_servers_idle", "Server connections free",
+                    [](const pool_row& p) { return p.servers_idle; });
+    add_pool_family(to, pools, "ringway_pool_servers_login", "Server connections logging in",
+                    [](const pool_row& p) { return p.servers_login; });
+    add_pool_family(to, pools, "ringway_pool_size", "Most server connections of the pool",
+                    [](const pool_row& p) { return p.size; });
+    add_pool_family(to, pools, "ringway_pool_max_wait_seconds", "Wait of the client first in the queue",
+                    [](const pool_row& p) { return p.max_wait_seconds; });
+    add_pool_family(to, pools, "ringway_pool_paused", "1 while paused",
+                    [](const pool_row& p) { return p.paused ? 1 : 0; });
 }
 
 template <typename Value>
-void add_traffic_family(families& to, const std::vector<traffic_row>& traffic, const char* name, const char* help, Value value) {
+void add_traffic_family(families& to, const std::vector<traffic_row>& traffic, const char* name, const char* help,
+                        Value value) {
     to.counter(name, help);
     for (const auto& one : traffic) to.add({{"cluster", one.cluster}}, value(one));
 }
@@ -103,16 +118,26 @@ void add_traffic_family(families& to, const std::vector<traffic_row>& traffic, c
 void add_traffic(families& to, inventory& of) {
     const auto rows = of.traffic();
     const auto seconds = [](std::uint64_t microseconds) { return static_cast<double>(microseconds) / 1e6; };
-    add_traffic_family(to, rows, "ringway_transactions_total", "Transactions", [](const traffic_row& t) { return t.transactions; });
-    add_traffic_family(to, rows, "ringway_statements_total", "Statements", [](const traffic_row& t) { return t.statements; });
-    add_traffic_family(to, rows, "ringway_received_bytes_total", "Bytes from clients", [](const traffic_row& t) { return t.bytes_received; });
-    add_traffic_family(to, rows, "ringway_sent_bytes_total", "Bytes to clients", [](const traffic_row& t) { return t.bytes_sent; });
-    add_traffic_family(to, rows, "ringway_transaction_seconds_total", "Time in transactions", [&](const traffic_row& t) { return seconds(t.transaction_microseconds); });
-    add_traffic_family(to, rows, "ringway_statement_seconds_total", "Time in statements", [&](const traffic_row& t) { return seconds(t.statement_microseconds); });
-    add_traffic_family(to, rows, "ringway_wait_seconds_total", "Time waiting for leases", [&](const traffic_row& t) { return seconds(t.wait_microseconds); });
-    add_traffic_family(to, rows, "ringway_writes_total", "Statements sent to primaries because they write", [](const traffic_row& t) { return t.writes; });
-    add_traffic_family(to, rows, "ringway_retries_total", "Statements sent again elsewhere", [](const traffic_row& t) { return t.retries; });
-    add_traffic_family(to, rows, "ringway_refusals_total", "Statements refused by Ringway", [](const traffic_row& t) { return t.refusals; });
+    add_traffic_family(to, rows, "ringway_transactions_total", "Transactions",
+                       [](const traffic_row& t) { return t.transactions; });
+    add_traffic_family(to, rows, "ringway_statements_total", "Statements",
+                       [](const traffic_row& t) { return t.statements; });
+    add_traffic_family(to, rows, "ringway_received_bytes_total", "Bytes from clients",
+                       [](const traffic_row& t) { return t.bytes_received; });
+    add_traffic_family(to, rows, "ringway_sent_bytes_total", "Bytes to clients",
+                       [](const traffic_row& t) { return t.bytes_sent; });
+    add_traffic_family(to, rows, "ringway_transaction_seconds_total", "Time in transactions",
+                       [&](const traffic_row& t) { return seconds(t.transaction_microseconds); });
+    add_traffic_family(to, rows, "ringway_statement_seconds_total", "Time in statements",
+                       [&](const traffic_row& t) { return seconds(t.statement_microseconds); });
+    add_traffic_family(to, rows, "ringway_wait_seconds_total", "Time waiting for leases",
+                       [&](const traffic_row& t) { return seconds(t.wait_microseconds); });
+    add_traffic_family(to, rows, "ringway_writes_total", "Statements sent to primaries because they write",
+                       [](const traffic_row& t) { return t.writes; });
+    add_traffic_family(to, rows, "ringway_retries_total", "Statements sent again elsewhere",
+                       [](const traffic_row& t) { return t.retries; });
+    add_traffic_family(to, rows, "ringway_refusals_total", "Statements refused by Ringway",
+                       [](const traffic_row& t) { return t.refusals; });
     to.counter("ringway_reads_total", "Reads by the role of the node they ran on");
     for (const auto& one : rows) {
         to.add({{"cluster", one.cluster}, {"role", "primary"}}, one.reads_on_primary);
@@ -137,9 +162,14 @@ std::vector<watched_node> nodes_of(inventory& of) {
     for (const auto& cluster : of.health()) {
         const auto* configured = settings->find_cluster(cluster->cluster);
         for (std::size_t i = 0; i < cluster->shards.size(); ++i) {
-            const auto shard = configured && i < configured->shards.size() ? configured->shards[i].name : std::to_string(i);
+            const auto shard =
+                configured && i < configured->shards.size() ? configured->shards[i].name : std::to_string(i);
             for (const auto& node : cluster->shards[i].nodes)
-                all.push_back({node, {{"cluster", cluster->cluster}, {"shard", shard}, {"node", node.address.text()}, {"role", role_of(node.role)}}});
+                all.push_back({node,
+                               {{"cluster", cluster->cluster},
+                                {"shard", shard},
+                                {"node", node.address.text()},
+                                {"role", role_of(node.role)}}});
         }
     }
     return all;
@@ -167,7 +197,8 @@ void add_nodes(families& to, inventory& of, admin::instant now) {
 void add_bans(families& to, inventory& of) {
     to.gauge("ringway_bans", "1 for each node that is banned");
     for (const auto& one : of.bans())
-        to.add({{"cluster", one.cluster}, {"node", one.node.text()}, {"by", one.by_operator ? "operator" : "monitor"}}, 1);
+        to.add({{"cluster", one.cluster}, {"node", one.node.text()}, {"by", one.by_operator ? "operator" : "monitor"}},
+               1);
 }
 
 void add_plans(families& to, inventory& of) {

@@ -10,8 +10,8 @@ namespace ringway::proxy::http {
 
 struct cluster_readiness {
     std::string cluster;
-    bool ready = false;                 ///< every shard has a primary
-    std::vector<std::string> reasons;   ///< why not, one a shard
+    bool ready = false;                ///< every shard has a primary
+    std::vector<std::string> reasons;  ///< why not, one a shard
 };
 
 struct readiness {

@@ -36,7 +36,8 @@ struct shared_state {
 /// One client: reads a request, answers, and again while it keeps alive. Owns itself through its handlers.
 class connection : public std::enable_shared_from_this<connection> {
   public:
-    connection(tcp::socket socket, shared_state& state) : stream_(std::move(socket)), buffer_(state.within.header_bytes + 4096), state_(state) {
+    connection(tcp::socket socket, shared_state& state)
+        : stream_(std::move(socket)), buffer_(state.within.header_bytes + 4096), state_(state) {
         ++state_.open;
     }
     ~connection() { --state_.open; }
@@ -48,30 +49,37 @@ class connection : public std::enable_shared_from_this<connection> {
         parser_->header_limit(state_.within.header_bytes);
         parser_->body_limit(state_.within.body_bytes);
         stream_.expires_after(state_.within.idle_timeout);
-        web::async_read(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+        web::async_read(stream_, buffer_, *parser_,
+                        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
     }
 
   private:
     void on_read(error_code error) {
         if (!error) return respond(parser_->get());
         // A peer that speaks something else, or too much of it, is told so once.
-        if (error == web::error::header_limit) return refuse(web::status::request_header_fields_too_large, "the request's header is too long");
-        if (error == web::error::body_limit) return refuse(web::status::payload_too_large, "the request's body is too long");
-        if (error.category() == web::make_error_code(web::error::bad_method).category() && error != web::error::end_of_stream &&
-            error != web::error::partial_message)
+        if (error == web::error::header_limit)
+            return refuse(web::status::request_header_fields_too_large, "the request's header is too long");
+        if (error == web::error::body_limit)
+            return refuse(web::status::payload_too_large, "the request's body is too long");
+        if (error.category() == web::make_error_code(web::error::bad_method).category() &&
+            error != web::error::end_of_stream && error != web::error::partial_message)
             return refuse(web::status::bad_request, "this is no HTTP/1.1 request");
         close();
     }
 
     void refuse(web::status status, std::string_view why) {
-        send({static_cast<unsigned>(status), "application/json", fmt::format(R"({{"error":{{"message":"{}"}}}})", why), {}}, 11, false, false);
+        send({static_cast<unsigned>(status),
+              "application/json",
+              fmt::format(R"({{"error":{{"message":"{}"}}}})", why),
+              {}},
+             11, false, false);
     }
 
     void respond(const web::request<web::string_body>& request) {
         const std::string_view method(request.method_string().data(), request.method_string().size());
         const std::string_view target(request.target().data(), request.target().size());
-        send(answer_to(method, target, state_.of, state_.commands, admin::instant::now()), request.version(), request.keep_alive(),
-             request.method() == web::verb::head);
+        send(answer_to(method, target, state_.of, state_.commands, admin::instant::now()), request.version(),
+             request.keep_alive(), request.method() == web::verb::head);
     }
 
     void send(answer what, unsigned http_version, bool keep, bool head) {
@@ -105,10 +113,11 @@ class connection : public std::enable_shared_from_this<connection> {
 
     void discard(int reads_left) {
         if (reads_left == 0) return stream_.close();
-        stream_.async_read_some(buffer_.prepare(buffer_.max_size()), [self = shared_from_this(), reads_left](error_code error, std::size_t) {
-            if (error) return self->stream_.close();
-            self->discard(reads_left - 1);
-        });
+        stream_.async_read_some(buffer_.prepare(buffer_.max_size()),
+                                [self = shared_from_this(), reads_left](error_code error, std::size_t) {
+                                    if (error) return self->stream_.close();
+                                    self->discard(reads_left - 1);
+                                });
     }
 
     beast::tcp_stream stream_;
@@ -119,7 +128,10 @@ class connection : public std::enable_shared_from_this<connection> {
 };
 
 config::fault cannot_listen(const std::string& where, const error_code& error) {
-    return {config::fault_kind::cannot_connect, fmt::format("cannot listen on {}: {}", where, error.message()), {}, "see [listen] http"};
+    return {config::fault_kind::cannot_connect,
+            fmt::format("cannot listen on {}: {}", where, error.message()),
+            {},
+            "see [listen] http"};
 }
 
 }  // namespace
@@ -150,7 +162,8 @@ class http_server::impl {
     error_code adopt(int listening) {
         sockaddr_storage address{};
         socklen_t length = sizeof(address);
-        if (getsockname(listening, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {errno, boost::system::system_category()};
+        if (getsockname(listening, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+            return {errno, boost::system::system_category()};
         error_code error;
         acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), listening, error);
         return error;
@@ -171,8 +184,9 @@ class http_server::impl {
     void accept() {
         acceptor_.async_accept([this](error_code error, tcp::socket socket) {
             if (error == asio::error::operation_aborted) return;
-            if (error) return retry_later();   // out of descriptors: no spinning
-            if (state_.open < state_.within.connections) std::make_shared<connection>(std::move(socket), state_)->read();
+            if (error) return retry_later();  // out of descriptors: no spinning
+            if (state_.open < state_.within.connections)
+                std::make_shared<connection>(std::move(socket), state_)->read();
             accept();
         });
     }
@@ -185,21 +199,24 @@ class http_server::impl {
     }
 
     shared_state state_;
-    asio::io_context io_{1};   // destroys the connections that are left, before state_
+    asio::io_context io_{1};  // destroys the connections that are left, before state_
     tcp::acceptor acceptor_;
     asio::steady_timer pause_;
     std::thread thread_;
 };
 
 http_server::http_server(limits within) : within_(within) {}
-http_server::~http_server() { stop(); }
+http_server::~http_server() {
+    stop();
+}
 
 std::optional<config::fault> http_server::start(const config::endpoint& where, inventory& of) {
     error_code error;
     auto host = where.host;
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     asio::io_context resolving;
-    const auto found = tcp::resolver(resolving).resolve(host.empty() ? "0.0.0.0" : host, std::to_string(where.port), tcp::resolver::passive, error);
+    const auto found = tcp::resolver(resolving).resolve(host.empty() ? "0.0.0.0" : host, std::to_string(where.port),
+                                                        tcp::resolver::passive, error);
     if (error) return cannot_listen(where.text(), error);
     auto made = std::make_unique<impl>(of, within_);
     error = made->bind(found.begin()->endpoint());
@@ -223,8 +240,12 @@ config::endpoint http_server::where() const {
     return {local.address().to_string(), local.port()};
 }
 
-int http_server::descriptor() const { return impl_ ? impl_->descriptor() : -1; }
+int http_server::descriptor() const {
+    return impl_ ? impl_->descriptor() : -1;
+}
 
-void http_server::stop() { impl_.reset(); }
+void http_server::stop() {
+    impl_.reset();
+}
 
 }  // namespace ringway::proxy::http

@@ -15,8 +15,8 @@ namespace ringway::proxy::http {
 /// What a peer may cost.
 struct limits {
     std::uint32_t header_bytes = 8 * 1024;
-    std::uint64_t body_bytes = 16 * 1024;          ///< a body is read and ignored
-    std::uint32_t connections = 128;               ///< one more is closed at once
+    std::uint64_t body_bytes = 16 * 1024;            ///< a body is read and ignored
+    std::uint32_t connections = 128;                 ///< one more is closed at once
     std::chrono::milliseconds idle_timeout{15'000};  ///< for a request to arrive, and for an answer to be taken
 };
 
@@ -24,11 +24,12 @@ struct limits {
 class http_server {
   public:
     explicit http_server(limits within = {});
-    ~http_server();   ///< stops
+    ~http_server();  ///< stops
     http_server(const http_server&) = delete;
     http_server& operator=(const http_server&) = delete;
 
-    /// Binds and serves on a thread of its own. A fault (cannot_connect): the address cannot be bound; nothing was started.
+    /// Binds and serves on a thread of its own. A fault (cannot_connect): the address cannot be bound; nothing was
+    /// started.
     std::optional<config::fault> start(const config::endpoint& where, inventory& of);
     /// The same with a socket that already listens (taken over from another process); it is owned from here on.
     std::optional<config::fault> start(int listening, inventory& of);

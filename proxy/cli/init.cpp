@@ -1,0 +1,134 @@
+#include "proxy/cli/init.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <pqxx/pqxx>
+
+#include "config/load.hpp"
+#include "proxy/admin/nearest.hpp"
+#include "proxy/cli/connection_string.hpp"
+#include "router/ring.hpp"
+
+namespace ringway::proxy::cli {
+
+namespace {
+
+bool is_plain(const std::string& password) {
+    return !password.empty() && !password.starts_with("SCRAM-SHA-256$") &&
+           !(password.starts_with("md5") && password.size() == 35);
+}
+
+/// Login of a cluster's servers: what was given, else the monitor's, else the first user of the cluster whose password
+/// can be sent.
+connection_target login_of(const config::settings& in, const config::cluster& cluster, const init_options& with) {
+    connection_target to;
+    to.application_name = "ringway init";
+    to.database = cluster.database.empty() ? cluster.name : cluster.database;
+    to.connect_timeout_seconds =
+        static_cast<std::uint32_t>(std::max<std::int64_t>(2, cluster.pool.connect_timeout.count() / 1000));
+    to.tls = cluster.server_tls;
+    to.with_tls = true;
+    if (!with.user.empty()) {
+        to.user = with.user;
+        to.password = with.password;
+    } else if (!cluster.monitor_user.empty()) {
+        to.user = cluster.monitor_user;
+        to.password = cluster.monitor_password;
+    } else {
+        for (const auto& one : in.users) {
+            const bool serves = one.clusters.empty() ||
+                                std::find(one.clusters.begin(), one.clusters.end(), cluster.name) != one.clusters.end();
+            const auto& password = one.server_password.empty() ? one.password : one.server_password;
+            if (!serves || one.name == "*" || !is_plain(password)) continue;
+            to.user = one.server_user.empty() ? one.name : one.server_user;
+            to.password = password;
+            break;
+        }
+    }
+    return to;
+}
+
+std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text;
+}
+
+/// Installs the function if the node is a primary. True: this was the primary, for better or worse.
+bool install_on(const connection_target& to, init_report& report) {
+    try {
+        pqxx::connection connection(connection_string(to));
+        pqxx::nontransaction work(connection);
+        if (work.exec1("SELECT pg_is_in_recovery()")[0].as<bool>()) return false;
+        report.node = fmt::format("{}:{}", to.host, to.port);
+        work.exec(std::string(router::postgres_position_function()));
+        // The function must agree with the proxy before anybody relies on it.
+        const std::string probe = "ringway";
+        const auto there = work.exec_params1("SELECT ringway_position($1)::text", probe)[0].as<std::string>();
+        const auto here = fmt::to_string(router::position(probe));
+        report.done = there == here;
+        report.message = report.done
+                             ? "installed"
+                             : fmt::format("ringway_position('{}') is {} there and {} here", probe, there, here);
+    } catch (const std::exception& error) {
+        report.message +=
+            fmt::format("{}{}:{}: {}", report.message.empty() ? "" : "; ", to.host, to.port, one_line(error.what()));
+        return !report.node.empty();
+    }
+    return true;
+}
+
+init_report install_on_shard(const config::settings& in, const config::cluster& cluster, const config::shard& shard,
+                             const init_options& with) {
+    init_report report{cluster.name, shard.name, {}, false, {}};
+    auto to = login_of(in, cluster, with);
+    for (const auto& node : shard.nodes) {
+        to.host = node.host;
+        to.port = node.port;
+        if (install_on(to, report)) return report;
+    }
+    if (report.message.empty()) report.message = "none of its nodes is a primary";
+    return report;
+}
+
+}  // namespace
+
+std::vector<init_report> install_position_function(const config::settings& in, const init_options& with) {
+    std::vector<init_report> reports;
+    for (const auto& cluster : in.clusters) {
+        const bool wanted = with.cluster.empty() || with.cluster == cluster.name;
+        // "*" stands for databases that are not known by name, and another engine has another function.
+        if (!wanted || cluster.name == "*" || cluster.engine != config::engine::postgres) continue;
+        for (const auto& shard : cluster.shards) reports.push_back(install_on_shard(in, cluster, shard, with));
+    }
+    return reports;
+}
+
+int run_init(const init_options& with) {
+    const auto loaded = config::load_file(with.config_file);
+    if (!loaded.ok()) {
+        for (const auto& one : loaded.mistakes) fmt::print(stderr, "{}\n", one.message());
+        return 1;
+    }
+    const auto reports = install_position_function(loaded.value, with);
+    if (reports.empty()) {
+        std::vector<std::string_view> names;
+        for (const auto& one : loaded.value.clusters) names.push_back(one.name);
+        const auto near = admin::nearest(with.cluster, names);
+        fmt::print(stderr, "ringway: there is no PostgreSQL cluster{}{}\n",
+                   with.cluster.empty() ? "" : fmt::format(" \"{}\"", with.cluster),
+                   near.empty() || near == with.cluster ? "" : fmt::format("; did you mean \"{}\"?", near));
+        return 1;
+    }
+    bool all_done = true;
+    for (const auto& one : reports) {
+        all_done = all_done && one.done;
+        fmt::print(one.done ? stdout : stderr, "{} {}{}{}: {}\n", one.cluster, one.shard, one.node.empty() ? "" : " ",
+                   one.node, one.message);
+    }
+    return all_done ? 0 : 1;
+}
+
+}  // namespace ringway::proxy::cli
