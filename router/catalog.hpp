@@ -28,16 +28,18 @@ struct catalog_relation {
     char kind = 'r';                ///< pg_class.relkind
     bool temporary = false;
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
+    std::string partition_root;     ///< "schema.name" of the partitioned table this is a part of, else empty
     std::vector<catalog_column> columns;
-    std::string view_definition;    ///< pg_get_viewdef, for views; parsed by make_catalog
+    std::string view_definition;    ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog
     bool view_writes = false;       ///< derived: reads through it may run something volatile
-    std::vector<std::string> view_tables;  ///< derived: "schema.name" of what it reads, transitively
+    std::vector<std::string> view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
 };
 
-/// One pg_proc row that matters. A name is volatile here when any overload of it is.
+/// A function's name in a schema, pg_catalog too: what is not here counts as unknown. Volatile when any overload of it is.
 struct catalog_function {
     std::string schema, name;
     bool is_volatile = false;
+    bool opaque = true;             ///< may read tables on its own: not in C and not immutable. Of no interest for pg_catalog
 };
 
 /// Immutable after make_catalog. `version` grows with each refresh.
@@ -52,6 +54,7 @@ struct catalog {
     /// Derived by make_catalog: name -> schemas in which it is volatile / known at all.
     std::unordered_map<std::string, std::vector<std::string>> volatile_functions;
     std::unordered_set<std::string> known_functions;      ///< by bare name
+    std::unordered_set<std::string> opaque_functions;     ///< by bare name; not built in
 };
 
 /// Completes the derived members (parses view definitions, resolves volatility through views, to a fixed point).
