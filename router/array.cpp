@@ -199,7 +199,9 @@ bool array_keys::bare_element(std::string_view& value) {
     value = rest_.substr(0, end);
     value = value.substr(0, value.find_last_not_of(blank) + 1);
     rest_.remove_prefix(end);
-    return !value.ends_with('\\') || value.ends_with("\\\\");
+    const auto last = value.find_last_not_of('\\');
+    const std::size_t backslashes = value.size() - (last == value.npos ? 0 : last + 1);
+    return backslashes % 2 == 0;
 }
 
 }  // namespace ringway::router
