@@ -86,8 +86,9 @@ std::string connection_text(const control_login& login, const std::string& appli
 }
 
 struct control_connection::opened {
-    explicit opened(const std::string& text) : connection(text) {}
+    explicit opened(const std::string& text) : connection(text), quiet(connection) {}
     pqxx::connection connection;
+    pqxx::quiet_errorhandler quiet;  ///< notices would go to stderr
 };
 
 control_connection::control_connection(std::string application_name) : application_name_(std::move(application_name)) {}
@@ -130,6 +131,10 @@ std::optional<std::string> control_connection::open(const control_login& login) 
 std::optional<std::string> control_connection::run(const std::function<void(pqxx::connection_base&)>& work) {
     if (!opened_) return "not connected";
     try {
+        // Reads what came while nobody asked: what the server had to say, then the end of the connection. Noticed here
+        // rather than by the query, which would leak its result (libpqxx 6.4 does when a connection breaks under a
+        // query).
+        for (int i = 0; i < 2; ++i) opened_->connection.get_notifs();
         work(opened_->connection);
         return std::nullopt;
     } catch (const std::exception& error) {

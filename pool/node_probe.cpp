@@ -15,7 +15,8 @@ namespace {
 // flushed. A primary's timeline is that of the file it writes; the control file knows a new one only after a
 // checkpoint. A replica's is that of its WAL receiver; who may not see that (it takes pg_monitor), or when there is
 // none, the control file.
-constexpr const char* question = R"(
+constexpr const char* prepare_question = R"(
+PREPARE ringway_ask AS
 SELECT node.replica,
        CASE WHEN node.replica THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END,
        CASE WHEN NOT node.replica THEN pg_catalog.pg_current_wal_flush_lsn() END,
@@ -35,7 +36,7 @@ SELECT system_identifier,
        (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_segment_size')
 FROM pg_catalog.pg_control_system())";
 
-constexpr const char* ask_name = "ringway_ask";
+constexpr const char* question = "EXECUTE ringway_ask";
 
 std::uint64_t lsn_of(const pqxx::field& field) {
     if (field.is_null()) return 0;
@@ -54,19 +55,18 @@ std::uint32_t timeline_of(const pqxx::row& row) {
 
 void node_probe::learn_server(pqxx::connection_base& connection) {
     pqxx::nontransaction work(connection);
-    work.exec("SET statement_timeout = '30s'");
+    work.exec0("SET search_path = pg_catalog");
     const pqxx::row row = work.exec1(server_question);
     system_ = row[0].as<std::uint64_t>();
     layout_ = {row[1].as<std::uint64_t>(), row[2].as<std::uint64_t>()};
-    connection.prepare(ask_name, question);
-    connection.prepare_now(ask_name);
+    work.exec0(prepare_question);
 }
 
 node_answer node_probe::ask_once(pqxx::connection_base& connection) {
     pqxx::nontransaction work(connection);
     node_answer answer;
     answer.asked = std::chrono::steady_clock::now();
-    const pqxx::result result = work.exec_prepared(ask_name);
+    const pqxx::result result = work.exec(question);
     const pqxx::row row = result.at(0);
     answer.system = system_;
     answer.in_recovery = row[0].as<bool>();
@@ -75,7 +75,7 @@ node_answer node_probe::ask_once(pqxx::connection_base& connection) {
     answer.streaming = row[6].as<bool>();
     answer.replay_paused = row[7].as<bool>();
     if (!answer.in_recovery && nudge_.due(answer.lsn, lsn_of(row[2]), std::chrono::steady_clock::now())) {
-        work.exec("SELECT pg_catalog.txid_current()");
+        work.exec1("SELECT pg_catalog.txid_current()");
     }
     return answer;
 }

@@ -1,0 +1,325 @@
+#include "proxy/control/catalog_queries.hpp"
+
+#include <algorithm>
+#include <pqxx/pqxx>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "proxy/control/called_names.hpp"
+
+namespace ringway::proxy {
+
+namespace {
+
+using oid = std::uint32_t;
+
+// What a database's sessions start with: ALTER DATABASE, ALTER ROLE ALL, the server's configuration; not what is set
+// for our own role.
+constexpr const char* search_path_query = R"(
+SELECT coalesce(
+    (SELECT substr(setting, strpos(setting, '=') + 1)
+     FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS setting
+     WHERE setrole = 0 AND setting LIKE 'search_path=%'
+       AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+     ORDER BY setdatabase DESC LIMIT 1),
+    (SELECT CASE WHEN source IN ('user', 'database user') THEN boot_val ELSE reset_val END
+     FROM pg_catalog.pg_settings WHERE name = 'search_path')))";
+
+// An aggregate is as volatile as what it calls. The two named functions assign a transaction id, which a replica
+// cannot.
+constexpr const char* function_query = R"(
+SELECT n.nspname, p.proname,
+       bool_or(p.provolatile = 'v' OR p.prokind = 'p'
+               OR (p.prokind = 'a' AND EXISTS (
+                   SELECT FROM pg_aggregate a JOIN pg_proc f ON f.oid IN (
+                       a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                       a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+                   WHERE a.aggfnoid = p.oid AND f.provolatile = 'v'))
+               OR (n.nspname = 'pg_catalog' AND p.proname IN ('txid_current', 'pg_current_xact_id')))
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+GROUP BY 1, 2)";
+
+constexpr const char* operator_query = R"(
+SELECT DISTINCT o.oprname FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v')";
+
+// Types whose values pass a volatile function on the way in, out, or to another type.
+constexpr const char* cast_type_query = R"(
+SELECT c.castsource FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
+UNION
+SELECT c.casttarget FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
+UNION
+SELECT t.oid FROM pg_type t JOIN pg_proc p ON p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)
+WHERE p.provolatile = 'v')";
+
+// Where users may put expressions that a read evaluates: arguments' defaults, domains' checks, row policies; each with
+// what pg_depend knows of it. Functions of the server's own are not in pg_depend: those are looked for in the text.
+constexpr const char* expression_query = R"(
+WITH expression(kind, classid, objid, owner, source) AS (
+    SELECT 'function', 'pg_proc'::regclass::oid, oid, oid, pg_get_expr(proargdefaults, 0)
+    FROM pg_proc WHERE proargdefaults IS NOT NULL AND oid >= 16384
+    UNION ALL
+    SELECT 'domain', 'pg_constraint'::regclass::oid, oid, contypid, pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE contypid <> 0
+    UNION ALL
+    SELECT 'policy', 'pg_policy'::regclass::oid, oid, polrelid,
+           concat(pg_get_expr(polqual, polrelid), ' ', pg_get_expr(polwithcheck, polrelid))
+    FROM pg_policy)
+SELECT e.kind, e.owner, e.source, f.nspname, f.proname,
+       EXISTS (SELECT FROM pg_depend d
+               LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+               LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+               LEFT JOIN pg_proc op ON op.oid = o.oprcode
+               LEFT JOIN pg_class v ON d.refclassid = 'pg_class'::regclass AND v.oid = d.refobjid AND v.relkind = 'v'
+               WHERE d.classid = e.classid AND d.objid = e.objid AND d.deptype <> 'i'
+                 AND (p.provolatile = 'v' OR op.provolatile = 'v' OR v.oid IS NOT NULL))
+FROM expression e
+LEFT JOIN (SELECT p.oid, n.nspname, p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace) f
+    ON e.kind = 'function' AND f.oid = e.owner)";
+
+constexpr const char* type_query = R"(
+SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typbasetype,
+       CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype <> 'c' AND n.nspname !~ '^pg_(toast_)?temp_')";
+
+constexpr const char* relation_query = R"(
+SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
+
+// The columns of the server's own relations are nobody's shard key.
+constexpr const char* column_query = R"(
+WITH RECURSIVE base(type, oid, has_default) AS (
+    SELECT oid, oid, typdefault IS NOT NULL AND typtype = 'd' FROM pg_type
+    UNION ALL
+    SELECT b.type, t.typbasetype, b.has_default OR t.typdefault IS NOT NULL
+    FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
+SELECT a.attrelid, a.attname, b.oid, coalesce(NOT l.collisdeterministic, false),
+       a.atthasdef OR a.attidentity <> '' OR b.has_default, a.atttypid
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN base b ON b.type = a.atttypid
+JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.oid >= 16384 AND c.relpersistence <> 't'
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+ORDER BY a.attrelid, a.attnum)";
+
+// An updated row has a new xmin. Statistics that VACUUM and ANALYZE write into pg_class are written in place.
+constexpr const char* fingerprint_query = R"(
+WITH lived(part, rows, sum) AS (
+    SELECT 1, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 1)) FROM pg_catalog.pg_proc
+    UNION ALL
+    SELECT 2, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 2)) FROM pg_catalog.pg_operator
+    UNION ALL
+    SELECT 3, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 3)) FROM pg_catalog.pg_cast
+    UNION ALL
+    SELECT 4, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 4)) FROM pg_catalog.pg_class
+    WHERE relpersistence <> 't' AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    UNION ALL
+    SELECT 5, count(*), sum(hashint8extended(a.attrelid::int8 << 32 | a.xmin::text::int8, a.attnum))
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    WHERE a.attrelid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    UNION ALL
+    SELECT 6, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 6)) FROM pg_catalog.pg_type
+    WHERE typtype = 'd' OR (typtype IN ('b', 'e', 'r') AND typelem = 0)
+    UNION ALL
+    SELECT 7, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 7)) FROM pg_catalog.pg_constraint
+    WHERE contypid <> 0
+    UNION ALL
+    SELECT 8, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 8)) FROM pg_catalog.pg_policy
+    UNION ALL
+    SELECT 9, count(*), sum(hashint8extended(r.oid::int8 << 32 | r.xmin::text::int8, 9))
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class WHERE c.relpersistence <> 't'
+    UNION ALL
+    SELECT 10, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 10)) FROM pg_catalog.pg_namespace
+    WHERE nspname !~ '^pg_(toast_)?temp_'
+    UNION ALL
+    SELECT 11, count(*), sum(hashtextextended(pg_catalog.concat(setdatabase, setconfig), 11)) FROM pg_catalog.pg_db_role_setting
+    WHERE setrole = 0
+    UNION ALL
+    SELECT 12, 1, hashtextextended(reset_val, 12) FROM pg_catalog.pg_settings WHERE name = 'search_path')
+SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', part, rows, sum), ',' ORDER BY part)) FROM lived)";
+
+std::string text(const pqxx::field& field) {
+    return field.is_null() ? std::string() : std::string(field.c_str(), field.size());
+}
+
+bool is_true(const pqxx::field& field) {
+    return !field.is_null() && *field.c_str() == 't';
+}
+
+/// Gathers one catalog. The steps depend on each other: functions come first, relations before columns.
+class catalog_gathering {
+  public:
+    explicit catalog_gathering(pqxx::transaction_base& transaction) : transaction_(transaction) {}
+
+    router::catalog gather() {
+        out_.default_search_path = text(transaction_.exec1(search_path_query)[0]);
+        read_functions();
+        for (const auto& row : transaction_.exec(operator_query)) out_.volatile_operators.insert(text(row[0]));
+        for (const auto& row : transaction_.exec(cast_type_query)) volatile_types_.insert(row[0].as<oid>());
+        read_expressions();
+        read_types();
+        read_relations();
+        read_columns();
+        for (auto& [id, relation] : relations_) {
+            std::string name = relation.schema + "." + relation.name;
+            out_.relations.emplace(std::move(name), std::move(relation));
+        }
+        return std::move(out_);
+    }
+
+  private:
+    void read_functions();
+    void read_expressions();
+    void read_types();
+    void read_relations();
+    void read_columns();
+    bool is_volatile(const pqxx::row& expression) const;
+
+    pqxx::transaction_base& transaction_;
+    router::catalog out_;
+    std::unordered_set<std::string> volatile_names_;  ///< functions, without schema
+    std::unordered_set<oid> volatile_types_, volatile_domains_;
+    std::unordered_set<oid> volatile_policies_;  ///< relations
+    std::unordered_map<oid, router::catalog_relation> relations_;
+};
+
+void catalog_gathering::read_functions() {
+    for (const auto& row : transaction_.exec(function_query)) {
+        out_.functions.push_back({text(row[0]), text(row[1]), is_true(row[2])});
+        if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
+    }
+}
+
+bool catalog_gathering::is_volatile(const pqxx::row& expression) const {
+    if (is_true(expression[5])) return true;
+    return calls_any(text(expression[2]), [this](const std::string& name) { return volatile_names_.contains(name); });
+}
+
+void catalog_gathering::read_expressions() {
+    for (const auto& row : transaction_.exec(expression_query)) {
+        if (!is_volatile(row)) continue;
+        const std::string kind = text(row[0]);
+        if (kind == "policy") volatile_policies_.insert(row[1].as<oid>());
+        if (kind == "domain") volatile_domains_.insert(row[1].as<oid>());
+        if (kind == "function") out_.functions.push_back({text(row[3]), text(row[4]), true});
+    }
+}
+
+/// Other ways to write a type than its two names in the catalog.
+std::vector<std::string> aliases_of(const std::string& type_name) {
+    static const std::unordered_map<std::string, std::vector<std::string>> known{
+        {"int4", {"int"}},
+        {"numeric", {"decimal", "dec"}},
+        {"bpchar", {"char"}},
+        {"float8", {"float"}},
+        {"int2", {"smallserial", "serial2"}},
+        {"varbit", {"bit varying"}},
+        {"timestamptz", {"timestamp with time zone"}},
+        {"timetz", {"time with time zone"}},
+    };
+    const auto found = known.find(type_name);
+    return found == known.end() ? std::vector<std::string>{} : found->second;
+}
+
+// A domain over, and an array of, such a type is one too.
+void catalog_gathering::read_types() {
+    const pqxx::result types = transaction_.exec(type_query);
+    std::unordered_set<oid> marked = volatile_types_;
+    marked.insert(volatile_domains_.begin(), volatile_domains_.end());
+    for (bool grown = !marked.empty(); grown;) {
+        grown = false;
+        for (const auto& row : types) {
+            if (marked.contains(row[4].as<oid>()) || marked.contains(row[5].as<oid>()))
+                grown |= marked.insert(row[0].as<oid>()).second;
+        }
+    }
+    for (const auto& row : types) {
+        if (!marked.contains(row[0].as<oid>())) continue;
+        const std::string name = text(row[2]);
+        std::vector<std::string> spellings = aliases_of(name);
+        spellings.insert(spellings.end(), {name, text(row[1]) + "." + name, text(row[3])});
+        const bool array = row[5].as<oid>() != 0;
+        for (const std::string& spelling : spellings) {
+            out_.volatile_cast_types.insert(spelling);
+            if (!array) out_.volatile_cast_types.insert(spelling + "[]");
+        }
+    }
+}
+
+void catalog_gathering::read_relations() {
+    for (const auto& row : transaction_.exec(relation_query)) {
+        const oid id = row[0].as<oid>();
+        router::catalog_relation relation;
+        relation.schema = text(row[1]);
+        relation.name = text(row[2]);
+        relation.kind = *row[3].c_str();
+        relation.view_definition = text(row[4]);
+        relation.row_security_writes = volatile_policies_.contains(id);
+        relations_.emplace(id, std::move(relation));
+    }
+}
+
+// Whose values cannot be read without a volatile function (output, an implicit cast) counts as its policies do.
+void catalog_gathering::read_columns() {
+    for (const auto& row : transaction_.exec(column_query)) {
+        const auto found = relations_.find(row[0].as<oid>());
+        if (found == relations_.end()) continue;
+        router::catalog_column column;
+        column.name = text(row[1]);
+        column.type_oid = row[2].as<oid>();
+        column.type = key_type_of(column.type_oid);
+        column.nondeterministic_collation = is_true(row[3]);
+        column.has_default = is_true(row[4]);
+        if (volatile_types_.contains(column.type_oid) || volatile_types_.contains(row[5].as<oid>()))
+            found->second.row_security_writes = true;
+        found->second.columns.push_back(std::move(column));
+    }
+}
+
+}  // namespace
+
+router::key_type key_type_of(std::uint32_t type_oid) {
+    using router::key_type;
+    switch (type_oid) {
+        case 20:  // int8
+        case 21:  // int2
+        case 23:  // int4
+            return key_type::integer;
+        case 1700:
+            return key_type::numeric;
+        case 19:    // name
+        case 25:    // text
+        case 1043:  // varchar
+            return key_type::text;
+        case 1042:
+            return key_type::bpchar;
+        case 2950:
+            return key_type::uuid;
+        case 17:
+            return key_type::bytea;
+        case 1082:
+            return key_type::date;
+        case 1114:
+            return key_type::timestamp;
+        case 1184:
+            return key_type::timestamptz;
+        case 16:
+            return key_type::boolean;
+        default:
+            return key_type::unsupported;
+    }
+}
+
+router::catalog query_catalog(pqxx::transaction_base& transaction) {
+    return catalog_gathering(transaction).gather();
+}
+
+std::string query_fingerprint(pqxx::transaction_base& transaction) {
+    return text(transaction.exec1(fingerprint_query)[0]);
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,78 @@
+#include "proxy/control/catalog_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <pqxx/pqxx>
+#include <utility>
+
+#include "proxy/control/catalog_queries.hpp"
+#include "proxy/control/time_limit.hpp"
+
+namespace ringway::proxy {
+
+namespace {
+
+using read_only_snapshot = pqxx::transaction<pqxx::repeatable_read, pqxx::readwrite_policy::read_only>;
+
+config::fault cannot(config::fault_kind kind, const pool::control_login& from, std::string why) {
+    return {
+        kind, fmt::format("cannot read the catalogs of {} on {}", from.database, from.node.text()), std::move(why), {}};
+}
+
+}  // namespace
+
+catalog_reader::catalog_reader(std::chrono::milliseconds limit) : limit_(limit), connection_("ringway catalogs") {}
+
+std::optional<config::fault> catalog_reader::connect(const pool::control_login& to) {
+    if (connection_.is_open() && connected_to_ == to) return std::nullopt;
+    connected_to_ = to;
+    auto why = connection_.open(to);
+    if (!why) {
+        // Names in our queries mean the server's own, whatever users have made; and names in what it prints are qualified.
+        const time_limit limit(connection_, limit_);
+        why = connection_.run([](pqxx::connection_base& c) { pqxx::nontransaction(c).exec0("SET search_path = pg_catalog"); });
+    }
+    if (!why) return std::nullopt;
+    connection_.close();
+    return cannot(config::fault_kind::cannot_connect, to, std::move(*why));
+}
+
+// A connection kept from the last time may be gone by now, without that the server is: it gets a second try.
+std::optional<config::fault> catalog_reader::run(const pool::control_login& from,
+                                                 const std::function<void(pqxx::connection_base&)>& work) {
+    const bool kept = connection_.is_open() && connected_to_ == from;
+    for (int left = kept ? 2 : 1;; --left) {
+        if (auto why = connect(from)) return why;
+        const time_limit limit(connection_, limit_);
+        auto why = connection_.run(work);
+        if (!why) return std::nullopt;
+        if (left > 1 && !connection_.is_open()) continue;
+        const auto kind = connection_.is_open() ? config::fault_kind::internal : config::fault_kind::cannot_connect;
+        return cannot(kind, from, std::move(*why));
+    }
+}
+
+catalog_reading catalog_reader::read(const pool::control_login& from, std::uint64_t version) {
+    catalog_reading out;
+    router::catalog raw;
+    out.why = run(from, [&](pqxx::connection_base& connection) {
+        read_only_snapshot transaction(connection);
+        out.fingerprint = query_fingerprint(transaction);
+        raw = query_catalog(transaction);
+    });
+    if (out.why) return out;
+    raw.version = version;
+    out.catalog = std::make_shared<const router::catalog>(router::make_catalog(std::move(raw)));
+    return out;
+}
+
+fingerprint_reading catalog_reader::fingerprint(const pool::control_login& from) {
+    fingerprint_reading out;
+    out.why = run(from, [&](pqxx::connection_base& connection) {
+        pqxx::nontransaction transaction(connection);
+        out.fingerprint = query_fingerprint(transaction);
+    });
+    return out;
+}
+
+}  // namespace ringway::proxy
