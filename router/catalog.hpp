@@ -27,6 +27,7 @@ struct catalog_relation {
     std::string schema, name;
     char kind = 'r';                ///< pg_class.relkind
     bool temporary = false;
+    bool unlogged = false;          ///< pg_class.relpersistence 'u': no replica has its rows
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
     std::string partition_root;     ///< "schema.name" of the partitioned table this is a part of, else empty
     std::vector<catalog_column> columns;
