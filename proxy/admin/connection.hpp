@@ -1,12 +1,26 @@
 #pragma once
-// A client of the admin port after login: its bytes, and the commands run off the worker.
+// Clients of the admin port after login: their bytes on a worker, their commands on control threads.
 
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+
+#include "proxy/admin/execute.hpp"
 #include "proxy/control/inventory.hpp"
 #include "proxy/session/login.hpp"
 
-namespace ringway::proxy {
+namespace ringway::proxy::admin {
 
-/// Serves the client until it leaves. Commands run on control threads, one at a time for each client.
-void serve_admin(worker& home, inventory& of, admitted_client client);
+/// Owns the control threads. Must outlive the workers' loops; stop() ends the commands under way.
+class desk {
+  public:
+    explicit desk(inventory& of);
+    /// Serves a client until it leaves. On a worker.
+    void serve(worker& home, admitted_client client);
+    /// Joins the control threads.
+    void stop();
 
-}  // namespace ringway::proxy
+    executor commands;
+    boost::asio::thread_pool threads;
+};
+
+}  // namespace ringway::proxy::admin

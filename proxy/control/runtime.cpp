@@ -55,7 +55,8 @@ protocol::tls_files files_of(const config::tls& from, bool server_side) {
 
 }  // namespace
 
-runtime::runtime(config::settings from, std::string path) : path_(std::move(path)), plans_(from.general.plan_cache_entries) {
+runtime::runtime(config::settings from, std::string path)
+    : path_(std::move(path)), plans_(from.general.plan_cache_entries), desk_(*this) {
     settings_ = std::make_shared<const config::settings>(std::move(from));
 }
 
@@ -135,6 +136,9 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
     slot->health = monitor_->snapshot("*");
     const auto known = catalogs_.find(cluster);
     if (known != catalogs_.end()) slot->catalog = known->second;
+    cataloged_.insert_or_assign(cluster, snapshot);
+    catalogs_wanted_.insert(cluster);
+    catalog_wake_.notify_all();
     return slot;
 }
 
@@ -197,10 +201,12 @@ void runtime::stop(bool wait_for_clients) {
     stopping_ = true;
     {
         const std::lock_guard guard(lock_);
+        for (auto& entry : readers_) entry.second->abandon();
         catalog_wake_.notify_all();
     }
     if (catalog_thread_.joinable()) catalog_thread_.join();
     monitor_.reset();
+    desk_.stop();
     for (auto& each : workers_) each->stop();
     listeners_.clear();
     {
@@ -226,7 +232,7 @@ void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) 
     }
     auto then = [this, &home, admin](admitted_client client) {
         if (admin)
-            serve_admin(home, *this, std::move(client));
+            desk_.serve(home, std::move(client));
         else
             client_admitted(home, std::move(client));
     };

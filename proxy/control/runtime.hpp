@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "pool/monitor.hpp"
+#include "proxy/admin/connection.hpp"
+#include "proxy/control/catalog_reader.hpp"
 #include "proxy/control/inventory.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/login.hpp"
@@ -85,6 +87,7 @@ private:
     void everywhere(const std::function<void(worker&)>& work);     ///< on every worker, waits
     void publish_health(std::shared_ptr<const pool::cluster_health> health);
     void read_catalogs();                                          ///< the catalog thread
+    void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
@@ -100,13 +103,17 @@ private:
     std::shared_ptr<const front_door> door_;
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> clusters_;   ///< as configured
     std::map<std::string, std::shared_ptr<const router::catalog>> catalogs_;    ///< by the name clients use
+    std::map<std::string, std::string> fingerprints_;                           ///< of the catalogs read
+    std::uint64_t catalog_version_ = 0;
     std::set<std::string> catalogs_wanted_;                        ///< to be read now
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
     std::uint64_t epoch_ = 0;
+    std::map<std::string, std::shared_ptr<catalog_reader>> readers_;            ///< one a watched catalog, used by the catalog thread
     std::condition_variable catalog_wake_;
 
     router::shared_plans plans_;
+    admin::desk desk_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::unique_ptr<pool::monitor> monitor_;
     std::vector<std::unique_ptr<listener>> listeners_;

@@ -1,0 +1,103 @@
+#include "proxy/admin/connection.hpp"
+
+#include <openssl/rand.h>
+
+#include <boost/asio/post.hpp>
+
+#include "proxy/admin/session.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace ringway::proxy::admin {
+
+namespace {
+
+constexpr std::size_t control_threads = 2;
+constexpr std::size_t authentication_ok_size = 9;
+
+/// One client of the admin port. Keeps itself alive through the wire's operations and the command under way.
+class client final : public pool::wire_owner, public std::enable_shared_from_this<client> {
+  public:
+    client(worker& home, desk& of) : home_(home), desk_(of) {}
+
+    void start(admitted_client from) {
+        std::string out = std::move(from.replies);
+        out.resize(out.size() - authentication_ok_size);  // write_greeting begins with it
+        std::uint32_t pid = 0;
+        std::string key(4, '\0');
+        RAND_bytes(reinterpret_cast<unsigned char*>(&pid), sizeof pid);
+        RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size()));
+        std::string application_name;
+        for (const auto& [name, value] : from.settings)
+            if (name == "application_name") application_name = value;
+        link_.open(std::move(from.socket), this);
+        if (from.tls) link_.start_tls(std::move(from.tls));
+        write_greeting(out, pid & 0x7fffffff, key, application_name);
+        link_.write(out);
+        feed(from.early);
+    }
+
+    void wire_readable(pool::wire&) override {
+        const auto keep = shared_from_this();
+        std::string_view bytes;
+        for (;;) {
+            if (!conversation_.wants_input()) return;  // goes on when the command is done
+            const auto got = link_.read(bytes);
+            if (got == pool::wire::got::end) return link_.close();
+            if (got == pool::wire::got::would_block) return link_.want_read();
+            feed(bytes);
+            if (!link_.is_open()) return;
+        }
+    }
+    void wire_drained(pool::wire&) override {}
+    void wire_broken(pool::wire&) override { link_.close(); }
+    std::shared_ptr<void> wire_keep() override { return shared_from_this(); }
+
+  private:
+    void feed(std::string_view bytes) {
+        std::string out;
+        conversation_.feed(bytes, out);
+        after(out);
+    }
+
+    void after(const std::string& out) {
+        link_.write(out);
+        if (conversation_.closed()) return link_.close_after_write();
+        if (conversation_.pending() && !running_) run();
+        if (conversation_.wants_input()) link_.want_read();
+    }
+
+    void run() {
+        running_ = true;
+        boost::asio::post(desk_.threads, [self = shared_from_this(), what = *conversation_.pending()] {
+            auto given = std::make_shared<result>(self->desk_.commands.run(what));
+            self->home_.post([self, given] {
+                self->running_ = false;
+                if (!self->link_.is_open()) return;
+                std::string out;
+                self->conversation_.complete(std::move(*given), out);
+                self->after(out);
+            });
+        });
+    }
+
+    worker& home_;
+    desk& desk_;
+    pool::wire link_;
+    session conversation_;
+    bool running_ = false;
+};
+
+}  // namespace
+
+desk::desk(inventory& of) : commands(of), threads(control_threads) {}
+
+void desk::serve(worker& home, admitted_client from) {
+    std::make_shared<client>(home, *this)->start(std::move(from));
+}
+
+void desk::stop() {
+    threads.stop();
+    threads.join();
+}
+
+}  // namespace ringway::proxy::admin

@@ -1,0 +1,77 @@
+// The catalog thread: reads each cluster's catalogs at start, after DDL, and when their fingerprint has changed.
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "proxy/control/runtime.hpp"
+
+namespace ringway::proxy {
+
+namespace {
+constexpr auto fingerprint_interval = std::chrono::seconds(2);
+}
+
+void runtime::read_catalogs() {
+    std::unique_lock held(lock_);
+    while (!stopping_) {
+        const auto wanted = std::exchange(catalogs_wanted_, {});
+        const auto all = cataloged_;
+        for (const auto& [name, snapshot] : all) {
+            if (stopping_) return;
+            held.unlock();
+            read_catalog(name, *snapshot, wanted.count(name) > 0);
+            held.lock();
+        }
+        catalog_wake_.wait_for(held, fingerprint_interval, [this] { return stopping_ || !catalogs_wanted_.empty(); });
+    }
+}
+
+void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, bool changed) {
+    const auto health = monitor_->snapshot(of.configured_as);
+    const auto later = [&] {
+        const std::lock_guard guard(lock_);
+        if (changed && !stopping_ && !catalogs_.count(name)) catalogs_wanted_.insert(name);
+    };
+    if (!health || health->shards.empty() || health->shards.front().primary < 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the first checks are still under way
+        return later();
+    }
+    const auto settings = current_settings();
+    const auto primary = static_cast<std::size_t>(health->shards.front().primary);
+    auto cluster = watched(of.config, *settings);
+    cluster.name = name;
+    const auto login = pool::control_login_for(cluster, of.config.shards.front().nodes[primary]);
+    std::shared_ptr<catalog_reader> reader;
+    std::string known;
+    std::uint64_t version = 0;
+    {
+        const std::lock_guard guard(lock_);
+        auto& slot = readers_[name];
+        if (!slot) slot = std::make_shared<catalog_reader>();
+        reader = slot;
+        known = fingerprints_[name];
+        version = ++catalog_version_;
+    }
+    if (!changed) {
+        const auto now = reader->fingerprint(login);
+        if (now.why || now.fingerprint == known) return;
+    }
+    auto reading = reader->read(login, version);
+    if (reading.why) {
+        spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
+        return;   // statements that need it go to the primary; the next round tries again
+    }
+    {
+        const std::lock_guard guard(lock_);
+        fingerprints_[name] = reading.fingerprint;
+        catalogs_[name] = reading.catalog;
+    }
+    for (auto& each : workers_)
+        each->post([&on = *each, name, catalog = reading.catalog] {
+            const auto it = on.slots.find(name);
+            if (it != on.slots.end()) it->second->catalog = catalog;
+        });
+}
+
+}  // namespace ringway::proxy
