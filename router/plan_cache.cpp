@@ -180,7 +180,7 @@ shared_plans::~shared_plans() = default;
 std::shared_ptr<const plan> shared_plans::impl::make(const shape& of, std::string_view text,
                                                      const plan_context& context) {
     counters.parses.fetch_add(1, std::memory_order_relaxed);
-    auto named = std::make_shared<plan>(*make_plan(parse_postgres(text), context));
+    auto named = std::make_shared<plan>(*make_plan(parse_postgres(text, context.standard_conforming_strings), context));
     named->shape_text = of.normalized;
     return named;
 }
@@ -209,7 +209,7 @@ shared_plans::impl::resolved shared_plans::impl::resolve(const shape& of, const 
             if (made->cacheable) {
                 entry->made = std::move(made);
             } else {
-                entry->uncacheable = true;
+                entry->uncacheable = made->parsed.error.empty();  // an error may lie in this text's values only
                 once = std::move(made);
             }
         }
