@@ -107,8 +107,7 @@ steady_time monitor::impl::publish_due() {
 void monitor::impl::bury_retired() {
     cluster_watch::watchers finished;
     const std::lock_guard guard(lock);
-    const auto dead =
-        std::stable_partition(retired.begin(), retired.end(), [](const auto& w) { return !w->finished(); });
+    const auto dead = std::partition(retired.begin(), retired.end(), [](const auto& w) { return !w->finished(); });
     finished.assign(std::make_move_iterator(dead), std::make_move_iterator(retired.end()));
     retired.erase(dead, retired.end());
 }
