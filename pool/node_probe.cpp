@@ -55,7 +55,7 @@ std::uint32_t timeline_of(const pqxx::row& row) {
 
 void node_probe::learn_server(pqxx::connection_base& connection) {
     pqxx::nontransaction work(connection);
-    work.exec0("SET search_path = pg_catalog");
+    work.exec0("SET search_path = ''");
     const pqxx::row row = work.exec1(server_question);
     system_ = row[0].as<std::uint64_t>();
     layout_ = {row[1].as<std::uint64_t>(), row[2].as<std::uint64_t>()};

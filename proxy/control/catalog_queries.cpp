@@ -23,21 +23,24 @@ SELECT coalesce(
      WHERE setrole = 0 AND setting LIKE 'search_path=%'
        AND setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
      ORDER BY setdatabase DESC LIMIT 1),
-    (SELECT CASE WHEN source IN ('user', 'database user') THEN boot_val ELSE reset_val END
+    (SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS setting, pg_catalog.pg_roles
+                              WHERE setrole = pg_roles.oid AND rolname = session_user AND setting LIKE 'search_path=%')
+                 THEN boot_val ELSE reset_val END
      FROM pg_catalog.pg_settings WHERE name = 'search_path')))";
 
-// An aggregate is as volatile as what it calls. The two named functions assign a transaction id, which a replica
-// cannot.
+// An aggregate is as volatile, and as opaque, as the functions it calls.
 constexpr const char* function_query = R"(
-SELECT n.nspname, p.proname,
-       bool_or(p.provolatile = 'v' OR p.prokind = 'p'
-               OR (p.prokind = 'a' AND EXISTS (
-                   SELECT FROM pg_aggregate a JOIN pg_proc f ON f.oid IN (
-                       a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
-                       a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
-                   WHERE a.aggfnoid = p.oid AND f.provolatile = 'v'))
-               OR (n.nspname = 'pg_catalog' AND p.proname IN ('txid_current', 'pg_current_xact_id')))
+WITH callee(function, volatile, opaque) AS (
+    SELECT p.oid, p.provolatile = 'v' OR p.prokind = 'p', l.lanname NOT IN ('c', 'internal') AND p.provolatile <> 'i'
+    FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang),
+own_aggregate(function, volatile, opaque) AS (
+    SELECT a.aggfnoid::oid, c.volatile, c.opaque
+    FROM pg_aggregate a JOIN callee c ON c.function IN (
+        a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+    WHERE a.aggfnoid >= 16384)
+SELECT n.nspname, p.proname, bool_or(f.volatile), bool_or(f.opaque)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN (TABLE callee UNION ALL TABLE own_aggregate) f ON f.function = p.oid
 GROUP BY 1, 2)";
 
 constexpr const char* operator_query = R"(
@@ -84,8 +87,10 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype <> 'c' AND n.nspname !~ '^pg_(toast_)?temp_')";
 
 constexpr const char* relation_query = R"(
-SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END
+SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+       c.relpersistence = 'u', rn.nspname || '.' || r.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN (pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace) ON c.relispartition AND r.oid = pg_partition_root(c.oid)
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
 
 // The columns of the server's own relations are nobody's shard key.
@@ -189,7 +194,7 @@ class catalog_gathering {
 
 void catalog_gathering::read_functions() {
     for (const auto& row : transaction_.exec(function_query)) {
-        out_.functions.push_back({text(row[0]), text(row[1]), is_true(row[2])});
+        out_.functions.push_back({text(row[0]), text(row[1]), is_true(row[2]), is_true(row[3])});
         if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
     }
 }
@@ -205,7 +210,7 @@ void catalog_gathering::read_expressions() {
         const std::string kind = text(row[0]);
         if (kind == "policy") volatile_policies_.insert(row[1].as<oid>());
         if (kind == "domain") volatile_domains_.insert(row[1].as<oid>());
-        if (kind == "function") out_.functions.push_back({text(row[3]), text(row[4]), true});
+        if (kind == "function") out_.functions.push_back({text(row[3]), text(row[4]), true, false});
     }
 }
 
@@ -258,6 +263,8 @@ void catalog_gathering::read_relations() {
         relation.name = text(row[2]);
         relation.kind = *row[3].c_str();
         relation.view_definition = text(row[4]);
+        relation.unlogged = is_true(row[5]);
+        relation.partition_root = text(row[6]);
         relation.row_security_writes = volatile_policies_.contains(id);
         relations_.emplace(id, std::move(relation));
     }

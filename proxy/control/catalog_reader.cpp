@@ -28,9 +28,10 @@ std::optional<config::fault> catalog_reader::connect(const pool::control_login& 
     connected_to_ = to;
     auto why = connection_.open(to);
     if (!why) {
-        // Names in our queries mean the server's own, whatever users have made; and names in what it prints are qualified.
+        // Names in our queries mean the server's own, whatever users have made; and names in what it prints are
+        // qualified.
         const time_limit limit(connection_, limit_);
-        why = connection_.run([](pqxx::connection_base& c) { pqxx::nontransaction(c).exec0("SET search_path = pg_catalog"); });
+        why = connection_.run([](pqxx::connection_base& c) { pqxx::nontransaction(c).exec0("SET search_path = ''"); });
     }
     if (!why) return std::nullopt;
     connection_.close();
