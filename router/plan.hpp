@@ -22,7 +22,7 @@ namespace ringway::router {
 /// A cluster as the router sees it. Immutable; rebuilt when the configuration changes.
 struct shard_map {
     std::string cluster;
-    std::vector<ring::member> shards;         ///< index = shard number everywhere
+    std::vector<ring::member> shards;  ///< index = shard number everywhere
     std::optional<router::ring> points;
     std::vector<config::table> tables;
     std::uint64_t epoch = 0;
@@ -34,20 +34,20 @@ std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std
 struct plan_context {
     const router::shard_map* map = nullptr;
     const router::catalog* catalog = nullptr;
-    std::string_view search_path;             ///< as SHOW search_path prints it; empty: the catalog's default
-    std::string_view user;                    ///< for "$user"
+    std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default
+    std::string_view user;         ///< for "$user"
     bool standard_conforming_strings = true;
 };
 
 /// Who may run it.
 enum class need : std::uint8_t {
-    any,       ///< a read: replica or primary
-    primary,   ///< a write, a volatile function, a lock
+    any,      ///< a read: replica or primary
+    primary,  ///< a write, a volatile function, a lock
 };
 
 /// How the shard is found.
 enum class placement : std::uint8_t {
-    single,     ///< `keys` name it (also: unsharded cluster, table not in the map: shard 0, with no keys)
+    single,     ///< `keys` and `fixed_shard` name it; without either: shard 0
     any_shard,  ///< no table, or reference tables only: any shard gives the same answer
     all_same,   ///< session commands (SET, BEGIN, ...): whatever shard the session is on
     refused,    ///< `refusal` says why
@@ -55,26 +55,30 @@ enum class placement : std::uint8_t {
 
 /// One set of values that must lie on one shard.
 struct key_recipe {
-    std::uint16_t table = 0;                  ///< index in shard_map::tables
+    std::uint16_t table = 0;  ///< index in shard_map::tables
     key_type type = key_type::text;
-    bool write = false;                       ///< NULL is an error, not an empty result
+    bool write = false;               ///< NULL is an error, not an empty result
+    bool rows = false;                ///< stored, not compared: each value becomes a row's key
+    std::int32_t type_modifier = -1;  ///< of the key's column: what is stored may be cut or rounded to it
     std::vector<value_source> values;
 };
 
 /// Everything known of a statement's text before its values. Immutable, shared by sessions and workers.
 struct plan {
-    analysis parsed;                          ///< may be empty of blocks; statements[i].effects drive the session
+    analysis parsed;  ///< may be empty of blocks; statements[i].effects drive the session
     router::need need = need::primary;
     router::placement placement = placement::single;
     std::vector<key_recipe> keys;
-    std::optional<config::fault> refusal;     ///< for placement::refused
-    std::string reason;                       ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
-    bool plain = false;                       ///< one statement without any effect on the session: the fast path
+    std::optional<std::uint16_t>
+        fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
+    std::optional<config::fault> refusal;  ///< for placement::refused
+    std::string reason;                    ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
+    bool plain = false;                    ///< one statement without any effect on the session: the fast path
     bool cacheable = true;
     std::uint64_t catalog_version = 0, map_epoch = 0;
-    mutable std::uint64_t uses = 0;           ///< statistics only; relaxed, approximate across workers
-    std::string shape_text;                   ///< for SHOW PLANS
-    std::vector<std::uint16_t> literal_kinds; ///< reserved for the cache
+    mutable std::uint64_t uses = 0;            ///< statistics only; relaxed, approximate across workers
+    std::string shape_text;                    ///< for SHOW PLANS
+    std::vector<std::uint16_t> literal_kinds;  ///< reserved for the cache
 };
 
 /// Never fails: what cannot be routed has placement::refused and a fault with a hint.
@@ -83,14 +87,14 @@ std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& conte
 /// One bound parameter of the extended protocol, as the client sent it.
 struct parameter {
     std::string_view bytes;
-    std::uint32_t type_oid = 0;   ///< declared at Parse; 0: not declared
+    std::uint32_t type_oid = 0;  ///< declared at Parse; 0: not declared
     bool is_null = false;
     bool binary = false;
 };
 
 /// The values of one execution.
 struct values {
-    std::string_view text;                    ///< the statement's text (of the Parse, for the extended protocol)
+    std::string_view text;  ///< the statement's text (of the Parse, for the extended protocol)
     std::span<const literal> literals;
     std::span<const parameter> parameters;
     bool standard_conforming_strings = true;
@@ -101,13 +105,14 @@ struct route {
     enum class to : std::uint8_t { shard, any_shard, all_same, refused } kind = to::shard;
     std::uint16_t shard = 0;
     router::need need = need::primary;
-    std::optional<config::fault> refusal;     ///< only for refused (this may allocate)
+    std::optional<config::fault> refusal;  ///< only for refused (this may allocate)
 };
 
 /// No allocation unless refused; at most a microsecond for one key.
 route route_of(const plan& what, const values& with, const shard_map& map);
 
 /// `SHOW ROUTE` and `EXPLAIN (ROUTE)`: name/value lines (plan, shards, role, why, per key: value, position, owner).
-std::vector<std::pair<std::string, std::string>> explain_route(const plan& what, const values& with, const shard_map& map);
+std::vector<std::pair<std::string, std::string>> explain_route(const plan& what, const values& with,
+                                                               const shard_map& map);
 
 }  // namespace ringway::router

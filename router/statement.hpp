@@ -67,6 +67,7 @@ struct value_source {
     std::string constant;     ///< for `constant`: a folded value (TRUE, 1 + 1), as text
     std::string cast;         ///< type name the source is cast to explicitly ("int4"), else empty
     bool array = false;       ///< an array whose elements are the values: = ANY($1), = ANY('{1,2}')
+    friend bool operator==(const value_source&, const value_source&) = default;
 };
 
 /// What a statement does to the session beyond its rows. Takes place when its CommandComplete arrives.

@@ -19,6 +19,17 @@ void visible_tables(const query_block& block, std::size_t from_table, std::size_
         if (block.children[i].joined) visible_tables(block.children[i], 0, 0, out);
 }
 
+/// Forgets conditions, from the given counts on, that name a column without its table.
+void drop_unqualified(query_block& block, std::size_t tests, std::size_t equalities) {
+    const auto test_begin = block.tests.begin() + static_cast<std::ptrdiff_t>(tests);
+    block.tests.erase(
+        std::remove_if(test_begin, block.tests.end(), [](const key_test& t) { return t.column.table.empty(); }),
+        block.tests.end());
+    const auto equality_begin = block.equalities.begin() + static_cast<std::ptrdiff_t>(equalities);
+    const auto vague = [](const column_equality& e) { return e.left.table.empty() || e.right.table.empty(); };
+    block.equalities.erase(std::remove_if(equality_begin, block.equalities.end(), vague), block.equalities.end());
+}
+
 column_ref column_in(const table_ref& table, std::string column) {
     if (!table.alias.empty()) return {table.alias, std::move(column), {}};
     return {table.name, std::move(column), table.schema};
@@ -74,7 +85,7 @@ query_block block_builder::of_select(node select) {
         out.children.push_back(of_select(select["larg"]));
         out.children.push_back(of_select(select["rarg"]));
     }
-    for (const auto item : select["fromClause"]) add_from(item, out);
+    add_from_list(select["fromClause"], out);
     add_condition(select["whereClause"], out);
     for (const auto clause : other_clauses) add_subqueries(select[clause], out);
     ctes_.resize(scope);
@@ -98,13 +109,24 @@ bool block_builder::is_cte(std::string_view name) const {
     return std::find(ctes_.begin(), ctes_.end(), name) != ctes_.end();
 }
 
+/// In the condition of a join that joins all there is, an unqualified name can only mean what the whole level sees.
+void block_builder::add_from_list(node list, query_block& block) {
+    const bool alone = list.size() == 1;
+    for (const auto item : list) {
+        if (alone && item["JoinExpr"])
+            add_join(item["JoinExpr"], block, true);
+        else
+            add_from(item, block);
+    }
+}
+
 void block_builder::add_from(node item, query_block& block) {
     const auto kind = item.first().key();
     const auto inner = item.first();
     if (kind == "RangeVar") {
         add_table(inner, block);
     } else if (kind == "JoinExpr") {
-        add_join(inner, block);
+        add_join(inner, block, false);
     } else if (kind == "RangeTableSample") {
         add_from(inner["relation"], block);
         add_subqueries(inner["args"], block);
@@ -138,7 +160,7 @@ void block_builder::add_derived(node item, query_block& block) {
 
 /// An inner join's conditions hold for every row; an outer join's bind its nullable side only, which becomes a block of
 /// its own.
-void block_builder::add_join(node join, query_block& block) {
+void block_builder::add_join(node join, query_block& block, bool outermost) {
     const auto type = join["jointype"].word();
     const bool left_nullable = type == "JOIN_RIGHT" || type == "JOIN_FULL";
     const bool right_nullable = type == "JOIN_LEFT" || type == "JOIN_FULL";
@@ -171,7 +193,10 @@ void block_builder::add_join(node join, query_block& block) {
         return;
     }
     auto& bound = left_nullable || right_nullable ? block.children.back() : block;
+    const auto tests = bound.tests.size();
+    const auto equalities = bound.equalities.size();
     add_condition(join["quals"], bound);
+    if (!outermost) drop_unqualified(bound, tests, equalities);
     add_using(join["usingClause"], first, second, bound);
 }
 

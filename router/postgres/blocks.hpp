@@ -34,10 +34,11 @@ class block_builder {
     query_block of_merge(node merge);
 
     void add_ctes(node with, query_block& block);
+    void add_from_list(node list, query_block& block);
     void add_from(node item, query_block& block);
     void add_table(node range_var, query_block& block);
     void add_derived(node item, query_block& block);
-    void add_join(node join, query_block& block);
+    void add_join(node join, query_block& block, bool outermost);
     void add_using(node names, const std::vector<table_ref>& left, const std::vector<table_ref>& right,
                    query_block& block);
     void add_condition(node expression, query_block& block);

@@ -1,0 +1,251 @@
+#include "router/key_value.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ringway::router {
+
+namespace {
+
+struct cast_type {
+    std::string_view name;
+    std::uint32_t oid;
+    key_type type;
+};
+constexpr std::array cast_types{cast_type{"int2", oid::int2, key_type::integer},
+                                cast_type{"int4", oid::int4, key_type::integer},
+                                cast_type{"int8", oid::int8, key_type::integer},
+                                cast_type{"numeric", oid::numeric, key_type::numeric},
+                                cast_type{"text", oid::text, key_type::text},
+                                cast_type{"varchar", oid::varchar, key_type::text},
+                                cast_type{"uuid", oid::uuid, key_type::uuid},
+                                cast_type{"bytea", oid::bytea, key_type::bytea},
+                                cast_type{"date", oid::date, key_type::date},
+                                cast_type{"timestamp", oid::timestamp, key_type::timestamp},
+                                cast_type{"timestamptz", oid::timestamptz, key_type::timestamptz},
+                                cast_type{"bool", oid::boolean, key_type::boolean}};
+
+const cast_type* find_cast(std::string_view name) {
+    const auto found =
+        std::find_if(cast_types.begin(), cast_types.end(), [name](const cast_type& c) { return c.name == name; });
+    return found == cast_types.end() ? nullptr : found;
+}
+
+bool is_number(key_type type) {
+    return type == key_type::integer || type == key_type::numeric;
+}
+
+/// Whether a value of the cast's type is compared with the column as it is, or as a number with a number.
+bool fits(key_type column, const cast_type& cast) {
+    return cast.type == column || (is_number(cast.type) && is_number(column));
+}
+
+bool is_number(const literal& what) {
+    return what.kind == literal_kind::integer || what.kind == literal_kind::decimal;
+}
+
+/// Certain to be refused by the server's input function. Newer servers read more spellings of integers (0x1F, 1_000).
+bool surely_invalid(key_type type, std::string_view text) {
+    if (type == key_type::uuid) return true;
+    if (type != key_type::integer) return false;
+    const auto first = text.find_first_not_of(" \t\n\v\f\r");
+    if (first == std::string_view::npos) return true;
+    const char c = text[first];
+    return !(c == '+' || c == '-' || (c >= '0' && c <= '9'));
+}
+
+key_outcome failed(key_type type, std::string_view text) {
+    return surely_invalid(type, text) ? key_outcome::rejected : key_outcome::unplaced;
+}
+
+/// What is stored is cut or rounded to the column's modifier: only a value that already fits is certain.
+bool survives_storing(const key_recipe& recipe, std::string_view canonical) {
+    constexpr std::int32_t header = 4;  // VARHDRSZ: part of the modifiers of varchar and numeric
+    if (!recipe.rows || recipe.type_modifier < 0) return true;
+    const auto dot = canonical.find('.');
+    const auto digits = dot == std::string_view::npos ? 0 : canonical.find_last_of("0123456789") - dot;
+    switch (recipe.type) {
+        case key_type::text:
+            return canonical.size() + header <= static_cast<std::size_t>(recipe.type_modifier);
+        case key_type::numeric: {
+            const auto scale = ((recipe.type_modifier - header) & 0x7FF) ^ 0x400;  // eleven bits, signed
+            return scale - 0x400 >= 0 && digits <= static_cast<std::size_t>(scale - 0x400);
+        }
+        case key_type::timestamp:
+        case key_type::timestamptz:
+            return digits <= static_cast<std::size_t>(recipe.type_modifier);
+        default:
+            return true;
+    }
+}
+
+key_outcome literal_key(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
+    if (from.index >= with.literals.size()) return key_outcome::unplaced;
+    const auto& what = with.literals[from.index];
+    const auto type = recipe.type;
+    const bool conforming = with.standard_conforming_strings;
+    if (from.cast.empty() || is_number(what)) {
+        const auto* cast = from.cast.empty() ? nullptr : find_cast(from.cast);
+        if (!from.cast.empty() && (!cast || !fits(type, *cast))) return key_outcome::unplaced;
+        if (cast && cast->type == key_type::integer) {  // 5.6::int is 6
+            canonical_key whole;
+            if (!canonical_from_literal(key_type::integer, with.text, what, from.negated, conforming, whole))
+                return key_outcome::unplaced;
+        }
+        if (canonical_from_literal(type, with.text, what, from.negated, conforming, out)) return key_outcome::key;
+        if (is_number(what)) return key_outcome::unplaced;
+        std::string scratch;
+        return failed(type, literal_view(with.text, what, conforming, scratch));
+    }
+    const auto* cast = find_cast(from.cast);
+    if (!cast || !fits(type, *cast) || from.negated || what.kind == literal_kind::bit_string)
+        return key_outcome::unplaced;
+    std::string scratch;
+    const auto text = literal_view(with.text, what, conforming, scratch);
+    canonical_key own;  // must be a value of the cast's type first
+    if (!canonical_from_text(cast->type, text, own)) return failed(cast->type, text);
+    return canonical_from_parameter(type, cast->oid, false, own.text, out) ? key_outcome::key : key_outcome::unplaced;
+}
+
+bool is_integer(std::uint32_t type) {
+    return type == oid::int2 || type == oid::int4 || type == oid::int8;
+}
+bool is_string(std::uint32_t type) {
+    return type == oid::text || type == oid::varchar || type == oid::unknown;
+}
+
+key_outcome parameter_key(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
+    if (from.index >= with.parameters.size()) return key_outcome::rejected;
+    const auto& given = with.parameters[from.index];
+    if (given.is_null) return key_outcome::null;
+    auto type = given.type_oid;
+    if (!from.cast.empty()) {
+        const auto* cast = find_cast(from.cast);
+        if (!cast || !fits(recipe.type, *cast)) return key_outcome::unplaced;
+        const bool same = type == oid::unspecified || type == cast->oid || (is_integer(type) && is_integer(cast->oid));
+        if (!same && (!is_string(type) || given.binary)) return key_outcome::unplaced;
+        if (type == oid::unspecified || is_string(type)) type = cast->oid;
+    }
+    if (canonical_from_parameter(recipe.type, type, given.binary, given.bytes, out)) return key_outcome::key;
+    const bool own_type = type == oid::unspecified || (recipe.type == key_type::integer && is_integer(type)) ||
+                          (recipe.type == key_type::uuid && type == oid::uuid);
+    return own_type && !given.binary ? failed(recipe.type, given.bytes) : key_outcome::unplaced;
+}
+
+/// Arrays of the type a cast names, or of the column's own.
+std::uint32_t element_of_cast(const value_source& from, key_type column, bool& fine) {
+    if (from.cast.empty()) return oid::unspecified;
+    const auto* cast = find_cast(from.cast);
+    fine = cast && fits(column, *cast);
+    return fine ? cast->oid : oid::unspecified;
+}
+
+}  // namespace
+
+key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
+    auto what = key_outcome::unplaced;
+    switch (from.what) {
+        case value_source::from::literal:
+            what = literal_key(recipe, from, with, out);
+            break;
+        case value_source::from::parameter:
+            what = parameter_key(recipe, from, with, out);
+            break;
+        case value_source::from::null:
+            return key_outcome::null;
+        case value_source::from::constant: {
+            const auto* cast = from.cast.empty() ? nullptr : find_cast(from.cast);
+            const bool fine = from.cast.empty() || (cast && fits(recipe.type, *cast));
+            if (fine && canonical_from_text(recipe.type, from.constant, out)) what = key_outcome::key;
+            break;
+        }
+        case value_source::from::unknown:
+            break;
+    }
+    if (what == key_outcome::key && !survives_storing(recipe, out.text)) return key_outcome::unplaced;
+    return what;
+}
+
+key_array::key_array(const key_recipe& recipe, const value_source& from, const values& with) {
+    bool fine = true;
+    const auto element = element_of_cast(from, recipe.type, fine);
+    only_ = key_outcome::unplaced;
+    if (!fine) return;
+    if (from.what == value_source::from::literal && from.index < with.literals.size()) {
+        const auto text =
+            literal_view(with.text, with.literals[from.index], with.standard_conforming_strings, scratch_);
+        elements_ = array_keys::of_text(recipe.type, text, element);
+    } else if (from.what == value_source::from::parameter) {
+        if (from.index >= with.parameters.size()) {
+            only_ = key_outcome::rejected;
+            return;
+        }
+        const auto& given = with.parameters[from.index];
+        if (given.is_null) {
+            only_ = key_outcome::null;
+        } else if (given.type_oid == oid::unspecified && !given.binary) {
+            elements_ = array_keys::of_text(recipe.type, given.bytes, element);
+        } else if (element == oid::unspecified || given.type_oid == oid::unspecified ||
+                   element_type(given.type_oid) == element ||
+                   (is_integer(element_type(given.type_oid)) && is_integer(element))) {
+            elements_ = array_keys::of_parameter(recipe.type, given.type_oid, given.binary, given.bytes);
+        }
+    }
+}
+
+bool key_array::next(key_outcome& what, canonical_key& out) {
+    if (done_) return false;
+    if (!elements_) {
+        done_ = true;
+        what = only_;
+        return true;
+    }
+    switch (elements_->next(out)) {
+        case array_keys::item::key:
+            what = key_outcome::key;
+            return true;
+        case array_keys::item::null:
+            what = key_outcome::null;
+            return true;
+        case array_keys::item::end:
+            done_ = true;
+            return false;
+        case array_keys::item::invalid:
+            break;
+    }
+    done_ = true;
+    what = key_outcome::unplaced;
+    return true;
+}
+
+std::string shown(const value_source& from, const values& with) {
+    std::string out;
+    switch (from.what) {
+        case value_source::from::literal:
+            if (from.index < with.literals.size()) {
+                const auto& what = with.literals[from.index];
+                out = (from.negated ? "-" : "") + std::string(with.text.substr(what.offset, what.length));
+            }
+            break;
+        case value_source::from::parameter:
+            out = "$" + std::to_string(from.index + 1);
+            if (from.index < with.parameters.size()) {
+                const auto& given = with.parameters[from.index];
+                if (given.is_null) out += " = NULL";
+                if (!given.is_null && !given.binary) out += " = '" + std::string(given.bytes) + "'";
+            }
+            break;
+        case value_source::from::null:
+            out = "NULL";
+            break;
+        case value_source::from::constant:
+            out = from.constant;
+            break;
+        case value_source::from::unknown:
+            out = "an expression";
+            break;
+    }
+    return from.cast.empty() ? out : out + "::" + from.cast + (from.array ? "[]" : "");
+}
+
+}  // namespace ringway::router

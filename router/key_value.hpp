@@ -1,0 +1,62 @@
+#pragma once
+// The values of a key recipe, one by one, as canonical keys: from literals, parameters, arrays and constants.
+
+#include <string>
+#include <string_view>
+
+#include "router/array.hpp"
+#include "router/key.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::router {
+
+/// What became of one value.
+enum class key_outcome : std::uint8_t {
+    key,       ///< a canonical key
+    null,      ///< NULL: no row has it
+    rejected,  ///< the server will report an error, whatever the shard
+    unplaced,  ///< a value whose place is not certain
+};
+
+/// Calls `see(outcome, canonical text)` for each value of a recipe, until it returns false. No allocation, but for
+/// strings with escapes and keys of more than 256 bytes. `see` is not called for an empty array.
+template <class See>
+void each_key(const key_recipe& recipe, const values& with, See&& see);
+
+/// One source that is no array.
+key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out);
+
+/// The elements of a source that is an array.
+class key_array {
+  public:
+    key_array(const key_recipe& recipe, const value_source& from, const values& with);
+    /// False: no more. After `rejected` or `unplaced` there are no more either.
+    bool next(key_outcome& what, canonical_key& out);
+
+  private:
+    std::string scratch_;
+    std::optional<array_keys> elements_;
+    key_outcome only_ = key_outcome::null;  ///< when there are no elements: what the whole is
+    bool done_ = false;
+};
+
+/// The value as an operator would write it: the literal, the parameter's text, $1 for a binary one.
+std::string shown(const value_source& from, const values& with);
+
+template <class See>
+void each_key(const key_recipe& recipe, const values& with, See&& see) {
+    canonical_key key;
+    key_outcome what{};
+    for (const auto& from : recipe.values) {
+        if (!from.array) {
+            what = key_of(recipe, from, with, key);
+            if (!see(what, key.text)) return;
+            continue;
+        }
+        key_array all(recipe, from, with);
+        while (all.next(what, key))
+            if (!see(what, key.text)) return;
+    }
+}
+
+}  // namespace ringway::router

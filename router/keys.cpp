@@ -1,0 +1,422 @@
+#include "router/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "router/search_path.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+/// One table in FROM, anywhere in the statement.
+struct occurrence {
+    const table_ref* table;
+    table_meaning meaning;
+    std::string_view shown_as() const noexcept { return table->alias.empty() ? table->name : table->alias; }
+    bool has(std::string_view column) const {
+        return meaning.relation && std::any_of(meaning.relation->columns.begin(), meaning.relation->columns.end(),
+                                               [column](const catalog_column& c) { return c.name == column; });
+    }
+};
+
+/// The names one query level sees; the parent is an enclosing level whose columns may be named too.
+struct frame {
+    std::vector<const occurrence*> tables;
+    std::vector<std::string_view> derived;
+    const frame* parent = nullptr;
+
+    bool shows(std::string_view name) const {
+        return std::any_of(tables.begin(), tables.end(), [name](const auto* t) { return t->shown_as() == name; }) ||
+               std::find(derived.begin(), derived.end(), name) != derived.end();
+    }
+};
+
+/// A column of one occurrence.
+struct column_node {
+    const occurrence* table;
+    std::string name;
+    friend bool operator<(const column_node& a, const column_node& b) {
+        return std::tie(a.table, a.name) < std::tie(b.table, b.name);
+    }
+};
+
+/// Values known of columns: each column is one of these, or NULL, in every row that matters.
+using facts = std::map<column_node, const key_test*>;
+
+/// Columns that are equal within one block.
+class column_classes {
+  public:
+    std::size_t of(const column_node& node) {
+        const auto [at, added] = index_.try_emplace(node, parents_.size());
+        if (added) parents_.push_back(parents_.size());
+        return root(at->second);
+    }
+    void unite(const column_node& a, const column_node& b) {
+        const auto first = of(a), second = of(b);
+        parents_[std::max(first, second)] = std::min(first, second);
+    }
+    std::size_t root(std::size_t at) {
+        while (parents_[at] != at) at = parents_[at] = parents_[parents_[at]];
+        return at;
+    }
+    const std::map<column_node, std::size_t>& all() const noexcept { return index_; }
+
+  private:
+    std::map<column_node, std::size_t> index_;
+    std::vector<std::size_t> parents_;
+};
+
+/// Fewer values first: any one test of a class suffices.
+bool is_better(const key_test* a, const key_test* b) {
+    if (!b) return true;
+    const auto weight = [](const key_test* t) {
+        const bool array =
+            std::any_of(t->values.begin(), t->values.end(), [](const value_source& v) { return v.array; });
+        return t->values.size() + (array ? 1000 : 0);
+    };
+    return weight(a) < weight(b);
+}
+
+class resolver {
+  public:
+    resolver(const table_finder& tables, key_finding& out) : tables_(tables), out_(out) {}
+
+    /// Resolves a block and all below it. Returns what is known of its columns.
+    void resolve(const query_block& block, const frame* parent, const facts& outer) {
+        frame seen;
+        seen.parent = parent;
+        show(block, seen);
+        auto known = outer;
+        bind(block, seen, known);
+    }
+
+  private:
+    /// Adds the tables of a block and of its outer joins' nullable sides to what is seen.
+    void show(const query_block& block, frame& seen) {
+        for (const auto& table : block.tables) {
+            auto& made = occurrences_[&table];
+            made = {&table, tables_.find(table)};
+            const bool inserted = block.insert && &table == &block.tables.front();
+            if (made.meaning.what == table_class::keyed) check_key(made, inserted);
+            seen.tables.push_back(&made);
+        }
+        for (const auto& name : block.derived) seen.derived.push_back(name);
+        for (const auto& child : block.children)
+            if (child.joined) show(child, seen);
+    }
+
+    /// A table whose key cannot be placed counts as untied, and no more as keyed.
+    void check_key(occurrence& table, bool inserted) {
+        const auto& entry = tables_.map().tables[table.meaning.map_index];
+        std::string why;
+        if (!table.meaning.relation) {
+            why = fmt::format("{} is not in the catalogs that were read last", entry.name);
+        } else if (!table.has(entry.key)) {
+            why = fmt::format("{} has no column \"{}\", which the shard map calls its key", entry.name, entry.key);
+        } else if (const auto* key = key_column(table);
+                   key->type == key_type::unsupported || key->nondeterministic_collation) {
+            why = fmt::format(
+                "\"{}\", the key of {}, is of a type or collation whose equal values cannot be told from their text",
+                entry.key, entry.name);
+        } else if (entry.function != config::sharding_function::ring) {
+            why = fmt::format("{} is not on the ring, and its sharding function is not served yet", entry.name);
+        }
+        if (why.empty()) return;
+        out_.untied.push_back({table.meaning.map_index, table.table->written, inserted, false, std::move(why)});
+        table.meaning.what = table_class::elsewhere;
+    }
+
+    /// Finds keys of the block's own tables, then goes down. `known` grows by what holds for the block's columns.
+    void bind(const query_block& block, const frame& seen, facts& known) {
+        out_.exact &= block.exact;
+        column_classes classes;
+        for (const auto& equality : block.equalities) unite(equality, block, seen, classes);
+        std::map<std::size_t, const key_test*> tested;
+        for (const auto& test : block.tests)
+            for (const auto& node : nodes_of(test.column, block, seen)) offer(tested, classes.of(node), &test);
+        for (const auto& [node, index] : classes.all()) {
+            const auto found = known.find(node);
+            if (found != known.end()) offer(tested, classes.root(index), found->second);
+        }
+        for (const auto& [node, index] : classes.all()) {
+            const auto found = tested.find(classes.root(index));
+            if (found != tested.end()) known.insert_or_assign(node, found->second);
+        }
+        for (const auto& table : block.tables) tie(occurrences_.at(&table), block, known);
+        if (!block.assignments.empty()) check_assignments(block);
+        descend(block, seen, known);
+    }
+
+    void descend(const query_block& block, const frame& seen, facts& known) {
+        for (const auto& child : block.children) {
+            if (!child.joined) continue;
+            facts inside = known;
+            bind(child, seen, inside);
+            for (const auto& [node, test] : inside)  // of its own tables only: its conditions bind no others
+                if (belongs(node, child)) known.try_emplace(node, test);
+        }
+        for (std::size_t i = 0; i < block.children.size(); ++i) {
+            const auto& child = block.children[i];
+            if (child.joined) continue;
+            if (i == 0 && block.insert && block.insert->from_select) {
+                resolve_source(block, child);
+            } else if (child.sees_parent) {
+                resolve(child, &seen, known);
+            } else {
+                resolve(child, nullptr, {});
+            }
+        }
+    }
+
+    bool belongs(const column_node& node, const query_block& block) const {
+        for (const auto& table : block.tables)
+            if (&table == node.table->table) return true;
+        return std::any_of(block.children.begin(), block.children.end(),
+                           [&](const query_block& child) { return child.joined && belongs(node, child); });
+    }
+
+    static void offer(std::map<std::size_t, const key_test*>& tested, std::size_t to, const key_test* test) {
+        auto& at = tested[to];
+        if (is_better(test, at)) at = test;
+    }
+
+    void unite(const column_equality& equality, const query_block& block, const frame& seen, column_classes& classes) {
+        const auto left = nodes_of(equality.left, block, seen), right = nodes_of(equality.right, block, seen);
+        for (const auto& a : left)
+            for (const auto& b : right) classes.unite(a, b);
+    }
+
+    /// The columns a name means: one; several when USING or NATURAL merged them; none when it is not certain.
+    std::vector<column_node> nodes_of(const column_ref& ref, const query_block& block, const frame& seen) const {
+        std::vector<column_node> out;
+        if (!ref.table.empty()) {
+            if (const auto* found = find(ref, seen)) out.push_back({found, ref.column});
+            return out;
+        }
+        for (const auto* table : seen.tables)
+            if (table->has(ref.column)) out.push_back({table, ref.column});
+        if (out.size() > 1 && !are_merged(out, block)) out.clear();
+        return out;
+    }
+
+    const occurrence* find(const column_ref& ref, const frame& seen) const {
+        for (const frame* at = &seen; at; at = at->parent) {
+            for (const auto* table : at->tables) {
+                if (table->shown_as() != ref.table) continue;
+                if (!ref.schema.empty() && !is_of_schema(*table, ref.schema)) continue;
+                // Within a join's condition the name may mean an outer table of the same name.
+                for (const frame* outer = at->parent; outer && at->tables.size() + at->derived.size() > 1;
+                     outer = outer->parent)
+                    if (outer->shows(ref.table)) return nullptr;
+                return table;
+            }
+            if (at->shows(ref.table)) return nullptr;
+        }
+        return nullptr;
+    }
+
+    static bool is_of_schema(const occurrence& table, std::string_view schema) {
+        if (!table.table->alias.empty()) return false;
+        return table.meaning.relation ? table.meaning.relation->schema == schema : table.table->schema == schema;
+    }
+
+    /// An unqualified name that several tables have is an error, unless a join made one column of them.
+    bool are_merged(const std::vector<column_node>& nodes, const query_block& block) const {
+        column_classes joined;
+        unite_named(block, nodes, joined);
+        const auto first = joined.of(nodes.front());
+        return std::all_of(nodes.begin(), nodes.end(), [&](const column_node& n) { return joined.of(n) == first; });
+    }
+
+    void unite_named(const query_block& block, const std::vector<column_node>& nodes, column_classes& joined) const {
+        const auto among = [&nodes](const column_ref& ref) -> const column_node* {
+            const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const column_node& n) {
+                return ref.table == n.table->shown_as() && ref.column == n.name;
+            });
+            return found == nodes.end() ? nullptr : &*found;
+        };
+        for (const auto& equality : block.equalities) {
+            const auto *a = among(equality.left), *b = among(equality.right);
+            if (a && b) joined.unite(*a, *b);
+        }
+        for (const auto& child : block.children)
+            if (child.joined) unite_named(child, nodes, joined);
+    }
+
+    /// The recipe of one keyed table, from what is known of its key.
+    void tie(const occurrence& table, const query_block& block, const facts& known) {
+        if (table.meaning.what != table_class::keyed) return;
+        const auto& entry = tables_.map().tables[table.meaning.map_index];
+        const bool target = table.table->written;
+        if (block.insert && &block.tables.front() == table.table) {
+            tie_rows(table, *block.insert);
+            return;
+        }
+        const auto found = known.find({&table, entry.key});
+        if (found == known.end()) {
+            out_.untied.push_back({table.meaning.map_index, target, false, false,
+                                   fmt::format("{} has no condition on its key \"{}\"", entry.name, entry.key)});
+            return;
+        }
+        add(table, found->second->values, target, false);
+    }
+
+    void add(const occurrence& table, std::vector<value_source> values, bool write, bool rows) {
+        key_recipe made;
+        made.table = table.meaning.map_index;
+        made.type = key_column(table)->type;
+        if (rows) made.type_modifier = key_column(table)->type_modifier;
+        made.write = write;
+        made.rows = rows;
+        made.values = std::move(values);
+        const auto same = [&made](const key_recipe& other) {
+            return other.type == made.type && other.write == made.write && other.rows == made.rows &&
+                   other.values == made.values;
+        };
+        if (std::none_of(out_.keys.begin(), out_.keys.end(), same)) out_.keys.push_back(std::move(made));
+    }
+
+    const catalog_column* key_column(const occurrence& table) const {
+        const auto& key = tables_.map().tables[table.meaning.map_index].key;
+        const auto& columns = table.meaning.relation->columns;
+        return &*std::find_if(columns.begin(), columns.end(),
+                              [&key](const catalog_column& c) { return c.name == key; });
+    }
+
+    /// Where the key stands in the rows of an INSERT; npos: it is not given.
+    std::size_t key_place(const occurrence& table, const insert_rows& insert) const {
+        const auto& key = tables_.map().tables[table.meaning.map_index].key;
+        if (!insert.columns.empty()) {
+            const auto at = std::find(insert.columns.begin(), insert.columns.end(), key);
+            return at == insert.columns.end() ? std::string::npos
+                                              : static_cast<std::size_t>(at - insert.columns.begin());
+        }
+        const auto& columns = table.meaning.relation->columns;
+        const auto* found = key_column(table);
+        return static_cast<std::size_t>(found - columns.data());
+    }
+
+    void tie_rows(const occurrence& table, const insert_rows& insert) {
+        if (insert.from_select) return;  // resolve_source
+        const auto at = key_place(table, insert);
+        const auto& entry = tables_.map().tables[table.meaning.map_index];
+        std::vector<value_source> values;
+        for (const auto& row : insert.rows) {
+            const bool given = at < row.size() && row[at].what != value_source::from::unknown && !row[at].array;
+            if (!given) {
+                const bool missing = at >= row.size() || row[at].constant == "default";
+                auto why =
+                    missing
+                        ? fmt::format("the row gives no value for \"{}\", the key of {}", entry.key, entry.name)
+                        : fmt::format("the value of \"{}\", the key of {}, is an expression", entry.key, entry.name);
+                out_.untied.push_back({table.meaning.map_index, true, true, missing, std::move(why)});
+                return;
+            }
+            values.push_back(row[at]);
+        }
+        add(table, std::move(values), true, true);
+    }
+
+    /// INSERT ... SELECT: the key's column must be a constant, or a column with a known value.
+    void resolve_source(const query_block& block, const query_block& source) {
+        frame seen;
+        show(source, seen);
+        facts known;
+        bind(source, seen, known);
+        const auto& target = occurrences_.at(&block.tables.front());
+        if (target.meaning.what != table_class::keyed) return;
+        const auto& entry = tables_.map().tables[target.meaning.map_index];
+        const auto at = key_place(target, *block.insert);
+        if (at < block.insert->outputs.size()) {
+            const auto& output = block.insert->outputs[at];
+            if (output.value.what != value_source::from::unknown) return add(target, {output.value}, true, true);
+            if (output.from)
+                for (const auto& node : nodes_of(*output.from, source, seen))
+                    if (const auto found = known.find(node); found != known.end())
+                        return add(target, found->second->values, true, true);
+        }
+        out_.untied.push_back(
+            {target.meaning.map_index, true, true, false,
+             fmt::format("what the SELECT gives for \"{}\", the key of {}, is not known", entry.key, entry.name)});
+    }
+
+    /// A new key must belong to the shard the row is on.
+    void check_assignments(const query_block& block) {
+        const auto& target = occurrences_.at(&block.tables.front());
+        if (target.meaning.what != table_class::keyed) return;
+        const auto& entry = tables_.map().tables[target.meaning.map_index];
+        for (const auto& each : block.assignments) {
+            if (each.column.column != entry.key) continue;
+            if (each.from && each.from->column == entry.key &&
+                (each.from->table == target.shown_as() || each.from->table.empty() ||
+                 (block.insert && each.from->table == "excluded")))
+                continue;  // stays what it is, or becomes what the row to insert has
+            if (each.value.what == value_source::from::unknown || each.value.array)
+                out_.key_change = fmt::format("\"{}\", the key of {}, is set to an expression", entry.key, entry.name);
+            else
+                add(target, {each.value}, true, true);
+        }
+    }
+
+    const table_finder& tables_;
+    key_finding& out_;
+    std::map<const table_ref*, occurrence> occurrences_;  // stable addresses
+};
+
+bool ends_with_name(std::string_view qualified, std::string_view name) {
+    return qualified.size() > name.size() && qualified.ends_with(name) &&
+           qualified[qualified.size() - name.size() - 1] == '.';
+}
+
+}  // namespace
+
+table_meaning table_finder::classify(const catalog_relation* relation, std::string_view schema,
+                                     std::string_view name) const {
+    table_meaning out;
+    out.relation = relation;
+    const std::string_view where = relation ? std::string_view(relation->schema) : schema;
+    if (is_system_schema(where)) {
+        out.what = table_class::system;
+        return out;
+    }
+    const std::string own = where.empty() ? std::string(name) : fmt::format("{}.{}", where, name);
+    const std::string_view root = relation ? std::string_view(relation->partition_root) : std::string_view{};
+    for (std::size_t i = 0; i < map_.tables.size(); ++i) {
+        const auto& entry = map_.tables[i];
+        const bool entry_qualified = entry.name.find('.') != std::string::npos;
+        const auto matches = [&](std::string_view full) {
+            return !full.empty() && (full == entry.name || (!entry_qualified && ends_with_name(full, entry.name)));
+        };
+        // A name that the catalog does not know may be the map's table in any schema.
+        const bool bare = where.empty() && (entry_qualified ? ends_with_name(entry.name, name) : entry.name == name);
+        if (!matches(own) && !matches(root) && !bare) continue;
+        out.what = entry.reference ? table_class::reference : table_class::keyed;
+        out.map_index = static_cast<std::uint16_t>(i);
+        return out;
+    }
+    return out;
+}
+
+table_meaning table_finder::find(const table_ref& table) const {
+    if (table.schema == "pg_temp") return {table_class::temporary, nullptr, 0};
+    const auto* relation = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
+    return classify(relation, table.schema, table.name);
+}
+
+table_meaning table_finder::find_qualified(std::string_view name) const {
+    const auto dot = name.find('.');
+    if (dot == std::string_view::npos) return {};
+    return find({std::string(name.substr(0, dot)), std::string(name.substr(dot + 1)), {}, false});
+}
+
+key_finding find_keys(const query_block& block, const table_finder& tables) {
+    key_finding out;
+    resolver(tables, out).resolve(block, nullptr, {});
+    return out;
+}
+
+}  // namespace ringway::router

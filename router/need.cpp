@@ -1,0 +1,162 @@
+#include "router/need.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "router/search_path.hpp"
+#include "router/volatility.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+/// Collects the first reason for the primary.
+class judgement {
+  public:
+    judgement(const statement& what, const catalog* in, const std::vector<std::string>& path)
+        : what_(what), in_(in), path_(path) {}
+
+    need_finding run() {
+        if (what_.writes) primary("changes data or definitions");
+        if (what_.locks_rows) primary("locks rows");
+        by_verb();
+        for (const auto& [schema, name] : what_.functions) function(schema, name);
+        if (const auto use = volatile_use(in_, what_); !use.empty()) {
+            primary(use);
+            out_.may_set = true;
+        }
+        tables(what_.block);
+        for (const auto& each : what_.attributes) attribute(each);
+        if (out_.need == need::any) out_.reason = "reads only";
+        return std::move(out_);
+    }
+
+  private:
+    void primary(std::string why) {
+        if (out_.need == need::any) out_.reason = std::move(why);
+        out_.need = need::primary;
+    }
+
+    void by_verb() {
+        switch (what_.verb) {
+            case verb::begin:
+                if (!what_.read_only_begin) primary("a transaction that may write");
+                break;
+            case verb::show:
+                if (what_.name == "transaction_read_only" || what_.name == "in_hot_standby" || what_.name == "all")
+                    primary("asks about the server's role");
+                break;
+            case verb::call:
+            case verb::do_block:
+                primary("runs a procedure");
+                out_.may_set = true;
+                break;
+            case verb::execute:
+                primary("runs a prepared statement");
+                break;
+            case verb::listen:
+            case verb::notify:
+                primary("notifications live on the primary");
+                break;
+            case verb::load_library:
+                primary("loads a library");
+                break;
+            case verb::lock_table:
+                primary("locks a table");
+                break;
+            case verb::commit_prepared:
+            case verb::rollback_prepared:
+                primary("ends a prepared transaction");
+                break;
+            default:
+                break;
+        }
+    }
+
+    void function(const std::string& schema, const std::string& name) {
+        const auto nature = nature_of(in_, path_, schema, name);
+        out_.may_set |= nature.may_set;
+        if (nature.needs_primary)
+            primary(fmt::format("{} {}", nature.unknown ? "unknown function" : "volatile function", name));
+    }
+
+    void tables(const query_block& block) {
+        for (const auto& table : block.tables) relation(table);
+        for (const auto& child : block.children) tables(child);
+    }
+
+    void relation(const table_ref& table) {
+        const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
+        if (!found) {
+            primary("unknown table " + table.name);
+        } else if (found->kind == 'S' || found->unlogged) {
+            primary(fmt::format("{} {} is not the same on a replica", found->unlogged ? "unlogged table" : "sequence",
+                                table.name));
+        } else if (found->view_writes || found->row_security_writes) {
+            primary(fmt::format("{} {} runs something volatile", found->kind == 'v' ? "view" : "table", table.name));
+            out_.may_set |= !is_system_schema(found->schema);
+        }
+    }
+
+    /// t.f is the function f(t) when t has no column f.
+    void attribute(const column_ref& each) {
+        if (!in_) return;
+        const auto found = in_->volatile_functions.find(each.column);
+        if (found == in_->volatile_functions.end() || (found->second.size() == 1 && found->second[0] == "pg_catalog"))
+            return;
+        if (each.table.empty() || !is_column(what_.block, each)) primary("volatile function " + each.column);
+    }
+
+    bool is_column(const query_block& block, const column_ref& each) const {
+        for (const auto& table : block.tables) {
+            if ((table.alias.empty() ? table.name : table.alias) != each.table) continue;
+            const auto* found = find_relation(*in_, path_, table.schema, table.name);
+            if (!found) return false;
+            const auto has = [&each](const catalog_column& column) { return column.name == each.column; };
+            if (std::none_of(found->columns.begin(), found->columns.end(), has)) return false;
+        }
+        return std::all_of(block.children.begin(), block.children.end(),
+                           [this, &each](const query_block& child) { return is_column(child, each); });
+    }
+
+    const statement& what_;
+    const catalog* in_;
+    const std::vector<std::string>& path_;
+    need_finding out_;
+};
+
+}  // namespace
+
+need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path) {
+    return judgement(what, in, path).run();
+}
+
+bool is_session_command(verb what) noexcept {
+    switch (what) {
+        case verb::begin:
+        case verb::commit:
+        case verb::rollback:
+        case verb::savepoint:
+        case verb::release:
+        case verb::rollback_to:
+        case verb::prepare_transaction:
+        case verb::set:
+        case verb::reset:
+        case verb::show:
+        case verb::discard:
+        case verb::prepare:
+        case verb::execute:
+        case verb::deallocate:
+        case verb::fetch:
+        case verb::close_cursor:
+        case verb::unlisten:
+        case verb::set_constraints:
+        case verb::load_library:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace ringway::router

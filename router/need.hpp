@@ -1,0 +1,26 @@
+#pragma once
+// Whether a statement may run on a replica, and why not.
+
+#include <string>
+#include <vector>
+
+#include "router/catalog.hpp"
+#include "router/plan.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+struct need_finding {
+    router::need need = router::need::any;
+    std::string reason;    ///< for SHOW ROUTE
+    bool may_set = false;  ///< may change settings in a way the text does not tell
+};
+
+/// Of one statement. `path`: the schemas in which unqualified names are looked up. `in` may be null: then little is
+/// known.
+need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path);
+
+/// SET, BEGIN, FETCH, ...: whatever connection the session is on.
+bool is_session_command(verb what) noexcept;
+
+}  // namespace ringway::router

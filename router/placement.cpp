@@ -1,0 +1,230 @@
+#include "router/placement.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "router/need.hpp"
+#include "router/search_path.hpp"
+#include "router/volatility.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+using config::fault;
+using config::fault_kind;
+
+constexpr std::uint16_t first_shard = 0;
+
+placed refused(fault why) {
+    placed out;
+    out.where = placement::refused;
+    out.refusal = std::move(why);
+    return out;
+}
+
+placed on_shard(std::uint16_t shard) {
+    placed out;
+    out.where = placement::single;
+    out.fixed_shard = shard;
+    return out;
+}
+
+/// What kinds of tables a statement names.
+struct tables_seen {
+    bool keyed = false, elsewhere = false, system = false;
+    std::string reference_written;  ///< a reference table that is written
+    std::string keyed_view;         ///< a view over keyed tables
+    std::string keyed_name;         ///< a keyed table
+};
+
+class placing {
+  public:
+    placing(const statement& what, const placement_rules& rules)
+        : what_(what), rules_(rules), tables_(rules.map, rules.in, rules.path) {}
+
+    placed run() {
+        if (what_.verb == verb::prepare) return prepare();
+        if (is_session_command(what_.verb)) return everywhere();
+        switch (what_.verb) {
+            case verb::empty:
+                return {};
+            case verb::listen:
+            case verb::notify:
+                return on_shard(rules_.hinted.value_or(first_shard));
+            case verb::ddl:
+                return on_hinted("DDL runs on every shard, which Ringway does not do yet");
+            case verb::maintenance:
+                return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
+            case verb::do_block:
+                return on_hinted("a DO block may touch any table");
+            case verb::call:
+                return on_hinted("a procedure may touch any table");
+            case verb::commit_prepared:
+            case verb::rollback_prepared:
+                return on_hinted("a prepared transaction lives on one shard");
+            case verb::other:
+                return on_hinted("it is of a kind that Ringway does not know");
+            default:
+                return query();
+        }
+    }
+
+  private:
+    static placed everywhere() {
+        placed out;
+        out.where = placement::all_same;
+        return out;
+    }
+
+    /// What is prepared must be possible; where it goes is known when it is executed.
+    placed prepare() {
+        auto inner = query();
+        return inner.where == placement::refused ? std::move(inner) : everywhere();
+    }
+
+    placed on_hinted(std::string_view why) const {
+        if (rules_.hinted) return on_shard(*rules_.hinted);
+        return refused({fault_kind::unsupported, no_shard(), std::string(why),
+                        fmt::format("run it on each shard by a comment: {}", hint_example())});
+    }
+
+    std::string no_shard() const {
+        return fmt::format("this statement does not name one shard of cluster \"{}\"", rules_.map.cluster);
+    }
+    std::string hint_example() const { return fmt::format("/* ringway: shard={} */", rules_.map.shards.front().name); }
+
+    placed query() {
+        look_at(what_.block);
+        if (!seen_.reference_written.empty())
+            return refused({fault_kind::unsupported,
+                            fmt::format("reference table {} cannot be written yet", seen_.reference_written),
+                            "each shard has a copy of it, and a write to all of them is not served yet",
+                            "write it on each shard directly; this comes with writes across shards"});
+        if (what_.verb == verb::copy_from && seen_.keyed)
+            return refused({fault_kind::unsupported, fmt::format("COPY into {} is not served yet", seen_.keyed_name),
+                            "its rows belong to several shards", "use INSERT, or load each shard directly"});
+        if (what_.verb == verb::truncate && seen_.keyed)
+            return on_hinted(fmt::format("{} is on every shard", seen_.keyed_name));
+        if (auto why = opaque(); !why.empty() && !rules_.hinted)
+            return refused({fault_kind::unsupported, no_shard(), std::move(why),
+                            fmt::format("name the shard in a comment: {}", hint_example())});
+        return seen_.keyed ? keyed() : unkeyed();
+    }
+
+    void look_at(const query_block& block) {
+        for (const auto& table : block.tables) look_at(table);
+        for (const auto& child : block.children) look_at(child);
+    }
+
+    void look_at(const table_ref& table) {
+        const auto meaning = tables_.find(table);
+        if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
+        if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
+            for (const auto& name : meaning.relation->view_tables) through_view(table, name);
+        } else if (meaning.what == table_class::keyed) {
+            seen_.keyed = true;
+            seen_.keyed_name = table.name;
+        } else {
+            seen_.elsewhere |= meaning.what == table_class::elsewhere;
+            seen_.system |= meaning.what == table_class::system;
+        }
+    }
+
+    void through_view(const table_ref& view, const std::string& name) {
+        const auto meaning = tables_.find_qualified(name);
+        if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
+        if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
+        seen_.elsewhere |= meaning.what == table_class::elsewhere;
+        seen_.system |= meaning.what == table_class::system;
+    }
+
+    /// Why tables may be read that the statement does not name. Empty: none are.
+    std::string opaque() const {
+        if (!seen_.keyed_view.empty())
+            return fmt::format("view {} reads tables that are on several shards", seen_.keyed_view);
+        for (const auto& [schema, name] : what_.functions) {
+            const auto nature = nature_of(rules_.in, rules_.path, schema, name);
+            if (nature.unknown) return fmt::format("function {} is not in the catalogs that were read last", name);
+            if (nature.opaque) return fmt::format("function {} may read tables of several shards", name);
+        }
+        return {};
+    }
+
+    bool needs_one_place() const {
+        return std::any_of(what_.functions.begin(), what_.functions.end(), [this](const auto& name) {
+            return nature_of(rules_.in, rules_.path, name.first, name.second).one_place;
+        });
+    }
+
+    placed unkeyed() const {
+        if (rules_.hinted) return on_shard(*rules_.hinted);
+        if (seen_.elsewhere || seen_.system || needs_one_place()) return on_shard(first_shard);
+        return {};
+    }
+
+    placed keyed() const {
+        auto found = find_keys(what_.block, tables_);
+        if (!found.key_change.empty())
+            return refused(
+                {fault_kind::unsupported, "this statement changes a shard key", std::move(found.key_change),
+                 "set it to a constant or a parameter of the same shard, or delete the row and insert it anew"});
+        if (auto why = refusal_of_untied(found.untied)) return refused(std::move(*why));
+        if (!found.exact && (!rules_.hinted || what_.writes))
+            return refused({fault_kind::unsupported, no_shard(),
+                            "it has a form whose rows cannot be told to be of one shard",
+                            fmt::format("name the shard in a comment: {}", hint_example())});
+        placed out;
+        out.where = placement::single;
+        out.keys = std::move(found.keys);
+        out.fixed_shard = rules_.hinted;
+        if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
+        return out;
+    }
+
+    /// A hint stands for a missing condition, but not for the key of a new row.
+    std::optional<fault> refusal_of_untied(const std::vector<untied_table>& untied) const {
+        for (const auto& each : untied) {
+            const auto& entry = rules_.map.tables[each.map_index];
+            if (each.inserted)
+                return fault{each.missing ? fault_kind::no_key : fault_kind::unsupported, no_shard(), each.why,
+                             fmt::format("give \"{}\" as a constant or a parameter", entry.key)};
+            if (!rules_.hinted)
+                return fault{fault_kind::unsupported, no_shard(), each.why,
+                             fmt::format("add \"{} = ...\" to its conditions, or name the shard in a comment: {}",
+                                         entry.key, hint_example())};
+        }
+        return std::nullopt;
+    }
+
+    const statement& what_;
+    const placement_rules& rules_;
+    table_finder tables_;
+    tables_seen seen_;
+};
+
+}  // namespace
+
+placed place(const statement& what, const placement_rules& rules) {
+    return placing(what, rules).run();
+}
+
+placed together(placed a, placed b) {
+    if (a.where == placement::refused) return a;
+    if (b.where == placement::refused) return b;
+    if (a.where != placement::single && b.where != placement::single) {
+        if (b.where == placement::any_shard) a.where = b.where;
+        return a;
+    }
+    if (a.where != placement::single) return b;
+    if (b.where != placement::single) return a;
+    a.keys.insert(a.keys.end(), std::make_move_iterator(b.keys.begin()), std::make_move_iterator(b.keys.end()));
+    if (a.fixed_shard && b.fixed_shard && a.fixed_shard != b.fixed_shard)
+        return refused(
+            {fault_kind::unsupported, "the statements of this text need different shards", {}, "send them one by one"});
+    if (!a.fixed_shard) a.fixed_shard = b.fixed_shard;
+    return a;
+}
+
+}  // namespace ringway::router

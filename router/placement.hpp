@@ -1,0 +1,36 @@
+#pragma once
+// Where one statement of a text belongs on a sharded cluster.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fault.hpp"
+#include "router/catalog.hpp"
+#include "router/keys.hpp"
+#include "router/plan.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+struct placed {
+    router::placement where = placement::any_shard;
+    std::vector<key_recipe> keys;
+    std::optional<std::uint16_t> fixed_shard;
+    std::optional<config::fault> refusal;  ///< for placement::refused
+};
+
+/// What place() looks at besides the statement. Points into what it is made from.
+struct placement_rules {
+    const shard_map& map;
+    const catalog* in;
+    const std::vector<std::string>& path;
+    std::optional<std::uint16_t> hinted;  ///< /* ringway: shard=NAME */
+};
+
+placed place(const statement& what, const placement_rules& rules);
+
+/// Several statements of one text go together.
+placed together(placed a, placed b);
+
+}  // namespace ringway::router

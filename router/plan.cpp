@@ -1,0 +1,178 @@
+#include "router/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "router/need.hpp"
+#include "router/placement.hpp"
+#include "router/search_path.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+using config::fault;
+using config::fault_kind;
+
+/// Completes one plan.
+class planner {
+  public:
+    planner(plan& out, const plan_context& from) : out_(out), from_(from) {
+        std::string_view path = from.search_path;
+        if (path.empty())
+            path = from.catalog ? std::string_view(from.catalog->default_search_path) : "\"$user\", public";
+        path_ = schemas_of(path, from.user);
+    }
+
+    void run() {
+        auto& statements = out_.parsed.statements;
+        out_.cacheable = out_.parsed.cacheable;
+        find_need();
+        out_.plain = is_plain();
+        find_hinted_shard();
+        if (out_.placement == placement::refused) return;
+        if (is_sharded())
+            place_on_shards();
+        else
+            place_on_one();
+        const bool begins = !statements.empty() && statements.front().verb == verb::begin;
+        if (is_sharded() && begins) out_.cacheable = false;  // its text is kept until a shard is known
+    }
+
+  private:
+    bool is_sharded() const { return from_.map && from_.map->is_sharded(); }
+
+    void find_need() {
+        auto& statements = out_.parsed.statements;
+        out_.need = need::any;
+        bool session_only = true;
+        for (auto& each : statements) {
+            auto found = need_of(each, from_.catalog, path_);
+            if (found.need == need::primary && out_.need == need::any) out_.reason = found.reason;
+            if (found.need == need::primary) out_.need = need::primary;
+            session_only &= is_session_command(each.verb);
+            const bool runs_now = each.verb != verb::prepare && !each.explain_route;
+            if (found.may_set && runs_now) add_unknown_settings(each);
+        }
+        if (statements.size() > 1 && !session_only && out_.need == need::any) {
+            out_.need = need::primary;
+            out_.reason = "several statements in one text";
+        }
+        if (!out_.parsed.error.empty()) out_.reason = "cannot be parsed";
+        if (out_.parsed.too_deep) out_.reason = "nested too deep to be parsed";
+        if (out_.reason.empty())
+            out_.reason = statements.empty() ? "empty" : session_only ? "a session command" : "reads only";
+    }
+
+    static void add_unknown_settings(statement& to) {
+        const auto known = [](const effect& e) { return e.what == effect::kind::settings_unknown; };
+        if (std::none_of(to.effects.begin(), to.effects.end(), known))
+            to.effects.push_back({effect::kind::settings_unknown, {}, {}, {}, {}, {}});
+    }
+
+    /// One statement that the session need not look at again.
+    bool is_plain() const {
+        const auto& statements = out_.parsed.statements;
+        if (statements.empty()) return true;
+        const auto& one = statements.front();
+        if (statements.size() != 1 || !one.effects.empty() || one.explain_route) return false;
+        switch (one.verb) {
+            case verb::savepoint:
+            case verb::release:
+            case verb::rollback_to:
+            case verb::set:
+            case verb::reset:
+                return false;
+            case verb::show:
+                return !one.name.starts_with("ringway.");
+            case verb::begin:
+            case verb::commit:
+            case verb::rollback:
+            case verb::prepare_transaction:
+                return !is_sharded();
+            default:
+                return true;
+        }
+    }
+
+    void refuse(fault why) {
+        out_.placement = placement::refused;
+        out_.refusal = std::move(why);
+    }
+
+    void find_hinted_shard() {
+        const auto& name = out_.parsed.hint.shard;
+        if (name.empty() || !from_.map) return;
+        const auto& shards = from_.map->shards;
+        const auto found =
+            std::find_if(shards.begin(), shards.end(), [&](const ring::member& m) { return m.name == name; });
+        if (found != shards.end()) {
+            hinted_ = static_cast<std::uint16_t>(found - shards.begin());
+            return;
+        }
+        std::string names;
+        for (const auto& each : shards) names += (names.empty() ? "" : ", ") + each.name;
+        refuse({fault_kind::invalid_parameter,
+                fmt::format("the routing hint names an unknown shard \"{}\"", name),
+                {},
+                fmt::format("cluster \"{}\" has {}", from_.map->cluster, names)});
+    }
+
+    void place_on_one() {
+        const auto& statements = out_.parsed.statements;
+        const bool session_only = std::all_of(statements.begin(), statements.end(),
+                                              [](const statement& s) { return is_session_command(s.verb); });
+        out_.placement = statements.empty() ? placement::any_shard
+                         : session_only     ? placement::all_same
+                                            : placement::single;
+    }
+
+    void place_on_shards() {
+        if (out_.parsed.too_deep)
+            return refuse({fault_kind::over_limit,
+                           "this statement nests too deep to be routed",
+                           {},
+                           "split it, or use parameters"});
+        if (!out_.parsed.error.empty()) return refuse({fault_kind::syntax, out_.parsed.error, {}, {}});
+        const placement_rules rules{*from_.map, from_.catalog, path_, hinted_};
+        placed all;
+        bool first = true;
+        for (const auto& each : out_.parsed.statements) {
+            all = first ? place(each, rules) : together(std::move(all), place(each, rules));
+            first = false;
+        }
+        out_.placement = all.where;
+        out_.keys = std::move(all.keys);
+        out_.fixed_shard = all.fixed_shard;
+        out_.refusal = std::move(all.refusal);
+    }
+
+    plan& out_;
+    const plan_context& from_;
+    std::vector<std::string> path_;
+    std::optional<std::uint16_t> hinted_;
+};
+
+}  // namespace
+
+std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch) {
+    auto out = std::make_shared<shard_map>();
+    out->cluster = from.name;
+    for (const auto& each : from.shards) out->shards.push_back({each.name, each.weight});
+    out->points.emplace(out->shards);
+    out->tables = from.tables;
+    out->epoch = epoch;
+    return out;
+}
+
+std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context) {
+    auto out = std::make_shared<plan>();
+    out->parsed = std::move(parsed);
+    out->catalog_version = context.catalog ? context.catalog->version : 0;
+    out->map_epoch = context.map ? context.map->epoch : 0;
+    planner(*out, context).run();
+    return out;
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,130 @@
+// plan + values -> route.
+
+#include <fmt/format.h>
+
+#include <bitset>
+
+#include "router/key_value.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+using config::fault;
+using config::fault_kind;
+
+/// Gathers the shards that a statement's keys belong to.
+class finding {
+  public:
+    finding(const plan& what, const values& with, const shard_map& map)
+        : what_(what), with_(with), map_(map), shard_(what.fixed_shard) {}
+
+    route run() {
+        route out;
+        out.need = what_.need;
+        for (const auto& recipe : what_.keys)
+            if (!follow(recipe)) break;
+        if (refusal_) {
+            out.kind = route::to::refused;
+            out.refusal = std::move(refusal_);
+        } else {
+            out.shard = shard_.value_or(0);  // keys that are all NULL match nothing, anywhere
+        }
+        return out;
+    }
+
+  private:
+    bool follow(const key_recipe& recipe) {
+        const bool sole = recipe.rows || (recipe.values.size() == 1 && !recipe.values.front().array);
+        each_key(recipe, with_, [&](key_outcome what, std::string_view canonical) {
+            if (what == key_outcome::key) return take(recipe, map_.points->owner(position(canonical)));
+            if (what == key_outcome::null && recipe.write && sole) refuse_null(recipe);
+            if (what == key_outcome::unplaced) refuse_unplaced(recipe);
+            return !refusal_;
+        });
+        return !refusal_;
+    }
+
+    bool take(const key_recipe& recipe, std::uint16_t owner) {
+        if (!shard_) shard_ = owner;
+        if (*shard_ != owner) refuse_several(recipe);
+        return !refusal_;
+    }
+
+    const config::table& table(const key_recipe& recipe) const { return map_.tables[recipe.table]; }
+
+    void refuse_null(const key_recipe& recipe) {
+        refusal_ = fault{fault_kind::no_key, fmt::format("the shard key of {} is NULL", table(recipe).name),
+                         fmt::format("a row belongs to the shard of its \"{}\"", table(recipe).key), "give it a value"};
+    }
+
+    void refuse_unplaced(const key_recipe& recipe) {
+        const auto& entry = table(recipe);
+        refusal_ =
+            fault{fault_kind::unsupported,
+                  fmt::format("the value given for \"{}\", the key of {}, cannot be placed", entry.key, entry.name),
+                  "its text in the column's type is not certain: a cast, a rounding, a time zone or another type's "
+                  "comparison decides it",
+                  "give it in the type of the column, as it would be stored"};
+    }
+
+    /// Names the shards of all keys, for the words of the refusal.
+    void refuse_several(const key_recipe& recipe) {
+        std::bitset<65536> seen;
+        if (what_.fixed_shard) seen.set(*what_.fixed_shard);
+        for (const auto& each : what_.keys)
+            each_key(each, with_, [&](key_outcome what, std::string_view canonical) {
+                if (what == key_outcome::key) seen.set(map_.points->owner(position(canonical)));
+                return true;
+            });
+        std::string names;
+        for (std::size_t i = 0; i < map_.shards.size(); ++i)
+            if (seen.test(i)) names += (names.empty() ? "" : ", ") + map_.shards[i].name;
+        const auto subject = recipe.rows ? "rows belong" : "keys belong";
+        std::string detail;
+        if (what_.fixed_shard)
+            detail = fmt::format("shard {} is needed whatever the keys: a hint names it, or a table that is only there",
+                                 map_.shards[*what_.fixed_shard].name);
+        refusal_ = fault{fault_kind::unsupported,
+                         fmt::format("this statement does not name one shard of cluster \"{}\": its {} to shards {}",
+                                     map_.cluster, subject, names),
+                         std::move(detail),
+                         recipe.rows ? "send the rows of each shard in a statement of their own"
+                                     : "send one statement for the keys of each shard"};
+    }
+
+    const plan& what_;
+    const values& with_;
+    const shard_map& map_;
+    std::optional<std::uint16_t> shard_;
+    std::optional<fault> refusal_;
+};
+
+}  // namespace
+
+route route_of(const plan& what, const values& with, const shard_map& map) {
+    route out;
+    out.need = what.need;
+    switch (what.placement) {
+        case placement::single:
+            if (what.keys.empty()) {
+                out.shard = what.fixed_shard.value_or(0);
+                return out;
+            }
+            return finding(what, with, map).run();
+        case placement::any_shard:
+            out.kind = route::to::any_shard;
+            return out;
+        case placement::all_same:
+            out.kind = route::to::all_same;
+            return out;
+        case placement::refused:
+            break;
+    }
+    out.kind = route::to::refused;
+    out.refusal = what.refusal;
+    return out;
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,122 @@
+#include "router/volatility.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ringway::router {
+
+namespace {
+
+template <std::size_t n>
+bool among(const std::array<std::string_view, n>& sorted, std::string_view name) {
+    return std::binary_search(sorted.begin(), sorted.end(), name);
+}
+
+/// Built in and volatile, yet without effect, and as true on a replica as on a primary.
+constexpr std::array<std::string_view, 22> harmless{"bernoulli",
+                                                    "clock_timestamp",
+                                                    "current_query",
+                                                    "gen_random_uuid",
+                                                    "pg_collation_actual_version",
+                                                    "pg_database_collation_actual_version",
+                                                    "pg_database_size",
+                                                    "pg_indexes_size",
+                                                    "pg_jit_available",
+                                                    "pg_partition_ancestors",
+                                                    "pg_partition_tree",
+                                                    "pg_relation_size",
+                                                    "pg_sleep",
+                                                    "pg_sleep_for",
+                                                    "pg_sleep_until",
+                                                    "pg_table_size",
+                                                    "pg_tablespace_size",
+                                                    "pg_total_relation_size",
+                                                    "random",
+                                                    "system",
+                                                    "timeofday",
+                                                    "txid_status"};
+
+/// Not volatile, yet refused by a replica, or telling what only one server can tell.
+constexpr std::array<std::string_view, 10> primary_only{"pg_current_xact_id",
+                                                        "pg_current_xact_id_if_assigned",
+                                                        "pg_cursor",
+                                                        "pg_export_snapshot",
+                                                        "pg_get_replication_slots",
+                                                        "pg_is_in_recovery",
+                                                        "pg_prepared_statement",
+                                                        "pg_prepared_xact",
+                                                        "txid_current",
+                                                        "txid_current_if_assigned"};
+
+/// Sequences, advisory locks and notifications mean the same to all sessions only on one server.
+constexpr std::array<std::string_view, 5> shared_state{"currval", "lastval", "nextval", "pg_notify", "setval"};
+
+/// Built in, and run a query given as text, or read a table given by name.
+constexpr std::array<std::string_view, 16> runs_queries{"cursor_to_xml",
+                                                        "cursor_to_xmlschema",
+                                                        "database_to_xml",
+                                                        "database_to_xml_and_xmlschema",
+                                                        "database_to_xmlschema",
+                                                        "query_to_xml",
+                                                        "query_to_xml_and_xmlschema",
+                                                        "query_to_xmlschema",
+                                                        "schema_to_xml",
+                                                        "schema_to_xml_and_xmlschema",
+                                                        "schema_to_xmlschema",
+                                                        "table_to_xml",
+                                                        "table_to_xml_and_xmlschema",
+                                                        "table_to_xmlschema",
+                                                        "ts_rewrite",
+                                                        "ts_stat"};
+
+bool is_one_place(std::string_view name) {
+    return among(shared_state, name) || name.starts_with("pg_advisory_") || name.starts_with("pg_try_advisory_") ||
+           name.starts_with("lo_") || name == "loread" || name == "lowrite";
+}
+
+bool always_primary(std::string_view name) {
+    return among(primary_only, name) || is_one_place(name) || name == "set_config" || name == "setseed" ||
+           name.starts_with("pg_stat_get_") || name.starts_with("pg_stat_reset") || name.starts_with("pg_current_wal_");
+}
+
+}  // namespace
+
+call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
+                      const std::string& name) {
+    call_nature out;
+    const bool maybe_built_in = schema.empty() || schema == "pg_catalog";
+    if (maybe_built_in) {
+        out.needs_primary = always_primary(name);
+        out.one_place = is_one_place(name);
+        out.opaque = among(runs_queries, name);
+    }
+    if (!in || !in->known_functions.contains(name)) {
+        out.unknown = out.needs_primary = true;
+        out.may_set = out.opaque = !maybe_built_in || !always_primary(name);
+        return out;
+    }
+    if (in->opaque_functions.contains(name) && schema != "pg_catalog") out.opaque = true;
+    const auto found = in->volatile_functions.find(name);
+    if (found == in->volatile_functions.end()) return out;
+    for (const auto& where : found->second) {
+        const bool meant =
+            schema.empty() ? path.empty() || std::find(path.begin(), path.end(), where) != path.end() : where == schema;
+        if (!meant) continue;
+        const bool built_in = where == "pg_catalog";
+        if (built_in && among(harmless, name)) continue;
+        out.needs_primary = true;
+        out.may_set |= !built_in;
+    }
+    return out;
+}
+
+std::string volatile_use(const catalog* in, const statement& what) {
+    if (!in) return {};
+    for (const auto& each : what.operators)
+        if (in->volatile_operators.contains(each)) return "operator " + each + " runs a volatile function";
+    for (const auto& each : what.cast_types)
+        if (in->volatile_cast_types.contains(each)) return "a cast to " + each + " runs a volatile function";
+    return {};
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,31 @@
+#pragma once
+// What calling a function means for who may run a statement.
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "router/catalog.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+/// What a call may do, as far as its name tells.
+struct call_nature {
+    bool needs_primary = false;  ///< writes, or gives another answer on a replica
+    bool may_set = false;        ///< the users' own and volatile, or unknown: may change the session
+    bool one_place =
+        false;  ///< state that must not be split over shards: sequences, advisory locks, NOTIFY, large objects
+    bool opaque = false;   ///< may read tables that the text does not name
+    bool unknown = false;  ///< not in the catalog
+};
+
+/// `path`: the schemas an unqualified name is looked up in; empty: any schema.
+call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
+                      const std::string& name);
+
+/// Why reading may run something volatile, apart from functions by name: operators, casts. Empty: nothing does.
+std::string volatile_use(const catalog* in, const statement& what);
+
+}  // namespace ringway::router
