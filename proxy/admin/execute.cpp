@@ -95,10 +95,10 @@ std::optional<fault> executor::act(const command& what) const {
     const auto name = what.arguments.empty() ? std::string() : what.arguments[0].text;
     switch (what.what) {
         case verb::pause:
-            if (auto refused = known_cluster(name)) return refused;
+            if (auto refused = known_cluster(what)) return refused;
             return of_.pause(name);
         case verb::resume:
-            if (auto refused = known_cluster(name)) return refused;
+            if (auto refused = known_cluster(what)) return refused;
             return of_.resume(name);
         case verb::reload:
             return of_.reload();
@@ -120,9 +120,11 @@ std::optional<fault> executor::act(const command& what) const {
     }
 }
 
-/// The empty name stands for all clusters.
-std::optional<fault> executor::known_cluster(const std::string& name) const {
-    if (name.empty()) return std::nullopt;
+/// No argument stands for all clusters.
+std::optional<fault> executor::known_cluster(const command& what) const {
+    if (what.arguments.empty()) return std::nullopt;
+    const auto& name = what.arguments[0].text;
+    if (name.empty()) return fault{fault_kind::unknown_cluster, "a cluster's name cannot be empty", {}, {}};
     auto found = find_cluster(*of_.settings(), name);
     if (auto* unknown = std::get_if<fault>(&found)) return std::move(*unknown);
     return std::nullopt;
@@ -141,8 +143,7 @@ std::optional<fault> executor::kill(const command& what) const {
                          "SHOW CLIENTS has them in the column id"};
         return of_.kill_client(*id);
     }
-    if (target.text.empty()) return fault{fault_kind::unknown_cluster, "a cluster's name cannot be empty", {}, {}};
-    if (auto refused = known_cluster(target.text)) return refused;
+    if (auto refused = known_cluster(what)) return refused;
     return of_.kill_cluster(target.text);
 }
 

@@ -27,7 +27,7 @@ class executor {
 
   private:
     std::optional<config::fault> act(const command& what) const;
-    std::optional<config::fault> known_cluster(const std::string& name) const;
+    std::optional<config::fault> known_cluster(const command& what) const;
     std::optional<config::fault> kill(const command& what) const;
     std::optional<config::fault> known_node(const std::string& node) const;
 

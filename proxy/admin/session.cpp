@@ -296,11 +296,12 @@ void session::on_parse(std::string_view body, std::string& out) {
     const auto message = pg::read_parse(body);
     if (!message) return violation("invalid Parse message", out);
     const std::string name(message->name);
+    if (name.empty()) statements_.erase(name);  // replaced, or gone when the text is wrong
     if (!name.empty() && statements_.contains(name))
         return fail(
             {fault_kind::duplicate_statement, fmt::format("prepared statement \"{}\" already exists", name), {}, {}},
             out);
-    if (statements_.size() >= max_statements && !statements_.contains(name))
+    if (statements_.size() >= max_statements)
         return fail({fault_kind::over_limit,
                      fmt::format("more than {} prepared statements", max_statements),
                      {},

@@ -1,0 +1,77 @@
+#pragma once
+// An inventory with known rows, which remembers what it was told to do.
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "proxy/admin/view.hpp"
+#include "proxy/control/inventory.hpp"
+
+namespace ringway::tests {
+
+inline const proxy::wall_time wall_now =
+    std::chrono::sys_days(std::chrono::year(2026) / 3 / 4) + std::chrono::hours(5) + std::chrono::microseconds(6);
+inline const pool::steady_time steady_now = pool::steady_time{} + std::chrono::hours(1000);
+inline const proxy::admin::instant test_now{wall_now, steady_now};
+
+/// Two clusters: `app` (one shard, primary and two replicas, one stalled) and `shop` (two shards, the second without a
+/// primary).
+class fake_inventory : public proxy::inventory {
+  public:
+    fake_inventory();
+
+    std::shared_ptr<const config::settings> settings() const override { return settings_; }
+    std::string config_path() const override { return "/etc/ringway/ringway.toml"; }
+    std::vector<proxy::client_row> clients() override { return client_rows; }
+    std::vector<proxy::server_row> servers() override { return server_rows; }
+    std::vector<proxy::pool_row> pools() override { return pool_rows; }
+    std::vector<proxy::traffic_row> traffic() override { return traffic_rows; }
+    std::vector<std::shared_ptr<const pool::cluster_health>> health() override { return health_rows; }
+    std::vector<pool::ban> bans() override { return ban_rows; }
+    router::shared_plans& plans() override { return plans_; }
+    std::shared_ptr<const router::shard_map> map(const std::string& cluster) override;
+    std::shared_ptr<const router::catalog> catalog(const std::string& cluster) override;
+
+    std::optional<config::fault> reload() override { return told("reload"); }
+    std::optional<config::fault> pause(const std::string& cluster) override { return told("pause " + cluster); }
+    std::optional<config::fault> resume(const std::string& cluster) override { return told("resume " + cluster); }
+    std::optional<config::fault> kill_client(std::uint64_t id) override {
+        return told("kill client " + std::to_string(id));
+    }
+    std::optional<config::fault> kill_cluster(const std::string& cluster) override {
+        return told("kill cluster " + cluster);
+    }
+    std::optional<config::fault> ban(const std::string& node,
+                                     std::optional<std::chrono::milliseconds> length) override {
+        return told("ban " + node + (length ? " " + std::to_string(length->count()) : ""));
+    }
+    std::optional<config::fault> unban(const std::string& node) override { return told("unban " + node); }
+    void shut_down(bool wait_for_clients) override { told(wait_for_clients ? "shut down slowly" : "shut down"); }
+    bool draining() const override { return is_draining; }
+
+    std::vector<std::string> done;         ///< what it was told, in order
+    std::optional<config::fault> refusal;  ///< what every order is answered with
+    std::vector<proxy::client_row> client_rows;
+    std::vector<proxy::server_row> server_rows;
+    std::vector<proxy::pool_row> pool_rows;
+    std::vector<proxy::traffic_row> traffic_rows;
+    std::vector<std::shared_ptr<const pool::cluster_health>> health_rows;
+    std::vector<pool::ban> ban_rows;
+    std::atomic<bool> is_draining{false};
+    bool catalog_known = true;
+
+  private:
+    std::optional<config::fault> told(std::string what) {
+        done.push_back(std::move(what));
+        return refusal;
+    }
+    void fill_settings();
+    void fill_sessions();
+    void fill_health();
+
+    std::shared_ptr<config::settings> settings_ = std::make_shared<config::settings>();
+    router::shared_plans plans_{100};
+};
+
+}  // namespace ringway::tests
