@@ -199,12 +199,12 @@ void read_user(table_reader& from, user& into) {
     from.texts("clusters", into.clusters);
     from.flag("admin", into.admin);
     auto& over = into.over;
-    from.choice("pool_mode", over.mode, {{"transaction", pool_mode::transaction}, {"session", pool_mode::session}});
+    from.optional_choice("pool_mode", over.mode, {{"transaction", pool_mode::transaction}, {"session", pool_mode::session}});
     from.whole("pool_size", over.pool_size, 1, 100'000);
     from.whole("min_idle", over.min_idle, 0, 100'000);
     from.whole("reserve", over.reserve, 0, 100'000);
     from.length("query_wait_timeout", over.query_wait_timeout);
-    from.choice("read_consistency", over.consistency, consistencies);
+    from.optional_choice("read_consistency", over.consistency, consistencies);
     from.length("max_lag", over.max_lag);
     if (into.password.starts_with("SCRAM-SHA-256") && (!is_verifier(into.password) || std::count(into.password.begin(), into.password.end(), '$') != 2 ||
                                                        std::count(into.password.begin(), into.password.end(), ':') != 2))

@@ -1,27 +1,35 @@
 #include "config/settings.hpp"
 
-namespace ringway::config {
+#include <algorithm>
 
-std::string endpoint::text() const {
-    const bool v6 = host.find(':') != std::string::npos;
-    return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
+namespace ringway::config {
 
 namespace {
 
-template <class Entry>
-const Entry* find(const std::vector<Entry>& in, const std::string& name) {
-    const Entry* any = nullptr;
-    for (const auto& each : in) {
-        if (each.name == name) return &each;
-        if (each.name == "*") any = &each;
-    }
-    return any;
+/// The entry of that name, else the one named "*", else null.
+template <typename Entry>
+const Entry* find_or_any(const std::vector<Entry>& entries, const std::string& name) {
+    const auto named = [&](const std::string& wanted) {
+        return std::find_if(entries.begin(), entries.end(), [&](const Entry& one) { return one.name == wanted; });
+    };
+    auto found = named(name);
+    if (found == entries.end()) found = named("*");
+    return found == entries.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
-const cluster* settings::find_cluster(const std::string& name) const { return find(clusters, name); }
-const user* settings::find_user(const std::string& name) const { return find(users, name); }
+std::string endpoint::text() const {
+    const bool bracketed = host.find(':') != std::string::npos;
+    return (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+const cluster* settings::find_cluster(const std::string& name) const {
+    return find_or_any(clusters, name);
+}
+
+const user* settings::find_user(const std::string& name) const {
+    return find_or_any(users, name);
+}
 
 }  // namespace ringway::config

@@ -73,7 +73,7 @@ public:
         mistake(key, "\"" + word + "\" is none of " + allowed);
     }
     template <class Choice>
-    void choice(std::string_view key, std::optional<Choice>& into, std::initializer_list<std::pair<std::string_view, Choice>> from) {
+    void optional_choice(std::string_view key, std::optional<Choice>& into, std::initializer_list<std::pair<std::string_view, Choice>> from) {
         if (!from_.contains(key)) {
             known_.emplace(key);
             return;
