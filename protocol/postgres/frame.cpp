@@ -71,7 +71,8 @@ void writer::end() noexcept {
     ended_ = true;
     const std::size_t at = start_ + (typed_ ? 1 : 0);
     const auto length = static_cast<std::uint32_t>(to_.size() - at);
-    for (int i = 0; i < 4; ++i) to_[at + static_cast<std::size_t>(i)] = static_cast<char>((length >> (24 - 8 * i)) & 0xff);
+    for (int i = 0; i < 4; ++i)
+        to_[at + static_cast<std::size_t>(i)] = static_cast<char>((length >> (24 - 8 * i)) & 0xff);
 }
 
 }  // namespace ringway::protocol::postgres

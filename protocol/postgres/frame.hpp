@@ -15,7 +15,7 @@ inline constexpr std::uint32_t max_body = 0x3fffffff;
 
 struct frame_header {
     char type = 0;
-    std::uint32_t length = 0;                 ///< as on the wire: body + 4
+    std::uint32_t length = 0;  ///< as on the wire: body + 4
     std::uint32_t total() const { return length + 1; }
     std::uint32_t body() const { return length - 4; }
 };
@@ -40,26 +40,29 @@ inline header_state read_header(std::string_view bytes, frame_header& out) noexc
 
 /// Walks a body field by field. After a failed read `ok()` is false and all further reads give empty values.
 class reader {
-public:
+  public:
     explicit reader(std::string_view body) : rest_(body) {}
     std::uint8_t u8() noexcept;
     std::int16_t i16() noexcept;
     std::int32_t i32() noexcept;
     std::string_view bytes(std::size_t n) noexcept;
-    std::string_view text() noexcept;          ///< up to a zero byte, which is passed
+    std::string_view text() noexcept;  ///< up to a zero byte, which is passed
     std::string_view rest() const noexcept { return rest_; }
     bool at_end() const noexcept { return rest_.empty(); }
     bool ok() const noexcept { return ok_; }
 
-private:
+  private:
     std::string_view rest_;
     bool ok_ = true;
 };
 
 /// Appends one frame to a string; the length is filled in by the destructor or end().
 class writer {
-public:
-    writer(std::string& to, char type) : to_(to), start_(to.size()), typed_(true) { to_.push_back(type); to_.append(4, '\0'); }
+  public:
+    writer(std::string& to, char type) : to_(to), start_(to.size()), typed_(true) {
+        to_.push_back(type);
+        to_.append(4, '\0');
+    }
     /// Startup-class packet without a type byte.
     explicit writer(std::string& to) : to_(to), start_(to.size()), typed_(false) { to_.append(4, '\0'); }
     ~writer() { end(); }
@@ -68,11 +71,11 @@ public:
     writer& u8(std::uint8_t v);
     writer& i16(int v);
     writer& i32(std::int64_t v);
-    writer& text(std::string_view v);          ///< with its zero byte
+    writer& text(std::string_view v);  ///< with its zero byte
     writer& bytes(std::string_view v);
     void end() noexcept;
 
-private:
+  private:
     std::string& to_;
     std::size_t start_;
     bool typed_, ended_ = false;

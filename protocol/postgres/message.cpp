@@ -73,7 +73,9 @@ std::optional<target_message> read_target(std::string_view body) noexcept {
     return out;
 }
 
-void write_target(std::string& to, char type, char kind, std::string_view name) { writer(to, type).u8(static_cast<std::uint8_t>(kind)).text(name); }
+void write_target(std::string& to, char type, char kind, std::string_view name) {
+    writer(to, type).u8(static_cast<std::uint8_t>(kind)).text(name);
+}
 
 std::optional<execute_message> read_execute(std::string_view body) noexcept {
     reader in(body);
@@ -84,17 +86,31 @@ std::optional<execute_message> read_execute(std::string_view body) noexcept {
     return out;
 }
 
-void write_execute(std::string& to, std::string_view portal, std::int32_t max_rows) { writer(to, 'E').text(portal).i32(max_rows); }
-void write_query(std::string& to, std::string_view sql) { writer(to, 'Q').text(sql); }
-void write_sync(std::string& to) { writer(to, 'S'); }
-void write_flush(std::string& to) { writer(to, 'H'); }
-void write_terminate(std::string& to) { writer(to, 'X'); }
-void write_password(std::string& to, std::string_view password) { writer(to, 'p').text(password); }
+void write_execute(std::string& to, std::string_view portal, std::int32_t max_rows) {
+    writer(to, 'E').text(portal).i32(max_rows);
+}
+void write_query(std::string& to, std::string_view sql) {
+    writer(to, 'Q').text(sql);
+}
+void write_sync(std::string& to) {
+    writer(to, 'S');
+}
+void write_flush(std::string& to) {
+    writer(to, 'H');
+}
+void write_terminate(std::string& to) {
+    writer(to, 'X');
+}
+void write_password(std::string& to, std::string_view password) {
+    writer(to, 'p').text(password);
+}
 
 void write_sasl_initial(std::string& to, std::string_view mechanism, std::string_view data) {
     writer(to, 'p').text(mechanism).i32(static_cast<std::int64_t>(data.size())).bytes(data);
 }
-void write_sasl_response(std::string& to, std::string_view data) { writer(to, 'p').bytes(data); }
+void write_sasl_response(std::string& to, std::string_view data) {
+    writer(to, 'p').bytes(data);
+}
 
 // ---- server -> client ---------------------------------------------------------------------------------------------
 
@@ -126,8 +142,8 @@ std::string_view error_sqlstate(std::string_view body) noexcept {
 }
 
 namespace {
-void write_report(std::string& to, char type, std::string_view severity, std::string_view sqlstate, std::string_view message,
-                  std::string_view detail, std::string_view hint, std::int32_t position) {
+void write_report(std::string& to, char type, std::string_view severity, std::string_view sqlstate,
+                  std::string_view message, std::string_view detail, std::string_view hint, std::int32_t position) {
     writer out(to, type);
     const auto field = [&out](char code, std::string_view text) { out.u8(static_cast<std::uint8_t>(code)).text(text); };
     field('S', severity);
@@ -141,35 +157,56 @@ void write_report(std::string& to, char type, std::string_view severity, std::st
 }
 }  // namespace
 
-void write_error(std::string& to, std::string_view severity, std::string_view sqlstate, std::string_view message, std::string_view detail,
-                 std::string_view hint, std::int32_t position) {
+void write_error(std::string& to, std::string_view severity, std::string_view sqlstate, std::string_view message,
+                 std::string_view detail, std::string_view hint, std::int32_t position) {
     write_report(to, 'E', severity, sqlstate, message, detail, hint, position);
 }
 void write_notice(std::string& to, std::string_view severity, std::string_view sqlstate, std::string_view message) {
     write_report(to, 'N', severity, sqlstate, message, {}, {}, 0);
 }
 
-void write_authentication_ok(std::string& to) { writer(to, 'R').i32(0); }
-void write_authentication_cleartext(std::string& to) { writer(to, 'R').i32(3); }
-void write_authentication_md5(std::string& to, std::string_view salt4) { writer(to, 'R').i32(5).bytes(salt4); }
+void write_authentication_ok(std::string& to) {
+    writer(to, 'R').i32(0);
+}
+void write_authentication_cleartext(std::string& to) {
+    writer(to, 'R').i32(3);
+}
+void write_authentication_md5(std::string& to, std::string_view salt4) {
+    writer(to, 'R').i32(5).bytes(salt4);
+}
 void write_authentication_sasl(std::string& to, std::span<const std::string_view> mechanisms) {
     writer out(to, 'R');
     out.i32(10);
     for (const auto name : mechanisms) out.text(name);
     out.u8(0);
 }
-void write_authentication_sasl_continue(std::string& to, std::string_view data) { writer(to, 'R').i32(11).bytes(data); }
-void write_authentication_sasl_final(std::string& to, std::string_view data) { writer(to, 'R').i32(12).bytes(data); }
-void write_parameter_status(std::string& to, std::string_view name, std::string_view value) { writer(to, 'S').text(name).text(value); }
-void write_backend_key(std::string& to, std::uint32_t pid, std::string_view key) { writer(to, 'K').i32(pid).bytes(key); }
-void write_ready(std::string& to, char status) { writer(to, 'Z').u8(static_cast<std::uint8_t>(status)); }
-void write_command_complete(std::string& to, std::string_view tag) { writer(to, 'C').text(tag); }
-void write_empty(std::string& to, char type) { writer(to, type); }
+void write_authentication_sasl_continue(std::string& to, std::string_view data) {
+    writer(to, 'R').i32(11).bytes(data);
+}
+void write_authentication_sasl_final(std::string& to, std::string_view data) {
+    writer(to, 'R').i32(12).bytes(data);
+}
+void write_parameter_status(std::string& to, std::string_view name, std::string_view value) {
+    writer(to, 'S').text(name).text(value);
+}
+void write_backend_key(std::string& to, std::uint32_t pid, std::string_view key) {
+    writer(to, 'K').i32(pid).bytes(key);
+}
+void write_ready(std::string& to, char status) {
+    writer(to, 'Z').u8(static_cast<std::uint8_t>(status));
+}
+void write_command_complete(std::string& to, std::string_view tag) {
+    writer(to, 'C').text(tag);
+}
+void write_empty(std::string& to, char type) {
+    writer(to, type);
+}
 
 void write_row_description(std::string& to, std::span<const column> columns) {
     writer out(to, 'T');
     out.i16(static_cast<int>(columns.size()));
-    for (const auto& each : columns) out.text(each.name).i32(0).i16(0).i32(each.type_oid).i16(each.type_size).i32(-1).i16(0);
+    for (const auto& each : columns)
+        out.text(each.name).i32(0).i16(0).i32(each.type_oid).i16(each.type_size).i32(-1).i16(0);
 }
 
 void write_data_row(std::string& to, std::span<const std::optional<std::string>> values) {

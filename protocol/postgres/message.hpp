@@ -19,7 +19,7 @@ namespace ringway::protocol::postgres {
 /// Parse 'P': name, query, number of parameter types, their OIDs.
 struct parse_message {
     std::string_view name, query;
-    std::string_view types;                     ///< raw 4-byte big-endian OIDs
+    std::string_view types;  ///< raw 4-byte big-endian OIDs
     std::size_t type_count() const { return types.size() / 4; }
     std::uint32_t type(std::size_t i) const { return load32(types.data() + 4 * i); }
 };
@@ -29,7 +29,7 @@ void write_parse(std::string& to, std::string_view name, std::string_view query,
 /// Bind 'B': portal, statement, format codes, values, result formats.
 struct bind_message {
     std::string_view portal, statement;
-    std::string_view rest;                      ///< everything after the two names, to forward unchanged
+    std::string_view rest;  ///< everything after the two names, to forward unchanged
 };
 /// Reads the names only: enough to forward. The rest is checked by read_parameters or by the server.
 std::optional<bind_message> read_bind(std::string_view body) noexcept;
@@ -41,7 +41,8 @@ struct bound_parameter {
     bool is_null = false;
     bool binary = false;
 };
-/// Reads the parameters out of bind_message::rest into `out` (cleared first). False: malformed (negative counts, lengths past the end).
+/// Reads the parameters out of bind_message::rest into `out` (cleared first). False: malformed (negative counts,
+/// lengths past the end).
 bool read_parameters(std::string_view rest, std::vector<bound_parameter>& out);
 
 /// Describe 'D' and Close 'C': 'S' or 'P', and a name.
@@ -73,7 +74,8 @@ void write_sasl_response(std::string& to, std::string_view data);
 /// ErrorResponse 'E' / NoticeResponse 'N': fields by their code letter.
 struct error_fields {
     std::vector<std::pair<char, std::string>> fields;
-    std::string_view get(char code) const noexcept;   ///< 'S' severity, 'V' severity not localised, 'C' SQLSTATE, 'M' message, 'D' detail, 'H' hint
+    std::string_view get(char code)
+        const noexcept;  ///< 'S' severity, 'V' severity not localised, 'C' SQLSTATE, 'M' message, 'D' detail, 'H' hint
 };
 std::optional<error_fields> read_error(std::string_view body);
 /// SQLSTATE of an ErrorResponse without decoding the rest; empty when missing.
@@ -92,12 +94,13 @@ void write_parameter_status(std::string& to, std::string_view name, std::string_
 void write_backend_key(std::string& to, std::uint32_t pid, std::string_view key);
 void write_ready(std::string& to, char status);
 void write_command_complete(std::string& to, std::string_view tag);
-void write_empty(std::string& to, char type);            ///< ParseComplete '1', BindComplete '2', CloseComplete '3', NoData 'n', PortalSuspended 's', EmptyQueryResponse 'I'
+void write_empty(std::string& to, char type);  ///< ParseComplete '1', BindComplete '2', CloseComplete '3', NoData 'n',
+                                               ///< PortalSuspended 's', EmptyQueryResponse 'I'
 
 /// A text-format result column for results Ringway makes itself.
 struct column {
     std::string_view name;
-    std::uint32_t type_oid = 25;                         ///< text
+    std::uint32_t type_oid = 25;  ///< text
     std::int16_t type_size = -1;
 };
 void write_row_description(std::string& to, std::span<const column> columns);

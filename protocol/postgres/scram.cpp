@@ -15,7 +15,7 @@ namespace ringway::protocol::postgres {
 namespace {
 
 constexpr std::size_t hash_size = 32;
-constexpr std::uint32_t most_iterations = 10'000'000;   ///< more is an attack on the processor
+constexpr std::uint32_t most_iterations = 10'000'000;  ///< more is an attack on the processor
 
 std::string sha256(std::string_view data) {
     std::string out(hash_size, '\0');
@@ -26,8 +26,8 @@ std::string sha256(std::string_view data) {
 std::string hmac(std::string_view key, std::string_view data) {
     std::string out(hash_size, '\0');
     unsigned int length = hash_size;
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-         reinterpret_cast<unsigned char*>(out.data()), &length);
+    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
+         data.size(), reinterpret_cast<unsigned char*>(out.data()), &length);
     return out;
 }
 
@@ -39,14 +39,17 @@ std::string exclusive_or(std::string a, std::string_view b) {
 std::string salted_password(std::string_view password, std::string_view salt, std::uint32_t iterations) {
     std::string out(hash_size, '\0');
     const std::string prepared = saslprep(password);
-    PKCS5_PBKDF2_HMAC(prepared.data(), static_cast<int>(prepared.size()), reinterpret_cast<const unsigned char*>(salt.data()),
-                      static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha256(), hash_size, reinterpret_cast<unsigned char*>(out.data()));
+    PKCS5_PBKDF2_HMAC(prepared.data(), static_cast<int>(prepared.size()),
+                      reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                      static_cast<int>(iterations), EVP_sha256(), hash_size,
+                      reinterpret_cast<unsigned char*>(out.data()));
     return out;
 }
 
 std::string to_base64(std::string_view bytes) {
     std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    const int n = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                  reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
     out.resize(static_cast<std::size_t>(n));
     return out;
 }
@@ -56,11 +59,13 @@ std::optional<std::string> from_base64(std::string_view text) {
     const auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0);
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
-        const bool digit = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+        const bool digit =
+            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
         if (!digit && !(c == '=' && i + padding >= text.size())) return std::nullopt;
     }
     std::string out(text.size() / 4 * 3, '\0');
-    const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+    const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                  reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
     if (n < 0) return std::nullopt;
     out.resize(static_cast<std::size_t>(n) - padding);
     return out;
@@ -78,7 +83,8 @@ std::optional<std::string_view> attribute(std::string_view& rest, char name) {
 std::optional<std::uint32_t> number(std::string_view text) {
     std::uint32_t out = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc() || end != text.data() + text.size() || out == 0 || out > most_iterations) return std::nullopt;
+    if (error != std::errc() || end != text.data() + text.size() || out == 0 || out > most_iterations)
+        return std::nullopt;
     return out;
 }
 
@@ -96,7 +102,9 @@ std::string md5_hex(std::string_view data) {
 
 }  // namespace
 
-bool equal_secret(std::string_view a, std::string_view b) noexcept { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+bool equal_secret(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
 
 // ---- verifiers ------------------------------------------------------------------------------------------------------
 
@@ -105,17 +113,21 @@ std::optional<scram_verifier> read_verifier(std::string_view text) {
     if (!text.starts_with(prefix)) return std::nullopt;
     text.remove_prefix(prefix.size());
     const auto colon = text.find(':'), dollar = text.find('$'), second = text.rfind(':');
-    if (colon == std::string_view::npos || dollar == std::string_view::npos || colon > dollar || second < dollar) return std::nullopt;
+    if (colon == std::string_view::npos || dollar == std::string_view::npos || colon > dollar || second < dollar)
+        return std::nullopt;
     const auto iterations = number(text.substr(0, colon));
     auto salt = from_base64(text.substr(colon + 1, dollar - colon - 1));
     auto stored = from_base64(text.substr(dollar + 1, second - dollar - 1));
     auto server = from_base64(text.substr(second + 1));
-    if (!iterations || !salt || salt->empty() || !stored || !server || stored->size() != hash_size || server->size() != hash_size) return std::nullopt;
+    if (!iterations || !salt || salt->empty() || !stored || !server || stored->size() != hash_size ||
+        server->size() != hash_size)
+        return std::nullopt;
     return scram_verifier{*iterations, std::move(*salt), std::move(*stored), std::move(*server)};
 }
 
 std::string write_verifier(const scram_verifier& v) {
-    return "SCRAM-SHA-256$" + std::to_string(v.iterations) + ":" + to_base64(v.salt) + "$" + to_base64(v.stored_key) + ":" + to_base64(v.server_key);
+    return "SCRAM-SHA-256$" + std::to_string(v.iterations) + ":" + to_base64(v.salt) + "$" + to_base64(v.stored_key) +
+           ":" + to_base64(v.server_key);
 }
 
 scram_verifier make_verifier(std::string_view password, std::string_view salt, std::uint32_t iterations) {
@@ -125,7 +137,8 @@ scram_verifier make_verifier(std::string_view password, std::string_view salt, s
 
 scram_verifier mock_verifier(std::string_view user, std::string_view secret) {
     const auto salt = hmac(secret, std::string("salt of ").append(user)).substr(0, 16);
-    return {4096, salt, hmac(secret, std::string("stored key of ").append(user)), hmac(secret, std::string("server key of ").append(user))};
+    return {4096, salt, hmac(secret, std::string("stored key of ").append(user)),
+            hmac(secret, std::string("server key of ").append(user))};
 }
 
 // ---- Ringway as the server ------------------------------------------------------------------------------------------
@@ -140,7 +153,8 @@ std::optional<std::string> scram_server::first(std::string_view mechanism, std::
         return std::nullopt;
     };
     const bool plus = mechanism == "SCRAM-SHA-256-PLUS";
-    if (!plus && mechanism != "SCRAM-SHA-256") return refuse("client selected an invalid SASL authentication mechanism");
+    if (!plus && mechanism != "SCRAM-SHA-256")
+        return refuse("client selected an invalid SASL authentication mechanism");
     if (plus && binding_.empty()) return refuse("channel binding is not possible without TLS");
     auto rest = client_first;
     if (rest.empty()) return refuse("malformed SCRAM message: it is empty");
@@ -148,7 +162,9 @@ std::optional<std::string> scram_server::first(std::string_view mechanism, std::
         const auto name = attribute(rest, 'p');
         if (!plus || name != "tls-server-end-point") return refuse("unsupported SCRAM channel-binding type");
     } else {
-        if (plus) return refuse("malformed SCRAM message: the client selected SCRAM-SHA-256-PLUS without channel binding data");
+        if (plus)
+            return refuse(
+                "malformed SCRAM message: the client selected SCRAM-SHA-256-PLUS without channel binding data");
         if (rest[0] != 'n' && rest[0] != 'y') return refuse("malformed SCRAM message: unexpected channel-binding flag");
         // A client that could bind believes that we cannot: somebody in the middle has taken our offer away.
         if (rest[0] == 'y' && !binding_.empty()) return refuse("SCRAM channel binding negotiation error");
@@ -162,7 +178,8 @@ std::optional<std::string> scram_server::first(std::string_view mechanism, std::
     if (rest.starts_with("m=")) return refuse("client requires an unsupported SCRAM extension");
     if (!attribute(rest, 'n')) return refuse("malformed SCRAM message: attribute n expected");
     const auto client_nonce = attribute(rest, 'r');
-    if (!client_nonce || client_nonce->empty() || !std::all_of(client_nonce->begin(), client_nonce->end(), [](char c) { return c >= 0x21 && c <= 0x7e; }))
+    if (!client_nonce || client_nonce->empty() ||
+        !std::all_of(client_nonce->begin(), client_nonce->end(), [](char c) { return c >= 0x21 && c <= 0x7e; }))
         return refuse("non-printable characters in SCRAM nonce");
     nonce_ = std::string(*client_nonce) + nonce_;
     server_first_ = "r=" + nonce_ + ",s=" + to_base64(verifier_.salt) + ",i=" + std::to_string(verifier_.iterations);
@@ -175,7 +192,7 @@ std::optional<std::string> scram_server::last(std::string_view client_final) {
     const auto bound = attribute(rest, 'c');
     const auto nonce = attribute(rest, 'r');
     const auto proof_at = client_final.rfind(",p=");
-    if (!bound || !nonce || proof_at == std::string_view::npos) {
+    if (server_first_.empty() || !bound || !nonce || proof_at == std::string_view::npos) {
         problem_ = "malformed SCRAM message";
         return std::nullopt;
     }
@@ -205,9 +222,16 @@ std::optional<std::string> scram_server::last(std::string_view client_final) {
 scram_client::scram_client(secret with, std::string nonce, std::string binding, bool plus)
     : with_(std::move(with)), nonce_(std::move(nonce)), binding_(std::move(binding)), plus_(plus) {}
 
+/// gs2-header. "y": we could bind and the server has not offered it, which tells a server that did of a man in the
+/// middle.
+std::string scram_client::header() const {
+    if (plus_) return "p=tls-server-end-point,,";
+    return binding_.empty() ? "n,," : "y,,";
+}
+
 std::string scram_client::first() {
-    bare_ = "n=,r=" + nonce_;   // PostgreSQL takes the user from the startup packet
-    return (plus_ ? "p=tls-server-end-point,," : "n,,") + bare_;
+    bare_ = "n=,r=" + nonce_;  // PostgreSQL takes the user from the startup packet
+    return header() + bare_;
 }
 
 std::optional<std::string> scram_client::last(std::string_view server_first) {
@@ -217,7 +241,7 @@ std::optional<std::string> scram_client::last(std::string_view server_first) {
     const auto iterations_text = attribute(rest, 'i');
     const auto salt = salt_text ? from_base64(*salt_text) : std::nullopt;
     const auto iterations = iterations_text ? number(*iterations_text) : std::nullopt;
-    if (!nonce || !salt || salt->empty() || !iterations) {
+    if (bare_.empty() || !nonce || !salt || salt->empty() || !iterations) {
         problem_ = "the server's SCRAM challenge is malformed";
         return std::nullopt;
     }
@@ -231,7 +255,7 @@ std::optional<std::string> scram_client::last(std::string_view server_first) {
         client_key = hmac(salted, "Client Key");
         server_key = hmac(salted, "Server Key");
     }
-    const auto final_bare = "c=" + to_base64(plus_ ? "p=tls-server-end-point,," + binding_ : std::string("n,,")) + ",r=" + std::string(*nonce);
+    const auto final_bare = "c=" + to_base64(plus_ ? header() + binding_ : header()) + ",r=" + std::string(*nonce);
     auth_message_ = bare_ + "," + std::string(server_first) + "," + final_bare;
     server_signature_ = hmac(server_key, auth_message_);
     return final_bare + ",p=" + to_base64(exclusive_or(client_key, hmac(sha256(client_key), auth_message_)));
@@ -246,7 +270,9 @@ bool scram_client::verify(std::string_view server_final) const {
 
 // ---- md5 ------------------------------------------------------------------------------------------------------------
 
-std::string md5_stored(std::string_view user, std::string_view password) { return "md5" + md5_hex(std::string(password).append(user)); }
+std::string md5_stored(std::string_view user, std::string_view password) {
+    return "md5" + md5_hex(std::string(password).append(user));
+}
 
 std::string md5_response_from_hash(std::string_view stored, std::string_view salt4) {
     return "md5" + md5_hex(std::string(stored.substr(std::min<std::size_t>(3, stored.size()))).append(salt4));

@@ -6,8 +6,9 @@ namespace ringway::protocol::postgres {
 
 namespace {
 
-constexpr std::uint32_t special = 1234;   ///< major version of the requests that are not startups
-constexpr std::uint32_t cancel_code = special << 16 | 5678, ssl_code = special << 16 | 5679, gss_code = special << 16 | 5680;
+constexpr std::uint32_t special = 1234;  ///< major version of the requests that are not startups
+constexpr std::uint32_t cancel_code = special << 16 | 5678, ssl_code = special << 16 | 5679,
+                        gss_code = special << 16 | 5680;
 constexpr char tls_handshake = 0x16;
 
 startup_packet malformed(startup_packet out, std::string why) {
@@ -19,14 +20,17 @@ startup_packet malformed(startup_packet out, std::string why) {
 startup_packet read_parameters_of_startup(startup_packet out, reader in) {
     for (;;) {
         const auto name = in.text();
-        if (!in.ok()) return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
+        if (!in.ok())
+            return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
         if (name.empty()) break;
         const auto value = in.text();
-        if (!in.ok()) return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
+        if (!in.ok())
+            return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
         if (name.starts_with("_pq_.")) out.unknown_options.emplace_back(name);
         out.parameters.emplace_back(name, value);
     }
-    if (!in.at_end()) return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
+    if (!in.at_end())
+        return malformed(std::move(out), "invalid startup packet layout: expected terminator as last byte");
     out.what = startup_packet::kind::startup;
     return out;
 }
@@ -52,10 +56,15 @@ startup_packet read_startup(std::string_view bytes) {
     const auto code = load32(bytes.data() + 4);
     reader in(bytes.substr(8, out.size - 8));
     switch (code) {
-        case ssl_code: out.what = startup_packet::kind::ssl_request; break;
-        case gss_code: out.what = startup_packet::kind::gss_request; break;
+        case ssl_code:
+            out.what = startup_packet::kind::ssl_request;
+            break;
+        case gss_code:
+            out.what = startup_packet::kind::gss_request;
+            break;
         case cancel_code:
-            if (out.size < 16 || out.size > 12 + 256) return malformed(std::move(out), "invalid length of cancel request");
+            if (out.size < 16 || out.size > 12 + 256)
+                return malformed(std::move(out), "invalid length of cancel request");
             out.pid = static_cast<std::uint32_t>(in.i32());
             out.key = in.rest();
             out.what = startup_packet::kind::cancel;
@@ -86,32 +95,39 @@ void write_startup(std::string& to, const std::vector<std::pair<std::string, std
     out.u8(0);
 }
 
-void write_ssl_request(std::string& to) { writer(to).i32(ssl_code); }
-void write_cancel(std::string& to, std::uint32_t pid, std::string_view key) { writer(to).i32(cancel_code).i32(pid).bytes(key); }
+void write_ssl_request(std::string& to) {
+    writer(to).i32(ssl_code);
+}
+void write_cancel(std::string& to, std::uint32_t pid, std::string_view key) {
+    writer(to).i32(cancel_code).i32(pid).bytes(key);
+}
 
 namespace {
 
-/// Words of the options string: separated by white space, a backslash keeps the next character.
+/// Words of the options string: separated by white space, a backslash keeps the next character and is dropped.
 std::vector<std::string> words_of(std::string_view options) {
     std::vector<std::string> out;
     bool in_word = false;
     for (std::size_t i = 0; i < options.size(); ++i) {
-        char c = options[i];
+        const char c = options[i];
         if (c == ' ' || (c >= '\t' && c <= '\r')) {
             in_word = false;
             continue;
         }
-        if (c == '\\' && i + 1 < options.size()) c = options[++i];
         if (!in_word) out.emplace_back();
         in_word = true;
-        out.back() += c;
+        if (c != '\\')
+            out.back() += c;
+        else if (i + 1 < options.size())
+            out.back() += options[++i];
     }
     return out;
 }
 
 }  // namespace
 
-bool read_options(std::string_view options, std::vector<std::pair<std::string, std::string>>& settings, std::string& problem) {
+bool read_options(std::string_view options, std::vector<std::pair<std::string, std::string>>& settings,
+                  std::string& problem) {
     const auto words = words_of(options);
     for (std::size_t i = 0; i < words.size(); ++i) {
         std::string setting;

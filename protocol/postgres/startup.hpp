@@ -10,18 +10,28 @@
 
 namespace ringway::protocol::postgres {
 
-/// Longest first packet a server accepts (MAX_STARTUP_PACKET_LENGTH).
-inline constexpr std::uint32_t max_startup = 10'000;
+/// Longest first packet a server accepts, its length included (MAX_STARTUP_PACKET_LENGTH, 10,000, is without).
+inline constexpr std::uint32_t max_startup = 10'004;
 
 struct startup_packet {
-    enum class kind : std::uint8_t { incomplete, malformed, startup, ssl_request, gss_request, cancel, direct_tls, unsupported_version } what = kind::incomplete;
-    std::uint32_t size = 0;                      ///< bytes of the packet
+    enum class kind : std::uint8_t {
+        incomplete,
+        malformed,
+        startup,
+        ssl_request,
+        gss_request,
+        cancel,
+        direct_tls,
+        unsupported_version
+    } what = kind::incomplete;
+    std::uint32_t size = 0;  ///< bytes of the packet
     std::uint16_t major = 3, minor = 0;
-    std::vector<std::pair<std::string, std::string>> parameters;   ///< in order; `user`, `database`, `options`, `replication`, GUCs
-    std::vector<std::string> unknown_options;    ///< names that begin with _pq_. : for NegotiateProtocolVersion
-    std::uint32_t pid = 0;                       ///< cancel
-    std::string key;                             ///< cancel: 4 bytes in 3.0, up to 256 in 3.2
-    std::string problem;                         ///< malformed: what
+    std::vector<std::pair<std::string, std::string>>
+        parameters;                            ///< in order; `user`, `database`, `options`, `replication`, GUCs
+    std::vector<std::string> unknown_options;  ///< names that begin with _pq_. : for NegotiateProtocolVersion
+    std::uint32_t pid = 0;                     ///< cancel
+    std::string key;                           ///< cancel: 4 bytes in 3.0, up to 256 in 3.2
+    std::string problem;                       ///< malformed: what
     std::string_view get(std::string_view name) const noexcept;
 };
 
@@ -35,7 +45,9 @@ void write_startup(std::string& to, const std::vector<std::pair<std::string, std
 void write_ssl_request(std::string& to);
 void write_cancel(std::string& to, std::uint32_t pid, std::string_view key);
 
-/// The `options` startup parameter ("-c a=b --c-d=e", backslash escapes) as settings; false: something else in it (text in `problem`).
-bool read_options(std::string_view options, std::vector<std::pair<std::string, std::string>>& settings, std::string& problem);
+/// The `options` startup parameter ("-c a=b --c-d=e", backslash escapes) as settings; false: something else in it (text
+/// in `problem`).
+bool read_options(std::string_view options, std::vector<std::pair<std::string, std::string>>& settings,
+                  std::string& problem);
 
 }  // namespace ringway::protocol::postgres
