@@ -30,7 +30,9 @@ struct plan_key {
           map_epoch(context.map != nullptr ? context.map->epoch : 0),
           standard_conforming_strings(context.standard_conforming_strings) {
         if (context.map != nullptr) cluster = context.map->cluster;
-        if (search_path.empty() && context.catalog != nullptr) search_path = context.catalog->default_search_path;
+        if (search_path.empty())
+            search_path = context.catalog != nullptr ? std::string_view(context.catalog->default_search_path)
+                                                     : std::string_view("\"$user\", public");
         if (search_path.find("$user") != search_path.npos) user = context.user;
         hash = of.hash;
         mix(XXH3_64bits(search_path.data(), search_path.size()));
