@@ -202,7 +202,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("check_timeout", is.check_timeout, standard.check_timeout);
     lines.add("failover_hold", is.failover_hold, standard.failover_hold);
     lines.add("max_ban", is.max_ban, standard.max_ban);
-    add_tls(rows, table + ".tls", is.server_tls);
+    add_tls(rows, table + ".server_tls", is.server_tls);
 }
 
 rows_or_fault config_rows(const source& from) {
@@ -211,7 +211,7 @@ rows_or_fault config_rows(const source& from) {
     rows.push_back({"config_file", from.of.config_path(), "", "no"});
     add_listen(rows, settings->listen);
     add_general(rows, settings->general);
-    add_tls(rows, "tls", settings->client_tls);
+    add_tls(rows, "client_tls", settings->client_tls);
     for (const auto& one : settings->clusters) add_cluster(rows, one);
     return rows;
 }

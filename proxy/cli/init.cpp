@@ -51,7 +51,7 @@ connection_target login_of(const config::settings& in, const config::cluster& cl
 }
 
 std::string one_line(std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
     text.erase(text.find_last_not_of(' ') + 1);
     return text;
 }
