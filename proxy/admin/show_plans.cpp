@@ -73,7 +73,9 @@ std::vector<std::shared_ptr<const router::plan>> by_uses(inventory& of) {
         const auto uses = uses_of(*one);
         counted.emplace_back(uses, std::move(one));
     }
-    std::stable_sort(counted.begin(), counted.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::sort(counted.begin(), counted.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second->shape_text < b.second->shape_text;
+    });
     all.clear();
     for (auto& [uses, plan] : counted) all.push_back(std::move(plan));
     return all;
