@@ -100,6 +100,7 @@ std::unique_ptr<tls_context::impl> load(const tls_files& files, const SSL_METHOD
     if (!made->handle) refuse("cannot set TLS up");
     auto* ctx = made->handle;
     SSL_CTX_set_min_proto_version(ctx, files.min_version == "1.3" ? TLS1_3_VERSION : TLS1_2_VERSION);
+    if (files.max_version == "1.2") SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     // Renegotiation is a way to make the other side work; an idle connection gives its buffers back.
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);

@@ -12,6 +12,7 @@ namespace ringway::protocol {
 struct tls_files {
     std::string certificate_file, key_file, ca_file;  ///< PEM; empty: none
     std::string min_version = "1.2";
+    std::string max_version;                ///< "1.2"; empty: the newest there is
     bool require_peer_certificate = false;  ///< server side: ask for and verify a client certificate
     bool verify_peer = false;               ///< client side: verify-ca and verify-full
     bool verify_name = false;               ///< client side: verify-full; implies verify_peer
