@@ -194,18 +194,17 @@ bool session::on_extended_idle(std::string_view& rest) {
     }
     std::optional<fault> refused;
     bool replayable = true;
-    const auto to = route_batch(found.ended ? batch : rest, refused, replayable);
+    auto to = route_batch(found.ended ? batch : rest, refused, replayable);
     if (!to) {
         failure_ = std::move(refused);
         return true;
     }
-    if (!seek(*to)) return failure_.has_value();
-    talk_->replayable = replayable && to->need == router::need::any;
-    return true;
+    to->replayable = replayable;
+    return seek(*to) || failure_.has_value();
 }
 
 std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused, bool& replayable) {
-    destination out{0, router::need::any, false};
+    destination out{0, router::need::any};
     bool placed = false;
     struct seen {
         std::string_view name, types, query;

@@ -19,7 +19,7 @@ void session::greet() {
     }
     greeting_ = true;
     const bool anywhere = who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
-    seek({0, anywhere ? router::need::any : router::need::primary, false});
+    seek({0, anywhere ? router::need::any : router::need::primary});
 }
 
 void session::become_active() {

@@ -168,6 +168,7 @@ void session::take(pool::server_ref got) {
     talk_->shard = want_.shard;
     talk_->node = want_node_;
     talk_->since = now;
+    talk_->replayable = want_.replayable;
     const auto& health = *who_.cluster->health;
     if (want_.shard < health.shards.size() && static_cast<std::size_t>(want_node_) < health.shards[want_.shard].nodes.size())
         talk_->on_replica = health.shards[want_.shard].primary != want_node_;

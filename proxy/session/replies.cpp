@@ -332,7 +332,14 @@ void session::server_lost(const std::string& why) {
     const auto cluster = who_.cluster->now->configured_as;
     process.node_failed(cluster, node, why);
     if (on_primary) process.role_changed(cluster);
-    if (pinned() || (talk.status == 'I' && talk.replies.empty() && !talk.open_batch)) {
+    const bool owes_nothing = talk.status == 'I' && talk.replies.empty() && !talk.open_batch;
+    if (owes_nothing && !pinned()) {   // it has answered, and went: the client need not know
+        if (in_reply_ && !composed().empty()) emit(std::exchange(composed(), {}));
+        drop_server(true);
+        pump({});
+        return want_client();
+    }
+    if (pinned()) {
         const fault lost{fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         drop_server(true);
         return end_with(lost);

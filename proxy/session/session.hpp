@@ -44,6 +44,7 @@ struct destination {
     std::uint16_t shard = 0;
     router::need need = router::need::primary;
     bool replica_only = false;                   ///< hint or ringway.role
+    bool replayable = false;                     ///< a batch of reads only: may run again elsewhere when the server is lost
 };
 
 class session final : public pool::wire_owner, public pool::lessee, public pool::waiter, public std::enable_shared_from_this<session> {

@@ -66,7 +66,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     destination to;
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
     if (talk_ && talk_->status == 'E') {   // the server will say so itself, or hear the ROLLBACK
-        to = {talk_->shard, router::need::any, false};
+        to = {talk_->shard, router::need::any};
     } else if (auto refused = destination_of(*found.plan, with, to)) {
         if (!talk_) {
             failure_ = std::move(refused);
@@ -185,7 +185,7 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
         }
         return;
     }
-    if (!talk_ && !seek({0, router::need::primary, false})) return;
+    if (!talk_ && !seek({0, router::need::primary})) return;
     if (phase_ != phase::active) return;
     pin("a statement longer than max_parse_bytes");
     auto& entry = talk_->replies.push(expected_reply::kind::query);
@@ -211,7 +211,7 @@ bool session::on_function_call(std::string_view frame) {
         }
         return true;
     }
-    if (!talk_ && !seek({0, router::need::primary, false})) return false;
+    if (!talk_ && !seek({0, router::need::primary})) return false;
     talk_->replies.push(expected_reply::kind::function_call).counts_as_write = true;
     talk_->may_retry = false;
     talk_->emitted = false;
