@@ -1,0 +1,70 @@
+# Ringway. The two commands: make demo, make test.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BUILD := build
+JOBS ?= $(shell nproc)
+# The compiler cache serves any checkout: paths below it are taken as relative.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what is missing from Debian's packages
+	@scripts/install.sh
+
+.PHONY: build
+build: deps ## build/ringway
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@ninja -C $(BUILD) -j $(JOBS) ringway
+
+.PHONY: build-tests
+build-tests: build
+	@ninja -C $(BUILD) -j $(JOBS)
+
+.PHONY: test
+test: build-tests ## every test; ends with N passed, N failed
+	@scripts/run_tests.py $(BUILD)
+
+.PHONY: test-unit
+test-unit: build-tests ## unit tests only
+	@scripts/run_tests.py $(BUILD) unit
+
+.PHONY: test-e2e
+test-e2e: build ## end-to-end tests only, on real servers
+	@scripts/run_tests.py $(BUILD) e2e
+
+.PHONY: demo
+demo: build ## start two real clusters and the proxy, and say what to try
+	@demo/up.sh
+
+.PHONY: demo-down
+demo-down: ## end the demo
+	@demo/down.sh
+
+.PHONY: asan tsan
+asan tsan: deps ## unit tests under ASan and UBSan, or TSan
+	@cmake --preset $@ >/dev/null && ninja -C $(BUILD)/$@ -j $(JOBS)
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp scripts/run_tests.py $(BUILD)/$@ unit
+
+.PHONY: fuzz
+fuzz: deps ## build the fuzzers and run each for FUZZ_SECONDS (60)
+	@cmake --preset fuzz >/dev/null && ninja -C $(BUILD)/fuzz -j $(JOBS)
+	@scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
+
+.PHONY: check
+check: deps ## formatting and static analysis
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
+	@[ -f $(BUILD)/compile_commands.json ] || cmake --preset release >/dev/null
+	@git ls-files 'config/*.cpp' 'protocol/*.cpp' 'router/*.cpp' 'pool/*.cpp' 'proxy/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy-19 -p $(BUILD) --quiet
+
+.PHONY: bench
+bench: build ## what a transaction costs, side by side with direct, PgBouncer and HAProxy
+	@/usr/bin/python3 tests/bench/side_by_side.py $(BUILD)/ringway
+
+.PHONY: clean
+clean: ## remove build/
+	@rm -rf $(BUILD)
