@@ -166,7 +166,7 @@ key_outcome key_of(const key_recipe& recipe, const value_source& from, const val
     return what;
 }
 
-key_array::key_array(const key_recipe& recipe, const value_source& from, const values& with) {
+key_array::key_array(const key_recipe& recipe, const value_source& from, const values& with) : recipe_(recipe) {
     bool fine = true;
     const auto element = element_of_cast(from, recipe.type, fine);
     only_ = key_outcome::unplaced;
@@ -202,7 +202,7 @@ bool key_array::next(key_outcome& what, canonical_key& out) {
     }
     switch (elements_->next(out)) {
         case array_keys::item::key:
-            what = key_outcome::key;
+            what = survives_storing(recipe_, out.text) ? key_outcome::key : key_outcome::unplaced;
             return true;
         case array_keys::item::null:
             what = key_outcome::null;

@@ -34,6 +34,7 @@ class key_array {
     bool next(key_outcome& what, canonical_key& out);
 
   private:
+    const key_recipe& recipe_;
     std::string scratch_;
     std::optional<array_keys> elements_;
     key_outcome only_ = key_outcome::null;  ///< when there are no elements: what the whole is

@@ -17,10 +17,14 @@ struct occurrence {
     const table_ref* table;
     table_meaning meaning;
     std::string_view shown_as() const noexcept { return table->alias.empty() ? table->name : table->alias; }
-    bool has(std::string_view column) const {
-        return meaning.relation && std::any_of(meaning.relation->columns.begin(), meaning.relation->columns.end(),
-                                               [column](const catalog_column& c) { return c.name == column; });
+    const catalog_column* column(std::string_view name) const {
+        if (!meaning.relation) return nullptr;
+        const auto& all = meaning.relation->columns;
+        const auto found =
+            std::find_if(all.begin(), all.end(), [name](const catalog_column& c) { return c.name == name; });
+        return found == all.end() ? nullptr : &*found;
     }
+    bool has(std::string_view name) const { return column(name) != nullptr; }
 };
 
 /// The names one query level sees; the parent is an enclosing level whose columns may be named too.
@@ -281,11 +285,10 @@ class resolver {
     }
 
     const catalog_column* key_column(const occurrence& table) const {
-        const auto& key = tables_.map().tables[table.meaning.map_index].key;
-        const auto& columns = table.meaning.relation->columns;
-        return &*std::find_if(columns.begin(), columns.end(),
-                              [&key](const catalog_column& c) { return c.name == key; });
+        return table.column(tables_.map().tables[table.meaning.map_index].key);
     }
+
+    static bool same_type(const catalog_column* a, const catalog_column* b) { return a && b && a->type == b->type; }
 
     /// Where the key stands in the rows of an INSERT; npos: it is not given.
     std::size_t key_place(const occurrence& table, const insert_rows& insert) const {
@@ -334,10 +337,11 @@ class resolver {
         if (at < block.insert->outputs.size()) {
             const auto& output = block.insert->outputs[at];
             if (output.value.what != value_source::from::unknown) return add(target, {output.value}, true, true);
-            if (output.from)
-                for (const auto& node : nodes_of(*output.from, source, seen))
-                    if (const auto found = known.find(node); found != known.end())
-                        return add(target, found->second->values, true, true);
+            for (const auto& node : output.from ? nodes_of(*output.from, source, seen) : std::vector<column_node>{}) {
+                const auto found = known.find(node);
+                if (found != known.end() && same_type(node.table->column(node.name), key_column(target)))
+                    return add(target, found->second->values, true, true);
+            }
         }
         out_.untied.push_back(
             {target.meaning.map_index, true, true, false,

@@ -21,6 +21,7 @@ class judgement {
         if (what_.writes) primary("changes data or definitions");
         if (what_.locks_rows) primary("locks rows");
         by_verb();
+        for (const auto& each : what_.effects) by_effect(each);
         for (const auto& [schema, name] : what_.functions) function(schema, name);
         if (const auto use = volatile_use(in_, what_); !use.empty()) {
             primary(use);
@@ -74,6 +75,12 @@ class judgement {
         }
     }
 
+    /// A pinned connection serves the session's writes too; what EXPLAIN EXECUTE runs is not known here.
+    void by_effect(const effect& each) {
+        if (each.what == effect::kind::pin) primary("the session stays on its connection: " + each.pin);
+        if (each.what == effect::kind::execute) primary("runs a prepared statement");
+    }
+
     void function(const std::string& schema, const std::string& name) {
         const auto nature = nature_of(in_, path_, schema, name);
         out_.may_set |= nature.may_set;
@@ -105,7 +112,9 @@ class judgement {
         const auto found = in_->volatile_functions.find(each.column);
         if (found == in_->volatile_functions.end() || (found->second.size() == 1 && found->second[0] == "pg_catalog"))
             return;
-        if (each.table.empty() || !is_column(what_.block, each)) primary("volatile function " + each.column);
+        if (!each.table.empty() && is_column(what_.block, each)) return;
+        primary("volatile function " + each.column);
+        out_.may_set = true;
     }
 
     bool is_column(const query_block& block, const column_ref& each) const {

@@ -46,7 +46,7 @@ class placing {
 
     placed run() {
         if (what_.verb == verb::prepare) return prepare();
-        if (is_session_command(what_.verb)) return everywhere();
+        if (is_session_command(what_.verb) || runs_prepared()) return everywhere();
         switch (what_.verb) {
             case verb::empty:
                 return {};
@@ -82,6 +82,13 @@ class placing {
     placed prepare() {
         auto inner = query();
         return inner.where == placement::refused ? std::move(inner) : everywhere();
+    }
+
+    /// EXPLAIN EXECUTE.
+    bool runs_prepared() const {
+        return what_.verb == verb::explain &&
+               std::any_of(what_.effects.begin(), what_.effects.end(),
+                           [](const effect& e) { return e.what == effect::kind::execute; });
     }
 
     placed on_hinted(std::string_view why) const {
@@ -188,7 +195,8 @@ class placing {
         for (const auto& each : untied) {
             const auto& entry = rules_.map.tables[each.map_index];
             if (each.inserted)
-                return fault{each.missing ? fault_kind::no_key : fault_kind::unsupported, no_shard(), each.why,
+                return fault{each.missing ? fault_kind::no_key : fault_kind::unsupported,
+                             fmt::format("the shard of a new row of {} is not known", entry.name), each.why,
                              fmt::format("give \"{}\" as a constant or a parameter", entry.key)};
             if (!rules_.hinted)
                 return fault{fault_kind::unsupported, no_shard(), each.why,

@@ -193,7 +193,7 @@ struct analysis {
     routing_hint hint;
     std::uint16_t parameters = 0;  ///< highest $n
     std::string error;
-    std::int32_t error_position = -1;  ///< byte of the text, from 0; -1: not known
+    std::int32_t error_position = -1;  ///< character of the text, from 0; -1: not known
     bool too_deep = false;             ///< nests deeper than is parsed here: nothing is known of it
     bool cacheable = true;             ///< false: depends on the literals' values, or on where things stand in the text
 };

@@ -57,6 +57,8 @@ table_ref table_of(node range_var, bool written) {
 }
 
 query_block block_builder::of_query(node query) {
+    const level here(*this);
+    if (too_deep_) return {};
     const auto inner = query.first();
     const auto kind = inner.key();
     const auto scope = ctes_.size();
@@ -81,15 +83,31 @@ query_block block_builder::of_select(node select) {
     const auto scope = ctes_.size();
     query_block out;
     add_ctes(select["withClause"], out);
-    if (select["op"].word() != "SETOP_NONE") {
-        out.children.push_back(of_select(select["larg"]));
-        out.children.push_back(of_select(select["rarg"]));
-    }
+    add_branches(select, out);
     add_from_list(select["fromClause"], out);
     add_condition(select["whereClause"], out);
     for (const auto clause : other_clauses) add_subqueries(select[clause], out);
     ctes_.resize(scope);
     return out;
+}
+
+/// Set operations nest to the left, by the thousand: gone down without recursion.
+void block_builder::add_branches(node select, query_block& block) {
+    while (select["op"].word() != "SETOP_NONE") {
+        block.children.push_back(of_branch(select["rarg"]));
+        const auto left = select["larg"];
+        if (left["withClause"] || left["op"].word() == "SETOP_NONE") {
+            block.children.push_back(of_branch(left));
+            return;
+        }
+        for (const auto clause : other_clauses) add_subqueries(left[clause], block);
+        select = left;
+    }
+}
+
+query_block block_builder::of_branch(node select) {
+    const level here(*this);
+    return too_deep_ ? query_block{} : of_select(select);
 }
 
 void block_builder::add_ctes(node with, query_block& block) {
@@ -161,6 +179,8 @@ void block_builder::add_derived(node item, query_block& block) {
 /// An inner join's conditions hold for every row; an outer join's bind its nullable side only, which becomes a block of
 /// its own.
 void block_builder::add_join(node join, query_block& block, bool outermost) {
+    const level here(*this);
+    if (too_deep_) return;
     const auto type = join["jointype"].word();
     const bool left_nullable = type == "JOIN_RIGHT" || type == "JOIN_FULL";
     const bool right_nullable = type == "JOIN_LEFT" || type == "JOIN_FULL";
@@ -211,6 +231,8 @@ void block_builder::add_using(node names, const std::vector<table_ref>& left, co
 }
 
 void block_builder::add_condition(node expression, query_block& block) {
+    const level here(*this);
+    if (too_deep_) return;
     const auto inner = expression.first();
     const auto kind = inner.key();
     if (kind == "BoolExpr" && inner["boolop"].word() == "AND_EXPR") {
@@ -305,13 +327,12 @@ void block_builder::add_in(node left, node list, query_block& block) {
 }
 
 void block_builder::add_subqueries(node within, query_block& block) {
-    if (within.key() == "SubLink") {
-        block.children.push_back(of_query(within["subselect"]));
-        add_subqueries(within["testexpr"], block);
-        return;
-    }
-    for (const auto child : within)
-        if (child.kind() == node_kind::object || child.kind() == node_kind::array) add_subqueries(child, block);
+    within.visit([this, &block](node at) {
+        if (at.key() != "SubLink" || at.kind() != node_kind::object) return true;
+        block.children.push_back(of_query(at["subselect"]));
+        add_subqueries(at["testexpr"], block);
+        return false;
+    });
 }
 
 }  // namespace ringway::router::postgres

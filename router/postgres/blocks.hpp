@@ -26,8 +26,23 @@ class block_builder {
     /// Subqueries in any expression of `within`, as children of `block`.
     void add_subqueries(node within, query_block& block);
 
+    /// Whether something nested too deep to be followed: then the blocks are not complete.
+    bool too_deep() const noexcept { return too_deep_; }
+
   private:
+    /// One level of recursion.
+    struct level {
+        explicit level(block_builder& of) : of_(of) { of_.too_deep_ |= ++of_.depth_ > most_levels; }
+        ~level() { --of_.depth_; }
+        level(const level&) = delete;
+        level& operator=(const level&) = delete;
+        block_builder& of_;
+    };
+    static constexpr int most_levels = 300;
+
     query_block of_select(node select);
+    query_block of_branch(node select);
+    void add_branches(node select, query_block& block);
     query_block of_insert(node insert);
     query_block of_update(node update);
     query_block of_delete(node statement);
@@ -52,6 +67,8 @@ class block_builder {
     bool is_cte(std::string_view name) const;
 
     value_finder& values_;
+    int depth_ = 0;
+    bool too_deep_ = false;
     std::vector<std::string> ctes_;  ///< names in scope, innermost last
 };
 

@@ -68,6 +68,7 @@ void read_set(node set, const surroundings& in, statement& out) {
             if (made.body.length == 0 && at > out.where.offset)
                 made.body = {at, out.where.offset + out.where.length - at};
         }
+        if (made.name == "seed") add_pin(out, "setseed");
         out.effects.push_back(std::move(made));
     }
 }
@@ -104,7 +105,7 @@ void read_prepare(node prepare, const surroundings& in, statement& out) {
     out.verb = verb::prepare;
     out.name = prepare["name"].text();
     auto made = named(effect_kind::prepare, out.name);
-    made.name_span = name_after(in.text, in.literals, out.where.offset, "prepare");
+    made.name_span = name_after(in.text, in.literals, out.where.offset, "prepare", out.name);
     made.body = body_of_prepare(in.text, in.literals, made.name_span.offset + made.name_span.length,
                                 out.where.offset + out.where.length);
     out.effects.push_back(std::move(made));
@@ -113,7 +114,7 @@ void read_prepare(node prepare, const surroundings& in, statement& out) {
 void read_execute(node execute, const surroundings& in, statement& out) {
     out.name = execute["name"].text();
     auto made = named(effect_kind::execute, out.name);
-    made.name_span = name_after(in.text, in.literals, out.where.offset, "execute");
+    made.name_span = name_after(in.text, in.literals, out.where.offset, "execute", out.name);
     for (const auto arg : execute["params"]) made.values.push_back(in.values.source_of(arg));
     out.effects.push_back(std::move(made));
 }
@@ -122,7 +123,7 @@ void read_deallocate(node deallocate, const surroundings& in, statement& out) {
     out.verb = verb::deallocate;
     out.name = deallocate["name"].text();
     auto made = named(effect_kind::deallocate, out.name);
-    if (!out.name.empty()) made.name_span = name_after(in.text, in.literals, out.where.offset, "deallocate");
+    if (!out.name.empty()) made.name_span = name_after(in.text, in.literals, out.where.offset, "deallocate", out.name);
     out.effects.push_back(std::move(made));
 }
 
@@ -186,13 +187,15 @@ verb verb_of(std::string_view node_name) {
 }
 
 void pin_temporary(node within, statement& out) {
-    const auto schema = within["schemaname"].word();
-    bool temporary = within["relpersistence"].word() == "t" || schema == "pg_temp";
-    if (within.kind() == node_kind::array && within.size() > 1)
-        temporary |= within.first()["String"]["sval"].word() == "pg_temp";
+    bool temporary = false;
+    within.visit([&temporary](node at) {
+        temporary |= at["relpersistence"].word() == "t" || at["schemaname"].word() == "pg_temp";
+        if (at.kind() == node_kind::array && at.first().next())
+            temporary |=
+                at.first()["String"]["sval"].word() == "pg_temp";  // a qualified name: CREATE FUNCTION, TYPE, ...
+        return true;
+    });
     if (temporary) add_pin(out, "temporary table");
-    for (const auto child : within)
-        if (child.kind() == node_kind::object || child.kind() == node_kind::array) pin_temporary(child, out);
 }
 
 }  // namespace ringway::router::postgres

@@ -1,6 +1,7 @@
 #include "router/postgres/lexical.hpp"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "router/lexical.hpp"
@@ -178,39 +179,88 @@ bool token_reader::is(const token& what, std::string_view keyword) const noexcep
     return what.kind == token_kind::word && lexical::same_word(text_of(what), keyword);
 }
 
+namespace {
+
+/// Counts operator characters in a row. The server's lexer tries again at each of a long run's bytes.
+class operator_run {
+  public:
+    bool is_too_long(const token& found, char c) {
+        constexpr std::string_view characters = "+-*/<>=~!@#%^&|`?";
+        constexpr std::uint32_t longest = 63;  // NAMEDATALEN - 1
+        if (characters.find(c) == std::string_view::npos) return false;
+        length_ = found.offset == stop_ ? length_ + 1 : 1;
+        stop_ = found.stop();
+        return length_ > longest;
+    }
+
+  private:
+    std::uint32_t length_ = 0, stop_ = 0;
+};
+
+void measure(std::string_view word, depth_meter& meter) {
+    char lowered[9];  // no keyword that matters is longer
+    if (word.size() > sizeof lowered) return meter.count();
+    std::transform(word.begin(), word.end(), lowered, lexical::lower);
+    meter.word({lowered, word.size()});
+}
+
+}  // namespace
+
 text_facts facts_of(std::string_view text, std::span<const literal> literals) {
     text_facts out;
     depth_meter meter;
+    operator_run operators;
     token_reader in(text, literals);
     for (auto found = in.next_or_comment(); found.kind != token_kind::end; found = in.next_or_comment()) {
-        if (found.kind == token_kind::comment) {
-            read_comment(in.text_of(found), out.hint);
-        } else if (found.kind == token_kind::symbol) {
-            meter.symbol(text[found.offset]);
-        } else if (found.kind == token_kind::word && found.length <= 9) {
-            char lowered[9];
-            const auto word = in.text_of(found);
-            std::transform(word.begin(), word.end(), lowered, lexical::lower);
-            meter.word({lowered, word.size()});
-        } else {
-            meter.count();
+        const auto written = in.text_of(found);
+        switch (found.kind) {
+            case token_kind::comment:
+                read_comment(written, out.hint);
+                out.comments.push_back({found.offset, found.length});
+                out.open_comment = written.front() == '/' &&
+                                   lexical::skip_comment(written.data(), written.data() + written.size()) == nullptr;
+                break;
+            case token_kind::symbol:
+                meter.symbol(written.front());
+                out.long_operator |= operators.is_too_long(found, written.front());
+                break;
+            case token_kind::word:
+                measure(written, meter);
+                break;
+            default:
+                meter.count();
+                break;
         }
     }
     out.depth = meter.deepest();
     return out;
 }
 
+/// Whether a token is this name. A U&"name" is taken for any.
+static bool names(const token_reader& in, const token& what, std::string_view name) {
+    const auto written = in.text_of(what);
+    if (what.kind == token_kind::word) {
+        return std::equal(written.begin(), written.end(), name.begin(), name.end(),
+                          [](char a, char b) { return lexical::lower(a) == b; });
+    }
+    if (what.kind != token_kind::quoted_name) return false;
+    if (written.front() != '"') return true;
+    std::string undone;
+    for (std::size_t i = 1; i + 1 < written.size(); ++i) {
+        undone += written[i];
+        if (written[i] == '"') ++i;
+    }
+    return undone == name;
+}
+
 span32 name_after(std::string_view text, std::span<const literal> literals, std::uint32_t from,
-                  std::string_view keyword) {
+                  std::string_view keyword, std::string_view name) {
     token_reader in(text, literals, from);
+    bool follows = false;
     for (auto found = in.next(); found.kind != token_kind::end; found = in.next()) {
-        if (!in.is(found, keyword)) continue;
-        auto name = in.next();
-        if (keyword == "deallocate" && in.is(name, "prepare")) {
-            const auto after = in.next();  // DEALLOCATE PREPARE name; but a statement may itself be called "prepare"
-            if (after.kind == token_kind::word || after.kind == token_kind::quoted_name) name = after;
-        }
-        return {name.offset, name.length};
+        if (follows && names(in, found, name)) return {found.offset, found.length};
+        // DEALLOCATE PREPARE name
+        follows = in.is(found, keyword) || (follows && keyword == "deallocate" && in.is(found, "prepare"));
     }
     return {};
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "router/shape.hpp"
 #include "router/statement.hpp"
@@ -43,13 +44,16 @@ class token_reader {
 struct text_facts {
     routing_hint hint;
     std::size_t depth = 0;  ///< an upper bound of how deep the parse tree can be
+    std::vector<span32> comments;
+    bool open_comment = false;   ///< the last one does not end
+    bool long_operator = false;  ///< operator characters in a row beyond what the server takes
 };
 text_facts facts_of(std::string_view text, std::span<const literal> literals);
 
-/// The name after `keyword` (PREPARE, EXECUTE, DEALLOCATE) at or after `from`, as it stands in the text; length 0: not
+/// Where `name`, the name after `keyword` (PREPARE, EXECUTE, DEALLOCATE), stands at or after `from`; length 0: not
 /// found.
 span32 name_after(std::string_view text, std::span<const literal> literals, std::uint32_t from,
-                  std::string_view keyword);
+                  std::string_view keyword, std::string_view name);
 
 /// What follows AS after the name and types of a PREPARE, up to `stop`.
 span32 body_of_prepare(std::string_view text, std::span<const literal> literals, std::uint32_t after_name,

@@ -33,10 +33,13 @@ statement unknown_statement(std::string_view text, std::string_view why) {
     return out;
 }
 
-/// With standard_conforming_strings off a backslash escapes in '...', which libpg_query does not know. Values come from
-/// the text by offset, so strings with one are blanked out, length kept, in what it gets to see.
-std::string parseable(std::string_view text, std::span<const literal> literals, bool standard_conforming_strings) {
+/// What libpg_query gets to see: of the same length, for values and names come from the text by offset.
+/// Comments are blanked out: the lexer takes quadratic time for nested ones. With standard_conforming_strings off a
+/// backslash escapes in '...', which it does not know: strings with one are blanked out too.
+std::string parseable(std::string_view text, std::span<const literal> literals, const text_facts& facts,
+                      bool standard_conforming_strings) {
     std::string out(text);
+    for (const auto& each : facts.comments) out.replace(each.offset, each.length, each.length, ' ');
     if (standard_conforming_strings) return out;
     for (const auto& each : literals) {
         if (each.kind != literal_kind::string || each.length < 2) continue;
@@ -115,8 +118,16 @@ class statement_reader {
 
     void read_query(node wrapped, statement& made) {
         collect(wrapped, in_.values, made, out_.parameters);
-        made.block = block_builder(in_.values).of_query(wrapped);
+        block_builder builder(in_.values);
+        made.block = builder.of_query(wrapped);
+        out_.too_deep |= builder.too_deep();
         if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
+    }
+
+    void add_subqueries(node within, statement& made) {
+        block_builder builder(in_.values);
+        builder.add_subqueries(within, made.block);
+        out_.too_deep |= builder.too_deep();
     }
 
     /// SELECT INTO, CREATE TABLE AS.
@@ -168,7 +179,7 @@ class statement_reader {
         } else {
             made.block.tables.push_back(table_of(copy["relation"], made.verb == verb::copy_from));
             collect(copy["whereClause"], in_.values, made, out_.parameters);
-            block_builder(in_.values).add_subqueries(copy["whereClause"], made.block);
+            add_subqueries(copy["whereClause"], made);
         }
         made.writes |= made.verb == verb::copy_from || copy["filename"];  // a file of the server's is the primary's
     }
@@ -213,7 +224,7 @@ class statement_reader {
             case verb::call:
                 made.writes = true;
                 collect(inner, in_.values, made, out_.parameters);
-                block_builder(in_.values).add_subqueries(inner, made.block);
+                add_subqueries(inner, made);
                 break;
             case verb::do_block:
             case verb::maintenance:
@@ -267,6 +278,22 @@ struct parse_result {
     ~parse_result() { pg_query_free_parse_result(raw); }
 };
 
+analysis too_deep(analysis out, std::string_view text) {
+    out.too_deep = true;
+    out.cacheable = false;
+    out.statements.clear();
+    out.statements.push_back(unknown_statement(text, "a statement nested too deep to be read"));
+    return out;
+}
+
+analysis failed(analysis out, std::string_view text, std::string why, int position) {
+    out.error = std::move(why);
+    out.error_position = position;
+    out.cacheable = false;
+    out.statements.push_back(unknown_statement(text, "a statement of a newer syntax"));
+    return out;
+}
+
 }  // namespace
 
 analysis parse_postgres(std::string_view text, bool standard_conforming_strings) {
@@ -277,26 +304,17 @@ analysis parse_postgres(std::string_view text, bool standard_conforming_strings)
     auto facts = facts_of(text, literals);
     out.hint = std::move(facts.hint);
     out.cacheable = shape.complete;
-    if (facts.depth > most_depth) {
-        out.too_deep = true;
-        out.cacheable = false;
-        out.statements.push_back(unknown_statement(text, "a statement nested too deep to be read"));
-        return out;
-    }
-    const auto seen = parseable(text, literals, standard_conforming_strings);
+    if (facts.depth > most_depth || facts.long_operator) return too_deep(std::move(out), text);
+    if (facts.open_comment) return failed(std::move(out), text, "unterminated /* comment", -1);
+    const auto seen = parseable(text, literals, facts, standard_conforming_strings);
     const parse_result parsed(seen);
-    if (parsed.raw.error) {
-        out.error = parsed.raw.error->message;
-        out.error_position = parsed.raw.error->cursorpos - 1;
-        out.cacheable = false;
-        out.statements.push_back(unknown_statement(text, "a statement of a newer syntax"));
-        return out;
-    }
+    if (const auto* why = parsed.raw.error) return failed(std::move(out), text, why->message, why->cursorpos - 1);
     const tree all(parsed.raw.parse_tree);
     value_finder values(text, literals, standard_conforming_strings);
     const surroundings in{text, literals, values};
     statement_reader reader(in, out);
     for (const auto raw : all.root()["stmts"]) out.statements.push_back(reader.read(raw));
+    if (out.too_deep) return too_deep(std::move(out), text);
     out.cacheable &= !values.has_folded();
     return out;
 }

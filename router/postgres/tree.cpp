@@ -48,7 +48,10 @@ class reader {
     }
 
     void close() {
-        if (!open_.empty()) open_.pop_back();
+        if (!open_.empty()) {
+            out_[open_.back().self].end = static_cast<std::uint32_t>(out_.size());
+            open_.pop_back();
+        }
         key_ = {};
         ++at_;
     }
@@ -78,7 +81,7 @@ class reader {
 
     std::uint32_t add(node_kind kind, std::string_view raw) {
         const auto made = static_cast<std::uint32_t>(out_.size());
-        out_.push_back({key_, raw, 0, 0, kind});
+        out_.push_back({key_, raw, 0, 0, made + 1, kind});
         key_ = {};
         if (!open_.empty()) {
             auto& parent = open_.back();

@@ -15,6 +15,7 @@ struct raw_node {
     std::string_view key;               ///< empty in an array
     std::string_view raw;               ///< of a string (still escaped), number or boolean
     std::uint32_t first = 0, next = 0;  ///< first child, next sibling; 0: none
+    std::uint32_t end = 0;              ///< one past the last node below: a subtree is a range
     node_kind kind = node_kind::null;
 };
 
@@ -37,6 +38,12 @@ class node {
     std::string_view word() const noexcept { return at_ ? self().raw : std::string_view{}; }  ///< an enumeration's name
     std::int64_t number(std::int64_t when_absent) const noexcept;
     bool is_true() const noexcept { return at_ && self().raw == "true"; }
+
+    /// Calls `see` for this node and all below it, from front to back; false from it: not what is below this one.
+    template <class See>
+    void visit(See&& see) const {
+        for (auto at = at_; at_ && at < self().end;) at = see(node(*all_, at)) ? at + 1 : (*all_)[at].end;
+    }
 
     /// Children of an object or array.
     class iterator;

@@ -103,34 +103,42 @@ void add_function_effects(std::string_view name, node call, value_finder& values
     }
 }
 
-void collect(node within, value_finder& values, statement& out, std::uint16_t& parameters) {
-    const auto kind = within.key();
+namespace {
+
+void collect_one(node at, value_finder& values, statement& out, std::uint16_t& parameters) {
+    const auto kind = at.key();
     if (kind == "FuncCall") {
-        add_function(within, values, out);
+        add_function(at, values, out);
     } else if (kind == "A_Expr") {
-        add_expression(within, out);
+        add_expression(at, out);
     } else if (kind == "TypeCast") {
-        add_once(out.cast_types, type_of(within["typeName"]).name);
+        add_once(out.cast_types, type_of(at["typeName"]).name);
     } else if (kind == "LockingClause") {
         out.locks_rows = true;
     } else if (writes_rows(kind)) {
         out.writes = true;
     } else if (kind == "ParamRef") {
-        parameters = std::max(parameters, static_cast<std::uint16_t>(within["number"].number(0)));
+        parameters = std::max(parameters, static_cast<std::uint16_t>(at["number"].number(0)));
     } else if (kind == "SubLink") {
-        add_operator(within["operName"], out);
+        add_operator(at["operName"], out);
     } else if (kind == "SortBy") {
-        add_operator(within["useOp"], out);
+        add_operator(at["useOp"], out);
     } else if (kind == "RangeTableSample") {
-        add_once(out.functions, qualified(within["method"]));
+        add_once(out.functions, qualified(at["method"]));
     } else if (kind == "ColumnRef") {
-        add_attribute(within, out);
+        add_attribute(at, out);
     } else if (kind == "A_Indirection") {
-        add_indirection(within["indirection"], out);
+        add_indirection(at["indirection"], out);
     }
-    for (const auto child : within)
-        if (child.kind() == node_kind::object || child.kind() == node_kind::array)
-            collect(child, values, out, parameters);
+}
+
+}  // namespace
+
+void collect(node within, value_finder& values, statement& out, std::uint16_t& parameters) {
+    within.visit([&](node at) {
+        if (at.kind() == node_kind::object) collect_one(at, values, out, parameters);
+        return true;
+    });
 }
 
 }  // namespace ringway::router::postgres
