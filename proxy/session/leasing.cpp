@@ -89,6 +89,21 @@ bool session::seek(const destination& to) {
     return false;
 }
 
+/// Which tables are sharded how is told by the catalogs: until they are read no statement of a sharded cluster can be placed.
+bool session::wait_for_catalog() {
+    if (talk_ || who_.cluster->catalog || !who_.cluster->now->map->is_sharded()) return false;
+    const auto now = clock::now();
+    if (waiting_since_ == steady_time{}) {
+        waiting_since_ = now;
+        hold_until_ = now + who_.cluster->now->config.failover_hold;
+    }
+    if (now >= hold_until_) return false;   // the planner says what is missing
+    phase_ = phase::holding;
+    held_for_catalog_ = true;
+    home_.watch(shared_from_this());
+    return true;
+}
+
 bool session::choose_node() {
     auto& cluster = *who_.cluster;
     if (want_.shard >= cluster.now->config.shards.size()) {

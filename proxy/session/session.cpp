@@ -95,7 +95,12 @@ void session::tick(steady_time now) {
         }
     } else if (phase_ == phase::holding) {
         phase_ = phase::idle;
-        if (seek(want_)) pump({});
+        if (std::exchange(held_for_catalog_, false)) {
+            if (who_.cluster->catalog) waiting_since_ = {};
+            pump({});
+        } else if (seek(want_)) {
+            pump({});
+        }
     }
 }
 
@@ -239,6 +244,7 @@ bool session::step(std::string_view& rest) {
         return true;
     }
 
+    if (phase_ == phase::idle && header.type != 'X' && wait_for_catalog()) return false;
     switch (header.type) {
         case 'Q':
             requested_ = {};

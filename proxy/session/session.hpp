@@ -190,6 +190,7 @@ private:
     // leasing.cpp
     bool seek(const destination& to);            ///< true: a lease is held and ready
     bool choose_node();
+    bool wait_for_catalog();
     void take(pool::server_ref got);
     bool prepare();                              ///< settings, deferred BEGIN; true: ready
     void release();
@@ -248,6 +249,7 @@ private:
     phase phase_ = phase::idle;
     bool session_mode_ = false;
     bool skip_to_sync_ = false;                  ///< after an error without a lease
+    bool held_for_catalog_ = false;
     bool in_batch_ = false;                      ///< a message of the extended protocol is being taken
     bool stalled_ = false;                       ///< the next message waits for the replies under way
     bool greeting_ = false;                      ///< still to be told that it is in
