@@ -98,6 +98,7 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->configured_as = cluster.name;
             snapshot->epoch = epoch_ + 1;
             snapshot->map = router::make_shard_map(cluster, snapshot->epoch);
+            snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
             if (cluster.server_tls.mode != config::tls_mode::disable) snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
             made.emplace(cluster.name, std::move(snapshot));
         }

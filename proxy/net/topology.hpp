@@ -1,7 +1,9 @@
 #pragma once
 // One worker's view of a cluster: what its sessions read without a lock. Replaced piecewise by messages to the worker.
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -29,6 +31,8 @@ struct cluster_snapshot {
     std::shared_ptr<const router::shard_map> map;
     std::shared_ptr<const protocol::tls_context> server_tls;
     std::uint64_t epoch = 0;
+    /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves them.
+    std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;
 };
 
 /// A user of a cluster, on this worker: limits with the user's overrides applied, and the pools.
