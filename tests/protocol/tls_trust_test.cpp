@@ -179,7 +179,8 @@ TEST_CASE("a client certificate may be optional, but a wrong one is not taken fo
     CHECK_FALSE(wrong.shake());
     tls_pair unasked(tls_context::client(files_of("app")), server_of("bare"));
     REQUIRE(unasked.shake());
-    CHECK(unasked.server.peer_common_name() == "");  // nobody has verified it
+    CHECK(unasked.server.peer_common_name() == "");
+    CHECK(unasked.client.peer_common_name() == "");  // nobody has verified it
 }
 
 TEST_CASE("tls-server-end-point is one hash on both sides: that of the certificate's signature, SHA-256 at least") {

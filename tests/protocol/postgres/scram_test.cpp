@@ -171,6 +171,12 @@ TEST_CASE("a client-final-message with another binding or nonce is refused") {
     }
 }
 
+TEST_CASE("a proof before a challenge is refused whatever it says") {
+    auto server = make_server();
+    CHECK_FALSE(server.last("c=,r=%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="));
+    CHECK(server.problem() == "malformed SCRAM message");
+}
+
 TEST_CASE("another certificate than the server's own: somebody is in the middle") {
     auto other = a_binding();
     other[0] = 1;
