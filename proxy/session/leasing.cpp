@@ -127,7 +127,7 @@ bool session::choose_node() {
         wish.last_write = last_write_;
         wish.max_lag = who_.who->reads.max_lag;
         wish.require_replica = want_.replica_only;
-        cluster.balance[want_.shard].next = (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
+        if (!greeting_) cluster.balance[want_.shard].next = (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
         chosen = pool::choose_for_read(shard, wish, who_.who->reads, clock::now(), cluster.balance[want_.shard]);
     } else {
         chosen = pool::choose_primary(shard);
