@@ -1,5 +1,7 @@
 // Blocks of statements that change rows.
 
+#include <algorithm>
+
 #include "router/postgres/blocks.hpp"
 
 namespace ringway::router::postgres {
@@ -23,6 +25,10 @@ query_block block_builder::of_insert(node insert) {
         child.sees_parent = false;
         out.children.insert(out.children.begin(), std::move(child));
         add_outputs(source, made);
+    }
+    if (insert["override"].word() == "OVERRIDING_USER_VALUE") {  // an identity column takes what its sequence gives
+        for (auto& row : made.rows) std::fill(row.begin(), row.end(), value_source{});
+        made.outputs.clear();
     }
     const auto conflict = insert["onConflictClause"];
     add_assignments(conflict["targetList"], out);
