@@ -95,13 +95,14 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AN
 
 // The columns of the server's own relations are nobody's shard key.
 constexpr const char* column_query = R"(
-WITH RECURSIVE base(type, oid, has_default) AS (
-    SELECT oid, oid, typdefault IS NOT NULL AND typtype = 'd' FROM pg_type
+WITH RECURSIVE base(type, oid, has_default, modifier) AS (
+    SELECT oid, oid, typdefault IS NOT NULL AND typtype = 'd', -1 FROM pg_type
     UNION ALL
-    SELECT b.type, t.typbasetype, b.has_default OR t.typdefault IS NOT NULL
+    SELECT b.type, t.typbasetype, b.has_default OR t.typdefault IS NOT NULL, CASE WHEN b.modifier >= 0 THEN b.modifier ELSE t.typtypmod END
     FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
 SELECT a.attrelid, a.attname, b.oid, coalesce(NOT l.collisdeterministic, false),
-       a.atthasdef OR a.attidentity <> '' OR b.has_default, a.atttypid
+       a.atthasdef OR a.attidentity <> '' OR b.has_default, a.atttypid,
+       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN base b ON b.type = a.atttypid
@@ -281,6 +282,7 @@ void catalog_gathering::read_columns() {
         column.type = key_type_of(column.type_oid);
         column.nondeterministic_collation = is_true(row[3]);
         column.has_default = is_true(row[4]);
+        column.type_modifier = row[6].as<std::int32_t>();
         if (volatile_types_.contains(column.type_oid) || volatile_types_.contains(row[5].as<oid>()))
             found->second.row_security_writes = true;
         found->second.columns.push_back(std::move(column));

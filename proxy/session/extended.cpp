@@ -68,8 +68,12 @@ void session::keep_statement(const std::string& name, statement_ref what) {
 }
 
 statement_ref session::make_statement(const pg::parse_message& parse) {
-    auto made = std::make_shared<client_statement>();
     const auto found = plan_of(parse.query);
+    // The same unnamed statement parsed again, as many drivers do for each execution.
+    if (parse.name.empty() && unnamed_ && unnamed_->plan.get() == found.plan && unnamed_->original.empty() &&
+        unnamed_->text->query == parse.query && unnamed_->text->types == parse.types)
+        return unnamed_;
+    auto made = std::make_shared<client_statement>();
     made->plan = home_.plans.hold(found);
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
@@ -211,6 +215,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
         statement_ref made;
     };
     boost::container::small_vector<seen, 4> parsed;
+    router::plan_cache::found last;   // of the last of them
     pg::frame_header header;
     bool flushed_execute = false;
     for (std::size_t at = 0; pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
@@ -222,8 +227,8 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 continue;
             }
             parsed.push_back({parse->name, parse->types, parse->query, nullptr});
-            const auto found = plan_of(parse->query);
-            if (found.plan->need == router::need::primary) replayable = false;
+            last = plan_of(parse->query);
+            if (last.plan->need == router::need::primary) replayable = false;
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
             if (!bind) continue;
@@ -235,9 +240,9 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             router::values with;
             with.standard_conforming_strings = conforming_strings_;
             std::string_view types;
-            router::plan_cache::found found;
             if (here) {
-                found = plan_of(here->query);
+                if (here != &parsed.back()) last = plan_of(here->query);
+                const auto& found = last;
                 plan = found.plan;
                 with.text = here->query;
                 with.literals = found.shape.literals;

@@ -71,7 +71,7 @@ bool session::seek(const destination& to) {
         waiting_since_ = now;
         hold_until_ = now + who_.cluster->now->config.failover_hold;
     }
-    if (who_.cluster->paused || !choose_node()) {
+    if (who_.cluster->paused || !choose_node(now)) {
         if (failure_) return false;
         phase_ = phase::holding;
         home_.watch(shared_from_this());
@@ -82,7 +82,7 @@ bool session::seek(const destination& to) {
     waiting_in_ = slot;
     phase_ = phase::leasing;
     if (auto got = slot->acquire(shared_from_this(), home_)) {
-        take(std::move(got));
+        take(std::move(got), now);
         return phase_ == phase::active;
     }
     home_.watch(shared_from_this());
@@ -104,7 +104,7 @@ bool session::wait_for_catalog() {
     return true;
 }
 
-bool session::choose_node() {
+bool session::choose_node(steady_time now) {
     auto& cluster = *who_.cluster;
     if (want_.shard >= cluster.now->config.shards.size()) {
         give_up({fault_kind::internal, "the shard map has changed", {}, "repeat the statement"});
@@ -113,7 +113,7 @@ bool session::choose_node() {
     auto& pools = who_.who->pools;
     if (pools.size() != cluster.now->config.shards.size()) pools.assign(cluster.now->config.shards.size(), {});
     pools[want_.shard].resize(cluster.now->config.shards[want_.shard].nodes.size());
-    const bool late = clock::now() >= hold_until_;
+    const bool late = now >= hold_until_;
     if (!cluster.health || want_.shard >= cluster.health->shards.size()) {
         if (late) give_up({fault_kind::cannot_connect, fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name), {}, {}});
         return false;
@@ -128,7 +128,7 @@ bool session::choose_node() {
         wish.max_lag = who_.who->reads.max_lag;
         wish.require_replica = want_.replica_only;
         if (!greeting_) cluster.balance[want_.shard].next = (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
-        chosen = pool::choose_for_read(shard, wish, who_.who->reads, clock::now(), cluster.balance[want_.shard]);
+        chosen = pool::choose_for_read(shard, wish, who_.who->reads, now, cluster.balance[want_.shard]);
     } else {
         chosen = pool::choose_primary(shard);
     }
@@ -148,7 +148,7 @@ void session::leased(pool::server_ref got) {
         got->home->give_back(std::move(got));
         return;
     }
-    take(std::move(got));
+    take(std::move(got), clock::now());
     if (phase_ == phase::active) pump({});
 }
 
@@ -174,12 +174,11 @@ void session::lease_failed(const fault& why) {
     pump({});
 }
 
-void session::take(pool::server_ref got) {
+void session::take(pool::server_ref got, steady_time now) {
     waiting_in_.reset();
-    const auto now = clock::now();
     auto& traffic = who_.cluster->traffic;
     traffic.wait_microseconds += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since_).count());
-    talk_ = std::make_unique<conversation>();
+    talk_ = new_conversation();
     ++talk_number_;
     talk_->shard = want_.shard;
     talk_->node = want_node_;
@@ -212,6 +211,33 @@ bool session::prepare() {
     return false;
 }
 
+/// Conversations come and go with every lease: this thread keeps a few, with what their strings have grown to.
+std::vector<std::unique_ptr<session::conversation>>& session::spare_conversations() {
+    thread_local std::vector<std::unique_ptr<conversation>> spare;
+    return spare;
+}
+
+std::unique_ptr<session::conversation> session::new_conversation() {
+    auto& spare = spare_conversations();
+    if (spare.empty()) return std::make_unique<conversation>();
+    auto out = std::move(spare.back());
+    spare.pop_back();
+    return out;
+}
+
+void session::retire_conversation() {
+    constexpr std::size_t most_spare = 64;
+    auto& spare = spare_conversations();
+    if (!talk_ || spare.size() >= most_spare) return talk_.reset();
+    conversation fresh;   // keeps the two buffers that every lease needs again
+    fresh.replies = std::move(talk_->replies);
+    fresh.replies.clear();
+    fresh.retained = std::move(talk_->retained);
+    fresh.retained.clear();
+    *talk_ = std::move(fresh);
+    spare.push_back(std::move(talk_));
+}
+
 void session::hand_back(pool::server_ref server, bool dirty) {
     if (dirty || server->reset_needed) {
         clean(std::move(server), true);
@@ -226,7 +252,7 @@ void session::hand_back(pool::server_ref server, bool dirty) {
 
 void session::release() {
     auto server = std::move(talk_->server);
-    talk_.reset();
+    retire_conversation();
     phase_ = phase::idle;
     tries_ = 0;
     avoid_replicas_ = false;
@@ -236,7 +262,7 @@ void session::release() {
 /// The connection is in order, but the statement runs again, maybe elsewhere.
 void session::release_for_retry() {
     auto server = std::move(talk_->server);
-    talk_.reset();
+    retire_conversation();
     phase_ = phase::idle;
     hand_back(std::move(server), false);
 }
@@ -249,7 +275,7 @@ void session::drop_server(bool lost) {
     if (!talk_->marks.empty()) server->settings = talk_->marks.front().server;
     const bool dirty = talk_->probe_settings || server->reset_needed || pinned();
     const bool waiting_for_answer = !talk_->replies.empty();
-    talk_.reset();
+    retire_conversation();
     outgoing().clear();
     stream_left_ = 0;
     if (phase_ != phase::closed) phase_ = phase::idle;

@@ -115,6 +115,7 @@ private:
         bool wrote = false;                      ///< in this transaction
         bool copy_in = false;
         bool open_batch = false;                 ///< extended messages have been sent since the last Sync
+        bool skipping = false;                   ///< an error has come and no Sync yet: the server passes over what else is sent
         bool barrier = false;                    ///< an effect must be known before the next message is looked at
         std::string carry;                       ///< first part of a server frame that must be seen whole
         std::uint64_t relay_left = 0;            ///< bytes of a server frame still to be passed on
@@ -189,9 +190,12 @@ private:
 
     // leasing.cpp
     bool seek(const destination& to);            ///< true: a lease is held and ready
-    bool choose_node();
+    bool choose_node(steady_time now);
     bool wait_for_catalog();
-    void take(pool::server_ref got);
+    void take(pool::server_ref got, steady_time now);
+    static std::vector<std::unique_ptr<conversation>>& spare_conversations();
+    static std::unique_ptr<conversation> new_conversation();
+    void retire_conversation();
     bool prepare();                              ///< settings, deferred BEGIN; true: ready
     void release();
     void release_for_retry();
