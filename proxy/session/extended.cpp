@@ -52,6 +52,24 @@ statement_ref session::find_statement(std::string_view name) const {
     return it == statements_->end() ? nullptr : it->second;
 }
 
+statement_ref session::planned_statement(std::string_view name) {
+    auto found = find_statement(name);
+    if (!found || found->by_sql || found->text->query.empty()) return found;
+    const auto with = plan_context();
+    const auto version = with.catalog ? with.catalog->version : 0;
+    if (found->plan->catalog_version == version && found->plan->map_epoch == with.map->epoch && found->search_path == search_path_) return found;
+    const auto plan = plan_of(found->original.empty() ? found->text->query : found->original);
+    auto made = std::make_shared<client_statement>(*found);
+    made->plan = home_.plans.hold(plan);
+    made->literals.assign(plan.shape.literals.begin(), plan.shape.literals.end());
+    made->search_path = search_path_;
+    if (name.empty())
+        unnamed_ = made;
+    else
+        (*statements_)[std::string(name)] = made;
+    return made;
+}
+
 void session::forget_statement(const std::string& name) {
     if (!statements_) return;
     const auto it = statements_->find(name);
@@ -77,6 +95,7 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     made->plan = home_.plans.hold(found);
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
+    made->search_path = search_path_;
     made->text = parse.name.empty() ? pool::lone_prepared(parse.query, parse.types) : pool::share_prepared(parse.query, parse.types);
     return made;
 }
@@ -247,7 +266,8 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 with.text = here->query;
                 with.literals = found.shape.literals;
                 types = here->types;
-            } else if (const auto named = find_statement(bind->statement)) {
+            } else if (const auto named = planned_statement(bind->statement)) {
+                if (!parsed.empty()) last = plan_of(parsed.back().query);   // planning again has used the cache
                 plan = named->plan.get();
                 with.text = named->text->query;
                 with.literals = named->literals;
@@ -508,7 +528,7 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
 void session::on_bind(std::string_view body, std::string_view frame) {
     const auto bind = pg::read_bind(body);
     if (!bind) return fail_next(malformed());
-    const auto what = find_statement(bind->statement);
+    const auto what = planned_statement(bind->statement);
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
     ensure_on_server(what);

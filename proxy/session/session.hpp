@@ -175,6 +175,7 @@ private:
     void on_close(std::string_view body, std::string_view frame);
     void on_sync(std::string_view frame);
     statement_ref find_statement(std::string_view name) const;
+    statement_ref planned_statement(std::string_view name);   ///< ... with a plan for the catalogs, map and search path of now
     void forget_statement(const std::string& name);
     void keep_statement(const std::string& name, statement_ref what);
     statement_ref make_statement(const protocol::postgres::parse_message& parse);

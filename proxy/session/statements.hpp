@@ -24,6 +24,7 @@ struct client_statement {
     std::string original;                        ///< the client's own text, when text->query was rewritten
     bool by_sql = false;                         ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;                         ///< lives on servers under text->name; false: the unnamed statement
+    std::string search_path;                     ///< with which the plan was made
 };
 using statement_ref = std::shared_ptr<const client_statement>;
 
