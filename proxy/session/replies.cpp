@@ -294,7 +294,9 @@ void session::skip_to_sync(std::size_t from) {
         undo(replies.at(from));
         replies.erase(from);
     }
-    if (replies.size() <= from) talk_->barrier = false;
+    if (replies.size() > from) return;
+    talk_->barrier = false;
+    talk_->skipping = talk_->open_batch;   // the Sync is still to come
 }
 
 void session::undo(expected_reply& entry) {

@@ -244,6 +244,14 @@ bool session::step(std::string_view& rest) {
         return true;
     }
 
+    if (talk_ && talk_->skipping && header.type != 'X') {
+        if (header.type != 'S') {
+            pass_left_ = header.total();
+            return pass_over(rest);
+        }
+        if (!whole) return false;
+        talk_->skipping = false;
+    }
     if (phase_ == phase::idle && header.type != 'X' && wait_for_catalog()) return false;
     switch (header.type) {
         case 'Q':
