@@ -46,13 +46,14 @@ GROUP BY 1, 2)";
 constexpr const char* operator_query = R"(
 SELECT DISTINCT o.oprname FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v')";
 
-// Types whose values pass a volatile function on the way in, out, or to another type.
+// Types whose values pass a volatile function on the way in, out, or to another type; and whether they do so without a
+// cast being written: only casts AS IMPLICIT are put into a read by the server itself.
 constexpr const char* cast_type_query = R"(
-SELECT c.castsource FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
+SELECT c.castsource, c.castcontext = 'i' FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
 UNION
-SELECT c.casttarget FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
+SELECT c.casttarget, c.castcontext = 'i' FROM pg_cast c JOIN pg_proc p ON p.oid = c.castfunc WHERE p.provolatile = 'v'
 UNION
-SELECT t.oid FROM pg_type t JOIN pg_proc p ON p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)
+SELECT t.oid, true FROM pg_type t JOIN pg_proc p ON p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend)
 WHERE p.provolatile = 'v')";
 
 // Where users may put expressions that a read evaluates: arguments' defaults, domains' checks, row policies; each with
@@ -165,7 +166,10 @@ class catalog_gathering {
         out_.default_search_path = text(transaction_.exec1(search_path_query)[0]);
         read_functions();
         for (const auto& row : transaction_.exec(operator_query)) out_.volatile_operators.insert(text(row[0]));
-        for (const auto& row : transaction_.exec(cast_type_query)) volatile_types_.insert(row[0].as<oid>());
+        for (const auto& row : transaction_.exec(cast_type_query)) {
+            volatile_types_.insert(row[0].as<oid>());
+            if (is_true(row[1])) volatile_unasked_.insert(row[0].as<oid>());
+        }
         read_expressions();
         read_types();
         read_relations();
@@ -189,6 +193,7 @@ class catalog_gathering {
     router::catalog out_;
     std::unordered_set<std::string> volatile_names_;  ///< functions, without schema
     std::unordered_set<oid> volatile_types_, volatile_domains_;
+    std::unordered_set<oid> volatile_unasked_;  ///< of volatile_types_, those that need no cast in the text
     std::unordered_set<oid> volatile_policies_;  ///< relations
     std::unordered_map<oid, router::catalog_relation> relations_;
 };
@@ -283,7 +288,7 @@ void catalog_gathering::read_columns() {
         column.nondeterministic_collation = is_true(row[3]);
         column.has_default = is_true(row[4]);
         column.type_modifier = row[6].as<std::int32_t>();
-        if (volatile_types_.contains(column.type_oid) || volatile_types_.contains(row[5].as<oid>()))
+        if (volatile_unasked_.contains(column.type_oid) || volatile_unasked_.contains(row[5].as<oid>()))
             found->second.row_security_writes = true;
         found->second.columns.push_back(std::move(column));
     }
