@@ -21,13 +21,6 @@ constexpr auto longest_backoff = std::chrono::seconds(15);
 
 std::atomic<std::uint64_t> next_server_id{1};
 
-/// Moves an idle connection to another worker; to be called on the one it is on.
-void move_to(const server_ref& what, worker_link& to) {
-    const int descriptor = what->link.release();
-    what->on = &to;
-    what->link.adopt(*to.io, descriptor);
-}
-
 }  // namespace
 
 // ---- server ---------------------------------------------------------------------------------------------------------
@@ -145,14 +138,16 @@ void pool::serve() {
 void pool::deliver(wait to, server_ref what) {
     ++leased_;
     auto& home = to.who->waiter_home();
-    const auto arrive = [self = shared_from_this(), to, what] {
-        if (to.who->ticket_ != to.ticket || what->doomed) {
-            if (to.who->ticket_ == to.ticket) {   // still waiting: it goes back to the front of the queue
-                const std::lock_guard guard(self->lock_);
-                self->waits_.push_front(to);
-            }
-            return self->give_back(what);
+    const auto back_to_queue = [self = shared_from_this(), to, what] {   // the connection has ended: the wait goes on, in front
+        {
+            const std::lock_guard guard(self->lock_);
+            self->waits_.push_front(to);
         }
+        self->give_back(what);
+    };
+    const auto arrive = [self = shared_from_this(), to, what, back_to_queue] {
+        if (to.who->ticket_ != to.ticket) return self->give_back(what);   // it waits no longer
+        if (what->doomed) return back_to_queue();
         to.who->ticket_ = 0;
         to.who->leased(what);
     };
@@ -160,9 +155,15 @@ void pool::deliver(wait to, server_ref what) {
         asio::post(*home.io, arrive);
         return;
     }
-    asio::post(*what->on->io, [what, &home, arrive] {
-        if (!what->doomed) move_to(what, home);
-        asio::post(*home.io, arrive);
+    // It leaves its worker's loop there, and joins the other's there: each loop is touched by its own thread only.
+    asio::post(*what->on->io, [what, &home, arrive, back_to_queue] {
+        if (what->doomed) return back_to_queue();
+        const int descriptor = what->link.release();
+        asio::post(*home.io, [what, &home, arrive, descriptor] {
+            what->on = &home;
+            what->link.adopt(*home.io, descriptor);
+            arrive();
+        });
     });
 }
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <future>
 
 #include "config/load.hpp"
 #include "protocol/postgres/message.hpp"
@@ -98,6 +97,8 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->configured_as = cluster.name;
             snapshot->epoch = epoch_ + 1;
             snapshot->map = router::make_shard_map(cluster, snapshot->epoch);
+            snapshot->max_parse_bytes = from.general.max_parse_bytes;
+            snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
             if (cluster.server_tls.mode != config::tls_mode::disable) snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
             made.emplace(cluster.name, std::move(snapshot));
@@ -376,23 +377,27 @@ void runtime::catalog_changed(const std::string& cluster) {
 }
 
 void runtime::cancel(std::uint32_t pid, const std::string& key) {
-    if (!cancel_here(pid, key) && cancel_elsewhere) cancel_elsewhere(pid, key);
+    cancel_here(pid, key, [this, pid, key] {
+        if (cancel_elsewhere) cancel_elsewhere(pid, key);
+    });
 }
 
-bool runtime::cancel_here(std::uint32_t pid, const std::string& key) {
+// Answers on the session's worker: the caller may be that worker, so it must not wait for it.
+void runtime::cancel_here(std::uint32_t pid, const std::string& key, std::function<void()> not_ours) {
     const auto number = pid & (most_workers - 1);
-    if (number >= workers_.size()) return false;
+    if (number >= workers_.size()) {
+        if (not_ours) not_ours();
+        return;
+    }
     auto& on = *workers_[number];
-    const auto found = std::make_shared<std::promise<bool>>();
-    auto result = found->get_future();
-    on.post([&on, pid, key, found] {
+    on.post([&on, pid, key, not_ours = std::move(not_ours)] {
         const auto it = on.sessions.find(pid);
         const bool ours = it != on.sessions.end() && it->second->identity().cancel_key == key;
-        if (ours) it->second->cancel_running();
-        found->set_value(ours);
+        if (ours)
+            it->second->cancel_running();
+        else if (not_ours)
+            not_ours();
     });
-    if (!cancel_elsewhere) return true;   // nobody else to ask: no need to wait
-    return result.wait_for(std::chrono::seconds(1)) == std::future_status::ready && result.get();
 }
 
 void runtime::tend(worker& on) {

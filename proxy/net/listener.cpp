@@ -1,6 +1,7 @@
 #include "proxy/net/listener.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -12,7 +13,7 @@ namespace ringway::proxy {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-listener::listener(std::vector<worker*> workers, take then) : workers_(std::move(workers)), then_(std::move(then)), acceptor_(*workers_.front()->io) {}
+listener::listener(std::vector<worker*> workers, take then) : workers_(std::move(workers)), then_(std::move(then)), acceptor_(workers_.front()->io->get_executor()) {}
 
 std::optional<config::fault> listener::open(const config::endpoint& at, int inherited) {
     name_ = at.text();
@@ -52,14 +53,11 @@ void listener::stop() {
 int listener::descriptor() { return acceptor_.native_handle(); }
 
 void listener::accept() {
-    auto& home = *workers_[next_++ % workers_.size()];
-    auto socket = std::make_unique<pool::tcp_socket>(home.io->get_executor());
-    auto& into = *socket;
-    acceptor_.async_accept(into, [this, &home, socket = std::move(socket)](const boost::system::error_code& error) mutable {
+    // Accepted on the first worker's loop, then moved: each loop's sockets are touched by its own thread only.
+    acceptor_.async_accept([this](const boost::system::error_code& error, pool::tcp_socket socket) {
         if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
         if (!error) {
-            auto shared = std::make_shared<pool::tcp_socket>(std::move(*socket));
-            home.post([this, &home, shared] { then_(home, std::move(*shared)); });
+            deal(std::move(socket));
         } else if (error == asio::error::no_descriptors) {   // wait for some to be closed instead of spinning
             auto pause = std::make_shared<asio::steady_timer>(acceptor_.get_executor(), std::chrono::milliseconds(100));
             pause->async_wait([this, pause](const boost::system::error_code& ended) {
@@ -68,6 +66,24 @@ void listener::accept() {
             return;
         }
         accept();
+    });
+}
+
+void listener::deal(pool::tcp_socket socket) {
+    auto& home = *workers_[next_++ % workers_.size()];
+    if (&home == workers_.front()) return then_(home, std::move(socket));
+    boost::system::error_code error;
+    const auto protocol = acceptor_.local_endpoint(error).protocol();
+    const int descriptor = socket.release(error);
+    if (error) return;
+    home.post([this, &home, descriptor, protocol] {
+        pool::tcp_socket moved(home.io->get_executor());
+        boost::system::error_code failed;
+        moved.assign(protocol, descriptor, failed);
+        if (failed)
+            ::close(descriptor);
+        else
+            then_(home, std::move(moved));
     });
 }
 

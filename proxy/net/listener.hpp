@@ -30,9 +30,10 @@ public:
 
 private:
     void accept();
+    void deal(pool::tcp_socket socket);
     std::vector<worker*> workers_;
     take then_;
-    boost::asio::ip::tcp::acceptor acceptor_;
+    boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, boost::asio::io_context::executor_type> acceptor_;
     std::string name_;
     std::size_t next_ = 0;
 };

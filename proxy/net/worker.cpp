@@ -13,7 +13,7 @@ constexpr std::uint64_t ticks_a_second = 20;
 }  // namespace
 
 worker::worker(std::uint16_t number, process& of, router::shared_plans& shared, std::size_t plan_entries)
-    : owner(of), plans(shared, plan_entries), io_(1), work_(io_.get_executor()), timer_(io_) {
+    : owner(of), plans(shared, plan_entries), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()), timer_(io_) {
     index = number;
     io = &io_;
 }

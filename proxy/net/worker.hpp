@@ -58,7 +58,7 @@ public:
 
 private:
     void tick();
-    boost::asio::io_context io_;
+    boost::asio::io_context io_;   // sockets and timers are touched on this thread only; post() may come from any
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
     std::set<std::shared_ptr<session>> watched_;

@@ -86,11 +86,12 @@ void session::keep_statement(const std::string& name, statement_ref what) {
 }
 
 statement_ref session::make_statement(const pg::parse_message& parse) {
+    // The same unnamed statement parsed again, as many drivers do for each execution: its route has just been looked up.
+    const bool again = parse.name.empty() && unnamed_ && unnamed_->original.empty() && unnamed_->text->query == parse.query &&
+                       unnamed_->text->types == parse.types;
+    if (again && std::exchange(routed_, nullptr) == unnamed_->plan.get()) return unnamed_;
     const auto found = plan_of(parse.query);
-    // The same unnamed statement parsed again, as many drivers do for each execution.
-    if (parse.name.empty() && unnamed_ && unnamed_->plan.get() == found.plan && unnamed_->original.empty() &&
-        unnamed_->text->query == parse.query && unnamed_->text->types == parse.types)
-        return unnamed_;
+    if (again && unnamed_->plan.get() == found.plan) return unnamed_;
     auto made = std::make_shared<client_statement>();
     made->plan = home_.plans.hold(found);
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
@@ -241,12 +242,13 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
         const auto body = batch.substr(at + pg::header_size, header.body());
         if (header.type == 'P') {
             const auto parse = pg::read_parse(body);
-            if (!parse || parse->query.size() > home_.owner.current_settings()->general.max_parse_bytes) {
+            if (!parse || parse->query.size() > who_.cluster->now->max_parse_bytes) {
                 out.need = router::need::primary;
                 continue;
             }
             parsed.push_back({parse->name, parse->types, parse->query, nullptr});
             last = plan_of(parse->query);
+            routed_ = last.plan;
             if (last.plan->need == router::need::primary) replayable = false;
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
@@ -388,7 +390,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     if (!whole) {
         if (header.type == 'B' && header.total() >= large_frame && frame.size() >= 64 * 1024 && !who_.cluster->now->map->is_sharded())
             return stream_bind(header, frame, rest);
-        if (header.type == 'P' && header.total() > home_.owner.current_settings()->general.max_parse_bytes) return stream_parse(header, frame, rest);
+        if (header.type == 'P' && header.total() > who_.cluster->now->max_parse_bytes) return stream_parse(header, frame, rest);
         if (header.type != 'B' && header.type != 'P' && header.total() > large_frame) violation("message too long");
         return false;
     }
@@ -443,7 +445,7 @@ void session::on_parse(std::string_view body, std::string_view frame) {
     auto& talk = *talk_;
     if (!parse->name.empty() && find_statement(parse->name))
         return fail_next({fault_kind::duplicate_statement, fmt::format("prepared statement \"{}\" already exists", parse->name), {}, {}});
-    if (prepared_bytes_ + parse->query.size() > home_.owner.current_settings()->general.max_prepared_bytes)
+    if (prepared_bytes_ + parse->query.size() > who_.cluster->now->max_prepared_bytes)
         return fail_next({fault_kind::over_limit, "this session's prepared statements exceed max_prepared_bytes", {}, "deallocate some, or raise general.max_prepared_bytes"});
     statement_ref made = make_statement(*parse);
     bool changed = false;

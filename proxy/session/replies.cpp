@@ -270,6 +270,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         forward = false;   // a statement of ours
         if (error) talk.own_error = error->get('M');
         if (talk.own_error.empty()) talk.own_error = "unknown error";
+        talk.own_sqlstate = sqlstate;
     } else if (talk.may_retry && !talk.emitted && error) {
         // Not yet answered, in no transaction: the statement may run again where it can.
         const bool read_only = sqlstate == "25006" && talk.on_replica;
@@ -438,16 +439,26 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     talk.failed = talk.rolled_back = false;
 }
 
+bool session::owed() const noexcept {
+    return !talk_->replies.empty() || stream_left_ > 0 || talk_->copy_in || !talk_->carry.empty() || talk_->relay_left > 0;
+}
+
 void session::settle() {
     if (!talk_ || phase_ == phase::closed) return;
+    if (owed() && (stalled_ || talk_->barrier)) return;
+    settle_lease();
+    if (phase_ != phase::closed && !pending_.empty()) pump({});
+    if (phase_ != phase::closed) want_client();
+}
+
+void session::settle_lease() {
+    if (!talk_ || phase_ == phase::closed || owed()) return;
     auto& talk = *talk_;
-    if (!talk.replies.empty() || stream_left_ > 0 || talk.copy_in || !talk.carry.empty() || talk.relay_left > 0) {
-        if (stalled_ || talk.barrier || pending_.empty()) return;
-        return pump({});
-    }
     if (phase_ == phase::preparing) {
         if (!talk.own_error.empty()) {
-            const fault why{fault_kind::invalid_parameter, fmt::format("the session's settings could not be applied: {}", talk.own_error), {}, {}};
+            const bool canceled = talk.own_sqlstate == "57014";   // the client's own CancelRequest found us busy with its settings
+            const auto why = canceled ? fault{fault_kind::canceled, talk.own_error, {}, {}}
+                                      : fault{fault_kind::invalid_parameter, fmt::format("the session's settings could not be applied: {}", talk.own_error), {}, {}};
             talk.server->doomed = true;
             drop_server(true);
             return give_up(why);
@@ -477,9 +488,7 @@ void session::settle() {
             bring_up_to_date();
     }
     stalled_ = false;
-    if (draining_ && idle() && pending_.empty()) return end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
-    if (!pending_.empty()) pump({});
-    if (phase_ != phase::closed) want_client();
+    if (draining_ && idle() && pending_.empty()) end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
 }
 
 }  // namespace ringway::proxy

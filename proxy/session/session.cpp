@@ -192,7 +192,12 @@ void session::pump(std::string_view fresh) {
         }
     }
     pumping_ = false;
-    if (phase_ != phase::closed && talk_ && phase_ == phase::active && !in_reply_) settle();
+    if (phase_ == phase::closed || !talk_ || phase_ != phase::active || in_reply_) return;
+    const auto* const before = talk_.get();
+    const bool was_stalled = stalled_;
+    settle_lease();
+    // Again only when that has changed what the next message may do: it may be a part that waits for the rest.
+    if (phase_ != phase::closed && !pending_.empty() && (talk_.get() != before || (was_stalled && !stalled_))) pump({});
 }
 
 bool session::stream_on(std::string_view& rest) {
@@ -256,7 +261,7 @@ bool session::step(std::string_view& rest) {
     switch (header.type) {
         case 'Q':
             requested_ = {};
-            if (!whole && header.total() > home_.owner.current_settings()->general.max_parse_bytes) {
+            if (!whole && header.total() > who_.cluster->now->max_parse_bytes) {
                 send_oversized(header.total(), rest);
                 return stream_left_ > 0;
             }

@@ -132,7 +132,7 @@ private:
         bool probe_settings = false;             ///< a function may have changed settings: look before giving back
         bool settings_rows = false;              ///< the probe's rows are being read
         pool::session_settings::map probed;
-        std::string own_error;                   ///< what the server said to a statement of ours
+        std::string own_error, own_sqlstate;     ///< what the server said to a statement of ours
         steady_time since{};
     };
 
@@ -220,7 +220,9 @@ private:
     void on_parameter(std::string_view body, bool& forward);
     void pass_local(std::string& out);
     void server_lost(const std::string& why);
-    void settle();                               ///< after a chunk: release when nothing is owed, go on with input
+    void settle();                               ///< after a chunk: settle_lease(), then go on with input
+    bool owed() const noexcept;                  ///< something is still under way on the lease
+    void settle_lease();                         ///< release, or make ready for what follows, when nothing is owed
     void skip_to_sync(std::size_t from);
     void undo(expected_reply& entry);
 
@@ -266,6 +268,7 @@ private:
     pool::settings_ref settings_, base_;
     std::unique_ptr<std::unordered_map<std::string, statement_ref>> statements_;
     statement_ref unnamed_;
+    const router::plan* routed_ = nullptr;       ///< of the batch's last Parse; only compared, never followed
     std::vector<std::string> pins_;
     steady_time last_write_{};
     destination want_;

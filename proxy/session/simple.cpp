@@ -86,9 +86,8 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
                    {}, "keep a transaction to the keys of one shard"});
         return true;
     }
-    const auto again = plan_of(sql);   // seek() may have used the cache
     rest.remove_prefix(frame.size());
-    send_query(frame, sql, again);
+    send_query(frame, sql, found);
     return true;
 }
 
