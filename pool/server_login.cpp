@@ -124,7 +124,9 @@ public:
         std::string out;
         auto status = engine->handshake({}, out);
         while (!engine->established()) {
-            if (status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed)
+            const bool over = status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
+            if (over && !out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);   // the alert says why
+            if (over)
                 co_return fault{fault_kind::cannot_connect, fmt::format("TLS handshake with {} failed: {}", target_.address.text(), engine->problem()), {}, {}};
             if (!out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);
             if (error) co_return trouble(error);
@@ -192,7 +194,9 @@ public:
         pg::reader in(body);
         const auto code = in.i32();
         switch (code) {
-            case 0: return std::nullopt;
+            case 0:
+                if (scram_ && !proven_) return "it ends SCRAM without proving that it knows this user's secret";
+                return std::nullopt;
             case 3:
                 if (target_.secret.password.empty()) return "it asks for a password and none is configured";
                 pg::write_password(out, target_.secret.password);
@@ -211,6 +215,7 @@ public:
             }
             case 12:
                 if (!scram_ || !scram_->verify(in.rest())) return "its SCRAM signature is wrong: it does not know this user's secret";
+                proven_ = true;
                 return std::nullopt;
             default: return fmt::format("it asks for authentication method {}, which Ringway does not have", code);
         }
@@ -234,7 +239,7 @@ private:
         std::string nonce;
         for (const auto byte : random) nonce += fmt::format("{:02x}", byte);
         pg::scram_client::secret secret{target_.secret.password, target_.secret.scram_client_key, target_.secret.scram_server_key};
-        scram_.emplace(std::move(secret), std::move(nonce), plus ? binding : std::string(), plus);
+        scram_.emplace(std::move(secret), std::move(nonce), binding, plus);   // with a binding and no PLUS it says so: "y"
         pg::write_sasl_initial(out, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", scram_->first());
         return std::nullopt;
     }
@@ -242,6 +247,7 @@ private:
     const server_target& target_;
     protocol::tls_engine* tls_;
     std::optional<pg::scram_client> scram_;
+    bool proven_ = false;
 };
 
 /// Reads messages until ReadyForQuery; fills the login.
