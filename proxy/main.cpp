@@ -73,7 +73,7 @@ int run(const options& with) {
         if (listen.http) all.emplace(listen.http->text(), http.descriptor());
         return all;
     };
-    service.cancel = [&](std::uint32_t pid, const std::string& key) { return proxy.cancel_here(pid, key); };
+    service.cancel = [&](std::uint32_t pid, const std::string& key) { proxy.cancel_here(pid, key); };
     service.taken_over = [] { kill(getpid(), SIGUSR1); };
     auto peers = std::make_unique<ringway::proxy::peer_socket>(state_dir, std::move(service));
     if (const auto none = peers->open()) {

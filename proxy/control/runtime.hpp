@@ -73,7 +73,7 @@ public:
 
     /// Forwards a CancelRequest that no session here answers to; set when another process of the same proxy runs.
     std::function<void(std::uint32_t, const std::string&)> cancel_elsewhere;
-    bool cancel_here(std::uint32_t pid, const std::string& key);
+    void cancel_here(std::uint32_t pid, const std::string& key, std::function<void()> not_ours = {});   ///< `not_ours` runs on any thread
 
 private:
     struct pool_key {

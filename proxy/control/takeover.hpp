@@ -16,7 +16,7 @@ namespace ringway::proxy {
 /// What a peer may ask of this process.
 struct peer_service {
     std::function<std::map<std::string, int>()> listening;                     ///< descriptors by address text
-    std::function<bool(std::uint32_t pid, const std::string& key)> cancel;     ///< true: it was ours
+    std::function<void(std::uint32_t pid, const std::string& key)> cancel;
     std::function<void()> taken_over;                                          ///< the successor is up: drain and end
 };
 
