@@ -249,7 +249,10 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             parsed.push_back({parse->name, parse->types, parse->query, nullptr});
             last = plan_of(parse->query);
             routed_ = last.plan;
-            if (last.plan->need == router::need::primary) replayable = false;
+            if (last.plan->need == router::need::primary) {   // to be prepared where it will run
+                out.need = router::need::primary;
+                replayable = false;
+            }
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
             if (!bind) continue;
