@@ -94,9 +94,8 @@ server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
 bool pool::cancel_wait(waiter& who) {
     const std::lock_guard guard(lock_);
     const auto ticket = std::exchange(who.ticket_, 0);
-    const auto before = waits_.size();
     waits_.remove_if([&](const wait& entry) { return entry.who.get() == &who && entry.ticket == ticket; });
-    return waits_.size() != before;
+    return ticket != 0;   // a connection already on its way to it finds the ticket gone, and turns back
 }
 
 server_ref pool::any_idle() {

@@ -56,7 +56,7 @@ public:
 
     /// An idle connection of this worker at once, else null and `who` is told later: oldest wait first, over all workers.
     server_ref acquire(const std::shared_ptr<waiter>& who, worker_link& on);
-    /// Ends a wait. False: the answer is already on its way (leased() will come).
+    /// Ends a wait: neither leased() nor lease_failed() will come. False: there was none. On the worker of `who`.
     bool cancel_wait(waiter& who);
     /// Gives a clean connection back, on its worker. It goes to the oldest waiter or becomes idle.
     void give_back(server_ref back);
