@@ -144,11 +144,31 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
     return slot;
 }
 
+namespace {
+
+/// Sessions of the slot hear of nodes that have just left rotation for not answering; a ban lets statements finish.
+void tell_who_left(worker& on, const cluster_slot& slot, const pool::cluster_health& before, const pool::cluster_health& now) {
+    for (std::size_t shard = 0; shard < now.shards.size() && shard < before.shards.size(); ++shard)
+        for (std::size_t node = 0; node < now.shards[shard].nodes.size() && node < before.shards[shard].nodes.size(); ++node) {
+            const auto& here = now.shards[shard].nodes[node];
+            if (here.usable || !before.shards[shard].nodes[node].usable || here.reason.starts_with("banned")) continue;
+            const auto sessions = on.sessions;
+            for (const auto& entry : sessions)
+                if (entry.second->identity().cluster.get() == &slot)
+                    entry.second->node_left(static_cast<std::uint16_t>(shard), static_cast<int>(node), here.reason);
+        }
+}
+
+}  // namespace
+
 void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health) {
     for (auto& each : workers_)
         each->post([&on = *each, health] {
-            for (auto& [name, slot] : on.slots)
-                if (slot->now->configured_as == health->cluster) slot->health = health;
+            for (auto& [name, slot] : on.slots) {
+                if (slot->now->configured_as != health->cluster) continue;
+                const auto before = std::exchange(slot->health, health);
+                if (before) tell_who_left(on, *slot, *before, *health);
+            }
         });
 }
 

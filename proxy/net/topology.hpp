@@ -55,6 +55,7 @@ struct cluster_slot {
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;
     bool paused = false;
+    pool::steady_time created = std::chrono::steady_clock::now();
 };
 
 }  // namespace ringway::proxy

@@ -91,8 +91,11 @@ bool session::seek(const destination& to) {
 
 /// Which tables are sharded how is told by the catalogs: until they are read no statement of a sharded cluster can be placed.
 bool session::wait_for_catalog() {
-    if (talk_ || who_.cluster->catalog || !who_.cluster->now->map->is_sharded()) return false;
+    if (talk_ || who_.cluster->catalog) return false;
     const auto now = clock::now();
+    // An unsharded cluster can do without: all goes to its primary. Only at the start that is worth a moment's wait.
+    constexpr auto moment = std::chrono::seconds(2);
+    if (!who_.cluster->now->map->is_sharded() && now - who_.cluster->created > moment) return false;
     if (waiting_since_ == steady_time{}) {
         waiting_since_ = now;
         hold_until_ = now + who_.cluster->now->config.failover_hold;
@@ -127,8 +130,16 @@ bool session::choose_node(steady_time now) {
         wish.last_write = last_write_;
         wish.max_lag = who_.who->reads.max_lag;
         wish.require_replica = want_.replica_only;
+        auto rules = &who_.who->reads;
+        thread_local config::read_rules any_node;
+        if (greeting_) {   // any server can tell its parameters
+            any_node = *rules;
+            any_node.fallback = config::no_replica::primary;
+            rules = &any_node;
+            wish.mode = config::read_consistency::eventual;
+        }
         if (!greeting_) cluster.balance[want_.shard].next = (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
-        chosen = pool::choose_for_read(shard, wish, who_.who->reads, now, cluster.balance[want_.shard]);
+        chosen = pool::choose_for_read(shard, wish, *rules, now, cluster.balance[want_.shard]);
     } else {
         chosen = pool::choose_primary(shard);
     }
@@ -140,6 +151,20 @@ bool session::choose_node(steady_time now) {
         give_up(chosen.why.value_or(fault{fault_kind::cannot_connect, fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
                                           shard.reason, "see SHOW LAG on the admin port"}));
     return false;
+}
+
+/// A node has left rotation. A read that it has not begun to answer runs again elsewhere, a wait for it goes elsewhere.
+void session::node_left(std::uint16_t shard, int node, const std::string& why) {
+    const auto keep = shared_from_this();
+    if (phase_ == phase::leasing && want_.shard == shard && want_node_ == node) {
+        if (!waiting_in_->cancel_wait(*this)) return;
+        waiting_in_.reset();
+        phase_ = phase::idle;
+        if (seek(want_) || failure_) pump({});
+    } else if (talk_ && phase_ == phase::active && talk_->shard == shard && talk_->node == node && talk_->status == 'I' && talk_->replayable &&
+               talk_->may_retry && !talk_->emitted && !pinned()) {
+        server_lost(why);
+    }
 }
 
 void session::leased(pool::server_ref got) {

@@ -58,6 +58,7 @@ public:
     void end_with(const config::fault& why);                   ///< FATAL to the client, then close
     void tick(std::chrono::steady_clock::time_point now);      ///< while watched
     bool needs_ticks() const noexcept;
+    void node_left(std::uint16_t shard, int node, const std::string& why);
     void cancel_running();                                     ///< CancelRequest for this client arrived
     bool idle() const noexcept { return !talk_ && phase_ == phase::idle; }
     client_row describe() const;
