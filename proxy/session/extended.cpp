@@ -238,7 +238,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     router::plan_cache::found last;   // of the last of them
     pg::frame_header header;
     bool flushed_execute = false;
-    for (std::size_t at = 0; pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
         const auto body = batch.substr(at + pg::header_size, header.body());
         if (header.type == 'P') {
             const auto parse = pg::read_parse(body);

@@ -163,7 +163,7 @@ void session::node_left(std::uint16_t shard, int node, const std::string& why) {
         if (seek(want_) || failure_) pump({});
     } else if (talk_ && phase_ == phase::active && talk_->shard == shard && talk_->node == node && talk_->status == 'I' && talk_->replayable &&
                talk_->may_retry && !talk_->emitted && !pinned()) {
-        server_lost(why);
+        server_lost(why, false);
     }
 }
 

@@ -326,15 +326,15 @@ void session::renew_statement(const pool::prepared_ref& old) {
     }
 }
 
-void session::server_lost(const std::string& why) {
+void session::server_lost(const std::string& why, bool news) {
     auto& talk = *talk_;
     const auto& node = talk.server->target->address;
     const bool on_primary = !talk.on_replica;
     const auto shard = talk.shard;
     auto& process = home_.owner;
     const auto cluster = who_.cluster->now->configured_as;
-    process.node_failed(cluster, node, why);
-    if (on_primary) process.role_changed(cluster);
+    if (news) process.node_failed(cluster, node, why);
+    if (news && on_primary) process.role_changed(cluster);
     const bool owes_nothing = talk.status == 'I' && talk.replies.empty() && !talk.open_batch;
     if (owes_nothing && !pinned()) {   // it has answered, and went: the client need not know
         if (in_reply_ && !composed().empty()) emit(std::exchange(composed(), {}));

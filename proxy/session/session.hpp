@@ -220,7 +220,7 @@ private:
     void renew_statement(const pool::prepared_ref& old);
     void on_parameter(std::string_view body, bool& forward);
     void pass_local(std::string& out);
-    void server_lost(const std::string& why);
+    void server_lost(const std::string& why, bool news = true);   ///< news: the monitor does not know yet
     void settle();                               ///< after a chunk: settle_lease(), then go on with input
     bool owed() const noexcept;                  ///< something is still under way on the lease
     void settle_lease();                         ///< release, or make ready for what follows, when nothing is owed
