@@ -48,12 +48,12 @@ demo-down: ## end the demo
 .PHONY: asan tsan
 asan tsan: deps ## unit tests under ASan and UBSan, or TSan
 	@cmake --preset $@ >/dev/null && ninja -C $(BUILD)/$@ -j $(JOBS)
-	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp scripts/run_tests.py $(BUILD)/$@ unit
+	@scripts/run_tests.py $(BUILD)/$@ unit
 
 .PHONY: fuzz
 fuzz: deps ## build the fuzzers and run each for FUZZ_SECONDS (60)
-	@cmake --preset fuzz >/dev/null && ninja -C $(BUILD)/fuzz -j $(JOBS)
-	@scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
+	@cmake --preset fuzz >/dev/null && ninja -C $(BUILD)/fuzz -j $(JOBS) fuzzers
+	@tests/fuzz/run $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
 
 .PHONY: check
 check: deps ## formatting and static analysis
