@@ -1,0 +1,126 @@
+#!/usr/bin/python3
+"""What a transaction costs through Ringway, PgBouncer, HAProxy and no proxy, taken in turns on one machine."""
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from stack import BIN, ENV, POOL, USER, Stack  # noqa: E402
+
+LARGE = "SELECT repeat('x', 1048576);\n"
+WORKLOADS = {  # name: (pgbench arguments, clients)
+    "simple-1": (["-S", "-M", "simple"], 1), "simple-200": (["-S", "-M", "simple"], 200),
+    "extended-1": (["-S", "-M", "extended"], 1), "extended-200": (["-S", "-M", "extended"], 200),
+    "prepared-1": (["-S", "-M", "prepared"], 1), "prepared-200": (["-S", "-M", "prepared"], 200),
+    "tpcb-1": ([], 1), "tpcb-200": ([], 200), "connect-1": (["-S", "-C"], 1), "large-1": (["-f", "LARGE"], 1)}
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def process_tree(root):
+    """The ids of root and everything below it, as far as they still live."""
+    found = [root]
+    for one in found:
+        try:
+            found += map(int, pathlib.Path(f"/proc/{one}/task/{one}/children").read_text().split())
+        except OSError:
+            pass
+    return found
+
+
+def cpu_seconds(root):
+    """User and system time of a process tree; only clock ticks (10 ms) are seen."""
+    total = 0
+    for one in process_tree(root):
+        try:
+            fields = pathlib.Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        except OSError:
+            pass
+    return total / TICK
+
+
+def resident_mb(root):
+    pages = sum(int(pathlib.Path(f"/proc/{one}/statm").read_text().split()[1]) for one in process_tree(root))
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def measure(stack, name, workload, seconds):
+    """One pgbench run: a dict of tps, p50 and p99 (ms), cpu (us a transaction), rss (MB), load; or None if it failed."""
+    arguments, clients = WORKLOADS[workload]
+    with tempfile.TemporaryDirectory(prefix="ringway_pgbench.") as place:
+        script = pathlib.Path(place, "large.sql")
+        script.write_text(LARGE)
+        arguments = [str(script) if one == "LARGE" else one for one in arguments]
+        process = stack.processes.get(name)
+        load = os.getloadavg()[0]
+        before = cpu_seconds(process.pid) if process else 0.0
+        try:
+            run = subprocess.run([BIN / "pgbench", "-n", "-c", str(clients), "-j", "1", "-T", str(seconds), "-l",
+                                  "-h", "127.0.0.1", "-p", str(stack.ports[name]), "-U", USER, *arguments, USER],
+                                 env=ENV, cwd=place, text=True, capture_output=True, timeout=seconds + 60)
+        except subprocess.TimeoutExpired:
+            return None
+        spent = cpu_seconds(process.pid) - before if process else 0.0
+        times = sorted(int(line.split()[2]) / 1000 for log in pathlib.Path(place).glob("pgbench_log.*")
+                       for line in log.read_text().splitlines())
+    if run.returncode != 0 or not times:
+        print(f"  {name} {workload}: {run.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    tps = [float(line.split()[2]) for line in run.stdout.splitlines() if line.startswith("tps")]
+    return {"tps": tps[0], "p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100],
+            "cpu": spent * 1e6 / len(times), "rss": resident_mb(process.pid) if process else 0.0, "load": load}
+
+
+def ratio(mine, other):
+    """The median of the round-by-round ratios of transactions a second, as text."""
+    pairs = [a["tps"] / b["tps"] for a, b in zip(mine, other) if a and b]
+    return f"{statistics.median(pairs):.2f}" if pairs else "-"
+
+
+def print_table(workload, results):
+    print(f"\n{workload}\n  {'':14}{'tps':>9}{'p50 ms':>9}{'p99 ms':>9}{'cpu us':>9}{'MB':>7}{'load':>7}"
+          f"{'/pgbouncer':>12}{'/haproxy':>10}")
+    for name, rounds in results.items():
+        done = [one for one in rounds if one]
+        if not done:
+            why = "cannot (1.18)" if name == "pgbouncer" and workload.startswith("prepared") else "FAILED"
+            print(f"  {name:14}{why:>16}")
+            continue
+        middle = {key: statistics.median(one[key] for one in done) for key in done[0]}
+        failed = len(rounds) - len(done)
+        print(f"  {name:14}{middle['tps']:9.0f}{middle['p50']:9.3f}{middle['p99']:9.3f}{middle['cpu']:9.1f}"
+              f"{middle['rss']:7.1f}{middle['load']:7.1f}{ratio(rounds, results['pgbouncer']):>12}"
+              f"{ratio(rounds, results['haproxy']):>10}" + (f"  {failed} of {len(rounds)} failed" if failed else ""),
+              flush=True)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("ringway")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--secs", type=int, default=5)
+    options.add_argument("--workloads", default=",".join(WORKLOADS), help="names, separated by commas")
+    chosen = options.parse_args()
+    workloads = chosen.workloads.split(",")
+    if unknown := set(workloads) - set(WORKLOADS):
+        options.error(f"no such workload: {', '.join(sorted(unknown))}")
+    bad = False
+    with Stack(chosen.ringway) as stack:
+        print(f"One worker each, pool of {POOL}; {chosen.rounds} rounds of {chosen.secs} s, medians.")
+        for workload in workloads:
+            results = {name: [] for name in stack.ports}
+            for _ in range(chosen.rounds):
+                for name in results:
+                    impossible = name == "pgbouncer" and workload.startswith("prepared")
+                    results[name].append(None if impossible else measure(stack, name, workload, chosen.secs))
+            print_table(workload, results)
+            bad |= any(one is None for name in results if name.startswith("ringway") for one in results[name])
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
