@@ -59,7 +59,7 @@ log_disconnections = 0
 def haproxy_config(primary, port):
     return f"""global
   nbthread 1
-  maxconn 12000
+  maxconn 9000
 defaults
   mode tcp
   timeout connect 5s
