@@ -197,7 +197,10 @@ bool session::on_extended_idle(std::string_view& rest) {
     if (first == 'S' || first == 'H') {
         pg::frame_header header;
         pg::read_header(rest, header);
-        if (rest.size() < header.total()) return false;
+        if (header.body() > 0) {
+            violation("invalid message format");
+            return false;
+        }
         rest.remove_prefix(header.total());
         if (first == 'S') say_ready(status());
         return true;

@@ -174,7 +174,9 @@ void session::leased(pool::server_ref got) {
         return;
     }
     take(std::move(got), clock::now());
-    if (phase_ == phase::active) pump({});
+    if (phase_ != phase::active) return;
+    pump({});
+    want_client();   // reading stopped when enough was waiting for the lease
 }
 
 void session::lease_failed(const fault& why) {
@@ -197,6 +199,7 @@ void session::lease_failed(const fault& why) {
         if (!failure_) return;
     }
     pump({});
+    want_client();
 }
 
 void session::take(pool::server_ref got, steady_time now) {

@@ -101,6 +101,7 @@ void session::tick(steady_time now) {
         } else if (seek(want_)) {
             pump({});
         }
+        want_client();
     }
 }
 
