@@ -109,7 +109,10 @@ def test_p16_function_call_in_a_transaction(pair):
 @pytest.mark.parametrize("requests", [
     [wire.ssl_request], [wire.gss_request], [wire.gss_request, wire.ssl_request], [wire.ssl_request, wire.gss_request]])
 def test_p16_requests_for_encryption_that_is_not_there(proxy, app_cluster, requests):
-    for port in (proxy.port, app_cluster.primary().port):
+    ports = [proxy.port]
+    if wire.gss_request not in requests:   # Debian's servers can speak GSSAPI
+        ports.append(app_cluster.primary().port)
+    for port in ports:
         with Wire(port, login=False) as client:
             for each in requests:
                 assert client.send(each()).receive(1) == b"N"
@@ -143,11 +146,12 @@ def test_p16_protocol_3_2_is_spoken_with_its_longer_key(proxy):
 
 @pytest.mark.parametrize("version", [2 << 16, 4 << 16, 1 << 16])
 def test_p16_other_major_versions_are_refused(proxy, app_cluster, version):
-    ended = []
-    for port in (proxy.port, app_cluster.primary().port):
+    ports = [proxy.port]
+    if version >> 16 > 3:   # below, a server answers in the form of that time
+        ports.append(app_cluster.primary().port)
+    for port in ports:
         with Wire(port, login=False) as client:
-            ended.append(codes(client.send(wire.startup("app", "app", version)).ended()))
-    assert ended[0] == ended[1] == ["0A000"]
+            assert codes(client.send(wire.startup("app", "app", version)).ended()) == ["0A000"]
 
 
 @pytest.fixture
