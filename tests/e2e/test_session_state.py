@@ -1,0 +1,190 @@
+"""Traps S1 to S9: what a session sets stays with it, and with nobody else, whatever connection it is on and however it ends."""
+
+import pytest
+
+import wire
+from conftest import until
+from wire import Wire, codes, kinds, one, query, sync
+
+
+@pytest.fixture(params=[1, 2], ids=["pool of one", "pool of two"])
+def narrow(ringway, request):
+    """Everything on the primary, over one connection or two."""
+    return ringway({"clusters": {"app": {"pool_size": request.param, "read_consistency": "primary"}}})
+
+
+SETTINGS = {
+    "a rollback": ["BEGIN", "SET work_mem = '7MB'", "ROLLBACK"],
+    "a rollback to a savepoint": ["BEGIN", "SAVEPOINT a", "SET work_mem = '7MB'", "ROLLBACK TO SAVEPOINT a", "COMMIT"],
+    "SET LOCAL": ["BEGIN", "SET LOCAL work_mem = '7MB'", "COMMIT"],
+    "a commit": ["BEGIN", "SET work_mem = '7MB'", "COMMIT"],
+    "a savepoint kept": ["BEGIN", "SAVEPOINT a", "SET work_mem = '7MB'", "RELEASE a", "COMMIT"],
+    "a plain SET": ["SET work_mem = '7MB'"],
+    "RESET ALL": ["SET work_mem = '7MB'", "RESET ALL"],
+    "RESET": ["SET work_mem = '7MB'", "RESET work_mem"],
+    "a failed transaction": ["BEGIN", "SET work_mem = '7MB'", "SELECT 1/0", "COMMIT"],
+    "several in one query": ["SET work_mem = '7MB'; SET work_mem = '8MB'"],
+    "an error after it in one query": ["SET work_mem = '7MB'; SELECT 1/0"],
+    "set_config": ["SELECT set_config('work_mem', '7MB', false)"],
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_s01_settings_follow_the_transaction_and_their_owner(narrow, app_cluster, name):
+    with Wire(narrow.port) as owner, Wire(narrow.port) as other, Wire(app_cluster.primary().port) as direct:
+        for sql in SETTINGS[name]:
+            assert wire.replies(owner, query(sql)) == wire.replies(direct, query(sql))
+        expected = direct.value("SHOW work_mem")
+        for _ in range(3):
+            assert other.value("SHOW work_mem") == "4MB"
+            assert owner.value("SHOW work_mem") == expected
+
+
+def test_s01_a_client_that_vanished_in_a_transaction(narrow):
+    for ending in ("end", "reset"):
+        victim = Wire(narrow.port)
+        victim.run(query("BEGIN; SET work_mem = '9MB'; SET search_path = nowhere"))
+        getattr(victim, ending)()
+        for _ in range(2):
+            with Wire(narrow.port) as follower:
+                assert follower.value("SHOW work_mem") == "4MB"
+                assert follower.value("SHOW search_path") == '"$user", public'
+
+
+def test_s02_set_config_by_bind_stays_with_its_owner(narrow):
+    with Wire(narrow.port) as owner, Wire(narrow.port) as other:
+        came = owner.run(one("SELECT set_config('search_path', $1, false)", ["pg_catalog, public"]) + sync())
+        assert kinds(came) == "12TDCZ"
+        for _ in range(3):
+            assert other.value("SHOW search_path") == '"$user", public'
+            with Wire(narrow.port) as third:
+                third.run(query("BEGIN"))
+                assert third.value("SHOW search_path") == '"$user", public'
+                third.run(query("COMMIT"))
+            assert owner.value("SHOW search_path") == "pg_catalog, public"
+
+
+@pytest.mark.parametrize("sql", ["SET ROLE app", "SET SESSION AUTHORIZATION app", "SET SESSION ROLE app"])
+def test_s03_a_role_ends_with_its_client(ringway, sql):
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    for ending in ("end", "reset"):
+        victim = Wire(proxy.port, user="postgres")
+        victim.rows(sql)
+        assert victim.value("SELECT current_user") == "app"
+        with Wire(proxy.port, user="postgres") as other:
+            other.send(query("SELECT current_user, session_user"))
+            getattr(victim, ending)()
+            came = other.until("Z")
+            assert wire.row(came[1][1]) == [b"postgres", b"postgres"]
+
+
+def test_s04_an_advisory_lock_ends_with_its_client(narrow, app_cluster):
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"
+    for ending in ("end", "reset"):
+        victim = Wire(narrow.port)
+        victim.rows("SELECT pg_advisory_lock(4711)")
+        victim.rows("SELECT 1")
+        assert app_cluster.primary().rows(held) == [(1,)]
+        getattr(victim, ending)()
+        assert until(lambda: app_cluster.primary().rows(held) == [(0,)], 2)
+        with Wire(narrow.port) as follower:
+            assert follower.value("SELECT pg_try_advisory_lock(4711)") == "t"
+            assert follower.value("SELECT pg_advisory_unlock(4711)") == "t"
+
+
+@pytest.fixture
+def two(ringway):
+    return ringway({"clusters": {"app": {"pool_size": 2, "read_consistency": "primary"}}})
+
+
+def test_s05_a_temporary_table_is_its_session_s(two):
+    with Wire(two.port) as owner, Wire(two.port) as other:
+        owner.rows("CREATE TEMP TABLE s05 (a int)")
+        owner.rows("INSERT INTO s05 VALUES (5)")
+        for _ in range(5):
+            assert owner.value("SELECT a FROM s05") == "5"
+            assert codes(other.run(query("SELECT a FROM s05"))) == ["42P01"]
+    with Wire(two.port) as first, Wire(two.port) as second:
+        for each in (first, second):
+            assert codes(each.run(query("BEGIN; SELECT a FROM s05"))) == ["42P01"]
+
+
+def test_s05_a_cursor_with_hold_is_its_session_s(two):
+    with Wire(two.port) as owner, Wire(two.port) as other:
+        owner.rows("DECLARE c CURSOR WITH HOLD FOR SELECT generate_series(1, 3)")
+        for n in (1, 2, 3):
+            assert owner.value("FETCH c") == str(n)
+            assert codes(other.run(query("FETCH c"))) == ["34000"]
+
+
+def test_s05_setseed_is_its_session_s(two, app_cluster):
+    with Wire(two.port) as owner, Wire(two.port) as other, Wire(app_cluster.primary().port) as direct:
+        for each in (owner, direct):
+            each.rows("SELECT setseed(0.5)")
+        for _ in range(3):
+            other.rows("SELECT random()")
+            assert owner.value("SELECT random()") == direct.value("SELECT random()")
+
+
+def test_s06_an_invalid_set_fails_where_it_stands(narrow, app_cluster):
+    with Wire(narrow.port) as client, Wire(app_cluster.primary().port) as direct:
+        for sql in ("SET work_mem = 'much'", "SET no_such_setting = 1", "SET work_mem = '-1MB'", "SET my.own = 'fine'", "SET TimeZone = 'Mars/Base'",
+                    "SELECT set_config('work_mem', 'much', false)", "RESET no_such_setting", "SET ROLE no_such_role"):
+            assert wire.replies(client, query(sql)) == wire.replies(direct, query(sql)), sql
+            assert client.value("SELECT 1") == "1"
+        assert client.value("SHOW my.own") == "fine"
+
+
+def test_s07_set_inside_a_block_or_a_function_does_not_leak(narrow, app_cluster):
+    primary = app_cluster.primary()
+    primary.rows("CREATE OR REPLACE FUNCTION s07() RETURNS int LANGUAGE plpgsql AS "
+                 "$$ BEGIN PERFORM set_config('work_mem', '11MB', false); RETURN 1; END $$")
+    with Wire(narrow.port) as owner, Wire(narrow.port) as other:
+        for sql in ("DO $$ BEGIN SET work_mem = '12MB'; END $$", "SELECT s07()"):
+            owner.rows(sql)
+            for _ in range(3):
+                assert other.value("SHOW work_mem") == "4MB", sql
+                with Wire(narrow.port) as third:
+                    assert third.value("SHOW work_mem") == "4MB", sql
+    primary.rows("DROP FUNCTION s07()")
+
+
+@pytest.mark.parametrize("raw", [query("BEGIN; SELECT 1"), one("BEGIN") + sync(), query("SELECT 1; BEGIN"), one("BEGIN") + one("SELECT 1") + wire.flush(),
+                                 query("BEGIN; SELECT 1/0"), query("BEGIN; SELECT pg_sleep(20)"), query("START TRANSACTION; DECLARE c CURSOR FOR SELECT 1")])
+@pytest.mark.parametrize("ending", ["end", "reset", "terminate"])
+def test_s08_an_open_transaction_is_nobody_else_s(ringway, raw, ending):
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    with Wire(proxy.port) as follower:
+        for _ in range(2):
+            victim = Wire(proxy.port)
+            victim.send(raw)
+            if b"pg_sleep" not in raw:
+                victim.message()
+            victim.send(wire.terminate()).ended() if ending == "terminate" and b"pg_sleep" not in raw else getattr(victim, "reset" if ending == "reset" else "end")()
+            came = follower.run(query("SELECT 'mine', now() = statement_timestamp()"))
+            assert wire.row(came[1][1]) == [b"mine", b"t"] and came[-1] == ("Z", b"I")
+
+
+def test_s09_search_path_decides_which_table_is_meant(narrow, app_cluster):
+    with app_cluster.primary().connect() as direct:
+        for schema in ("s09_a", "s09_b"):
+            direct.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            direct.execute(f"CREATE SCHEMA {schema}")
+            direct.execute(f"CREATE TABLE {schema}.t AS SELECT '{schema}'::text AS name")
+        with Wire(narrow.port) as first, Wire(narrow.port) as second:
+            first.rows("SET search_path = s09_a")
+            second.rows("SET search_path = s09_b")
+            for _ in range(3):
+                for each, name in ((first, "s09_a"), (second, "s09_b")):
+                    assert each.value("SELECT name FROM t") == name
+                    came = each.run(one("SELECT name FROM t") + sync())
+                    assert wire.row(came[3][1]) == [name.encode()]
+            for each, name in ((first, "s09_a"), (second, "s09_b")):
+                each.run(wire.parse("SELECT name FROM t", "s") + sync())
+            for each, name in ((first, "s09_a"), (second, "s09_b")):
+                came = each.run(wire.bind(name="s") + wire.execute() + sync())
+                assert wire.row(came[1][1]) == [name.encode()]
+            first.rows("SET search_path = s09_b")
+            assert first.value("SELECT name FROM t") == "s09_b"
+        for schema in ("s09_a", "s09_b"):
+            direct.execute(f"DROP SCHEMA {schema} CASCADE")
