@@ -298,7 +298,7 @@ void session::release_for_retry() {
 void session::drop_server(bool lost) {
     if (!talk_) return;
     auto server = std::move(talk_->server);
-    const bool quiet = talk_->replies.empty() && !talk_->copy_in && stream_left_ == 0 && phase_ == phase::active && talk_->carry.empty() && talk_->relay_left == 0;
+    const bool quiet = !talk_->open_batch && talk_->replies.empty() && !talk_->copy_in && stream_left_ == 0 && phase_ == phase::active && talk_->carry.empty() && talk_->relay_left == 0;
     const char state = talk_->status;
     if (!talk_->marks.empty()) server->settings = talk_->marks.front().server;
     const bool dirty = talk_->probe_settings || server->reset_needed || pinned();
