@@ -376,7 +376,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     pg::frame_header header;
     pg::read_header(rest, header);
     const bool whole = frame.size() == header.total();
-    if (talk.copy_in) {
+    if (talk.copy_in && !talk.copy_ended) {
         if (header.type != 'S' && header.type != 'H') {
             violation(fmt::format("unexpected message type 0x{:02X} during COPY from stdin", static_cast<unsigned char>(header.type)));
             return false;

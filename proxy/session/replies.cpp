@@ -188,6 +188,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
         case 'G': {
             if (head.deliver != to::client) break;
             talk.copy_in = true;
+            talk.copy_ended = false;
             talk.barrier = false;
             talk.may_retry = false;
             for (std::size_t i = 1; i < talk.replies.size();) {   // servers ignore Sync while they read a COPY

@@ -278,6 +278,7 @@ bool session::step(std::string_view& rest) {
                 }
                 if (!whole) return false;
                 outgoing().append(frame);
+                talk_->copy_ended = true;
             } else {   // left over from a COPY that failed: passed over, as a server does
                 pass_left_ = header.total();
                 return pass_over(rest);

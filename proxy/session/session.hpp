@@ -115,6 +115,7 @@ private:
         bool replayable = false;                 ///< a read only: may run again elsewhere when the server is lost
         bool wrote = false;                      ///< in this transaction
         bool copy_in = false;
+        bool copy_ended = false;                 ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
         bool open_batch = false;                 ///< extended messages have been sent since the last Sync
         bool skipping = false;                   ///< an error has come and no Sync yet: the server passes over what else is sent
         bool barrier = false;                    ///< an effect must be known before the next message is looked at
