@@ -192,7 +192,7 @@ def test_p16_bytes_before_the_handshake_are_refused(tls_proxy):
 
 @pytest.fixture
 def table(app_cluster):
-    with app_cluster.primary().connect() as direct:
+    with app_cluster.primary().connect(options="-c lock_timeout=3s") as direct:
         direct.execute("DROP TABLE IF EXISTS p17")
         direct.execute("CREATE TABLE p17 (a int)")
         yield direct
