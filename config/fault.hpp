@@ -9,26 +9,26 @@ namespace ringway::config {
 
 /// A kind of failure. Each has an SQLSTATE (PostgreSQL, appendix A) and a MySQL error number.
 enum class fault_kind : std::uint8_t {
-    unsupported,            ///< 0A000 / 1235
-    authentication,         ///< 28P01 / 1045
-    not_authorized,         ///< 28000 / 1045  no rule lets this client in
-    unknown_cluster,        ///< 3D000 / 1049
-    too_many_connections,   ///< 53300 / 1040
-    malformed_message,      ///< 08P01 / 1835
-    server_lost,            ///< 08006 / 2013
-    cannot_connect,         ///< 08001 / 2003
-    read_only,              ///< 25006 / 1290
-    over_limit,             ///< 54000 / 1153
-    no_key,                 ///< 23502 / 1048  NULL or missing shard key on a write
-    syntax,                 ///< 42601 / 1064
-    undefined_statement,    ///< 26000 / 1243
-    duplicate_statement,    ///< 42P05 / 1235
-    aborted_transaction,    ///< 25P02 / 1235
-    query_wait_timeout,     ///< 53300 / 1205
-    shutting_down,          ///< 57P01 / 1053
-    invalid_parameter,      ///< 22023 / 1231
-    canceled,               ///< 57014 / 1317
-    internal,               ///< XX000 / 1105
+    unsupported,           ///< 0A000 / 1235
+    authentication,        ///< 28P01 / 1045
+    not_authorized,        ///< 28000 / 1045  no rule lets this client in
+    unknown_cluster,       ///< 3D000 / 1049
+    too_many_connections,  ///< 53300 / 1040
+    malformed_message,     ///< 08P01 / 1835
+    server_lost,           ///< 08006 / 2013
+    cannot_connect,        ///< 08001 / 2003
+    read_only,             ///< 25006 / 1290
+    over_limit,            ///< 54000 / 1153
+    no_key,                ///< 23502 / 1048  NULL or missing shard key on a write
+    syntax,                ///< 42601 / 1064
+    undefined_statement,   ///< 26000 / 1243
+    duplicate_statement,   ///< 42P05 / 1235
+    aborted_transaction,   ///< 25P02 / 1235
+    query_wait_timeout,    ///< 53300 / 1205
+    shutting_down,         ///< 57P01 / 1053
+    invalid_parameter,     ///< 22023 / 1231
+    canceled,              ///< 57014 / 1317
+    internal,              ///< XX000 / 1105
 };
 
 /// SQLSTATE of a kind, five characters.

@@ -12,8 +12,8 @@ namespace ringway::config {
 /// One mistake in the file.
 struct mistake {
     std::string file;
-    std::uint32_t line = 0;  ///< 1-based; 0 when it belongs to no line
-    std::string text;        ///< what is wrong and what would be right
+    std::uint32_t line = 0;       ///< 1-based; 0 when it belongs to no line
+    std::string text;             ///< what is wrong and what would be right
     std::string message() const;  ///< "file:line: text"
 };
 

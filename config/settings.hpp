@@ -1,5 +1,6 @@
 #pragma once
-// Ringway's settings as values. What each key means to an operator: docs/configuration.md. Read from TOML by config/load.hpp.
+// Ringway's settings as values. What each key means to an operator: docs/configuration.md. Read from TOML by
+// config/load.hpp.
 
 #include <chrono>
 #include <cstdint>
@@ -37,7 +38,8 @@ struct listen {
 
 /// TLS of one side. Paths are empty when not set.
 struct tls {
-    tls_mode mode = tls_mode::disable;  ///< towards servers: libpq's sslmode; towards clients: disable | allow | require | verify_ca (asks for a certificate)
+    tls_mode mode = tls_mode::disable;  ///< towards servers: libpq's sslmode; towards clients: disable | allow |
+                                        ///< require | verify_ca (asks for a certificate)
     std::string certificate_file, key_file, ca_file;
     std::string min_version = "1.2";  ///< "1.2" or "1.3"
     friend bool operator==(const tls&, const tls&) = default;
@@ -48,12 +50,12 @@ struct pool_limits {
     pool_mode mode = pool_mode::transaction;
     std::uint32_t size = 20;
     std::uint32_t min_idle = 0;
-    std::uint32_t reserve = 0;                    ///< extra connections once a client waited reserve_after
+    std::uint32_t reserve = 0;  ///< extra connections once a client waited reserve_after
     milliseconds reserve_after{5000};
-    milliseconds idle_timeout{600'000};           ///< of a server connection; 0: never
-    milliseconds lifetime{3'600'000};             ///< of a server connection; 0: for ever
-    milliseconds login_backoff{1000};             ///< first pause after a failed login; doubles to 15 s
-    milliseconds query_wait_timeout{120'000};     ///< 0: wait for ever
+    milliseconds idle_timeout{600'000};        ///< of a server connection; 0: never
+    milliseconds lifetime{3'600'000};          ///< of a server connection; 0: for ever
+    milliseconds login_backoff{1000};          ///< first pause after a failed login; doubles to 15 s
+    milliseconds query_wait_timeout{120'000};  ///< 0: wait for ever
     milliseconds connect_timeout{5000};
     std::uint64_t statement_cache_bytes = 1u << 20;  ///< prepared statements kept on one server connection
     friend bool operator==(const pool_limits&, const pool_limits&) = default;
@@ -63,7 +65,7 @@ struct pool_limits {
 struct read_rules {
     bool splitting = true;
     read_consistency consistency = read_consistency::session;
-    milliseconds max_lag{5000};       ///< for bounded; a replica further behind is not used in any mode but eventual
+    milliseconds max_lag{5000};  ///< for bounded; a replica further behind is not used in any mode but eventual
     balance how = balance::round_robin;
     no_replica fallback = no_replica::primary;
     friend bool operator==(const read_rules&, const read_rules&) = default;
@@ -82,22 +84,23 @@ struct overrides {
 /// [users.NAME]; the name "*" stands for everybody else, checked with the cluster's auth_query.
 struct user {
     std::string name;
-    std::string password;         ///< plain text, "md5..." or "SCRAM-SHA-256$..."; env: and file: are resolved by the loader; empty: none
-    std::string server_user;      ///< role on the servers; empty: the same name
-    std::string server_password;  ///< plain text; empty: the password, when that is plain text
+    std::string password;  ///< plain text, "md5..." or "SCRAM-SHA-256$..."; env: and file: are resolved by the loader;
+                           ///< empty: none
+    std::string server_user;            ///< role on the servers; empty: the same name
+    std::string server_password;        ///< plain text; empty: the password, when that is plain text
     std::vector<std::string> clusters;  ///< empty: all
-    bool admin = false;           ///< may use the admin port
+    bool admin = false;                 ///< may use the admin port
     overrides over;
     friend bool operator==(const user&, const user&) = default;
 };
 
 /// One line of [[hba]]: the first that matches decides; none given: scram-sha-256 for all.
 struct hba_rule {
-    bool tls_only = false;               ///< type = "hostssl"
-    bool no_tls_only = false;            ///< type = "hostnossl"
-    std::vector<std::string> clusters;   ///< empty: all
-    std::vector<std::string> users;      ///< empty: all
-    std::string address;                 ///< CIDR; empty: all
+    bool tls_only = false;              ///< type = "hostssl"
+    bool no_tls_only = false;           ///< type = "hostnossl"
+    std::vector<std::string> clusters;  ///< empty: all
+    std::vector<std::string> users;     ///< empty: all
+    std::string address;                ///< CIDR; empty: all
     auth_method method = auth_method::scram_sha_256;
     friend bool operator==(const hba_rule&, const hba_rule&) = default;
 };
@@ -105,14 +108,14 @@ struct hba_rule {
 struct shard {
     std::string name;
     std::vector<endpoint> nodes;
-    double weight = 1;            ///< on the ring
+    double weight = 1;  ///< on the ring
     friend bool operator==(const shard&, const shard&) = default;
 };
 
 /// One entry of [clusters.NAME.tables]. A name may be qualified ("schema.table").
 struct table {
     std::string name;
-    std::string key;              ///< shard key column; empty for a reference table
+    std::string key;  ///< shard key column; empty for a reference table
     bool reference = false;
     sharding_function function = sharding_function::ring;
     std::map<std::string, std::vector<std::string>> map;  ///< shard -> values (list) or two bounds (range), as text
@@ -123,14 +126,15 @@ struct table {
 struct cluster {
     std::string name;
     config::engine engine = config::engine::postgres;
-    std::string database;         ///< on the servers; empty: the name clients use
-    std::vector<shard> shards;    ///< in the file's order: tables not listed live on the first
+    std::string database;       ///< on the servers; empty: the name clients use
+    std::vector<shard> shards;  ///< in the file's order: tables not listed live on the first
     std::vector<table> tables;
     pool_limits pool;
     read_rules reads;
     tls server_tls;
-    std::string monitor_user, monitor_password;  ///< for health, lag and catalogs; empty: the first user of the cluster with a plain password
-    std::string auth_query;       ///< "SELECT usename, passwd FROM pg_shadow WHERE usename=$1" or a function of one's own
+    std::string monitor_user,
+        monitor_password;  ///< for health, lag and catalogs; empty: the first user of the cluster with a plain password
+    std::string auth_query;  ///< "SELECT usename, passwd FROM pg_shadow WHERE usename=$1" or a function of one's own
     std::string auth_user, auth_password;
     milliseconds health_interval{1000}, watermark_interval{100}, check_timeout{1000};
     milliseconds failover_hold{10'000};
@@ -141,17 +145,18 @@ struct cluster {
 };
 
 struct general {
-    std::uint32_t workers = 0;                   ///< 0: one a core
+    std::uint32_t workers = 0;  ///< 0: one a core
     std::uint32_t max_clients = 20'000;
     std::string state_dir = "/var/lib/ringway";
     std::string log_level = "info";
-    bool log_queries = false;                    ///< query texts in the log; never passwords
+    bool log_queries = false;  ///< query texts in the log; never passwords
     milliseconds drain_timeout{30'000};
     milliseconds client_login_timeout{60'000};
-    milliseconds client_idle_timeout{0};         ///< 0: never
-    milliseconds idle_transaction_timeout{0};    ///< 0: never
+    milliseconds client_idle_timeout{0};       ///< 0: never
+    milliseconds idle_transaction_timeout{0};  ///< 0: never
     std::uint64_t plan_cache_entries = 10'000;
-    std::uint64_t max_parse_bytes = 1u << 20;    ///< a longer statement is not parsed: primary and pinned, or refused when sharded
+    std::uint64_t max_parse_bytes =
+        1u << 20;  ///< a longer statement is not parsed: primary and pinned, or refused when sharded
     std::uint64_t max_prepared_bytes = 16u << 20;  ///< texts of prepared statements of one client
     friend bool operator==(const general&, const general&) = default;
 };

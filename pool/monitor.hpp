@@ -20,14 +20,15 @@ struct ban {
 
 /// Thread-safe. Publishes a new cluster_health whenever something changed and after each watermark round.
 class monitor {
-public:
+  public:
     /// Called on a control thread with each new snapshot of a cluster.
     using publish = std::function<void(std::shared_ptr<const cluster_health>)>;
 
     explicit monitor(publish to);
     ~monitor();  ///< stops and joins all threads, in bounded time even when a node hangs
 
-    /// Starts, changes or stops watching so that exactly these clusters are watched. Shards and nodes that stay keep their state.
+    /// Starts, changes or stops watching so that exactly these clusters are watched. Shards and nodes that stay keep
+    /// their state.
     void watch(const std::vector<config::cluster>& clusters);
 
     std::shared_ptr<const cluster_health> snapshot(const std::string& cluster) const;
@@ -42,7 +43,7 @@ public:
     bool unban_node(const config::endpoint& node);
     std::vector<ban> bans() const;
 
-private:
+  private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

@@ -48,7 +48,8 @@ bool take(std::string& bytes, query_rows& answer) {
     pg::frame_header header;
     std::size_t done = 0;
     bool ready = false;
-    while (!ready && pg::read_header(std::string_view(bytes).substr(done), header) == pg::header_state::ready && bytes.size() - done >= header.total()) {
+    while (!ready && pg::read_header(std::string_view(bytes).substr(done), header) == pg::header_state::ready &&
+           bytes.size() - done >= header.total()) {
         const auto body = std::string_view(bytes).substr(done + pg::header_size, header.body());
         if (header.type == 'D') {
             pg::reader in(body);
@@ -59,7 +60,8 @@ bool take(std::string& bytes, query_rows& answer) {
             }
         } else if (header.type == 'E') {
             const auto error = pg::read_error(body);
-            answer.failure = config::fault{config::fault_kind::cannot_connect, error ? std::string(error->get('M')) : "unreadable error", {}, {}};
+            answer.failure = config::fault{
+                config::fault_kind::cannot_connect, error ? std::string(error->get('M')) : "unreadable error", {}, {}};
         }
         ready = header.type == 'Z';
         done += header.total();
@@ -70,8 +72,8 @@ bool take(std::string& bytes, query_rows& answer) {
 
 }  // namespace
 
-asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<const server_target> target, std::string sql,
-                                          std::vector<std::string> parameters) {
+asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<const server_target> target,
+                                          std::string sql, std::vector<std::string> parameters) {
     query_rows answer;
     auto login = co_await log_in(on, target);
     if (!login.ok()) {
@@ -107,9 +109,12 @@ asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<
         done = take(in, answer);
     }
     if (!done && !answer.failure)
-        answer.failure = config::fault{config::fault_kind::cannot_connect, fmt::format("server {} did not answer", target->address.text()), {}, {}};
+        answer.failure = config::fault{config::fault_kind::cannot_connect,
+                                       fmt::format("server {} did not answer", target->address.text()),
+                                       {},
+                                       {}};
     timer.cancel();
-    co_await asio::post(on, asio::use_awaitable);   // lets the timer's handler go before the socket it names
+    co_await asio::post(on, asio::use_awaitable);  // lets the timer's handler go before the socket it names
     co_return answer;
 }
 

@@ -18,8 +18,10 @@ struct query_rows {
     std::optional<config::fault> failure;
 };
 
-/// Logs in, runs `sql` with text parameters, reads all rows (at most 1 MiB), and closes. Bounded by the target's connect_timeout for each step.
-boost::asio::awaitable<query_rows> run_one_query(boost::asio::io_context& on, std::shared_ptr<const server_target> target, std::string sql,
+/// Logs in, runs `sql` with text parameters, reads all rows (at most 1 MiB), and closes. Bounded by the target's
+/// connect_timeout for each step.
+boost::asio::awaitable<query_rows> run_one_query(boost::asio::io_context& on,
+                                                 std::shared_ptr<const server_target> target, std::string sql,
                                                  std::vector<std::string> parameters);
 
 }  // namespace ringway::pool

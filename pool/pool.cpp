@@ -14,8 +14,8 @@ using steady = std::chrono::steady_clock;
 
 namespace {
 
-/// A waiter of the server's own worker is served before an older one elsewhere, when it has waited at most this much less:
-/// moving a connection to another thread costs more than that.
+/// A waiter of the server's own worker is served before an older one elsewhere, when it has waited at most this much
+/// less: moving a connection to another thread costs more than that.
 constexpr auto near_enough = std::chrono::microseconds(500);
 constexpr auto longest_backoff = std::chrono::seconds(15);
 
@@ -83,7 +83,8 @@ server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
     who->ticket_ = next_ticket_++;
     who->since_ = steady::now();
     waits_.push_back({who, who->ticket_, who->since_});
-    // A server that has just refused us is not asked again before the back-off ends: tell the client now, it may go elsewhere.
+    // A server that has just refused us is not asked again before the back-off ends: tell the client now, it may go
+    // elsewhere.
     if (last_failure_ && idle_count_ + leased_ + login_ == 0 && steady::now() < retry_at_)
         fail_all(*last_failure_);
     else
@@ -95,7 +96,7 @@ bool pool::cancel_wait(waiter& who) {
     const std::lock_guard guard(lock_);
     const auto ticket = std::exchange(who.ticket_, 0);
     waits_.remove_if([&](const wait& entry) { return entry.who.get() == &who && entry.ticket == ticket; });
-    return ticket != 0;   // a connection already on its way to it finds the ticket gone, and turns back
+    return ticket != 0;  // a connection already on its way to it finds the ticket gone, and turns back
 }
 
 server_ref pool::any_idle() {
@@ -137,7 +138,8 @@ void pool::serve() {
 void pool::deliver(wait to, server_ref what) {
     ++leased_;
     auto& home = to.who->waiter_home();
-    const auto back_to_queue = [self = shared_from_this(), to, what] {   // the connection has ended: the wait goes on, in front
+    const auto back_to_queue = [self = shared_from_this(), to,
+                                what] {  // the connection has ended: the wait goes on, in front
         {
             const std::lock_guard guard(self->lock_);
             self->waits_.push_front(to);
@@ -145,7 +147,7 @@ void pool::deliver(wait to, server_ref what) {
         self->give_back(what);
     };
     const auto arrive = [self = shared_from_this(), to, what, back_to_queue] {
-        if (to.who->ticket_ != to.ticket) return self->give_back(what);   // it waits no longer
+        if (to.who->ticket_ != to.ticket) return self->give_back(what);  // it waits no longer
         if (what->doomed) return back_to_queue();
         to.who->ticket_ = 0;
         to.who->leased(what);
@@ -222,10 +224,15 @@ void pool::start_login(worker_link& on) {
     ++login_;
     asio::post(*on.io, [self = shared_from_this(), &on, target = target_] {
         auto work = log_in(*on.io, target);
-        asio::co_spawn(*on.io, std::move(work), [self, &on, target](const std::exception_ptr& thrown, server_login login) {
-            if (thrown) login.failure = config::fault{config::fault_kind::cannot_connect, "cannot log in to server " + target->address.text(), {}, {}};
-            self->login_done(on, std::move(login), target);
-        });
+        asio::co_spawn(*on.io, std::move(work),
+                       [self, &on, target](const std::exception_ptr& thrown, server_login login) {
+                           if (thrown)
+                               login.failure = config::fault{config::fault_kind::cannot_connect,
+                                                             "cannot log in to server " + target->address.text(),
+                                                             {},
+                                                             {}};
+                           self->login_done(on, std::move(login), target);
+                       });
     });
 }
 
@@ -254,10 +261,12 @@ void pool::login_done(worker_link& on, server_login login, const std::shared_ptr
         give_back(std::move(made));
         return;
     }
-    report_(name_.node, !login.server_sqlstate.empty() && login.server_sqlstate.substr(0, 2) != "57", login.failure->message);
+    report_(name_.node, !login.server_sqlstate.empty() && login.server_sqlstate.substr(0, 2) != "57",
+            login.failure->message);
     const std::lock_guard guard(lock_);
     --login_;
-    const auto pause = std::min<steady::duration>(longest_backoff, limits_.login_backoff * (1u << std::min(failures_, 6u)));
+    const auto pause =
+        std::min<steady::duration>(longest_backoff, limits_.login_backoff * (1u << std::min(failures_, 6u)));
     ++failures_;
     retry_at_ = steady::now() + pause;
     last_failure_ = login.failure;
@@ -276,7 +285,8 @@ void pool::change(std::shared_ptr<const server_target> target, config::pool_limi
 void pool::learn(const server_secret& secret) {
     const std::lock_guard guard(lock_);
     if (!target_->secret.password.empty()) return;
-    if (target_->secret.scram_client_key == secret.scram_client_key && target_->secret.password == secret.password) return;
+    if (target_->secret.scram_client_key == secret.scram_client_key && target_->secret.password == secret.password)
+        return;
     auto next = std::make_shared<server_target>(*target_);
     next->secret = secret;
     // Connections opened with the old keys stay: they are the same user's.
@@ -312,7 +322,8 @@ void pool::tend(worker_link& on, steady::time_point now) {
                 ++it;
             }
         }
-        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_ && !paused_) start_login(on);
+        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_ && !paused_)
+            start_login(on);
         serve();
     }
     for (auto& each : old) each->link.close_after_write();
@@ -362,7 +373,8 @@ void pool::idle_spoke(server& which) {
         {
             const std::lock_guard guard(lock_);
             auto& mine = idle_of(*which.on);
-            const auto it = std::find_if(mine.begin(), mine.end(), [&](const auto& each) { return each.get() == &which; });
+            const auto it =
+                std::find_if(mine.begin(), mine.end(), [&](const auto& each) { return each.get() == &which; });
             if (it != mine.end()) {
                 gone = std::move(*it);
                 mine.erase(it);
@@ -387,7 +399,8 @@ config::pool_limits pool::limits() const {
 pool_figures pool::figures() const {
     const std::lock_guard guard(lock_);
     pool_figures out{idle_count_, leased_, login_, static_cast<std::uint32_t>(waits_.size()), limits_.size, 0, paused_};
-    if (!waits_.empty()) out.longest_wait_seconds = std::chrono::duration<double>(steady::now() - waits_.front().since).count();
+    if (!waits_.empty())
+        out.longest_wait_seconds = std::chrono::duration<double>(steady::now() - waits_.front().since).count();
     return out;
 }
 

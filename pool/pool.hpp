@@ -21,21 +21,21 @@ namespace ringway::pool {
 
 /// Somebody who wants a lease. A session is one; it waits in at most one pool at a time.
 class waiter {
-public:
+  public:
     virtual ~waiter() = default;
     virtual worker_link& waiter_home() = 0;
     /// On its worker. Exactly one of the two follows acquire(), unless it was cancelled.
     virtual void leased(server_ref got) = 0;
     virtual void lease_failed(const config::fault& why) = 0;
 
-private:
+  private:
     friend class pool;
     std::chrono::steady_clock::time_point since_{};
-    std::uint64_t ticket_ = 0;     ///< of the current wait; 0: none
+    std::uint64_t ticket_ = 0;  ///< of the current wait; 0: none
 };
 
 struct pool_name {
-    std::string cluster, shard, user;   ///< user as clients name it
+    std::string cluster, shard, user;  ///< user as clients name it
     config::endpoint node;
     friend bool operator==(const pool_name&, const pool_name&) = default;
 };
@@ -51,10 +51,11 @@ using login_report = std::function<void(const config::endpoint& node, bool ok, c
 
 /// Thread-safe. Lives as long as a session or a server connection refers to it.
 class pool : public std::enable_shared_from_this<pool> {
-public:
+  public:
     pool(pool_name name, std::shared_ptr<const server_target> target, config::pool_limits limits, login_report report);
 
-    /// An idle connection of this worker at once, else null and `who` is told later: oldest wait first, over all workers.
+    /// An idle connection of this worker at once, else null and `who` is told later: oldest wait first, over all
+    /// workers.
     server_ref acquire(const std::shared_ptr<waiter>& who, worker_link& on);
     /// Ends a wait: neither leased() nor lease_failed() will come. False: there was none. On the worker of `who`.
     bool cancel_wait(waiter& who);
@@ -63,7 +64,8 @@ public:
     /// Forgets a leased connection; it is closed.
     void discard(server_ref gone);
 
-    /// New limits or target (reload, a user's new password): idle connections of the old target are closed, leased ones at their return.
+    /// New limits or target (reload, a user's new password): idle connections of the old target are closed, leased ones
+    /// at their return.
     void change(std::shared_ptr<const server_target> target, config::pool_limits limits);
     void pause(bool on);
     /// Closes idle connections past their time, opens up to min_idle. Called about once a second on each worker.
@@ -74,7 +76,8 @@ public:
     std::shared_ptr<const server_target> target() const;
     config::pool_limits limits() const;
     pool_figures figures() const;
-    /// A session learnt a secret that proves the user (SCRAM keys): used for later logins when no password is configured.
+    /// A session learnt a secret that proves the user (SCRAM keys): used for later logins when no password is
+    /// configured.
     void learn(const server_secret& secret);
     /// Copies of what SHOW SERVERS tells of idle connections on this worker.
     std::vector<server_ref> idle_on(const worker_link& on) const;
@@ -82,7 +85,7 @@ public:
     void idle_spoke(server& which);
     bool unused() const;
 
-private:
+  private:
     struct wait {
         std::shared_ptr<waiter> who;
         std::uint64_t ticket = 0;
@@ -106,8 +109,8 @@ private:
     mutable std::mutex lock_;
     std::shared_ptr<const server_target> target_;
     config::pool_limits limits_;
-    std::vector<std::deque<server_ref>> idle_;    ///< by worker, newest last
-    std::vector<worker_link*> workers_;           ///< that have used this pool
+    std::vector<std::deque<server_ref>> idle_;  ///< by worker, newest last
+    std::vector<worker_link*> workers_;         ///< that have used this pool
     std::list<wait> waits_;
     std::uint32_t idle_count_ = 0, leased_ = 0, login_ = 0;
     std::uint32_t failures_ = 0;

@@ -33,7 +33,9 @@ shared_table& table() {
 
 }  // namespace
 
-prepared_ref lone_prepared(std::string_view query, std::string_view types) { return make(query, types); }
+prepared_ref lone_prepared(std::string_view query, std::string_view types) {
+    return make(query, types);
+}
 
 prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t length) {
     auto made = make({}, {});

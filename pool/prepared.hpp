@@ -1,5 +1,6 @@
 #pragma once
-// Prepared statements as server connections know them: one name for one text with one list of parameter types, in the whole process.
+// Prepared statements as server connections know them: one name for one text with one list of parameter types, in the
+// whole process.
 
 #include <cstdint>
 #include <list>
@@ -14,9 +15,9 @@ namespace ringway::pool {
 /// Immutable, shared by all sessions that prepared the same. `name` is what servers know it by.
 struct prepared {
     std::uint64_t id = 0;
-    std::string name;    ///< "_ringway_<id>"
+    std::string name;  ///< "_ringway_<id>"
     std::string query;
-    std::string types;   ///< parameter type OIDs as on the wire
+    std::string types;  ///< parameter type OIDs as on the wire
     std::size_t bytes() const { return query.size() + types.size() + 512; }
 };
 using prepared_ref = std::shared_ptr<const prepared>;
@@ -25,7 +26,8 @@ using prepared_ref = std::shared_ptr<const prepared>;
 prepared_ref share_prepared(std::string_view query, std::string_view types);
 /// An object of its own, never shared: for an unnamed statement.
 prepared_ref lone_prepared(std::string_view query, std::string_view types);
-/// An object of its own for an SQL-level PREPARE: `query` is the text with the new name in place of the client's at [offset, offset + length).
+/// An object of its own for an SQL-level PREPARE: `query` is the text with the new name in place of the client's at
+/// [offset, offset + length).
 prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t length);
 
 /// A new object in place of one whose plan servers no longer accept: later share_prepared calls give it too.
@@ -33,8 +35,8 @@ prepared_ref renew_prepared(const prepared_ref& old);
 
 /// Which prepared statements one server connection has, in order of last use, bounded by bytes.
 class prepared_set {
-public:
-    bool touch(const prepared& what);               ///< true: it is there (and now the newest)
+  public:
+    bool touch(const prepared& what);  ///< true: it is there (and now the newest)
     void add(prepared_ref what);
     void remove(const prepared& what);
     void clear();
@@ -43,8 +45,8 @@ public:
     std::size_t size() const noexcept { return order_.size(); }
     std::size_t bytes() const noexcept { return bytes_; }
 
-private:
-    std::list<prepared_ref> order_;                 ///< newest first
+  private:
+    std::list<prepared_ref> order_;  ///< newest first
     std::unordered_map<std::uint64_t, std::list<prepared_ref>::iterator> where_;
     std::size_t bytes_ = 0;
 };

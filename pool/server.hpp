@@ -27,7 +27,7 @@ struct worker_link {
 
 /// Who holds a lease: told of the connection's events on its worker.
 class lessee {
-public:
+  public:
     virtual ~lessee() = default;
     virtual void server_readable(server& from) = 0;
     virtual void server_drained(server& from) = 0;
@@ -40,7 +40,7 @@ using parameter_list = std::vector<std::pair<std::string, std::string>>;
 
 /// Owned by its pool while idle, by a lease while out. Touched only on the worker it is on.
 class server final : public wire_owner, public std::enable_shared_from_this<server> {
-public:
+  public:
     wire link;
     std::shared_ptr<pool> home;
     worker_link* on = nullptr;
@@ -48,18 +48,18 @@ public:
     std::shared_ptr<const server_target> target;  ///< it was opened with
 
     std::uint64_t id = 0;
-    std::uint32_t pid = 0;                        ///< of the server's process, and its cancel key
+    std::uint32_t pid = 0;  ///< of the server's process, and its cancel key
     std::string key;
-    parameter_list parameters;                    ///< as last reported
+    parameter_list parameters;  ///< as last reported
     prepared_set statements;
-    prepared_ref unnamed;                         ///< whose text the unnamed statement now is
+    prepared_ref unnamed;  ///< whose text the unnamed statement now is
     settings_ref settings = session_settings::none();
-    bool reset_needed = false;                    ///< something may have been left behind: DISCARD ALL before anybody else
-    bool parked = false;                          ///< free, but a cancel is under way: goes to its pool after that
-    bool doomed = false;                          ///< not to be given out again
-    std::uint32_t cancels = 0;                    ///< CancelRequests for it under way: it may not change hands
+    bool reset_needed = false;  ///< something may have been left behind: DISCARD ALL before anybody else
+    bool parked = false;        ///< free, but a cancel is under way: goes to its pool after that
+    bool doomed = false;        ///< not to be given out again
+    std::uint32_t cancels = 0;  ///< CancelRequests for it under way: it may not change hands
     std::chrono::steady_clock::time_point connected{}, last_used{};
-    std::uint64_t client_id = 0;                  ///< of the holder, for SHOW SERVERS
+    std::uint64_t client_id = 0;  ///< of the holder, for SHOW SERVERS
 
     void wire_readable(wire&) override;
     void wire_drained(wire&) override;

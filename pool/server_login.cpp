@@ -25,12 +25,14 @@ using config::fault_kind;
 
 namespace {
 
-constexpr std::size_t most_login_bytes = 256 * 1024;   ///< a server that talks more than this before it is ready is broken
+constexpr std::size_t most_login_bytes =
+    256 * 1024;  ///< a server that talks more than this before it is ready is broken
 
 /// The socket of a login under way: plain or encrypted reads and writes, ended by one timer.
 class dialogue {
-public:
-    dialogue(asio::io_context& on, const server_target& target) : socket_(on.get_executor()), timer_(on), target_(target) {}
+  public:
+    dialogue(asio::io_context& on, const server_target& target)
+        : socket_(on.get_executor()), timer_(on), target_(target) {}
 
     asio::awaitable<std::optional<fault>> connect() {
         timer_.expires_after(target_.connect_timeout);
@@ -48,7 +50,8 @@ public:
         } else {
             tcp::resolver resolver(socket_.get_executor());
             auto token = asio::redirect_error(asio::use_awaitable, error);
-            const auto found = co_await resolver.async_resolve(target_.address.host, std::to_string(target_.address.port), token);
+            const auto found =
+                co_await resolver.async_resolve(target_.address.host, std::to_string(target_.address.port), token);
             if (error) co_return trouble(error);
             for (const auto& entry : found) endpoints.push_back(entry.endpoint());
         }
@@ -95,10 +98,16 @@ public:
                 const auto status = tls_->decrypt(bytes, plain_, answer);
                 if (!answer.empty()) co_await asio::async_write(socket_, asio::buffer(answer), token);
                 if (status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed)
-                    co_return fault{fault_kind::cannot_connect, fmt::format("TLS to {} ended: {}", target_.address.text(), tls_->problem()), {}, {}};
+                    co_return fault{fault_kind::cannot_connect,
+                                    fmt::format("TLS to {} ended: {}", target_.address.text(), tls_->problem()),
+                                    {},
+                                    {}};
             }
             if (plain_.size() > most_login_bytes)
-                co_return fault{fault_kind::cannot_connect, fmt::format("server {} sends no end of login messages", target_.address.text()), {}, {}};
+                co_return fault{fault_kind::cannot_connect,
+                                fmt::format("server {} sends no end of login messages", target_.address.text()),
+                                {},
+                                {}};
         }
         co_return std::nullopt;
     }
@@ -106,28 +115,38 @@ public:
     /// Asks for TLS as the mode wants and does the handshake.
     asio::awaitable<std::optional<fault>> secure() {
         using config::tls_mode;
-        if (target_.tls == tls_mode::disable || target_.tls == tls_mode::allow || !target_.tls_context) co_return std::nullopt;
+        if (target_.tls == tls_mode::disable || target_.tls == tls_mode::allow || !target_.tls_context)
+            co_return std::nullopt;
         std::string request;
         pg::write_ssl_request(request);
         if (auto failed = co_await send(std::move(request))) co_return failed;
         char answer = 0;
         boost::system::error_code error;
         auto token = asio::redirect_error(asio::use_awaitable, error);
-        co_await asio::async_read(socket_, asio::buffer(&answer, 1), token);   // one byte: what follows is TLS, not ours to read
+        co_await asio::async_read(socket_, asio::buffer(&answer, 1),
+                                  token);  // one byte: what follows is TLS, not ours to read
         if (error) co_return trouble(error);
         if (answer != 'S') {
             if (target_.tls == tls_mode::prefer && answer == 'N') co_return std::nullopt;
-            co_return fault{fault_kind::cannot_connect, fmt::format("server {} does not offer TLS", target_.address.text()), {},
+            co_return fault{fault_kind::cannot_connect,
+                            fmt::format("server {} does not offer TLS", target_.address.text()),
+                            {},
                             "set server_tls.mode = \"prefer\" or turn ssl on at the server"};
         }
         auto engine = std::make_unique<protocol::tls_engine>(target_.tls_context, false, target_.address.host);
         std::string out;
         auto status = engine->handshake({}, out);
         while (!engine->established()) {
-            const bool over = status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
-            if (over && !out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);   // the alert says why
+            const bool over =
+                status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
+            if (over && !out.empty())
+                co_await asio::async_write(socket_, asio::buffer(out), token);  // the alert says why
             if (over)
-                co_return fault{fault_kind::cannot_connect, fmt::format("TLS handshake with {} failed: {}", target_.address.text(), engine->problem()), {}, {}};
+                co_return fault{
+                    fault_kind::cannot_connect,
+                    fmt::format("TLS handshake with {} failed: {}", target_.address.text(), engine->problem()),
+                    {},
+                    {}};
             if (!out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);
             if (error) co_return trouble(error);
             out.clear();
@@ -159,8 +178,13 @@ public:
     dialogue& operator=(const dialogue&) = delete;
 
     fault trouble(const boost::system::error_code& error) const {
-        const auto why = timed_out() ? std::string("no answer in time") : error == asio::error::eof ? "closed by the server" : error.message();
-        return {fault_kind::cannot_connect, fmt::format("cannot connect to server {}: {}", target_.address.text(), why), {}, {}};
+        const auto why = timed_out()                 ? std::string("no answer in time")
+                         : error == asio::error::eof ? "closed by the server"
+                                                     : error.message();
+        return {fault_kind::cannot_connect,
+                fmt::format("cannot connect to server {}: {}", target_.address.text(), why),
+                {},
+                {}};
     }
 
     asio::awaitable<void> wait_for_end() {
@@ -169,7 +193,7 @@ public:
         while (!error) co_await socket_.async_read_some(asio::buffer(raw_), token);
     }
 
-private:
+  private:
     /// Shared with the timer's handler, which may run once after this object is gone.
     struct deadline {
         bool passed = false, gone = false;
@@ -186,7 +210,7 @@ private:
 
 /// Answers the server's authentication requests; pure but for its random bytes.
 class credentials {
-public:
+  public:
     credentials(const server_target& target, protocol::tls_engine* tls) : target_(target), tls_(tls) {}
 
     /// Takes the body of an AuthenticationXXX; appends the answer to `out`. A problem: the text.
@@ -205,7 +229,8 @@ public:
                 if (target_.secret.password.empty()) return "it asks for an md5 password and none is configured";
                 pg::write_password(out, pg::md5_response(target_.user, target_.secret.password, in.bytes(4)));
                 return std::nullopt;
-            case 10: return begin_scram(in.rest(), out);
+            case 10:
+                return begin_scram(in.rest(), out);
             case 11: {
                 if (!scram_) return "SCRAM continued before it began";
                 auto last = scram_->last(in.rest());
@@ -214,14 +239,16 @@ public:
                 return std::nullopt;
             }
             case 12:
-                if (!scram_ || !scram_->verify(in.rest())) return "its SCRAM signature is wrong: it does not know this user's secret";
+                if (!scram_ || !scram_->verify(in.rest()))
+                    return "its SCRAM signature is wrong: it does not know this user's secret";
                 proven_ = true;
                 return std::nullopt;
-            default: return fmt::format("it asks for authentication method {}, which Ringway does not have", code);
+            default:
+                return fmt::format("it asks for authentication method {}, which Ringway does not have", code);
         }
     }
 
-private:
+  private:
     std::optional<std::string> begin_scram(std::string_view mechanisms, std::string& out) {
         bool plain = false, plus = false;
         pg::reader in(mechanisms);
@@ -238,8 +265,10 @@ private:
         RAND_bytes(random.data(), static_cast<int>(random.size()));
         std::string nonce;
         for (const auto byte : random) nonce += fmt::format("{:02x}", byte);
-        pg::scram_client::secret secret{target_.secret.password, target_.secret.scram_client_key, target_.secret.scram_server_key};
-        scram_.emplace(std::move(secret), std::move(nonce), binding, plus);   // with a binding and no PLUS it says so: "y"
+        pg::scram_client::secret secret{target_.secret.password, target_.secret.scram_client_key,
+                                        target_.secret.scram_server_key};
+        scram_.emplace(std::move(secret), std::move(nonce), binding,
+                       plus);  // with a binding and no PLUS it says so: "y"
         pg::write_sasl_initial(out, plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256", scram_->first());
         return std::nullopt;
     }
@@ -254,7 +283,11 @@ private:
 asio::awaitable<void> converse(dialogue& with, const server_target& target, server_login& login) {
     credentials proof(target, with.tls());
     const auto refuse = [&](std::string why) {
-        login.failure = fault{fault_kind::cannot_connect, fmt::format("cannot log in to server {} as \"{}\": {}", target.address.text(), target.user, why), {}, {}};
+        login.failure =
+            fault{fault_kind::cannot_connect,
+                  fmt::format("cannot log in to server {} as \"{}\": {}", target.address.text(), target.user, why),
+                  {},
+                  {}};
     };
     std::size_t done = 0;
     for (;;) {
@@ -290,8 +323,10 @@ asio::awaitable<void> converse(dialogue& with, const server_target& target, serv
                 login.pid = static_cast<std::uint32_t>(in.i32());
                 login.key = in.rest();
                 break;
-            case 'Z': co_return;
-            default: break;   // notices
+            case 'Z':
+                co_return;
+            default:
+                break;  // notices
         }
         done += header.total();
         if (!out.empty())
@@ -326,7 +361,8 @@ asio::awaitable<server_login> log_in(asio::io_context& on, std::shared_ptr<const
     co_return login;
 }
 
-asio::awaitable<bool> send_cancel(asio::io_context& on, std::shared_ptr<const server_target> target, std::uint32_t pid, std::string key) {
+asio::awaitable<bool> send_cancel(asio::io_context& on, std::shared_ptr<const server_target> target, std::uint32_t pid,
+                                  std::string key) {
     dialogue with(on, *target);
     if (co_await with.connect()) co_return false;
     if (co_await with.secure()) co_return false;

@@ -1,5 +1,6 @@
 #pragma once
-// Opens and authenticates one connection to a PostgreSQL server: TCP, TLS, startup, scram / md5 / plain, until ReadyForQuery.
+// Opens and authenticates one connection to a PostgreSQL server: TCP, TLS, startup, scram / md5 / plain, until
+// ReadyForQuery.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -30,7 +31,7 @@ struct server_target {
     config::tls_mode tls = config::tls_mode::disable;
     std::shared_ptr<const protocol::tls_context> tls_context;
     std::chrono::milliseconds connect_timeout{5000};
-    std::vector<std::pair<std::string, std::string>> extra;   ///< further startup parameters ("replication")
+    std::vector<std::pair<std::string, std::string>> extra;  ///< further startup parameters ("replication")
 };
 
 /// A connection that is ready for queries, or why not.
@@ -39,15 +40,16 @@ struct server_login {
     std::unique_ptr<protocol::tls_engine> tls;
     std::uint32_t pid = 0;
     std::string key;
-    std::vector<std::pair<std::string, std::string>> parameters;   ///< ParameterStatus, in the server's order
+    std::vector<std::pair<std::string, std::string>> parameters;  ///< ParameterStatus, in the server's order
     std::optional<config::fault> failure;
-    std::string server_sqlstate;                                   ///< of the server's own refusal; empty: it was not the server
+    std::string server_sqlstate;  ///< of the server's own refusal; empty: it was not the server
     bool ok() const { return !failure; }
 };
 
 boost::asio::awaitable<server_login> log_in(boost::asio::io_context& on, std::shared_ptr<const server_target> target);
 
-/// Sends one CancelRequest and waits until the server has closed, so that the signal has been sent. False: it may not have arrived.
+/// Sends one CancelRequest and waits until the server has closed, so that the signal has been sent. False: it may not
+/// have arrived.
 boost::asio::awaitable<bool> send_cancel(boost::asio::io_context& on, std::shared_ptr<const server_target> target,
                                          std::uint32_t pid, std::string key);
 

@@ -20,7 +20,9 @@ interned& table() {
     return the;
 }
 
-bool comes_last(std::string_view name) { return name == "role" || name == "session_authorization"; }
+bool comes_last(std::string_view name) {
+    return name == "role" || name == "session_authorization";
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #pragma once
-// The run-time settings of a session as an immutable, interned value: equal settings are one object, so that comparing a
-// client's with a server connection's is one pointer comparison.
+// The run-time settings of a session as an immutable, interned value: equal settings are one object, so that comparing
+// a client's with a server connection's is one pointer comparison.
 
 #include <map>
 #include <memory>
@@ -12,9 +12,10 @@ namespace ringway::pool {
 class session_settings;
 using settings_ref = std::shared_ptr<const session_settings>;
 
-/// Setting name (lower case) -> the SQL statement that makes it so, replayed word for word on another server connection.
+/// Setting name (lower case) -> the SQL statement that makes it so, replayed word for word on another server
+/// connection.
 class session_settings {
-public:
+  public:
     using map = std::map<std::string, std::string, std::less<>>;
 
     /// No settings: what a server connection has after login or RESET ALL.
@@ -29,7 +30,7 @@ public:
 
     explicit session_settings(map entries) : entries_(std::move(entries)) {}
 
-private:
+  private:
     map entries_;
 };
 

@@ -15,7 +15,9 @@ scratch_space& scratch() {
     return *space;
 }
 
-wire::~wire() { close(); }
+wire::~wire() {
+    close();
+}
 
 void wire::open(tcp_socket socket, wire_owner* owner) {
     close();
@@ -85,7 +87,8 @@ wire::got wire::read(std::string_view& plain) {
             plain = space.plain;
             return got::bytes;
         }
-        if (status == protocol::tls_engine::status::closed || status == protocol::tls_engine::status::failed) return got::end;
+        if (status == protocol::tls_engine::status::closed || status == protocol::tls_engine::status::failed)
+            return got::end;
     }
 }
 
@@ -161,7 +164,9 @@ void wire::send_kept() {
     }
 }
 
-void wire::start_tls(std::unique_ptr<protocol::tls_engine> engine) { tls_ = std::move(engine); }
+void wire::start_tls(std::unique_ptr<protocol::tls_engine> engine) {
+    tls_ = std::move(engine);
+}
 
 int wire::release() {
     if (!socket_) return -1;

@@ -45,11 +45,12 @@ int run(const options& with) {
     sigset_t waited;
     sigemptyset(&waited);
     for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&waited, each);
-    pthread_sigmask(SIG_BLOCK, &waited, nullptr);   // before any thread starts: they all inherit it
+    pthread_sigmask(SIG_BLOCK, &waited, nullptr);  // before any thread starts: they all inherit it
 
     ringway::proxy::takeover before;
     if (with.takeover)
-        if (const auto failed = ringway::proxy::takeover::begin(loaded.value.general.state_dir, before)) return fail(*failed);
+        if (const auto failed = ringway::proxy::takeover::begin(loaded.value.general.state_dir, before))
+            return fail(*failed);
 
     const auto listen = loaded.value.listen;
     const auto state_dir = loaded.value.general.state_dir;
@@ -58,7 +59,8 @@ int run(const options& with) {
     ringway::proxy::http::http_server http;
     if (listen.http) {
         const auto inherited = before.descriptors.find(listen.http->text());
-        const auto failed = inherited == before.descriptors.end() ? http.start(*listen.http, proxy) : http.start(inherited->second, proxy);
+        const auto failed = inherited == before.descriptors.end() ? http.start(*listen.http, proxy)
+                                                                  : http.start(inherited->second, proxy);
         if (failed) return fail(*failed);
     }
 
@@ -79,7 +81,9 @@ int run(const options& with) {
     if (const auto none = peers->open()) {
         spdlog::warn("{}: {}", none->message, none->hint);
     } else {
-        proxy.cancel_elsewhere = [&peers](std::uint32_t pid, const std::string& key) { peers->cancel_elsewhere(pid, key); };
+        proxy.cancel_elsewhere = [&peers](std::uint32_t pid, const std::string& key) {
+            peers->cancel_elsewhere(pid, key);
+        };
         peers->become_current();
     }
     before.finish();
@@ -104,4 +108,6 @@ int run(const options& with) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return ringway::proxy::run_command_line(argc, argv, run); }
+int main(int argc, char** argv) {
+    return ringway::proxy::run_command_line(argc, argv, run);
+}

@@ -23,7 +23,7 @@ struct ring_point {
 
 /// Shards stand at md5("name-i"), i from 0, round(150 * weight) virtual nodes each (at least 1). Immutable.
 class ring {
-public:
+  public:
     struct member {
         std::string name;
         double weight = 1;
@@ -34,7 +34,7 @@ public:
     std::uint16_t owner(std::uint64_t at) const noexcept;
     std::span<const ring_point> points() const noexcept { return points_; }
 
-private:
+  private:
     std::vector<ring_point> points_;
 };
 
@@ -45,7 +45,8 @@ struct canonical_key {
     std::string_view text;
 };
 
-/// The canonical text of a key given as text (a literal's value or a text-format parameter). False: not a value of that type.
+/// The canonical text of a key given as text (a literal's value or a text-format parameter). False: not a value of that
+/// type.
 bool canonical_from_text(key_type type, std::string_view value, canonical_key& out);
 /// ... given in PostgreSQL's binary format; `oid` is the parameter's own type (0: the column's).
 bool canonical_from_binary(key_type type, std::uint32_t oid, std::span<const std::byte> value, canonical_key& out);

@@ -193,7 +193,7 @@ class catalog_gathering {
     router::catalog out_;
     std::unordered_set<std::string> volatile_names_;  ///< functions, without schema
     std::unordered_set<oid> volatile_types_, volatile_domains_;
-    std::unordered_set<oid> volatile_unasked_;  ///< of volatile_types_, those that need no cast in the text
+    std::unordered_set<oid> volatile_unasked_;   ///< of volatile_types_, those that need no cast in the text
     std::unordered_set<oid> volatile_policies_;  ///< relations
     std::unordered_map<oid, router::catalog_relation> relations_;
 };

@@ -34,7 +34,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         if (changed && !stopping_ && !catalogs_.count(name)) catalogs_wanted_.insert(name);
     };
     if (!health || health->shards.empty() || health->shards.front().primary < 0) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the first checks are still under way
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the first checks are still under way
         return later();
     }
     const auto settings = current_settings();
@@ -60,7 +60,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     auto reading = reader->read(login, version);
     if (reading.why) {
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
-        return;   // statements that need it go to the primary; the next round tries again
+        return;  // statements that need it go to the primary; the next round tries again
     }
     {
         const std::lock_guard guard(lock_);

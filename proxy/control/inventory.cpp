@@ -20,7 +20,8 @@ namespace {
 constexpr auto longest_gathering = std::chrono::seconds(2);
 
 wall_time to_wall(std::chrono::steady_clock::time_point at) {
-    return std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::steady_clock::now() - at);
+    return std::chrono::system_clock::now() -
+           std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::steady_clock::now() - at);
 }
 
 server_row row_of(const pool::server& one, const char* state) {
@@ -70,7 +71,8 @@ std::vector<Row> runtime::gather(const std::function<void(worker&, std::vector<R
     std::vector<Row> out;
     const auto until = std::chrono::steady_clock::now() + longest_gathering;
     for (auto& [one, done] : answers)
-        if (done.wait_until(until) == std::future_status::ready) std::move(one->rows.begin(), one->rows.end(), std::back_inserter(out));
+        if (done.wait_until(until) == std::future_status::ready)
+            std::move(one->rows.begin(), one->rows.end(), std::back_inserter(out));
     return out;
 }
 
@@ -90,7 +92,8 @@ std::vector<server_row> runtime::servers() {
         for (const auto& each : all)
             for (const auto& idle : each->idle_on(on)) rows.push_back(row_of(*idle, "idle"));
         for (const auto& entry : on.sessions)
-            if (const auto* leased = entry.second->leased_server()) rows.push_back(row_of(*leased, leased->cancels ? "cancel" : "active"));
+            if (const auto* leased = entry.second->leased_server())
+                rows.push_back(row_of(*leased, leased->cancels ? "cancel" : "active"));
     });
 }
 
@@ -148,9 +151,11 @@ std::vector<traffic_row> runtime::traffic() {
     for (auto& row : rows) {
         auto& sum = sums[row.cluster];
         sum.cluster = row.cluster;
-        for (auto field : {&traffic_row::transactions, &traffic_row::statements, &traffic_row::bytes_received, &traffic_row::bytes_sent,
-                           &traffic_row::transaction_microseconds, &traffic_row::statement_microseconds, &traffic_row::wait_microseconds,
-                           &traffic_row::reads_on_replica, &traffic_row::reads_on_primary, &traffic_row::writes, &traffic_row::retries, &traffic_row::refusals})
+        for (auto field :
+             {&traffic_row::transactions, &traffic_row::statements, &traffic_row::bytes_received,
+              &traffic_row::bytes_sent, &traffic_row::transaction_microseconds, &traffic_row::statement_microseconds,
+              &traffic_row::wait_microseconds, &traffic_row::reads_on_replica, &traffic_row::reads_on_primary,
+              &traffic_row::writes, &traffic_row::retries, &traffic_row::refusals})
             sum.*field += row.*field;
     }
     std::vector<traffic_row> out;
@@ -166,7 +171,9 @@ std::vector<std::shared_ptr<const pool::cluster_health>> runtime::health() {
     return out;
 }
 
-std::vector<pool::ban> runtime::bans() { return monitor_->bans(); }
+std::vector<pool::ban> runtime::bans() {
+    return monitor_->bans();
+}
 
 std::shared_ptr<const router::shard_map> runtime::map(const std::string& cluster) {
     const std::lock_guard guard(lock_);
@@ -187,7 +194,9 @@ std::optional<fault> runtime::reload() {
     if (!loaded.ok()) {
         std::string all;
         for (const auto& each : loaded.mistakes) all += (all.empty() ? "" : "\n") + each.message();
-        return fault{fault_kind::invalid_parameter, fmt::format("{} mistakes in {}: nothing has changed", loaded.mistakes.size(), path_), all, "correct the file and RELOAD again"};
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("{} mistakes in {}: nothing has changed", loaded.mistakes.size(), path_), all,
+                     "correct the file and RELOAD again"};
     }
     std::vector<config::cluster> to_watch;
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> now;
@@ -210,7 +219,10 @@ std::optional<fault> runtime::reload() {
                 const auto sessions = on.sessions;
                 for (const auto& entry : sessions)
                     if (entry.second->identity().cluster == it->second)
-                        entry.second->end_with({fault_kind::unknown_cluster, fmt::format("cluster \"{}\" has been removed", it->first), {}, {}});
+                        entry.second->end_with({fault_kind::unknown_cluster,
+                                                fmt::format("cluster \"{}\" has been removed", it->first),
+                                                {},
+                                                {}});
                 it = on.slots.erase(it);
                 continue;
             }
@@ -224,7 +236,7 @@ std::optional<fault> runtime::reload() {
         }
     });
     const std::lock_guard guard(lock_);
-    for (auto it = pools_.begin(); it != pools_.end();) {   // nodes that are gone: no new leases, idle connections close
+    for (auto it = pools_.begin(); it != pools_.end();) {  // nodes that are gone: no new leases, idle connections close
         const auto cluster = now.find(it->first.cluster);
         bool stays = cluster == now.end() && now.count("*");
         if (cluster != now.end())
@@ -257,8 +269,9 @@ void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from)
         if (!who->password.empty() && !hashed) secret = {who->password, {}, {}};
         fill_account(*one, slot, *who, secret);
         const auto& login = *one->login;
-        const bool same = login.database == before->database && login.user == before->user && login.secret.password == before->secret.password &&
-                          login.tls == before->tls && login.tls_context == before->tls_context;
+        const bool same = login.database == before->database && login.user == before->user &&
+                          login.secret.password == before->secret.password && login.tls == before->tls &&
+                          login.tls_context == before->tls_context;
         for (auto& shard : one->pools)
             for (auto& each : shard) {
                 if (!each) continue;
@@ -270,13 +283,14 @@ void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from)
                 }
                 if (!same || !(one->limits == limits)) each->change(target, one->limits);
             }
-        one->pools.clear();   // looked up again by the new map
+        one->pools.clear();  // looked up again by the new map
     }
 }
 
 std::optional<fault> runtime::pause(const std::string& cluster) {
     const auto all = current_settings();
-    if (!cluster.empty() && !all->find_cluster(cluster)) return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
+    if (!cluster.empty() && !all->find_cluster(cluster))
+        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
     everywhere([&](worker& on) {
         for (auto& [name, slot] : on.slots)
             if (cluster.empty() || cluster == name) slot->paused = true;
@@ -289,14 +303,18 @@ std::optional<fault> runtime::pause(const std::string& cluster) {
         if (leased == 0) return std::nullopt;
         if (std::chrono::steady_clock::now() >= until) {
             resume(cluster);
-            return fault{fault_kind::over_limit, fmt::format("{} leases are still out after drain_timeout: not paused", leased), {}, "see SHOW CLIENTS, or KILL them"};
+            return fault{fault_kind::over_limit,
+                         fmt::format("{} leases are still out after drain_timeout: not paused", leased),
+                         {},
+                         "see SHOW CLIENTS, or KILL them"};
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
 }
 
 std::optional<fault> runtime::resume(const std::string& cluster) {
-    if (!cluster.empty() && !current_settings()->find_cluster(cluster)) return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
+    if (!cluster.empty() && !current_settings()->find_cluster(cluster))
+        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
     everywhere([&](worker& on) {
         for (auto& [name, slot] : on.slots)
             if (cluster.empty() || cluster == name) slot->paused = false;
@@ -312,17 +330,20 @@ std::optional<fault> runtime::kill_client(std::uint64_t id) {
         keep->end_with({fault_kind::shutting_down, "terminating connection due to administrator command", {}, {}});
         hits.push_back(1);
     });
-    if (found.empty()) return fault{fault_kind::invalid_parameter, fmt::format("there is no client {}", id), {}, "see SHOW CLIENTS"};
+    if (found.empty())
+        return fault{fault_kind::invalid_parameter, fmt::format("there is no client {}", id), {}, "see SHOW CLIENTS"};
     return std::nullopt;
 }
 
 std::optional<fault> runtime::kill_cluster(const std::string& cluster) {
-    if (!current_settings()->find_cluster(cluster)) return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
+    if (!current_settings()->find_cluster(cluster))
+        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
     everywhere([&cluster](worker& on) {
         const auto sessions = on.sessions;
         for (const auto& entry : sessions)
             if (entry.second->identity().cluster->now->config.name == cluster)
-                entry.second->end_with({fault_kind::shutting_down, "terminating connection due to administrator command", {}, {}});
+                entry.second->end_with(
+                    {fault_kind::shutting_down, "terminating connection due to administrator command", {}, {}});
     });
     return std::nullopt;
 }
@@ -343,13 +364,18 @@ std::optional<fault> runtime::ban(const std::string& node, std::optional<std::ch
     const auto all = current_settings();
     const auto found = find_node(*all, node);
     if (!found || !monitor_->ban_node(*found, length.value_or(std::chrono::hours(24 * 365)), "by an operator"))
-        return fault{fault_kind::invalid_parameter, fmt::format("there is no node \"{}\"", node), {}, "nodes are written host:port, see SHOW LAG"};
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("there is no node \"{}\"", node),
+                     {},
+                     "nodes are written host:port, see SHOW LAG"};
     return std::nullopt;
 }
 
 std::optional<fault> runtime::unban(const std::string& node) {
     const auto found = find_node(*current_settings(), node);
-    if (!found || !monitor_->unban_node(*found)) return fault{fault_kind::invalid_parameter, fmt::format("node \"{}\" is not banned", node), {}, "see SHOW BANS"};
+    if (!found || !monitor_->unban_node(*found))
+        return fault{
+            fault_kind::invalid_parameter, fmt::format("node \"{}\" is not banned", node), {}, "see SHOW BANS"};
     return std::nullopt;
 }
 

@@ -20,25 +20,26 @@ using wall_time = std::chrono::system_clock::time_point;
 
 /// One row of SHOW CLIENTS.
 struct client_row {
-    std::uint64_t id = 0;                 ///< as KILL takes it; also the pid the client was told
-    std::string user, cluster, address, application_name, state;  ///< state: "idle", "active", "waiting", "transaction", "login"
+    std::uint64_t id = 0;  ///< as KILL takes it; also the pid the client was told
+    std::string user, cluster, address, application_name,
+        state;  ///< state: "idle", "active", "waiting", "transaction", "login"
     std::uint16_t worker = 0;
     wall_time connected{}, requested{};
-    double wait_seconds = 0;              ///< waiting for a lease now
-    std::string tls;                      ///< "" or "TLSv1.3/cipher"
-    std::string server;                   ///< "host:port/pid" of the held lease
-    std::vector<std::string> pins;        ///< reasons
+    double wait_seconds = 0;        ///< waiting for a lease now
+    std::string tls;                ///< "" or "TLSv1.3/cipher"
+    std::string server;             ///< "host:port/pid" of the held lease
+    std::vector<std::string> pins;  ///< reasons
     std::uint32_t prepared_statements = 0;
 };
 
 /// One row of SHOW SERVERS.
 struct server_row {
     std::uint64_t id = 0;
-    std::string user, cluster, database, shard, address, state;   ///< "idle", "active", "used", "login", "cancel"
-    std::uint32_t pid = 0;                ///< on the server
+    std::string user, cluster, database, shard, address, state;  ///< "idle", "active", "used", "login", "cancel"
+    std::uint32_t pid = 0;                                       ///< on the server
     std::uint16_t worker = 0;
     wall_time connected{}, requested{};
-    std::uint64_t client_id = 0;          ///< who holds it; 0: nobody
+    std::uint64_t client_id = 0;  ///< who holds it; 0: nobody
     std::uint32_t prepared_statements = 0;
     std::uint64_t statement_bytes = 0;
     std::string tls, application_name;
@@ -47,7 +48,8 @@ struct server_row {
 /// One row of SHOW POOLS: one (node, user, database).
 struct pool_row {
     std::string cluster, shard, node, database, user, pool_mode;
-    std::uint32_t clients_active = 0, clients_waiting = 0, servers_active = 0, servers_idle = 0, servers_login = 0, size = 0;
+    std::uint32_t clients_active = 0, clients_waiting = 0, servers_active = 0, servers_idle = 0, servers_login = 0,
+                  size = 0;
     double max_wait_seconds = 0;
     bool paused = false;
 };
@@ -60,10 +62,10 @@ struct traffic_row {
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
 };
 
-/// Everything the control commands may ask of or do to the process. Implemented by the runtime; each call is thread-safe and
-/// may take some milliseconds (it asks the workers). A `fault` is what the operator is told.
+/// Everything the control commands may ask of or do to the process. Implemented by the runtime; each call is
+/// thread-safe and may take some milliseconds (it asks the workers). A `fault` is what the operator is told.
 class inventory {
-public:
+  public:
     virtual ~inventory() = default;
     virtual std::shared_ptr<const config::settings> settings() const = 0;
     virtual std::string config_path() const = 0;
@@ -78,12 +80,14 @@ public:
     virtual std::shared_ptr<const router::shard_map> map(const std::string& cluster) = 0;
     virtual std::shared_ptr<const router::catalog> catalog(const std::string& cluster) = 0;
 
-    virtual std::optional<config::fault> reload() = 0;                      ///< re-reads the file; all mistakes in the fault's detail
-    virtual std::optional<config::fault> pause(const std::string& cluster) = 0;   ///< empty: all; returns once no lease is out
+    virtual std::optional<config::fault> reload() = 0;  ///< re-reads the file; all mistakes in the fault's detail
+    virtual std::optional<config::fault> pause(
+        const std::string& cluster) = 0;  ///< empty: all; returns once no lease is out
     virtual std::optional<config::fault> resume(const std::string& cluster) = 0;
     virtual std::optional<config::fault> kill_client(std::uint64_t id) = 0;
     virtual std::optional<config::fault> kill_cluster(const std::string& cluster) = 0;
-    virtual std::optional<config::fault> ban(const std::string& node, std::optional<std::chrono::milliseconds> length) = 0;
+    virtual std::optional<config::fault> ban(const std::string& node,
+                                             std::optional<std::chrono::milliseconds> length) = 0;
     virtual std::optional<config::fault> unban(const std::string& node) = 0;
     virtual void shut_down(bool wait_for_clients) = 0;
     virtual bool draining() const = 0;

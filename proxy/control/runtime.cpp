@@ -23,7 +23,7 @@ using config::fault_kind;
 
 namespace {
 
-constexpr std::uint32_t worker_bits = 6;   ///< of a client's id: a CancelRequest finds its worker by them
+constexpr std::uint32_t worker_bits = 6;  ///< of a client's id: a CancelRequest finds its worker by them
 constexpr std::size_t most_workers = 1u << worker_bits;
 
 std::size_t worker_count(const config::general& general) {
@@ -44,7 +44,8 @@ protocol::tls_files files_of(const config::tls& from, bool server_side) {
     files.ca_file = from.ca_file;
     files.min_version = from.min_version;
     if (server_side) {
-        files.require_peer_certificate = from.mode == config::tls_mode::verify_ca || from.mode == config::tls_mode::verify_full;
+        files.require_peer_certificate =
+            from.mode == config::tls_mode::verify_ca || from.mode == config::tls_mode::verify_full;
     } else {
         files.verify_peer = from.mode == config::tls_mode::verify_ca || from.mode == config::tls_mode::verify_full;
         files.verify_name = from.mode == config::tls_mode::verify_full;
@@ -59,7 +60,9 @@ runtime::runtime(config::settings from, std::string path)
     settings_ = std::make_shared<const config::settings>(std::move(from));
 }
 
-runtime::~runtime() { stop(false); }
+runtime::~runtime() {
+    stop(false);
+}
 
 // ---- clusters -------------------------------------------------------------------------------------------------------
 
@@ -74,9 +77,11 @@ config::cluster runtime::watched(const config::cluster& from, const config::sett
         return out;
     }
     for (const auto& user : all.users) {
-        const bool here = user.clusters.empty() || std::find(user.clusters.begin(), user.clusters.end(), from.name) != user.clusters.end();
+        const bool here = user.clusters.empty() ||
+                          std::find(user.clusters.begin(), user.clusters.end(), from.name) != user.clusters.end();
         if (!here || user.name == "*") continue;
-        const bool hashed = user.password.starts_with("SCRAM-SHA-256$") || (user.password.starts_with("md5") && user.password.size() == 35);
+        const bool hashed = user.password.starts_with("SCRAM-SHA-256$") ||
+                            (user.password.starts_with("md5") && user.password.size() == 35);
         if (user.server_password.empty() && hashed) continue;
         out.monitor_user = user.server_user.empty() ? user.name : user.server_user;
         out.monitor_password = user.server_password.empty() ? user.password : user.server_password;
@@ -89,7 +94,8 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> made;
     std::shared_ptr<front_door> door = std::make_shared<front_door>();
     try {
-        if (from.client_tls.mode != config::tls_mode::disable) door->tls = protocol::tls_context::server(files_of(from.client_tls, true));
+        if (from.client_tls.mode != config::tls_mode::disable)
+            door->tls = protocol::tls_context::server(files_of(from.client_tls, true));
         for (const auto& cluster : from.clusters) {
             if (cluster.engine != config::engine::postgres) continue;
             auto snapshot = std::make_shared<cluster_snapshot>();
@@ -100,7 +106,8 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->max_parse_bytes = from.general.max_parse_bytes;
             snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
-            if (cluster.server_tls.mode != config::tls_mode::disable) snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
+            if (cluster.server_tls.mode != config::tls_mode::disable)
+                snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
             made.emplace(cluster.name, std::move(snapshot));
         }
     } catch (const std::exception& error) {
@@ -147,9 +154,11 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
 namespace {
 
 /// Sessions of the slot hear of nodes that have just left rotation for not answering; a ban lets statements finish.
-void tell_who_left(worker& on, const cluster_slot& slot, const pool::cluster_health& before, const pool::cluster_health& now) {
+void tell_who_left(worker& on, const cluster_slot& slot, const pool::cluster_health& before,
+                   const pool::cluster_health& now) {
     for (std::size_t shard = 0; shard < now.shards.size() && shard < before.shards.size(); ++shard)
-        for (std::size_t node = 0; node < now.shards[shard].nodes.size() && node < before.shards[shard].nodes.size(); ++node) {
+        for (std::size_t node = 0; node < now.shards[shard].nodes.size() && node < before.shards[shard].nodes.size();
+             ++node) {
             const auto& here = now.shards[shard].nodes[node];
             if (here.usable || !before.shards[shard].nodes[node].usable || here.reason.starts_with("banned")) continue;
             const auto sessions = on.sessions;
@@ -175,19 +184,23 @@ void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health)
 // ---- life -----------------------------------------------------------------------------------------------------------
 
 std::optional<fault> runtime::start(const std::map<std::string, int>& inherited) {
-    monitor_ = std::make_unique<pool::monitor>([this](std::shared_ptr<const pool::cluster_health> health) { publish_health(std::move(health)); });
+    monitor_ = std::make_unique<pool::monitor>(
+        [this](std::shared_ptr<const pool::cluster_health> health) { publish_health(std::move(health)); });
     {
         const std::lock_guard guard(lock_);
         if (auto failed = make_clusters(*settings_)) return failed;
     }
     const auto& general = settings_->general;
     for (std::size_t i = 0; i < worker_count(general); ++i)
-        workers_.push_back(std::make_unique<worker>(static_cast<std::uint16_t>(i), *this, plans_, general.plan_cache_entries));
+        workers_.push_back(
+            std::make_unique<worker>(static_cast<std::uint16_t>(i), *this, plans_, general.plan_cache_entries));
     std::vector<worker*> all;
     for (auto& each : workers_) all.push_back(each.get());
     const auto listen_on = [&](const std::optional<config::endpoint>& at, bool admin) -> std::optional<fault> {
         if (!at) return std::nullopt;
-        auto made = std::make_unique<listener>(all, [this, admin](worker& home, pool::tcp_socket socket) { new_connection(home, std::move(socket), admin); });
+        auto made = std::make_unique<listener>(all, [this, admin](worker& home, pool::tcp_socket socket) {
+            new_connection(home, std::move(socket), admin);
+        });
         const auto known = inherited.find(at->text());
         if (auto failed = made->open(*at, known == inherited.end() ? -1 : known->second)) return failed;
         listeners_.push_back(std::move(made));
@@ -218,7 +231,8 @@ void runtime::stop(bool wait_for_clients) {
             for (const auto& entry : sessions) entry.second->drain();
         });
         const auto until = std::chrono::steady_clock::now() + current_settings()->general.drain_timeout;
-        while (clients_ > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        while (clients_ > 0 && std::chrono::steady_clock::now() < until)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     stopping_ = true;
     {
@@ -259,7 +273,9 @@ void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) 
             client_admitted(home, std::move(client));
     };
     auto cancel_it = [this](std::uint32_t pid, const std::string& key) { cancel(pid, key); };
-    asio::co_spawn(*home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)), asio::detached);
+    asio::co_spawn(
+        *home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)),
+        asio::detached);
 }
 
 namespace {
@@ -282,18 +298,28 @@ void turn_away(admitted_client client, const fault& why) {
 
 void runtime::client_admitted(worker& home, admitted_client client) {
     const auto all = current_settings();
-    if (draining_) return turn_away(std::move(client), {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
+    if (draining_)
+        return turn_away(std::move(client),
+                         {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
     if (clients_ >= all->general.max_clients)
-        return turn_away(std::move(client), {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
+        return turn_away(
+            std::move(client),
+            {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
     auto* slot = home.find_slot(client.database);
-    if (!slot) return turn_away(std::move(client), {fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}});
+    if (!slot)
+        return turn_away(
+            std::move(client),
+            {fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}});
     auto shared = home.slots.at(client.database);
     client_identity who;
     who.cluster = shared;
     who.who = account_of(*shared, client);
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (!client.replication.empty())
-        return turn_away(std::move(client), {fault_kind::unsupported, "replication connections do not go through Ringway", {}, "connect to the server itself"});
+        return turn_away(std::move(client), {fault_kind::unsupported,
+                                             "replication connections do not go through Ringway",
+                                             {},
+                                             "connect to the server itself"});
     thread_local std::uint32_t next = 0;
     do {
         who.id = ((++next << worker_bits) | home.index) & 0x7fffffff;
@@ -323,8 +349,10 @@ std::shared_ptr<account> runtime::account_of(cluster_slot& slot, const admitted_
     // A client that has just shown a newer password than the pools know: they use it from now on.
     const auto& known = one->login->secret;
     const bool configured = !client.who->server_password.empty();
-    const bool changed = !configured && (known.password != client.secret.password || known.scram_client_key != client.secret.scram_client_key) &&
-                         (!client.secret.password.empty() || !client.secret.scram_client_key.empty());
+    const bool changed =
+        !configured &&
+        (known.password != client.secret.password || known.scram_client_key != client.secret.scram_client_key) &&
+        (!client.secret.password.empty() || !client.secret.scram_client_key.empty());
     if (changed) {
         fill_account(*one, slot, *client.who, client.secret);
         for (auto& shard : one->pools)
@@ -334,7 +362,8 @@ std::shared_ptr<account> runtime::account_of(cluster_slot& slot, const admitted_
     return one;
 }
 
-void runtime::fill_account(account& one, const cluster_slot& slot, const config::user& who, const pool::server_secret& secret) const {
+void runtime::fill_account(account& one, const cluster_slot& slot, const config::user& who,
+                           const pool::server_secret& secret) const {
     const auto& cluster = slot.now->config;
     one.limits = cluster.pool;
     one.reads = cluster.reads;
@@ -366,7 +395,8 @@ std::shared_ptr<const config::settings> runtime::current_settings() const {
     return settings_;
 }
 
-std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) {
+std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const account& who, std::size_t shard,
+                                             std::size_t node) {
     const auto& config = cluster.now->config;
     const auto& address = config.shards[shard].nodes[node];
     const std::lock_guard guard(lock_);
@@ -374,21 +404,27 @@ std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const 
     if (!slot) {
         auto target = std::make_shared<pool::server_target>(*who.login);
         target->address = address;
-        auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok, const std::string& why) {
+        auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok,
+                                                                const std::string& why) {
             if (!monitor_) return;
             if (ok)
                 monitor_->report_success(name, at);
             else
                 monitor_->report_failure(name, at, why);
         };
-        slot = std::make_shared<pool::pool>(pool::pool_name{config.name, config.shards[shard].name, who.user, address}, std::move(target), who.limits, std::move(report));
+        slot = std::make_shared<pool::pool>(pool::pool_name{config.name, config.shards[shard].name, who.user, address},
+                                            std::move(target), who.limits, std::move(report));
     }
     return slot;
 }
 
-void runtime::role_changed(const std::string& cluster) { monitor_->check_now(cluster); }
+void runtime::role_changed(const std::string& cluster) {
+    monitor_->check_now(cluster);
+}
 
-void runtime::node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) { monitor_->report_failure(cluster, node, why); }
+void runtime::node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) {
+    monitor_->report_failure(cluster, node, why);
+}
 
 void runtime::catalog_changed(const std::string& cluster) {
     const std::lock_guard guard(lock_);

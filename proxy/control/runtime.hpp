@@ -1,5 +1,6 @@
 #pragma once
-// The process: workers, listeners, pools, monitor, catalogs. What the workers ask of it (process) and what operators see and do (inventory).
+// The process: workers, listeners, pools, monitor, catalogs. What the workers ask of it (process) and what operators
+// see and do (inventory).
 
 #include <atomic>
 #include <condition_variable>
@@ -24,14 +25,14 @@ namespace ringway::proxy {
 class listener;
 
 class runtime final : public process, public inventory {
-public:
+  public:
     runtime(config::settings from, std::string path);
     ~runtime() override;
     runtime(const runtime&) = delete;
     runtime& operator=(const runtime&) = delete;
 
-    /// Opens the sockets and starts the threads. `inherited`: listening descriptors by address text, from a process being replaced.
-    /// An address that cannot be listened on is the fault.
+    /// Opens the sockets and starts the threads. `inherited`: listening descriptors by address text, from a process
+    /// being replaced. An address that cannot be listened on is the fault.
     std::optional<config::fault> start(const std::map<std::string, int>& inherited);
     /// Ends sessions as they become idle, at the latest after drain_timeout; then stops everything.
     void stop(bool wait_for_clients);
@@ -40,7 +41,8 @@ public:
     void set_shutdown(std::function<void(bool)> ask) { ask_shutdown_ = std::move(ask); }
 
     // process
-    std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) override;
+    std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard,
+                                        std::size_t node) override;
     void role_changed(const std::string& cluster) override;
     void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) override;
     void catalog_changed(const std::string& cluster) override;
@@ -73,9 +75,10 @@ public:
 
     /// Forwards a CancelRequest that no session here answers to; set when another process of the same proxy runs.
     std::function<void(std::uint32_t, const std::string&)> cancel_elsewhere;
-    void cancel_here(std::uint32_t pid, const std::string& key, std::function<void()> not_ours = {});   ///< `not_ours` runs on any thread
+    void cancel_here(std::uint32_t pid, const std::string& key,
+                     std::function<void()> not_ours = {});  ///< `not_ours` runs on any thread
 
-private:
+  private:
     struct pool_key {
         std::string cluster, user, node;
         std::size_t shard;
@@ -84,32 +87,35 @@ private:
 
     template <class Row>
     std::vector<Row> gather(const std::function<void(worker&, std::vector<Row>&)>& each);
-    void everywhere(const std::function<void(worker&)>& work);     ///< on every worker, waits
+    void everywhere(const std::function<void(worker&)>& work);  ///< on every worker, waits
     void publish_health(std::shared_ptr<const pool::cluster_health> health);
-    void read_catalogs();                                          ///< the catalog thread
+    void read_catalogs();  ///< the catalog thread
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
     std::shared_ptr<account> account_of(cluster_slot& slot, const admitted_client& client);
-    void fill_account(account& one, const cluster_slot& slot, const config::user& who, const pool::server_secret& secret) const;
+    void fill_account(account& one, const cluster_slot& slot, const config::user& who,
+                      const pool::server_secret& secret) const;
     void client_admitted(worker& home, admitted_client client);
     void new_connection(worker& home, pool::tcp_socket socket, bool admin);
     config::cluster watched(const config::cluster& from, const config::settings& all) const;
 
     const std::string path_;
-    mutable std::mutex lock_;                                      ///< over everything below up to the blank line
+    mutable std::mutex lock_;  ///< over everything below up to the blank line
     std::shared_ptr<const config::settings> settings_;
     std::shared_ptr<const front_door> door_;
-    std::map<std::string, std::shared_ptr<const cluster_snapshot>> clusters_;   ///< as configured
-    std::map<std::string, std::shared_ptr<const router::catalog>> catalogs_;    ///< by the name clients use
-    std::map<std::string, std::string> fingerprints_;                           ///< of the catalogs read
+    std::map<std::string, std::shared_ptr<const cluster_snapshot>> clusters_;  ///< as configured
+    std::map<std::string, std::shared_ptr<const router::catalog>> catalogs_;   ///< by the name clients use
+    std::map<std::string, std::string> fingerprints_;                          ///< of the catalogs read
     std::uint64_t catalog_version_ = 0;
-    std::set<std::string> catalogs_wanted_;                        ///< to be read now
-    std::map<std::string, std::shared_ptr<const cluster_snapshot>> cataloged_;  ///< clusters (also of "*") whose catalogs are watched
+    std::set<std::string> catalogs_wanted_;  ///< to be read now
+    std::map<std::string, std::shared_ptr<const cluster_snapshot>>
+        cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
     std::uint64_t epoch_ = 0;
-    std::map<std::string, std::shared_ptr<catalog_reader>> readers_;            ///< one a watched catalog, used by the catalog thread
+    std::map<std::string, std::shared_ptr<catalog_reader>>
+        readers_;  ///< one a watched catalog, used by the catalog thread
     std::condition_variable catalog_wake_;
 
     router::shared_plans plans_;

@@ -106,27 +106,33 @@ std::string to_hex(const std::string& bytes) {
 std::string from_hex(std::string_view text) {
     std::string out;
     const auto digit = [](char c) { return c >= 'a' ? c - 'a' + 10 : c - '0'; };
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) out += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+        out += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
     return out;
 }
 
 }  // namespace
 
 peer_socket::peer_socket(std::string state_dir, peer_service what)
-    : directory_(std::move(state_dir)), path_(fmt::format("{}/ringway-{}.sock", directory_, ::getpid())), what_(std::move(what)) {}
+    : directory_(std::move(state_dir)),
+      path_(fmt::format("{}/ringway-{}.sock", directory_, ::getpid())),
+      what_(std::move(what)) {}
 
 peer_socket::~peer_socket() {
     if (thread_.joinable()) {
         const char stop = 0;
-        if (::write(wake_[1], &stop, 1) == 1) thread_.join();
-        else thread_.detach();
+        if (::write(wake_[1], &stop, 1) == 1)
+            thread_.join();
+        else
+            thread_.detach();
     }
     for (const int each : {socket_, wake_[0], wake_[1]})
         if (each >= 0) ::close(each);
     if (socket_ < 0) return;
     ::unlink(path_.c_str());
     std::error_code ignored;
-    if (fs::read_symlink(directory_ + "/ringway.sock", ignored) == fs::path(path_).filename()) fs::remove(directory_ + "/ringway.sock", ignored);
+    if (fs::read_symlink(directory_ + "/ringway.sock", ignored) == fs::path(path_).filename())
+        fs::remove(directory_ + "/ringway.sock", ignored);
 }
 
 std::optional<fault> peer_socket::open() {
@@ -136,14 +142,17 @@ std::optional<fault> peer_socket::open() {
     const auto failed = [&](std::string_view why) {
         if (socket_ >= 0) ::close(socket_);
         socket_ = -1;
-        return fault{fault_kind::invalid_parameter, fmt::format("state_dir \"{}\" cannot be used: {}", directory_, why), {},
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("state_dir \"{}\" cannot be used: {}", directory_, why),
+                     {},
                      "without it no other process can take over, and cancels do not reach other processes"};
     };
     if (!fill(at, path_)) return failed("its path is too long for a socket");
     socket_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     ::unlink(path_.c_str());
     const auto mask = ::umask(0077);
-    const bool bound = socket_ >= 0 && ::bind(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 && ::listen(socket_, 16) == 0;
+    const bool bound =
+        socket_ >= 0 && ::bind(socket_, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 && ::listen(socket_, 16) == 0;
     const auto why = std::string(std::strerror(errno));
     ::umask(mask);
     if (!bound || ::pipe(wake_) != 0) return failed(why);
@@ -183,7 +192,9 @@ void peer_socket::serve() {
                 if (message.starts_with("cancel ")) {
                     const auto space = message.find(' ', 7);
                     if (space != std::string_view::npos)
-                        what_.cancel(static_cast<std::uint32_t>(std::strtoul(std::string(message.substr(7, space - 7)).c_str(), nullptr, 10)), from_hex(message.substr(space + 1)));
+                        what_.cancel(static_cast<std::uint32_t>(
+                                         std::strtoul(std::string(message.substr(7, space - 7)).c_str(), nullptr, 10)),
+                                     from_hex(message.substr(space + 1)));
                 }
                 drop(i);
             }
@@ -213,8 +224,12 @@ void peer_socket::cancel_elsewhere(std::uint32_t pid, const std::string& key) co
 std::optional<fault> takeover::begin(const std::string& state_dir, takeover& out) {
     out.socket_ = connect_to(state_dir + "/ringway.sock");
     static constexpr std::string_view ask = "takeover";
-    if (out.socket_ < 0 || ::send(out.socket_, ask.data(), ask.size(), MSG_NOSIGNAL) < 0 || !receive_descriptors(out.socket_, out.descriptors))
-        return fault{fault_kind::cannot_connect, fmt::format("no running process answers at {}/ringway.sock", state_dir), {}, "start without --takeover"};
+    if (out.socket_ < 0 || ::send(out.socket_, ask.data(), ask.size(), MSG_NOSIGNAL) < 0 ||
+        !receive_descriptors(out.socket_, out.descriptors))
+        return fault{fault_kind::cannot_connect,
+                     fmt::format("no running process answers at {}/ringway.sock", state_dir),
+                     {},
+                     "start without --takeover"};
     return std::nullopt;
 }
 

@@ -15,14 +15,15 @@ namespace ringway::proxy {
 
 /// What a peer may ask of this process.
 struct peer_service {
-    std::function<std::map<std::string, int>()> listening;                     ///< descriptors by address text
+    std::function<std::map<std::string, int>()> listening;  ///< descriptors by address text
     std::function<void(std::uint32_t pid, const std::string& key)> cancel;
-    std::function<void()> taken_over;                                          ///< the successor is up: drain and end
+    std::function<void()> taken_over;  ///< the successor is up: drain and end
 };
 
-/// Serves peers on state_dir/ringway-<pid>.sock from a thread of its own; state_dir/ringway.sock names the newest process.
+/// Serves peers on state_dir/ringway-<pid>.sock from a thread of its own; state_dir/ringway.sock names the newest
+/// process.
 class peer_socket {
-public:
+  public:
     peer_socket(std::string state_dir, peer_service what);
     ~peer_socket();
     peer_socket(const peer_socket&) = delete;
@@ -34,7 +35,7 @@ public:
     /// Asks every other process that shares state_dir.
     void cancel_elsewhere(std::uint32_t pid, const std::string& key) const;
 
-private:
+  private:
     void serve();
     const std::string directory_, path_;
     peer_service what_;
@@ -44,7 +45,7 @@ private:
 
 /// A successor's side of a takeover.
 class takeover {
-public:
+  public:
     /// Connects to the running process of state_dir and receives its listening descriptors.
     static std::optional<config::fault> begin(const std::string& state_dir, takeover& out);
     std::map<std::string, int> descriptors;
@@ -52,7 +53,7 @@ public:
     void finish();
     ~takeover();
 
-private:
+  private:
     int socket_ = -1;
 };
 

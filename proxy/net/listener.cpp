@@ -13,7 +13,8 @@ namespace ringway::proxy {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-listener::listener(std::vector<worker*> workers, take then) : workers_(std::move(workers)), then_(std::move(then)), acceptor_(workers_.front()->io->get_executor()) {}
+listener::listener(std::vector<worker*> workers, take then)
+    : workers_(std::move(workers)), then_(std::move(then)), acceptor_(workers_.front()->io->get_executor()) {}
 
 std::optional<config::fault> listener::open(const config::endpoint& at, int inherited) {
     name_ = at.text();
@@ -35,7 +36,9 @@ std::optional<config::fault> listener::open(const config::endpoint& at, int inhe
         if (!error) acceptor_.bind(where, error);
         if (!error) acceptor_.listen(4096, error);
     }
-    if (error) return config::fault{config::fault_kind::cannot_connect, fmt::format("cannot listen on {}: {}", name_, error.message()), {}, {}};
+    if (error)
+        return config::fault{
+            config::fault_kind::cannot_connect, fmt::format("cannot listen on {}: {}", name_, error.message()), {}, {}};
     return std::nullopt;
 }
 
@@ -50,7 +53,9 @@ void listener::stop() {
     });
 }
 
-int listener::descriptor() { return acceptor_.native_handle(); }
+int listener::descriptor() {
+    return acceptor_.native_handle();
+}
 
 void listener::accept() {
     // Accepted on the first worker's loop, then moved: each loop's sockets are touched by its own thread only.
@@ -58,7 +63,7 @@ void listener::accept() {
         if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
         if (!error) {
             deal(std::move(socket));
-        } else if (error == asio::error::no_descriptors) {   // wait for some to be closed instead of spinning
+        } else if (error == asio::error::no_descriptors) {  // wait for some to be closed instead of spinning
             auto pause = std::make_shared<asio::steady_timer>(acceptor_.get_executor(), std::chrono::milliseconds(100));
             pause->async_wait([this, pause](const boost::system::error_code& ended) {
                 if (!ended) accept();

@@ -18,7 +18,7 @@ class worker;
 
 /// Accepts on the first worker's loop. stop() may be called from any thread; the object must outlive the loops.
 class listener {
-public:
+  public:
     using take = std::function<void(worker&, pool::tcp_socket)>;
     listener(std::vector<worker*> workers, take then);
     /// Opens, or uses the descriptor given. An address in use and the like: the fault.
@@ -28,7 +28,7 @@ public:
     int descriptor();
     const std::string& name() const noexcept { return name_; }
 
-private:
+  private:
     void accept();
     void deal(pool::tcp_socket socket);
     std::vector<worker*> workers_;

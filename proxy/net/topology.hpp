@@ -26,13 +26,14 @@ struct traffic_counters {
 
 /// What a cluster is, by configuration. Immutable.
 struct cluster_snapshot {
-    config::cluster config;                 ///< `name` is what clients asked for, also for "*"
-    std::string configured_as;              ///< "*" or the name
+    config::cluster config;     ///< `name` is what clients asked for, also for "*"
+    std::string configured_as;  ///< "*" or the name
     std::shared_ptr<const router::shard_map> map;
     std::shared_ptr<const protocol::tls_context> server_tls;
     std::uint64_t epoch = 0;
-    std::uint64_t max_parse_bytes = 1u << 20, max_prepared_bytes = 16u << 20;   ///< from [general]
-    /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves them.
+    std::uint64_t max_parse_bytes = 1u << 20, max_prepared_bytes = 16u << 20;  ///< from [general]
+    /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves
+    /// them.
     std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;
 };
 
@@ -41,17 +42,17 @@ struct account {
     std::string user;
     config::pool_limits limits;
     config::read_rules reads;
-    std::shared_ptr<const pool::server_target> login;   ///< address is filled in per node
-    std::vector<std::vector<std::shared_ptr<pool::pool>>> pools;   ///< [shard][node]; null until needed
+    std::shared_ptr<const pool::server_target> login;             ///< address is filled in per node
+    std::vector<std::vector<std::shared_ptr<pool::pool>>> pools;  ///< [shard][node]; null until needed
     /// ParameterStatus for new clients, by the settings they start with; filled as servers answer.
     std::unordered_map<pool::settings_ref, std::shared_ptr<const pool::parameter_list>> greetings;
 };
 
 struct cluster_slot {
     std::shared_ptr<const cluster_snapshot> now;
-    std::shared_ptr<const pool::cluster_health> health;   ///< null until the first check
-    std::shared_ptr<const router::catalog> catalog;       ///< null until read
-    std::vector<pool::balance_state> balance;             ///< by shard
+    std::shared_ptr<const pool::cluster_health> health;  ///< null until the first check
+    std::shared_ptr<const router::catalog> catalog;      ///< null until read
+    std::vector<pool::balance_state> balance;            ///< by shard
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;
     bool paused = false;

@@ -13,12 +13,18 @@ constexpr std::uint64_t ticks_a_second = 20;
 }  // namespace
 
 worker::worker(std::uint16_t number, process& of, router::shared_plans& shared, std::size_t plan_entries)
-    : owner(of), plans(shared, plan_entries), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()), timer_(io_) {
+    : owner(of),
+      plans(shared, plan_entries),
+      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      work_(io_.get_executor()),
+      timer_(io_) {
     index = number;
     io = &io_;
 }
 
-worker::~worker() { stop(); }
+worker::~worker() {
+    stop();
+}
 
 void worker::start() {
     thread_ = std::thread([this] {
@@ -39,9 +45,13 @@ void worker::stop() {
     thread_.join();
 }
 
-void worker::post(std::function<void()> work) { boost::asio::post(io_, std::move(work)); }
+void worker::post(std::function<void()> work) {
+    boost::asio::post(io_, std::move(work));
+}
 
-void worker::add_session(const std::shared_ptr<session>& which) { sessions.insert_or_assign(which->identity().id, which); }
+void worker::add_session(const std::shared_ptr<session>& which) {
+    sessions.insert_or_assign(which->identity().id, which);
+}
 
 void worker::remove_session(session& which) {
     const auto it = sessions.find(which.identity().id);
@@ -50,7 +60,9 @@ void worker::remove_session(session& which) {
     sessions.erase(it);
 }
 
-void worker::watch(const std::shared_ptr<session>& which) { watched_.insert(which); }
+void worker::watch(const std::shared_ptr<session>& which) {
+    watched_.insert(which);
+}
 
 void worker::tick() {
     const auto now = std::chrono::steady_clock::now();
@@ -72,7 +84,7 @@ void worker::tick() {
 cluster_slot* worker::find_slot(const std::string& cluster) {
     const auto it = slots.find(cluster);
     if (it != slots.end()) return it->second.get();
-    auto made = owner.make_slot(cluster);   // the "*" cluster serves this name, or nobody does
+    auto made = owner.make_slot(cluster);  // the "*" cluster serves this name, or nobody does
     if (!made) return nullptr;
     return slots.emplace(cluster, std::move(made)).first->second.get();
 }

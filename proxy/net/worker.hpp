@@ -22,27 +22,29 @@ class worker;
 
 /// What a session asks of the process beyond its worker. Thread-safe.
 class process {
-public:
+  public:
     virtual ~process() = default;
     /// The pool of one node for one account; made when new.
-    virtual std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard, std::size_t node) = 0;
-    virtual void role_changed(const std::string& cluster) = 0;                 ///< a server said 25006, or a primary was lost: check now
+    virtual std::shared_ptr<pool::pool> pool_of(const cluster_slot& cluster, const account& who, std::size_t shard,
+                                                std::size_t node) = 0;
+    virtual void role_changed(
+        const std::string& cluster) = 0;  ///< a server said 25006, or a primary was lost: check now
     virtual void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) = 0;
-    virtual void catalog_changed(const std::string& cluster) = 0;              ///< DDL went through
-    virtual void cancel(std::uint32_t pid, const std::string& key) = 0;        ///< a client's CancelRequest
-    virtual void tend(worker& on) = 0;                                         ///< about once a second, on each worker
+    virtual void catalog_changed(const std::string& cluster) = 0;        ///< DDL went through
+    virtual void cancel(std::uint32_t pid, const std::string& key) = 0;  ///< a client's CancelRequest
+    virtual void tend(worker& on) = 0;                                   ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker.
     virtual std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) = 0;
     virtual std::shared_ptr<const config::settings> current_settings() const = 0;
 };
 
 class worker : public pool::worker_link {
-public:
+  public:
     worker(std::uint16_t number, process& of, router::shared_plans& plans, std::size_t plan_entries);
     ~worker();
     void start();
-    void stop();                                              ///< ends the loop and joins
-    void post(std::function<void()> work);                    ///< from any thread
+    void stop();                            ///< ends the loop and joins
+    void post(std::function<void()> work);  ///< from any thread
 
     /// Only on this worker:
     cluster_slot* find_slot(const std::string& cluster);
@@ -56,9 +58,9 @@ public:
     std::unordered_map<std::string, std::shared_ptr<cluster_slot>> slots;
     std::unordered_map<std::uint64_t, std::shared_ptr<session>> sessions;
 
-private:
+  private:
     void tick();
-    boost::asio::io_context io_;   // sockets and timers are touched on this thread only; post() may come from any
+    boost::asio::io_context io_;  // sockets and timers are touched on this thread only; post() may come from any
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     boost::asio::steady_timer timer_;
     std::set<std::shared_ptr<session>> watched_;

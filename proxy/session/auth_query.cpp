@@ -6,7 +6,8 @@
 
 namespace ringway::proxy {
 
-boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front_door&, const std::string& database, const std::string& user) {
+boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front_door&, const std::string& database,
+                                                       const std::string& user) {
     verifier_answer out;
     const auto* slot = home.find_slot(database);
     if (!slot || slot->now->config.auth_query.empty()) co_return out;
@@ -18,7 +19,8 @@ boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front
     auto target = std::make_shared<pool::server_target>();
     target->address = shard.nodes[node];
     target->database = cluster.database.empty() ? cluster.name : cluster.database;
-    if (slot->now->configured_as == "*") target->database = "postgres";   // roles are the server's, and this database may not exist
+    if (slot->now->configured_as == "*")
+        target->database = "postgres";  // roles are the server's, and this database may not exist
     target->user = cluster.auth_user;
     target->secret.password = cluster.auth_password;
     target->tls = cluster.server_tls.mode;
@@ -29,7 +31,10 @@ boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front
     std::shared_ptr<const pool::server_target> to = std::move(target);
     auto answer = co_await pool::run_one_query(*home.io, to, std::move(sql), std::move(parameters));
     if (answer.failure) {
-        out.failure = config::fault{answer.failure->kind, "auth_query failed: " + answer.failure->message, {}, "check auth_query, auth_user and auth_password"};
+        out.failure = config::fault{answer.failure->kind,
+                                    "auth_query failed: " + answer.failure->message,
+                                    {},
+                                    "check auth_query, auth_user and auth_password"};
         co_return out;
     }
     if (answer.rows.size() == 1 && answer.rows[0].size() >= 2 && answer.rows[0][0] == user) {

@@ -28,7 +28,8 @@ local_batch_view local_batch(std::string_view batch) noexcept {
     int parses = 0, binds = 0, executes = 0;
     bool ends = false;
     pg::frame_header header;
-    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+         at += header.total()) {
         const auto body = batch.substr(at + pg::header_size, header.body());
         ends = false;
         switch (header.type) {
@@ -44,7 +45,9 @@ local_batch_view local_batch(std::string_view batch) noexcept {
                 out.statement = bind->statement;
                 break;
             }
-            case 'E': ++executes; break;
+            case 'E':
+                ++executes;
+                break;
             case 'D':
                 if (body.empty()) return {};
                 break;
@@ -53,13 +56,18 @@ local_batch_view local_batch(std::string_view batch) noexcept {
                 if (!target || (target->kind == 'S' && target->name.empty())) return {};
                 break;
             }
-            case 'S': ends = true; break;
-            default: return {};
+            case 'S':
+                ends = true;
+                break;
+            default:
+                return {};
         }
     }
     if (!ends || parses > 1 || binds > 1 || binds != executes) return {};
     if (parses == 0 && binds == 0) {
-        for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total())
+        for (std::size_t at = 0;
+             at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+             at += header.total())
             if (header.type == 'D' || (header.type == 'C' && batch[at + pg::header_size] != 'S')) return {};
         out.kind = local_batch_kind::closes;
     } else if (binds == 1 && (!out.parse || out.parse->name == out.statement)) {

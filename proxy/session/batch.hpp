@@ -11,8 +11,8 @@ namespace ringway::proxy {
 
 /// The messages up to and with the first Sync or Flush.
 struct batch_bounds {
-    std::size_t size = 0;          ///< bytes of whole messages seen
-    bool ended = false;            ///< the last of them is Sync or Flush
+    std::size_t size = 0;  ///< bytes of whole messages seen
+    bool ended = false;    ///< the last of them is Sync or Flush
     bool malformed = false;
     std::uint32_t next_total = 0;  ///< size of the message that is not whole yet; 0: not known
 };
@@ -20,13 +20,13 @@ batch_bounds find_batch(std::string_view bytes) noexcept;
 
 enum class local_batch_kind : std::uint8_t {
     no,
-    closes,          ///< Close of named statements and Sync
-    one_statement,   ///< at most one Parse, one Bind, one Execute, with Describes and Closes
+    closes,         ///< Close of named statements and Sync
+    one_statement,  ///< at most one Parse, one Bind, one Execute, with Describes and Closes
 };
 struct local_batch_view {
     local_batch_kind kind = local_batch_kind::no;
     std::optional<protocol::postgres::parse_message> parse;
-    std::string_view statement;    ///< that Bind names
+    std::string_view statement;  ///< that Bind names
 };
 /// Whether a batch ended by Sync is of a kind that may need no server.
 local_batch_view local_batch(std::string_view batch) noexcept;

@@ -18,8 +18,9 @@ constexpr auto longest_cleaning = std::chrono::seconds(5);
 
 /// Holds the lease while the connection is being cleaned; keeps itself alive until then.
 class cleaner final : public pool::lessee, public std::enable_shared_from_this<cleaner> {
-public:
-    cleaner(pool::server_ref what, bool discard) : server_(std::move(what)), timer_(*server_->on->io), discard_(discard) {}
+  public:
+    cleaner(pool::server_ref what, bool discard)
+        : server_(std::move(what)), timer_(*server_->on->io), discard_(discard) {}
 
     void start() {
         self_ = shared_from_this();
@@ -54,11 +55,12 @@ public:
     void server_broken(pool::server&) override { end(false); }
     std::shared_ptr<void> lessee_keep() override { return shared_from_this(); }
 
-private:
+  private:
     void take() {
         pg::frame_header header;
         std::size_t done = 0;
-        while (self_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready && carry_.size() - done >= header.total()) {
+        while (self_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready &&
+               carry_.size() - done >= header.total()) {
             const char type = carry_[done];
             const char status = type == 'Z' ? carry_[done + pg::header_size] : 'I';
             done += header.total();
@@ -99,7 +101,9 @@ private:
 
 }  // namespace
 
-void clean(pool::server_ref what, bool discard) { std::make_shared<cleaner>(std::move(what), discard)->start(); }
+void clean(pool::server_ref what, bool discard) {
+    std::make_shared<cleaner>(std::move(what), discard)->start();
+}
 
 void stop_query(pool::server& what) {
     ++what.cancels;
@@ -107,7 +111,7 @@ void stop_query(pool::server& what) {
     auto work = pool::send_cancel(*what.on->io, what.target, what.pid, what.key);
     asio::co_spawn(*what.on->io, std::move(work), [self](const std::exception_ptr& thrown, bool sent) {
         --self->cancels;
-        if (thrown || !sent) self->doomed = true;   // it may still arrive: nobody else may get this connection
+        if (thrown || !sent) self->doomed = true;  // it may still arrive: nobody else may get this connection
         if (self->cancels == 0 && self->parked) {
             self->parked = false;
             auto* home = self->home.get();

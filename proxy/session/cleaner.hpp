@@ -5,11 +5,12 @@
 
 namespace ringway::proxy {
 
-/// Rolls back, with `discard` also runs DISCARD ALL, and gives the connection back to its pool; closes it when that fails or
-/// takes longer than 5 s. Takes the connection over at once.
+/// Rolls back, with `discard` also runs DISCARD ALL, and gives the connection back to its pool; closes it when that
+/// fails or takes longer than 5 s. Takes the connection over at once.
 void clean(pool::server_ref what, bool discard);
 
-/// Sends a CancelRequest for what the connection is doing now. The connection may change hands only once it has been delivered.
+/// Sends a CancelRequest for what the connection is doing now. The connection may change hands only once it has been
+/// delivered.
 void stop_query(pool::server& what);
 
 }  // namespace ringway::proxy

@@ -36,7 +36,9 @@ std::string as_name_list(const std::vector<std::string>& names) {
     return out;
 }
 
-bool says_true(std::string_view value) { return value == "true" || value == "t" || value == "on" || value == "1" || value == "yes"; }
+bool says_true(std::string_view value) {
+    return value == "true" || value == "t" || value == "on" || value == "1" || value == "yes";
+}
 
 }  // namespace
 
@@ -52,18 +54,26 @@ void session::completed(expected_reply& entry) {
 
 void session::track_transaction(const router::statement& what) {
     switch (what.verb) {
-        case verb::savepoint: mark_settings(what.name); break;
+        case verb::savepoint:
+            mark_settings(what.name);
+            break;
         case verb::release: {
             auto& marks = talk_->marks;
-            const auto it = std::find_if(marks.rbegin(), marks.rend(), [&](const auto& mark) { return mark.savepoint == what.name; });
+            const auto it = std::find_if(marks.rbegin(), marks.rend(),
+                                         [&](const auto& mark) { return mark.savepoint == what.name; });
             if (it != marks.rend() && !what.name.empty()) marks.erase(std::prev(it.base()), marks.end());
             break;
         }
-        case verb::rollback_to: roll_back_to(what.name); break;
-        case verb::commit: case verb::rollback: case verb::prepare_transaction:
+        case verb::rollback_to:
+            roll_back_to(what.name);
+            break;
+        case verb::commit:
+        case verb::rollback:
+        case verb::prepare_transaction:
             if (!talk_->marks.empty()) end_of_transaction(what.verb == verb::rollback || talk_->rolled_back);
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -85,7 +95,8 @@ void session::restore(const settings_mark& mark) {
 
 void session::roll_back_to(std::string_view savepoint) {
     auto& marks = talk_->marks;
-    const auto it = std::find_if(marks.rbegin(), marks.rend(), [&](const auto& mark) { return mark.savepoint == savepoint; });
+    const auto it =
+        std::find_if(marks.rbegin(), marks.rend(), [&](const auto& mark) { return mark.savepoint == savepoint; });
     if (it == marks.rend()) return;
     restore(*it);
     marks.erase(it.base(), marks.end());
@@ -140,11 +151,15 @@ std::optional<std::string> session::value_of(const value_source& from, const run
         }
         case value_source::from::parameter: {
             std::vector<pg::bound_parameter> parameters;
-            if (!pg::read_parameters(run.bound, parameters) || from.index >= parameters.size() || parameters[from.index].is_null) return std::nullopt;
+            if (!pg::read_parameters(run.bound, parameters) || from.index >= parameters.size() ||
+                parameters[from.index].is_null)
+                return std::nullopt;
             return std::string(parameters[from.index].bytes);
         }
-        case value_source::from::constant: return from.constant;
-        default: return std::nullopt;
+        case value_source::from::constant:
+            return from.constant;
+        default:
+            return std::nullopt;
     }
 }
 
@@ -157,7 +172,9 @@ void session::apply_set(const effect& what, const router::statement& of, const r
     for (const auto& source : what.values)
         if (auto value = value_of(source, run)) values.push_back(std::move(*value));
     mark_settings({});
-    std::string shown = what.name == "search_path" ? as_name_list(values) : values.empty() ? std::string() : values.front();
+    std::string shown = what.name == "search_path" ? as_name_list(values)
+                        : values.empty()           ? std::string()
+                                                   : values.front();
     const bool local = what.what == effect::kind::set_local;
     if (!local) set_setting(what.name, run.text.substr(of.where.offset, of.where.length));
     follow_path(what.name, std::move(shown), local);
@@ -168,11 +185,12 @@ void session::apply_set_config(const effect& what, const running_statement& run)
     const auto value = name ? value_of(what.values[1], run) : std::nullopt;
     const auto local = name ? value_of(what.values[2], run) : std::nullopt;
     if (!name || !value || !local) {
-        talk_->probe_settings = true;   // computed by the server: ask it afterwards
+        talk_->probe_settings = true;  // computed by the server: ask it afterwards
         return;
     }
     std::string lower = *name;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     mark_settings({});
     const bool for_transaction = says_true(*local) || (local->size() == 1 && (*local)[0] == '\x01');
     if (!for_transaction) set_setting(lower, pool::set_config_statement(lower, *value));
@@ -182,8 +200,13 @@ void session::apply_set_config(const effect& what, const running_statement& run)
 void session::apply(const effect& what, const router::statement& of, const running_statement& run) {
     auto& server = *talk_->server;
     switch (what.what) {
-        case effect::kind::set: case effect::kind::set_local: apply_set(what, of, run); break;
-        case effect::kind::set_config: apply_set_config(what, run); break;
+        case effect::kind::set:
+        case effect::kind::set_local:
+            apply_set(what, of, run);
+            break;
+        case effect::kind::set_config:
+            apply_set_config(what, run);
+            break;
         case effect::kind::reset: {
             if (what.name.starts_with("ringway.")) {
                 std::string problem;
@@ -202,10 +225,18 @@ void session::apply(const effect& what, const router::statement& of, const runni
             own_role_ = 0;
             own_consistency_.reset();
             break;
-        case effect::kind::settings_unknown: talk_->probe_settings = true; break;
-        case effect::kind::pin: pin(what.pin); break;
-        case effect::kind::unpin_listen: unpin("LISTEN"); break;
-        case effect::kind::unpin_locks: unpin("session advisory lock"); break;
+        case effect::kind::settings_unknown:
+            talk_->probe_settings = true;
+            break;
+        case effect::kind::pin:
+            pin(what.pin);
+            break;
+        case effect::kind::unpin_listen:
+            unpin("LISTEN");
+            break;
+        case effect::kind::unpin_locks:
+            unpin("session advisory lock");
+            break;
         case effect::kind::discard_all:
             settings_ = base_;
             server.settings = pool::session_settings::none();
@@ -227,8 +258,12 @@ void session::apply(const effect& what, const router::statement& of, const runni
             server.statements.clear();
             break;
         }
-        case effect::kind::discard_temp: unpin("temporary table"); break;
-        case effect::kind::discard_plans: case effect::kind::discard_sequences: break;
+        case effect::kind::discard_temp:
+            unpin("temporary table");
+            break;
+        case effect::kind::discard_plans:
+        case effect::kind::discard_sequences:
+            break;
         case effect::kind::prepare:
             if (!run.prepared) break;
             keep_statement(what.name, run.prepared);
@@ -240,11 +275,14 @@ void session::apply(const effect& what, const router::statement& of, const runni
             for (const auto& each : named->plan->parsed.statements)
                 for (const auto& inner : each.effects) {
                     if (inner.what == effect::kind::pin) pin(inner.pin);
-                    if (inner.what == effect::kind::settings_unknown || inner.what == effect::kind::set_config) talk_->probe_settings = true;
+                    if (inner.what == effect::kind::settings_unknown || inner.what == effect::kind::set_config)
+                        talk_->probe_settings = true;
                 }
             break;
         }
-        case effect::kind::catalog_changed: home_.owner.catalog_changed(who_.cluster->now->config.name); break;
+        case effect::kind::catalog_changed:
+            home_.owner.catalog_changed(who_.cluster->now->config.name);
+            break;
     }
 }
 
@@ -253,26 +291,44 @@ void session::pin(const std::string& why) {
     if (talk_) talk_->server->reset_needed = true;
 }
 
-void session::unpin(const std::string& why) { std::erase(pins_, why); }
+void session::unpin(const std::string& why) {
+    std::erase(pins_, why);
+}
 
 bool session::ringway_setting(const effect& what, const running_statement& run, std::string& problem) {
     const bool reset = what.what == effect::kind::reset;
     const auto given = reset || what.values.empty() ? std::nullopt : value_of(what.values.front(), run);
     if (what.name == "ringway.read_consistency") {
         using config::read_consistency;
-        if (reset || !given || *given == "default") own_consistency_.reset();
-        else if (*given == "session") own_consistency_ = read_consistency::session;
-        else if (*given == "eventual") own_consistency_ = read_consistency::eventual;
-        else if (*given == "bounded") own_consistency_ = read_consistency::bounded;
-        else if (*given == "primary") own_consistency_ = read_consistency::primary;
-        else problem = fmt::format("invalid value for parameter \"ringway.read_consistency\": \"{}\" (session, eventual, bounded or primary)", *given);
+        if (reset || !given || *given == "default")
+            own_consistency_.reset();
+        else if (*given == "session")
+            own_consistency_ = read_consistency::session;
+        else if (*given == "eventual")
+            own_consistency_ = read_consistency::eventual;
+        else if (*given == "bounded")
+            own_consistency_ = read_consistency::bounded;
+        else if (*given == "primary")
+            own_consistency_ = read_consistency::primary;
+        else
+            problem = fmt::format(
+                "invalid value for parameter \"ringway.read_consistency\": \"{}\" (session, eventual, bounded or "
+                "primary)",
+                *given);
     } else if (what.name == "ringway.role") {
-        if (reset || !given || given->empty() || *given == "default" || *given == "any") own_role_ = 0;
-        else if (*given == "primary") own_role_ = 1;
-        else if (*given == "replica") own_role_ = 2;
-        else problem = fmt::format("invalid value for parameter \"ringway.role\": \"{}\" (primary, replica or any)", *given);
+        if (reset || !given || given->empty() || *given == "default" || *given == "any")
+            own_role_ = 0;
+        else if (*given == "primary")
+            own_role_ = 1;
+        else if (*given == "replica")
+            own_role_ = 2;
+        else
+            problem =
+                fmt::format("invalid value for parameter \"ringway.role\": \"{}\" (primary, replica or any)", *given);
     } else {
-        problem = fmt::format("unrecognized configuration parameter \"{}\": there are ringway.read_consistency and ringway.role", what.name);
+        problem = fmt::format(
+            "unrecognized configuration parameter \"{}\": there are ringway.read_consistency and ringway.role",
+            what.name);
     }
     return problem.empty();
 }
@@ -296,15 +352,17 @@ void session::begin_probe() {
 
 void session::end_probe() {
     auto entries = std::move(talk_->probed);
-    for (const auto& [name, statement] : settings_->entries())   // pg_settings does not list these
-        if (name.find('.') != std::string::npos || name == "role" || name == "session_authorization") entries.insert_or_assign(name, statement);
+    for (const auto& [name, statement] : settings_->entries())  // pg_settings does not list these
+        if (name.find('.') != std::string::npos || name == "role" || name == "session_authorization")
+            entries.insert_or_assign(name, statement);
     settings_ = pool::session_settings::of(std::move(entries));
     talk_->server->settings = pool::session_settings::none();
     talk_->settings_rows = talk_->probe_settings = false;
     phase_ = phase::active;
 }
 
-/// Brings the leased connection to the client's settings within a transaction or a pinned session. True: there was something to do.
+/// Brings the leased connection to the client's settings within a transaction or a pinned session. True: there was
+/// something to do.
 bool session::bring_up_to_date() {
     auto& server = *talk_->server;
     if (server.settings == settings_ || talk_->status == 'E') return false;

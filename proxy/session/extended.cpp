@@ -1,5 +1,5 @@
-// The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync. Statements are renamed per server, prepared
-// where they are missing, and a reply that no server gives is made here in its place.
+// The extended query protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync. Statements are renamed per server,
+// prepared where they are missing, and a reply that no server gives is made here in its place.
 
 #include <fmt/format.h>
 
@@ -21,14 +21,19 @@ using router::verb;
 namespace {
 
 constexpr std::size_t most_retained = 16 * 1024;
-constexpr std::size_t large_frame = 256 * 1024;       ///< a longer Bind is passed on as it comes
-constexpr std::size_t longest_keyed_bind = 64u << 20; ///< a longer one cannot be routed by its parameters
+constexpr std::size_t large_frame = 256 * 1024;        ///< a longer Bind is passed on as it comes
+constexpr std::size_t longest_keyed_bind = 64u << 20;  ///< a longer one cannot be routed by its parameters
 
-fault malformed() { return {fault_kind::malformed_message, "invalid message format", {}, {}}; }
+fault malformed() {
+    return {fault_kind::malformed_message, "invalid message format", {}, {}};
+}
 
 fault unknown_statement(std::string_view name) {
     return {fault_kind::undefined_statement,
-            name.empty() ? std::string("unnamed prepared statement does not exist") : fmt::format("prepared statement \"{}\" does not exist", name), {}, {}};
+            name.empty() ? std::string("unnamed prepared statement does not exist")
+                         : fmt::format("prepared statement \"{}\" does not exist", name),
+            {},
+            {}};
 }
 
 std::vector<router::parameter>& parameters_of(std::string_view rest, std::string_view types, bool& fine) {
@@ -37,7 +42,8 @@ std::vector<router::parameter>& parameters_of(std::string_view rest, std::string
     fine = pg::read_parameters(rest, raw);
     out.clear();
     for (std::size_t i = 0; i < raw.size(); ++i)
-        out.push_back({raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
+        out.push_back(
+            {raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
     return out;
 }
 
@@ -57,7 +63,9 @@ statement_ref session::planned_statement(std::string_view name) {
     if (!found || found->by_sql || found->text->query.empty()) return found;
     const auto with = plan_context();
     const auto version = with.catalog ? with.catalog->version : 0;
-    if (found->plan->catalog_version == version && found->plan->map_epoch == with.map->epoch && found->search_path == search_path_) return found;
+    if (found->plan->catalog_version == version && found->plan->map_epoch == with.map->epoch &&
+        found->search_path == search_path_)
+        return found;
     const auto plan = plan_of(found->original.empty() ? found->text->query : found->original);
     auto made = std::make_shared<client_statement>(*found);
     made->plan = home_.plans.hold(plan);
@@ -86,9 +94,10 @@ void session::keep_statement(const std::string& name, statement_ref what) {
 }
 
 statement_ref session::make_statement(const pg::parse_message& parse) {
-    // The same unnamed statement parsed again, as many drivers do for each execution: its route has just been looked up.
-    const bool again = parse.name.empty() && unnamed_ && unnamed_->original.empty() && unnamed_->text->query == parse.query &&
-                       unnamed_->text->types == parse.types;
+    // The same unnamed statement parsed again, as many drivers do for each execution: its route has just been looked
+    // up.
+    const bool again = parse.name.empty() && unnamed_ && unnamed_->original.empty() &&
+                       unnamed_->text->query == parse.query && unnamed_->text->types == parse.types;
     if (again && std::exchange(routed_, nullptr) == unnamed_->plan.get()) return unnamed_;
     const auto found = plan_of(parse.query);
     if (again && unnamed_->plan.get() == found.plan) return unnamed_;
@@ -97,13 +106,15 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
     made->search_path = search_path_;
-    made->text = parse.name.empty() ? pool::lone_prepared(parse.query, parse.types) : pool::share_prepared(parse.query, parse.types);
+    made->text = parse.name.empty() ? pool::lone_prepared(parse.query, parse.types)
+                                    : pool::share_prepared(parse.query, parse.types);
     return made;
 }
 
 /// Statements that name other prepared statements get the servers' names; EXPLAIN (ROUTE) becomes its answer.
 /// nullopt: the text stays as it is. On `refused` it cannot run.
-std::optional<std::string> session::rewritten(const pg::parse_message& parse, const client_statement& made, std::optional<fault>& refused) {
+std::optional<std::string> session::rewritten(const pg::parse_message& parse, const client_statement& made,
+                                              std::optional<fault>& refused) {
     std::string changed;
     std::size_t copied = 0;
     const auto splice = [&](router::span32 at, std::string_view with) {
@@ -116,18 +127,24 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
             changed = "SELECT * FROM (VALUES ";
             const auto lines = router::explain_route(*made.plan, with, *who_.cluster->now->map);
             for (std::size_t i = 0; i < lines.size(); ++i)
-                changed += fmt::format("{}({}, {})", i ? ", " : "", pool::quote_literal(lines[i].first), pool::quote_literal(lines[i].second));
+                changed += fmt::format("{}({}, {})", i ? ", " : "", pool::quote_literal(lines[i].first),
+                                       pool::quote_literal(lines[i].second));
             return changed + ") AS route(item, value)";
         }
         for (const auto& what : one.effects) {
-            if (what.what != effect::kind::execute && (what.what != effect::kind::deallocate || what.name.empty())) continue;
+            if (what.what != effect::kind::execute && (what.what != effect::kind::deallocate || what.name.empty()))
+                continue;
             const auto named = find_statement(what.name);
             if (!named) {
                 if (!pinned()) refused = unknown_statement(what.name);
                 continue;
             }
-            if (what.what == effect::kind::execute && who_.cluster->now->map->is_sharded() && !named->plan->keys.empty())
-                refused = fault{fault_kind::unsupported, "EXECUTE of a keyed statement names no shard", {}, "bind it by the extended protocol, or write the statement out"};
+            if (what.what == effect::kind::execute && who_.cluster->now->map->is_sharded() &&
+                !named->plan->keys.empty())
+                refused = fault{fault_kind::unsupported,
+                                "EXECUTE of a keyed statement names no shard",
+                                {},
+                                "bind it by the extended protocol, or write the statement out"};
             ensure_on_server(named);
             splice(what.name_span, named->text->name);
         }
@@ -149,7 +166,7 @@ void session::ensure_on_server(const statement_ref& what) {
     }
     if (server.statements.touch(*what->text)) return;
     if (what->by_sql) {
-        if (in_batch_) {   // a utility statement run by the extended protocol: no transaction of its own
+        if (in_batch_) {  // a utility statement run by the extended protocol: no transaction of its own
             pg::write_parse(out, {}, what->text->query, {});
             pg::write_bind_head(out, {}, {}, 6);
             out.append(6, '\0');
@@ -192,7 +209,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         violation("invalid message length");
         return false;
     }
-    if (!found.ended && rest.size() < large_frame && found.next_total < large_frame) return false;   // more is to come
+    if (!found.ended && rest.size() < large_frame && found.next_total < large_frame) return false;  // more is to come
     const char first = rest[0];
     if (first == 'S' || first == 'H') {
         pg::frame_header header;
@@ -211,7 +228,10 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     if (begun_failed_) {
-        failure_ = fault{fault_kind::aborted_transaction, "current transaction is aborted, commands ignored until end of transaction block", {}, {}};
+        failure_ = fault{fault_kind::aborted_transaction,
+                         "current transaction is aborted, commands ignored until end of transaction block",
+                         {},
+                         {}};
         return true;
     }
     if (!found.ended && first == 'B' && who_.cluster->now->map->is_sharded() && rest.size() < found.next_total) {
@@ -230,7 +250,8 @@ bool session::on_extended_idle(std::string_view& rest) {
     return seek(*to) || failure_.has_value();
 }
 
-std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused, bool& replayable) {
+std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused,
+                                                bool& replayable) {
     destination out{0, router::need::any};
     bool placed = false;
     struct seen {
@@ -238,10 +259,11 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
         statement_ref made;
     };
     boost::container::small_vector<seen, 4> parsed;
-    router::plan_cache::found last;   // of the last of them
+    router::plan_cache::found last;  // of the last of them
     pg::frame_header header;
     bool flushed_execute = false;
-    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+         at += header.total()) {
         const auto body = batch.substr(at + pg::header_size, header.body());
         if (header.type == 'P') {
             const auto parse = pg::read_parse(body);
@@ -252,7 +274,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             parsed.push_back({parse->name, parse->types, parse->query, nullptr});
             last = plan_of(parse->query);
             routed_ = last.plan;
-            if (last.plan->need == router::need::primary) {   // to be prepared where it will run
+            if (last.plan->need == router::need::primary) {  // to be prepared where it will run
                 out.need = router::need::primary;
                 replayable = false;
             }
@@ -275,14 +297,14 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 with.literals = found.shape.literals;
                 types = here->types;
             } else if (const auto named = planned_statement(bind->statement)) {
-                if (!parsed.empty()) last = plan_of(parsed.back().query);   // planning again has used the cache
+                if (!parsed.empty()) last = plan_of(parsed.back().query);  // planning again has used the cache
                 plan = named->plan.get();
                 with.text = named->text->query;
                 with.literals = named->literals;
                 types = named->text->types;
                 held = named->plan;
             }
-            if (!plan) continue;   // the server's place in the pipeline tells the client so
+            if (!plan) continue;  // the server's place in the pipeline tells the client so
             bool fine = true;
             if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
             destination one;
@@ -290,7 +312,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             if (why) {
                 if (!placed && !refused) refused = std::move(why);
                 if (!placed) return std::nullopt;
-                continue;   // on_bind refuses it in its place
+                continue;  // on_bind refuses it in its place
             }
             if (one.need == router::need::primary) {
                 out.need = router::need::primary;
@@ -312,7 +334,8 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     return out;
 }
 
-/// Batches that need no server: only Close of statements, or BEGIN / COMMIT / ROLLBACK of a transaction no shard knows yet.
+/// Batches that need no server: only Close of statements, or BEGIN / COMMIT / ROLLBACK of a transaction no shard knows
+/// yet.
 bool session::answer_batch_locally(std::string_view batch) {
     if (batch.back() == 'H') return false;
     const auto only = local_batch(batch);
@@ -345,24 +368,34 @@ bool session::answer_batch_locally(std::string_view batch) {
     }
     std::string out;
     pg::frame_header header;
-    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready; at += header.total()) {
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+         at += header.total()) {
         const auto body = batch.substr(at + pg::header_size, header.body());
         switch (header.type) {
-            case 'P': pg::write_empty(out, '1'); break;
-            case 'B': pg::write_empty(out, '2'); break;
+            case 'P':
+                pg::write_empty(out, '1');
+                break;
+            case 'B':
+                pg::write_empty(out, '2');
+                break;
             case 'D':
                 if (body[0] == 'S') pg::write_parameter_description(out, {});
                 pg::write_empty(out, 'n');
                 break;
-            case 'E': pg::write_command_complete(out, tag); break;
+            case 'E':
+                pg::write_command_complete(out, tag);
+                break;
             case 'C': {
                 const auto target = pg::read_target(body);
                 if (target && target->kind == 'S' && !target->name.empty()) forget_statement(std::string(target->name));
                 pg::write_empty(out, '3');
                 break;
             }
-            case 'S': pg::write_ready(out, status()); break;
-            default: break;
+            case 'S':
+                pg::write_ready(out, status());
+                break;
+            default:
+                break;
         }
     }
     emit(out);
@@ -378,11 +411,12 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     const bool whole = frame.size() == header.total();
     if (talk.copy_in && !talk.copy_ended) {
         if (header.type != 'S' && header.type != 'H') {
-            violation(fmt::format("unexpected message type 0x{:02X} during COPY from stdin", static_cast<unsigned char>(header.type)));
+            violation(fmt::format("unexpected message type 0x{:02X} during COPY from stdin",
+                                  static_cast<unsigned char>(header.type)));
             return false;
         }
         if (!whole) return false;
-        rest.remove_prefix(frame.size());   // ignored by servers during COPY
+        rest.remove_prefix(frame.size());  // ignored by servers during COPY
         return true;
     }
     if (!talk.open_batch) {
@@ -394,9 +428,11 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     }
     stalled_ = false;
     if (!whole) {
-        if (header.type == 'B' && header.total() >= large_frame && frame.size() >= 64 * 1024 && !who_.cluster->now->map->is_sharded())
+        if (header.type == 'B' && header.total() >= large_frame && frame.size() >= 64 * 1024 &&
+            !who_.cluster->now->map->is_sharded())
             return stream_bind(header, frame, rest);
-        if (header.type == 'P' && header.total() > who_.cluster->now->max_parse_bytes) return stream_parse(header, frame, rest);
+        if (header.type == 'P' && header.total() > who_.cluster->now->max_parse_bytes)
+            return stream_parse(header, frame, rest);
         if (header.type != 'B' && header.type != 'P' && header.total() > large_frame) violation("message too long");
         return false;
     }
@@ -404,9 +440,15 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     const auto body = frame.substr(pg::header_size);
     rest.remove_prefix(frame.size());
     switch (header.type) {
-        case 'P': on_parse(body, frame); break;
-        case 'B': on_bind(body, frame); break;
-        case 'D': on_describe(body, frame); break;
+        case 'P':
+            on_parse(body, frame);
+            break;
+        case 'B':
+            on_bind(body, frame);
+            break;
+        case 'D':
+            on_describe(body, frame);
+            break;
         case 'E':
             on_execute(body, frame);
             if (talk.barrier && !rest.empty() && rest[0] == 'S' && rest.size() >= pg::header_size) {
@@ -416,7 +458,9 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
                 pg::write_flush(outgoing());
             }
             break;
-        case 'C': on_close(body, frame); break;
+        case 'C':
+            on_close(body, frame);
+            break;
         case 'H':
             outgoing().append(frame);
             if (!talk.replies.empty() && talk.replies.front().deliver == expected_reply::to::local) {
@@ -425,7 +469,9 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
                 emit(out);
             }
             break;
-        default: on_sync(frame); break;
+        default:
+            on_sync(frame);
+            break;
     }
     in_batch_ = false;
     return true;
@@ -450,9 +496,15 @@ void session::on_parse(std::string_view body, std::string_view frame) {
     if (!parse) return fail_next(malformed());
     auto& talk = *talk_;
     if (!parse->name.empty() && find_statement(parse->name))
-        return fail_next({fault_kind::duplicate_statement, fmt::format("prepared statement \"{}\" already exists", parse->name), {}, {}});
+        return fail_next({fault_kind::duplicate_statement,
+                          fmt::format("prepared statement \"{}\" already exists", parse->name),
+                          {},
+                          {}});
     if (prepared_bytes_ + parse->query.size() > who_.cluster->now->max_prepared_bytes)
-        return fail_next({fault_kind::over_limit, "this session's prepared statements exceed max_prepared_bytes", {}, "deallocate some, or raise general.max_prepared_bytes"});
+        return fail_next({fault_kind::over_limit,
+                          "this session's prepared statements exceed max_prepared_bytes",
+                          {},
+                          "deallocate some, or raise general.max_prepared_bytes"});
     statement_ref made = make_statement(*parse);
     bool changed = false;
     if (!made->plan->plain) {
@@ -463,7 +515,8 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         if (auto text = rewritten(*parse, *made, refused)) {
             auto copy = std::make_shared<client_statement>(*made);
             copy->original = parse->query;
-            copy->text = parse->name.empty() ? pool::lone_prepared(*text, parse->types) : pool::share_prepared(*text, parse->types);
+            copy->text = parse->name.empty() ? pool::lone_prepared(*text, parse->types)
+                                             : pool::share_prepared(*text, parse->types);
             made = std::move(copy);
             changed = true;
         }
@@ -516,7 +569,9 @@ void session::open_portal(std::string_view name, const statement_ref& what, std:
 /// Whether the lease can run a Bind of this statement; else the refusal.
 std::optional<fault> session::check_place(const client_statement& what, std::string_view rest) {
     const auto& map = *who_.cluster->now->map;
-    if (talk_->status == 'E' || (!map.is_sharded() && !talk_->on_replica) || (talk_->on_replica && talk_->status == 'T')) return std::nullopt;
+    if (talk_->status == 'E' || (!map.is_sharded() && !talk_->on_replica) ||
+        (talk_->on_replica && talk_->status == 'T'))
+        return std::nullopt;
     router::values with{what.text->query, what.literals, {}, conforming_strings_};
     bool fine = true;
     if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.text->types, fine);
@@ -525,11 +580,16 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
     if (auto refused = destination_of(*what.plan, with, to)) return refused;
     if (to.shard != talk_->shard)
         return fault{fault_kind::unsupported,
-                     fmt::format("this statement belongs to shard \"{}\", the transaction is on shard \"{}\"", who_.cluster->now->config.shards[to.shard].name,
+                     fmt::format("this statement belongs to shard \"{}\", the transaction is on shard \"{}\"",
+                                 who_.cluster->now->config.shards[to.shard].name,
                                  who_.cluster->now->config.shards[talk_->shard].name),
-                     {}, "keep a transaction, and a pipeline up to its Sync, to the keys of one shard"};
+                     {},
+                     "keep a transaction, and a pipeline up to its Sync, to the keys of one shard"};
     if (to.need == router::need::primary && talk_->on_replica)
-        return fault{fault_kind::unsupported, "a write follows reads in one pipeline that has begun on a replica", {}, "send Sync before it, or SET ringway.role = primary"};
+        return fault{fault_kind::unsupported,
+                     "a write follows reads in one pipeline that has begun on a replica",
+                     {},
+                     "send Sync before it, or SET ringway.role = primary"};
     return std::nullopt;
 }
 
@@ -590,7 +650,9 @@ bool session::stream_parse(const pg::frame_header& header, std::string_view fram
     in_batch_ = true;
     if (who_.cluster->now->map->is_sharded() || !name.empty() || talk_->on_replica) {
         pass_left_ = header.total();
-        fail_next({fault_kind::over_limit, fmt::format("a statement of {} bytes is longer than max_parse_bytes", header.body()), {},
+        fail_next({fault_kind::over_limit,
+                   fmt::format("a statement of {} bytes is longer than max_parse_bytes", header.body()),
+                   {},
                    "raise general.max_parse_bytes, or send it unnamed"});
         in_batch_ = false;
         return pass_over(rest);
@@ -640,10 +702,12 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     }
     outgoing().append(frame);
     auto& entry = talk.replies.push(expected_reply::kind::execute);
-    if (!what) return;   // the server says that there is no such portal
+    if (!what) return;  // the server says that there is no such portal
     ++who_.cluster->traffic.statements;
     entry.counts_as_write = what->plan->need == router::need::primary;
-    ++(entry.counts_as_write ? who_.cluster->traffic.writes : talk.on_replica ? who_.cluster->traffic.reads_on_replica : who_.cluster->traffic.reads_on_primary);
+    ++(entry.counts_as_write ? who_.cluster->traffic.writes
+       : talk.on_replica     ? who_.cluster->traffic.reads_on_replica
+                             : who_.cluster->traffic.reads_on_primary);
     if (!is_watched(*what->plan) && talk.marks.empty()) return;
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = what->plan;

@@ -8,7 +8,7 @@ namespace ringway::proxy {
 namespace pg = protocol::postgres;
 
 namespace {
-constexpr std::size_t most_greetings = 1000;   ///< kept for one account
+constexpr std::size_t most_greetings = 1000;  ///< kept for one account
 }
 
 void session::greet() {
@@ -18,7 +18,8 @@ void session::greet() {
         return;
     }
     greeting_ = true;
-    const bool anywhere = who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
+    const bool anywhere =
+        who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
     seek({0, anywhere ? router::need::any : router::need::primary});
 }
 

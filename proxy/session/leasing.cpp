@@ -17,11 +17,13 @@ using config::fault_kind;
 
 namespace {
 
-constexpr int most_tries = 5;   ///< of one statement, over all nodes
+constexpr int most_tries = 5;  ///< of one statement, over all nodes
 
 }  // namespace
 
-pool::worker_link& session::waiter_home() { return home_; }
+pool::worker_link& session::waiter_home() {
+    return home_;
+}
 
 router::plan_context session::plan_context() const {
     router::plan_context context;
@@ -33,13 +35,19 @@ router::plan_context session::plan_context() const {
     return context;
 }
 
-router::plan_cache::found session::plan_of(std::string_view sql) { return home_.plans.find(sql, plan_context()); }
+router::plan_cache::found session::plan_of(std::string_view sql) {
+    return home_.plans.find(sql, plan_context());
+}
 
-config::read_consistency session::consistency() const { return own_consistency_.value_or(who_.who->reads.consistency); }
+config::read_consistency session::consistency() const {
+    return own_consistency_.value_or(who_.who->reads.consistency);
+}
 
 std::optional<fault> session::destination_of(const router::plan& plan, const router::values& with, destination& out) {
     if (!plan.parsed.hint.unknown.empty())
-        return fault{fault_kind::invalid_parameter, fmt::format("unknown routing hint \"{}\"", plan.parsed.hint.unknown), {},
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("unknown routing hint \"{}\"", plan.parsed.hint.unknown),
+                     {},
                      "hints are role=primary, role=replica and shard=NAME"};
     auto route = router::route_of(plan, with, *who_.cluster->now->map);
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
@@ -47,21 +55,26 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     const auto hint = plan.parsed.hint.role;
     out.need = route.need;
     out.replica_only = false;
-    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_role_ == 1) || avoid_replicas_)
+    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_role_ == 1) ||
+        avoid_replicas_)
         out.need = router::need::primary;
     else if ((hint == wish::replica || own_role_ == 2) && route.need == router::need::any)
         out.replica_only = true;
     if (hint == wish::replica && route.need == router::need::primary)
-        return fault{fault_kind::read_only, "the hint role=replica stands on a statement that needs the primary", plan.reason, "remove the hint"};
+        return fault{fault_kind::read_only, "the hint role=replica stands on a statement that needs the primary",
+                     plan.reason, "remove the hint"};
     if (out.need == router::need::any && consistency() == config::read_consistency::primary && !out.replica_only)
         out.need = router::need::primary;
     // A statement any shard can answer goes where the session is, else to the first.
-    out.shard = route.kind == router::route::to::shard ? route.shard : talk_ ? talk_->shard : static_cast<std::uint16_t>(0);
+    out.shard = route.kind == router::route::to::shard ? route.shard
+                : talk_                                ? talk_->shard
+                                                       : static_cast<std::uint16_t>(0);
     return std::nullopt;
 }
 
 bool session::suits(const destination& to) const {
-    return talk_ && talk_->shard == to.shard && (to.need == router::need::any || !talk_->on_replica) && (!to.replica_only || talk_->on_replica);
+    return talk_ && talk_->shard == to.shard && (to.need == router::need::any || !talk_->on_replica) &&
+           (!to.replica_only || talk_->on_replica);
 }
 
 bool session::seek(const destination& to) {
@@ -89,7 +102,8 @@ bool session::seek(const destination& to) {
     return false;
 }
 
-/// Which tables are sharded how is told by the catalogs: until they are read no statement of a sharded cluster can be placed.
+/// Which tables are sharded how is told by the catalogs: until they are read no statement of a sharded cluster can be
+/// placed.
 bool session::wait_for_catalog() {
     if (talk_ || who_.cluster->catalog) return false;
     const auto now = clock::now();
@@ -100,7 +114,7 @@ bool session::wait_for_catalog() {
         waiting_since_ = now;
         hold_until_ = now + who_.cluster->now->config.failover_hold;
     }
-    if (now >= hold_until_) return false;   // the planner says what is missing
+    if (now >= hold_until_) return false;  // the planner says what is missing
     phase_ = phase::holding;
     held_for_catalog_ = true;
     home_.watch(shared_from_this());
@@ -118,7 +132,11 @@ bool session::choose_node(steady_time now) {
     pools[want_.shard].resize(cluster.now->config.shards[want_.shard].nodes.size());
     const bool late = now >= hold_until_;
     if (!cluster.health || want_.shard >= cluster.health->shards.size()) {
-        if (late) give_up({fault_kind::cannot_connect, fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name), {}, {}});
+        if (late)
+            give_up({fault_kind::cannot_connect,
+                     fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name),
+                     {},
+                     {}});
         return false;
     }
     const auto& shard = cluster.health->shards[want_.shard];
@@ -132,13 +150,15 @@ bool session::choose_node(steady_time now) {
         wish.require_replica = want_.replica_only;
         auto rules = &who_.who->reads;
         thread_local config::read_rules any_node;
-        if (greeting_) {   // any server can tell its parameters
+        if (greeting_) {  // any server can tell its parameters
             any_node = *rules;
             any_node.fallback = config::no_replica::primary;
             rules = &any_node;
             wish.mode = config::read_consistency::eventual;
         }
-        if (!greeting_) cluster.balance[want_.shard].next = (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
+        if (!greeting_)
+            cluster.balance[want_.shard].next =
+                (*cluster.now->turns)[want_.shard].fetch_add(1, std::memory_order_relaxed);
         chosen = pool::choose_for_read(shard, wish, *rules, now, cluster.balance[want_.shard]);
     } else {
         chosen = pool::choose_primary(shard);
@@ -148,8 +168,10 @@ bool session::choose_node(steady_time now) {
         return true;
     }
     if (!chosen.hold || late)
-        give_up(chosen.why.value_or(fault{fault_kind::cannot_connect, fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
-                                          shard.reason, "see SHOW LAG on the admin port"}));
+        give_up(chosen.why.value_or(
+            fault{fault_kind::cannot_connect,
+                  fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
+                  shard.reason, "see SHOW LAG on the admin port"}));
     return false;
 }
 
@@ -161,14 +183,14 @@ void session::node_left(std::uint16_t shard, int node, const std::string& why) {
         waiting_in_.reset();
         phase_ = phase::idle;
         if (seek(want_) || failure_) pump({});
-    } else if (talk_ && phase_ == phase::active && talk_->shard == shard && talk_->node == node && talk_->status == 'I' && talk_->replayable &&
-               talk_->may_retry && !talk_->emitted && !pinned()) {
+    } else if (talk_ && phase_ == phase::active && talk_->shard == shard && talk_->node == node &&
+               talk_->status == 'I' && talk_->replayable && talk_->may_retry && !talk_->emitted && !pinned()) {
         server_lost(why, false);
     }
 }
 
 void session::leased(pool::server_ref got) {
-    if (phase_ != phase::leasing) {   // the client went away meanwhile
+    if (phase_ != phase::leasing) {  // the client went away meanwhile
         waiting_in_.reset();
         got->home->give_back(std::move(got));
         return;
@@ -176,7 +198,7 @@ void session::leased(pool::server_ref got) {
     take(std::move(got), clock::now());
     if (phase_ != phase::active) return;
     pump({});
-    want_client();   // reading stopped when enough was waiting for the lease
+    want_client();  // reading stopped when enough was waiting for the lease
 }
 
 void session::lease_failed(const fault& why) {
@@ -187,7 +209,8 @@ void session::lease_failed(const fault& why) {
     if (primary) home_.owner.role_changed(who_.cluster->now->configured_as);
     if (++tries_ >= most_tries && clock::now() >= hold_until_) {
         give_up(why);
-    } else if (primary || tries_ >= most_tries) {   // wait for a new primary, or for the monitor to see that this one is back
+    } else if (primary ||
+               tries_ >= most_tries) {  // wait for a new primary, or for the monitor to see that this one is back
         if (clock::now() >= hold_until_) {
             give_up(why);
         } else {
@@ -205,7 +228,8 @@ void session::lease_failed(const fault& why) {
 void session::take(pool::server_ref got, steady_time now) {
     waiting_in_.reset();
     auto& traffic = who_.cluster->traffic;
-    traffic.wait_microseconds += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since_).count());
+    traffic.wait_microseconds +=
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since_).count());
     talk_ = new_conversation();
     ++talk_number_;
     talk_->shard = want_.shard;
@@ -213,7 +237,8 @@ void session::take(pool::server_ref got, steady_time now) {
     talk_->since = now;
     talk_->replayable = want_.replayable;
     const auto& health = *who_.cluster->health;
-    if (want_.shard < health.shards.size() && static_cast<std::size_t>(want_node_) < health.shards[want_.shard].nodes.size())
+    if (want_.shard < health.shards.size() &&
+        static_cast<std::size_t>(want_node_) < health.shards[want_.shard].nodes.size())
         talk_->on_replica = health.shards[want_.shard].primary != want_node_;
     got->user = this;
     got->client_id = who_.id;
@@ -257,7 +282,7 @@ void session::retire_conversation() {
     constexpr std::size_t most_spare = 64;
     auto& spare = spare_conversations();
     if (!talk_ || spare.size() >= most_spare) return talk_.reset();
-    conversation fresh;   // keeps the two buffers that every lease needs again
+    conversation fresh;  // keeps the two buffers that every lease needs again
     fresh.replies = std::move(talk_->replies);
     fresh.replies.clear();
     fresh.retained = std::move(talk_->retained);
@@ -298,7 +323,8 @@ void session::release_for_retry() {
 void session::drop_server(bool lost) {
     if (!talk_) return;
     auto server = std::move(talk_->server);
-    const bool quiet = !talk_->open_batch && talk_->replies.empty() && !talk_->copy_in && stream_left_ == 0 && phase_ == phase::active && talk_->carry.empty() && talk_->relay_left == 0;
+    const bool quiet = !talk_->open_batch && talk_->replies.empty() && !talk_->copy_in && stream_left_ == 0 &&
+                       phase_ == phase::active && talk_->carry.empty() && talk_->relay_left == 0;
     const char state = talk_->status;
     if (!talk_->marks.empty()) server->settings = talk_->marks.front().server;
     const bool dirty = talk_->probe_settings || server->reset_needed || pinned();
@@ -310,7 +336,7 @@ void session::drop_server(bool lost) {
     if (lost || server->link.broken() || server->cancels > 0) {
         server->home->discard(std::move(server));
     } else if (!quiet) {
-        if (waiting_for_answer) stop_query(*server);   // so that a long statement and its locks end with the client
+        if (waiting_for_answer) stop_query(*server);  // so that a long statement and its locks end with the client
         server->home->discard(std::move(server));
     } else if (state == 'I' && !dirty) {
         server->home->give_back(std::move(server));
@@ -326,7 +352,7 @@ void session::give_up(const fault& why) {
     tries_ = 0;
     waiting_since_ = {};
     waiting_in_.reset();
-    if (pumping_) return;   // the caller's loop takes it from here
+    if (pumping_) return;  // the caller's loop takes it from here
     pump({});
 }
 

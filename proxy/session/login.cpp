@@ -64,14 +64,19 @@ bool address_matches(const std::string& cidr, const std::string& address) {
 }
 
 bool named(const std::vector<std::string>& names, const std::string& name) {
-    return names.empty() || std::find(names.begin(), names.end(), name) != names.end() || std::find(names.begin(), names.end(), "all") != names.end();
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end() ||
+           std::find(names.begin(), names.end(), "all") != names.end();
 }
 
 /// One login under way. Every step says whether to go on; a refusal has been sent when it says no.
 class door_keeper {
-public:
+  public:
     door_keeper(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin)
-        : home_(home), door_(std::move(door)), client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, {}, {}, {}, std::nullopt, {}}, timer_(*home.io), admin_(admin) {}
+        : home_(home),
+          door_(std::move(door)),
+          client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, {}, {}, {}, std::nullopt, {}},
+          timer_(*home.io),
+          admin_(admin) {}
     ~door_keeper() {
         state_->gone = true;
         timer_.cancel();
@@ -90,7 +95,7 @@ public:
     }
     admitted_client take() { return std::move(client_); }
 
-private:
+  private:
     struct deadline {
         bool passed = false, gone = false;
     };
@@ -125,7 +130,8 @@ private:
         std::string answer;
         const auto status = client_.tls->decrypt(bytes, in_, answer);
         if (!answer.empty()) co_await asio::async_write(client_.socket, asio::buffer(answer), token);
-        co_return !error && status != protocol::tls_engine::status::failed && status != protocol::tls_engine::status::closed;
+        co_return !error && status != protocol::tls_engine::status::failed &&
+            status != protocol::tls_engine::status::closed;
     }
 
     asio::awaitable<bool> send(std::string bytes) {
@@ -148,7 +154,10 @@ private:
     }
 
     asio::awaitable<bool> refuse_password() {
-        fault why{fault_kind::authentication, fmt::format("password authentication failed for user \"{}\"", client_.user), {}, {}};
+        fault why{fault_kind::authentication,
+                  fmt::format("password authentication failed for user \"{}\"", client_.user),
+                  {},
+                  {}};
         co_return co_await refuse(std::move(why));
     }
 
@@ -166,7 +175,9 @@ private:
         auto token = asio::redirect_error(asio::use_awaitable, error);
         while (true) {
             if (!out.empty()) co_await asio::async_write(client_.socket, asio::buffer(out), token);
-            if (error || status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed) co_return false;
+            if (error || status == protocol::tls_engine::status::failed ||
+                status == protocol::tls_engine::status::closed)
+                co_return false;
             if (engine->established()) break;
             out.clear();
             const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
@@ -194,14 +205,19 @@ private:
                     co_return co_await refuse(std::move(why));
                 }
                 case kind::unsupported_version: {
-                    fault why{fault_kind::unsupported, fmt::format("unsupported frontend protocol {}.{}: server supports 3.0 to 3.{}", packet.major, packet.minor, pg::newest_minor), {}, {}};
+                    fault why{fault_kind::unsupported,
+                              fmt::format("unsupported frontend protocol {}.{}: server supports 3.0 to 3.{}",
+                                          packet.major, packet.minor, pg::newest_minor),
+                              {},
+                              {}};
                     co_return co_await refuse(std::move(why));
                 }
                 case kind::cancel:
                     cancel(packet.pid, packet.key);
                     co_return false;
                 case kind::ssl_request:
-                    if (asked_tls || client_.tls || in_.size() > packet.size) {   // bytes before the handshake may be a man's in the middle
+                    if (asked_tls || client_.tls ||
+                        in_.size() > packet.size) {  // bytes before the handshake may be a man's in the middle
                         fault why{fault_kind::malformed_message, "received unencrypted data after SSL request", {}, {}};
                         co_return co_await refuse(std::move(why));
                     }
@@ -216,7 +232,10 @@ private:
                     continue;
                 case kind::gss_request:
                     if (asked_gss || in_.size() > packet.size) {
-                        fault why{fault_kind::malformed_message, "received unencrypted data after GSSAPI encryption request", {}, {}};
+                        fault why{fault_kind::malformed_message,
+                                  "received unencrypted data after GSSAPI encryption request",
+                                  {},
+                                  {}};
                         co_return co_await refuse(std::move(why));
                     }
                     asked_gss = true;
@@ -230,7 +249,8 @@ private:
                     if (!door_->tls || client_.tls) co_return false;
                     if (!co_await secure(true)) co_return false;
                     continue;
-                case kind::startup: break;
+                case kind::startup:
+                    break;
             }
             in_.erase(0, packet.size);
             co_return co_await take_startup(packet);
@@ -257,7 +277,8 @@ private:
             }
         }
         for (auto& [name, value] : client_.settings)
-            std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+            std::transform(name.begin(), name.end(), name.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
         if (client_.user.empty()) {
             fault why{fault_kind::not_authorized, "no PostgreSQL user name specified in startup packet", {}, {}};
             co_return co_await refuse(std::move(why));
@@ -266,7 +287,10 @@ private:
         if (packet.minor > pg::newest_minor || !packet.unknown_options.empty())
             pg::write_negotiate_version(client_.replies, client_.minor, packet.unknown_options);
         if (!client_.tls && door_->settings->client_tls.mode >= config::tls_mode::require) {
-            fault why{fault_kind::not_authorized, "this server accepts only TLS connections", {}, "set sslmode=require in the connection string"};
+            fault why{fault_kind::not_authorized,
+                      "this server accepts only TLS connections",
+                      {},
+                      "set sslmode=require in the connection string"};
             co_return co_await refuse(std::move(why));
         }
         co_return true;
@@ -279,11 +303,14 @@ private:
         if (const auto* entry = all.find_user(client_.user)) client_.who = *entry;
         auto method = auth_method::scram_sha_256;
         if (!all.hba.empty()) {
-            const auto* rule = find_rule(all.hba, admin_ ? "ringway" : client_.database, client_.user, client_.address, client_.tls != nullptr);
+            const auto* rule = find_rule(all.hba, admin_ ? "ringway" : client_.database, client_.user, client_.address,
+                                         client_.tls != nullptr);
             if (!rule || rule->method == auth_method::reject) {
                 fault why{fault_kind::not_authorized,
-                          fmt::format("no hba rule lets in host \"{}\", user \"{}\", database \"{}\", {}", client_.address, client_.user, client_.database,
-                                      client_.tls ? "TLS" : "no TLS"), {}, {}};
+                          fmt::format("no hba rule lets in host \"{}\", user \"{}\", database \"{}\", {}",
+                                      client_.address, client_.user, client_.database, client_.tls ? "TLS" : "no TLS"),
+                          {},
+                          {}};
                 co_return co_await refuse(std::move(why));
             }
             method = rule->method;
@@ -291,7 +318,9 @@ private:
         bool known = client_.who.has_value();
         if (known && admin_ && !client_.who->admin) known = false;
         if (known && !admin_ && !named(client_.who->clusters, client_.database)) {
-            if (std::find(client_.who->clusters.begin(), client_.who->clusters.end(), "*") == client_.who->clusters.end()) known = false;
+            if (std::find(client_.who->clusters.begin(), client_.who->clusters.end(), "*") ==
+                client_.who->clusters.end())
+                known = false;
         }
         std::string stored = known ? client_.who->password : std::string();
         if (known && stored.empty() && !admin_ && method != auth_method::trust && method != auth_method::certificate) {
@@ -303,23 +332,30 @@ private:
         switch (method) {
             case auth_method::trust:
                 if (!known) co_return co_await refuse_password();
-                if (stored.empty() || (!stored.starts_with("SCRAM-SHA-256$") && !stored.starts_with("md5"))) client_.secret.password = stored;
+                if (stored.empty() || (!stored.starts_with("SCRAM-SHA-256$") && !stored.starts_with("md5")))
+                    client_.secret.password = stored;
                 co_return true;
             case auth_method::certificate: {
                 const auto name = client_.tls ? client_.tls->peer_common_name() : std::string();
                 if (!known || name.empty() || name != client_.user) {
-                    fault why{fault_kind::not_authorized, fmt::format("certificate authentication failed for user \"{}\"", client_.user), {}, {}};
+                    fault why{fault_kind::not_authorized,
+                              fmt::format("certificate authentication failed for user \"{}\"", client_.user),
+                              {},
+                              {}};
                     co_return co_await refuse(std::move(why));
                 }
                 co_return true;
             }
-            case auth_method::plain: pg::write_authentication_cleartext(client_.replies); break;
+            case auth_method::plain:
+                pg::write_authentication_cleartext(client_.replies);
+                break;
             case auth_method::md5:
                 if (stored.starts_with("SCRAM-SHA-256$")) co_return co_await scram(known, stored);
                 salt_ = random_bytes(4);
                 pg::write_authentication_md5(client_.replies, salt_);
                 break;
-            default: co_return co_await scram(known, stored);
+            default:
+                co_return co_await scram(known, stored);
         }
         if (!co_await send(std::exchange(client_.replies, {}))) co_return false;
         std::string message;
@@ -327,7 +363,9 @@ private:
         const auto given = std::string_view(message).substr(0, message.find('\0'));
         bool right = false;
         if (method == auth_method::md5) {
-            const auto expected = stored.starts_with("md5") && stored.size() == 35 ? pg::md5_response_from_hash(stored, salt_) : pg::md5_response(client_.user, stored, salt_);
+            const auto expected = stored.starts_with("md5") && stored.size() == 35
+                                      ? pg::md5_response_from_hash(stored, salt_)
+                                      : pg::md5_response(client_.user, stored, salt_);
             right = pg::equal_secret(expected, given) && !stored.empty();
             if (right && !stored.starts_with("md5")) client_.secret.password = stored;
         } else {
@@ -344,7 +382,8 @@ private:
             const auto made = pg::make_verifier(given, verifier->salt, verifier->iterations);
             return pg::equal_secret(made.stored_key, verifier->stored_key);
         }
-        if (stored.starts_with("md5") && stored.size() == 35) return pg::equal_secret(pg::md5_stored(client_.user, given), stored);
+        if (stored.starts_with("md5") && stored.size() == 35)
+            return pg::equal_secret(pg::md5_stored(client_.user, given), stored);
         return pg::equal_secret(stored, given);
     }
 
@@ -353,8 +392,14 @@ private:
         for (;;) {
             pg::frame_header header;
             const auto state = pg::read_header(in_, header);
-            if (state == pg::header_state::malformed || (state == pg::header_state::ready && (header.type != 'p' || header.body() > longest_password_message))) {
-                fault why{fault_kind::malformed_message, fmt::format("expected password response, got message type {}", static_cast<int>(static_cast<unsigned char>(header.type))), {}, {}};
+            if (state == pg::header_state::malformed ||
+                (state == pg::header_state::ready &&
+                 (header.type != 'p' || header.body() > longest_password_message))) {
+                fault why{fault_kind::malformed_message,
+                          fmt::format("expected password response, got message type {}",
+                                      static_cast<int>(static_cast<unsigned char>(header.type))),
+                          {},
+                          {}};
                 co_return co_await refuse(std::move(why));
             }
             if (state == pg::header_state::ready && in_.size() >= header.total()) {
@@ -423,17 +468,18 @@ private:
 
 }  // namespace
 
-const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster, const std::string& user,
-                                  const std::string& address, bool tls) {
+const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster,
+                                  const std::string& user, const std::string& address, bool tls) {
     for (const auto& rule : rules) {
         if ((rule.tls_only && !tls) || (rule.no_tls_only && tls)) continue;
-        if (named(rule.clusters, cluster) && named(rule.users, user) && address_matches(rule.address, address)) return &rule;
+        if (named(rule.clusters, cluster) && named(rule.users, user) && address_matches(rule.address, address))
+            return &rule;
     }
     return nullptr;
 }
 
-asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin, admit then,
-                                    cancel_request cancel) {
+asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket,
+                                    bool admin, admit then, cancel_request cancel) {
     auto keeper = std::make_unique<door_keeper>(home, std::move(door), std::move(socket), admin);
     const bool in = co_await keeper->run(cancel);
     if (in) then(keeper->take());

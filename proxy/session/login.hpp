@@ -21,22 +21,22 @@ class worker;
 /// What login needs to know of the process; a value replaced at reload.
 struct front_door {
     std::shared_ptr<const config::settings> settings;
-    std::shared_ptr<const protocol::tls_context> tls;   ///< null: no TLS
-    std::string secret;                                 ///< random, for made-up verifiers of unknown users
+    std::shared_ptr<const protocol::tls_context> tls;  ///< null: no TLS
+    std::string secret;                                ///< random, for made-up verifiers of unknown users
 };
 
 /// A client that has proved who it is.
 struct admitted_client {
     pool::tcp_socket socket;
     std::unique_ptr<protocol::tls_engine> tls;
-    std::string early;                                  ///< bytes read past the login
+    std::string early;  ///< bytes read past the login
     std::string user, database, address;
-    std::uint16_t minor = 0;                            ///< of the protocol version, after negotiation
-    std::vector<std::pair<std::string, std::string>> settings;   ///< run-time settings asked for
-    std::string replication;                            ///< the startup parameter; empty: an ordinary connection
-    std::string replies;                                ///< not yet sent: AuthenticationOk
-    std::optional<config::user> who;                    ///< the entry of [users] that let it in
-    pool::server_secret secret;                         ///< what its login has shown of its password
+    std::uint16_t minor = 0;                                    ///< of the protocol version, after negotiation
+    std::vector<std::pair<std::string, std::string>> settings;  ///< run-time settings asked for
+    std::string replication;          ///< the startup parameter; empty: an ordinary connection
+    std::string replies;              ///< not yet sent: AuthenticationOk
+    std::optional<config::user> who;  ///< the entry of [users] that let it in
+    pool::server_secret secret;       ///< what its login has shown of its password
 };
 
 /// Called once, on the worker, when a client is in.
@@ -44,12 +44,13 @@ using admit = std::function<void(admitted_client)>;
 /// Called with pid and key of a CancelRequest.
 using cancel_request = std::function<void(std::uint32_t, const std::string&)>;
 
-/// Serves one new connection until it is admitted, refused or gone. `admin`: only users with admin = true, any database name.
-boost::asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin,
-                                           admit then, cancel_request cancel);
+/// Serves one new connection until it is admitted, refused or gone. `admin`: only users with admin = true, any database
+/// name.
+boost::asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door,
+                                           pool::tcp_socket socket, bool admin, admit then, cancel_request cancel);
 
 /// Which of the rules decides; nullptr: none matches. `tls` tells whether the connection is encrypted.
-const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster, const std::string& user,
-                                  const std::string& address, bool tls);
+const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster,
+                                  const std::string& user, const std::string& address, bool tls);
 
 }  // namespace ringway::proxy

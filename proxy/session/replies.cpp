@@ -28,9 +28,13 @@ std::string& composed() {
     return bytes;
 }
 
-bool streams(char type) noexcept { return type == 'D' || type == 'd'; }
+bool streams(char type) noexcept {
+    return type == 'D' || type == 'd';
+}
 
-bool means_going_down(std::string_view sqlstate) noexcept { return sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03"; }
+bool means_going_down(std::string_view sqlstate) noexcept {
+    return sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03";
+}
 
 }  // namespace
 
@@ -48,7 +52,7 @@ void session::server_readable(pool::server& from) {
         in_reply_ = false;
         settle();
         if (!talk_ || talk_number_ != mine) return;
-        if (client_.congested()) return;   // wire_drained resumes
+        if (client_.congested()) return;  // wire_drained resumes
         if (!full) break;
     }
     from.link.want_read();
@@ -76,7 +80,7 @@ void session::on_server_bytes(std::string_view bytes) {
         held.append(bytes);
         bytes = held;
     }
-    std::size_t at = 0, run = 0;   // [run, at) goes to the client as it is
+    std::size_t at = 0, run = 0;  // [run, at) goes to the client as it is
     const auto cut = [&] {
         if (at > run) out.append(bytes.substr(run, at - run));
         run = at;
@@ -96,12 +100,14 @@ void session::on_server_bytes(std::string_view bytes) {
         const auto rest = bytes.substr(at);
         const auto state = pg::read_header(rest, header);
         if (state == pg::header_state::incomplete) break;
-        if (state == pg::header_state::malformed || (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A' && header.type != 'E'))
+        if (state == pg::header_state::malformed || (talk->replies.empty() && header.type != 'N' &&
+                                                     header.type != 'S' && header.type != 'A' && header.type != 'E'))
             return server_lost("the server sent what nobody asked for");
         if (!talk->replies.empty() && talk->replies.front().deliver == to::local) {
             cut();
             pass_local(out);
-            if (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A') return server_lost("the server sent what nobody asked for");
+            if (talk->replies.empty() && header.type != 'N' && header.type != 'S' && header.type != 'A')
+                return server_lost("the server sent what nobody asked for");
         }
         if (streams(header.type) && !(talk->settings_rows && header.type == 'D')) {
             talk->relay_left = header.total();
@@ -150,7 +156,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
     if (type == 'S') return on_parameter(body, forward);
     if (type == 'A') return;
     if (type == 'E') return on_server_error(body, out, forward);
-    if (talk.replies.empty()) return;   // a notice between statements
+    if (talk.replies.empty()) return;  // a notice between statements
     auto& head = talk.replies.front();
     if (head.deliver == to::nobody) forward = false;
     switch (type) {
@@ -163,10 +169,11 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
         case '3':
             if (head.what == kind::close) talk.replies.pop();
             break;
-        case 'T': case 'n':
+        case 'T':
+        case 'n':
             if (head.what == kind::describe) talk.replies.pop();
             break;
-        case 'D': {   // the rows of our look at pg_settings
+        case 'D': {  // the rows of our look at pg_settings
             pg::reader in(body);
             if (in.i16() == 2) {
                 const auto name = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
@@ -175,7 +182,9 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             }
             break;
         }
-        case 'C': case 'I': case 's':
+        case 'C':
+        case 'I':
+        case 's':
             if (type == 'C') on_tag(body);
             if (head.running && type != 's') completed(head);
             if (head.what == kind::execute) {
@@ -191,7 +200,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             talk.copy_ended = false;
             talk.barrier = false;
             talk.may_retry = false;
-            for (std::size_t i = 1; i < talk.replies.size();) {   // servers ignore Sync while they read a COPY
+            for (std::size_t i = 1; i < talk.replies.size();) {  // servers ignore Sync while they read a COPY
                 if (talk.replies.at(i).what == kind::sync)
                     talk.replies.erase(i), talk.open_batch = true;
                 else
@@ -199,8 +208,10 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             }
             break;
         }
-        case 'Z': return on_server_ready(body.empty() ? 'I' : body[0], out, forward);
-        default: break;   // NoticeResponse, ParameterDescription, CopyOut, CopyDone, FunctionCallResponse: as they are
+        case 'Z':
+            return on_server_ready(body.empty() ? 'I' : body[0], out, forward);
+        default:
+            break;  // NoticeResponse, ParameterDescription, CopyOut, CopyDone, FunctionCallResponse: as they are
     }
 }
 
@@ -218,8 +229,9 @@ void session::on_parameter(std::string_view body, bool& forward) {
     for (auto& entry : talk_->server->parameters)
         if (entry.first == name) entry.second = value;
     forward = false;
-    if (!told_) return;   // the greeting will tell it
-    if (name == "in_hot_standby" || name == "default_transaction_read_only") return;   // which node answers is not the client's concern
+    if (!told_) return;  // the greeting will tell it
+    if (name == "in_hot_standby" || name == "default_transaction_read_only")
+        return;  // which node answers is not the client's concern
     for (std::size_t i = 0; told_ && i < told_->size(); ++i) {
         const auto& entry = (*told_)[i];
         if (entry.first != name) continue;
@@ -244,8 +256,10 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     if (severity == "FATAL" || severity == "PANIC") {
         forward = false;
         const std::string why = error ? std::string(error->get('M')) : std::string("the server ended the connection");
-        if (!means_going_down(sqlstate) && !talk.replies.empty() && talk.replies.front().deliver == to::client && !talk.may_retry) {
-            pg::write_error(out, "FATAL", sqlstate, why, error ? error->get('D') : std::string_view(), error ? error->get('H') : std::string_view());
+        if (!means_going_down(sqlstate) && !talk.replies.empty() && talk.replies.front().deliver == to::client &&
+            !talk.may_retry) {
+            pg::write_error(out, "FATAL", sqlstate, why, error ? error->get('D') : std::string_view(),
+                            error ? error->get('H') : std::string_view());
             client_.write(out);
             out.clear();
             drop_server(true);
@@ -268,14 +282,15 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         forward = false;
         out.append(*head.reply);
     } else if (phase_ == phase::preparing || (head.deliver == to::nobody && !in_pipeline)) {
-        forward = false;   // a statement of ours
+        forward = false;  // a statement of ours
         if (error) talk.own_error = error->get('M');
         if (talk.own_error.empty()) talk.own_error = "unknown error";
         talk.own_sqlstate = sqlstate;
     } else if (talk.may_retry && !talk.emitted && error) {
         // Not yet answered, in no transaction: the statement may run again where it can.
         const bool read_only = sqlstate == "25006" && talk.on_replica;
-        const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable && error->get('M').find("recovery") != std::string_view::npos;
+        const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable &&
+                              error->get('M').find("recovery") != std::string_view::npos;
         const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
         if ((read_only || recovery || stale_plan) && tries_ < 3) {
             if (stale_plan && head.statement) renew_statement(head.statement);
@@ -298,14 +313,15 @@ void session::skip_to_sync(std::size_t from) {
     }
     if (replies.size() > from) return;
     talk_->barrier = false;
-    talk_->skipping = talk_->open_batch;   // the Sync is still to come
+    talk_->skipping = talk_->open_batch;  // the Sync is still to come
 }
 
 void session::undo(expected_reply& entry) {
     auto& server = *talk_->server;
     if (entry.what == kind::parse && entry.statement) server.statements.remove(*entry.statement);
     if (entry.what == kind::parse && !entry.statement && entry.deliver != to::local) server.unnamed.reset();
-    if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement) server.statements.add(entry.statement);
+    if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement)
+        server.statements.add(entry.statement);
     if (!entry.undo) return;
     if (entry.undo->name.empty()) {
         unnamed_ = entry.undo->before;
@@ -337,21 +353,23 @@ void session::server_lost(const std::string& why, bool news) {
     if (news) process.node_failed(cluster, node, why);
     if (news && on_primary) process.role_changed(cluster);
     const bool owes_nothing = talk.status == 'I' && talk.replies.empty() && !talk.open_batch;
-    if (owes_nothing && !pinned()) {   // it has answered, and went: the client need not know
+    if (owes_nothing && !pinned()) {  // it has answered, and went: the client need not know
         if (in_reply_ && !composed().empty()) emit(std::exchange(composed(), {}));
         drop_server(true);
         pump({});
         return want_client();
     }
     if (pinned()) {
-        const fault lost{fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
+        const fault lost{
+            fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         drop_server(true);
         return end_with(lost);
     }
-    if (phase_ == phase::preparing) {   // nothing of the client's has been sent
+    if (phase_ == phase::preparing) {  // nothing of the client's has been sent
         const bool again = ++tries_ < 5;
         drop_server(true);
-        if (!again) return give_up({fault_kind::server_lost, fmt::format("the server connection was lost: {}", why), {}, {}});
+        if (!again)
+            return give_up({fault_kind::server_lost, fmt::format("the server connection was lost: {}", why), {}, {}});
         phase_ = phase::idle;
         return pump({});
     }
@@ -361,7 +379,7 @@ void session::server_lost(const std::string& why, bool news) {
         drop_server(true);
         return pump({});
     }
-    if (in_reply_ && !composed().empty()) {   // what came before it in the same chunk
+    if (in_reply_ && !composed().empty()) {  // what came before it in the same chunk
         emit(composed());
         composed().clear();
     }
@@ -381,9 +399,10 @@ void session::server_lost(const std::string& why, bool news) {
     std::string out;
     const bool unknown = committing || (!in_transaction && wrote);
     pg::write_error(out, "ERROR", unknown ? "08007" : config::sqlstate(fault_kind::server_lost),
-                    fmt::format("the server of shard \"{}\" was lost while it ran this statement: {}", who_.cluster->now->config.shards[shard].name, why),
+                    fmt::format("the server of shard \"{}\" was lost while it ran this statement: {}",
+                                who_.cluster->now->config.shards[shard].name, why),
                     unknown ? "It is not known whether the change was made." : std::string_view());
-    if (in_transaction && !committing) {   // as after any error: the client hears only of ROLLBACK
+    if (in_transaction && !committing) {  // as after any error: the client hears only of ROLLBACK
         begun_ = "BEGIN";
         begun_failed_ = true;
     }
@@ -417,7 +436,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     talk.replies.pop();
     talk.barrier = false;
     talk.copy_in = false;
-    if (talk.discarding) {   // ready to run it again
+    if (talk.discarding) {  // ready to run it again
         forward = false;
         talk.again = true;
         return;
@@ -441,7 +460,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
 }
 
 bool session::owed() const noexcept {
-    return !talk_->replies.empty() || stream_left_ > 0 || talk_->copy_in || !talk_->carry.empty() || talk_->relay_left > 0;
+    return !talk_->replies.empty() || stream_left_ > 0 || talk_->copy_in || !talk_->carry.empty() ||
+           talk_->relay_left > 0;
 }
 
 void session::settle() {
@@ -457,9 +477,14 @@ void session::settle_lease() {
     auto& talk = *talk_;
     if (phase_ == phase::preparing) {
         if (!talk.own_error.empty()) {
-            const bool canceled = talk.own_sqlstate == "57014";   // the client's own CancelRequest found us busy with its settings
-            const auto why = canceled ? fault{fault_kind::canceled, talk.own_error, {}, {}}
-                                      : fault{fault_kind::invalid_parameter, fmt::format("the session's settings could not be applied: {}", talk.own_error), {}, {}};
+            const bool canceled =
+                talk.own_sqlstate == "57014";  // the client's own CancelRequest found us busy with its settings
+            const auto why = canceled
+                                 ? fault{fault_kind::canceled, talk.own_error, {}, {}}
+                                 : fault{fault_kind::invalid_parameter,
+                                         fmt::format("the session's settings could not be applied: {}", talk.own_error),
+                                         {},
+                                         {}};
             talk.server->doomed = true;
             drop_server(true);
             return give_up(why);
@@ -489,7 +514,8 @@ void session::settle_lease() {
             bring_up_to_date();
     }
     stalled_ = false;
-    if (draining_ && idle() && pending_.empty()) end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    if (draining_ && idle() && pending_.empty())
+        end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
 }
 
 }  // namespace ringway::proxy

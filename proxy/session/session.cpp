@@ -26,11 +26,16 @@ std::string& outgoing() {
 }
 
 session::session(worker& home, client_identity who)
-    : home_(home), who_(std::move(who)), session_mode_(who_.session_mode), connected_(std::chrono::system_clock::now()), requested_(connected_) {
+    : home_(home),
+      who_(std::move(who)),
+      session_mode_(who_.session_mode),
+      connected_(std::chrono::system_clock::now()),
+      requested_(connected_) {
     pool::session_settings::map entries;
     for (const auto& [name, value] : who_.startup_settings) {
         if (name == "search_path") search_path_ = value;
-        if (name == "standard_conforming_strings") conforming_strings_ = value != "off" && value != "false" && value != "0";
+        if (name == "standard_conforming_strings")
+            conforming_strings_ = value != "off" && value != "false" && value != "0";
         entries.insert_or_assign(name, pool::set_config_statement(name, value));
     }
     base_ = settings_ = pool::session_settings::of(std::move(entries));
@@ -71,7 +76,8 @@ void session::end_with(const config::fault& why) {
 
 void session::drain() {
     draining_ = true;
-    if (idle() && begun_.empty()) end_with({config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    if (idle() && begun_.empty())
+        end_with({config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
 }
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
@@ -83,14 +89,17 @@ void session::cancel_running() {
     }
 }
 
-bool session::needs_ticks() const noexcept { return phase_ == phase::holding || phase_ == phase::leasing; }
+bool session::needs_ticks() const noexcept {
+    return phase_ == phase::holding || phase_ == phase::leasing;
+}
 
 void session::tick(steady_time now) {
     if (phase_ == phase::leasing) {
         const auto limit = who_.who->limits.query_wait_timeout;
         if (limit.count() > 0 && now - waiting_since_ >= limit && waiting_in_ && waiting_in_->cancel_wait(*this)) {
             waiting_in_.reset();
-            give_up({config::fault_kind::query_wait_timeout, "no server connection became free within query_wait_timeout",
+            give_up({config::fault_kind::query_wait_timeout,
+                     "no server connection became free within query_wait_timeout",
                      fmt::format("waited {} ms", limit.count()), "raise pool_size or query_wait_timeout"});
         }
     } else if (phase_ == phase::holding) {
@@ -115,17 +124,20 @@ char session::status() const noexcept {
 void session::wire_readable(pool::wire&) {
     const auto keep = shared_from_this();
     for (int rounds = 0; rounds < 16 && phase_ != phase::closed; ++rounds) {
-        if (!may_read()) return;   // what it waits for resumes reading
+        if (!may_read()) return;  // what it waits for resumes reading
         std::string_view bytes;
         switch (client_.read(bytes)) {
-            case pool::wire::got::end: return close();
-            case pool::wire::got::would_block: return want_client();
-            case pool::wire::got::bytes: break;
+            case pool::wire::got::end:
+                return close();
+            case pool::wire::got::would_block:
+                return want_client();
+            case pool::wire::got::bytes:
+                break;
         }
         const bool full = bytes.size() == pool::scratch_space::size;
         pump(bytes);
         if (!full) break;
-        if (talk_ && talk_->server->link.congested()) return;   // server_drained resumes
+        if (talk_ && talk_->server->link.congested()) return;  // server_drained resumes
     }
     if (phase_ != phase::closed) want_client();
 }
@@ -167,7 +179,7 @@ void session::pump(std::string_view fresh) {
         if (greeting_) pending_.append(fresh);
         return;
     }
-    if (pumping_) {   // a reply made while the client's bytes are being taken: the outer call goes on with them
+    if (pumping_) {  // a reply made while the client's bytes are being taken: the outer call goes on with them
         pending_.append(fresh);
         return;
     }
@@ -180,7 +192,8 @@ void session::pump(std::string_view fresh) {
         fresh = held;
     }
     std::string_view rest = fresh;
-    while (phase_ != phase::closed && !rest.empty() && step(rest)) {}
+    while (phase_ != phase::closed && !rest.empty() && step(rest)) {
+    }
     if (phase_ != phase::closed) {
         flush_to_server();
         if (!rest.empty()) {
@@ -227,11 +240,13 @@ bool session::step(std::string_view& rest) {
     if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
     pg::frame_header header;
     switch (pg::read_header(rest, header)) {
-        case pg::header_state::incomplete: return false;
+        case pg::header_state::incomplete:
+            return false;
         case pg::header_state::malformed:
             violation("invalid message length");
             return false;
-        case pg::header_state::ready: break;
+        case pg::header_state::ready:
+            break;
     }
     const bool whole = rest.size() >= header.total();
     const auto frame = rest.substr(0, std::min<std::size_t>(rest.size(), header.total()));
@@ -267,10 +282,18 @@ bool session::step(std::string_view& rest) {
                 return stream_left_ > 0;
             }
             return whole && on_query(frame, rest);
-        case 'P': case 'B': case 'D': case 'E': case 'C': case 'H': case 'S':
+        case 'P':
+        case 'B':
+        case 'D':
+        case 'E':
+        case 'C':
+        case 'H':
+        case 'S':
             if (phase_ == phase::active) return on_extended(frame, rest);
             return on_extended_idle(rest);
-        case 'd': case 'c': case 'f':
+        case 'd':
+        case 'c':
+        case 'f':
             if (talk_ && talk_->copy_in) {
                 if (header.type == 'd') {
                     stream_left_ = header.total();
@@ -279,21 +302,26 @@ bool session::step(std::string_view& rest) {
                 if (!whole) return false;
                 outgoing().append(frame);
                 talk_->copy_ended = true;
-            } else {   // left over from a COPY that failed: passed over, as a server does
+            } else {  // left over from a COPY that failed: passed over, as a server does
                 pass_left_ = header.total();
                 return pass_over(rest);
             }
             rest.remove_prefix(header.total());
             return true;
-        case 'F': return whole && on_function_call(frame) && (rest.remove_prefix(header.total()), true);
+        case 'F':
+            return whole && on_function_call(frame) && (rest.remove_prefix(header.total()), true);
         case 'X':
             close();
             return false;
-        default: violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(header.type))); return false;
+        default:
+            violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(header.type)));
+            return false;
     }
 }
 
-void session::violation(std::string_view what) { end_with({config::fault_kind::malformed_message, std::string(what), {}, {}}); }
+void session::violation(std::string_view what) {
+    end_with({config::fault_kind::malformed_message, std::string(what), {}, {}});
+}
 
 void session::emit(std::string_view bytes) {
     if (talk_) talk_->emitted = true;

@@ -1,9 +1,9 @@
 #pragma once
-// One client after login. It takes the client's messages, finds a route for each statement, holds a lease while the server
-// owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
+// One client after login. It takes the client's messages, finds a route for each statement, holds a lease while the
+// server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
-// Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; leasing.cpp from a route to a server
-// connection; replies.cpp the server's messages; effects.cpp what statements do to the session.
+// Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; leasing.cpp from a route to a
+// server connection; replies.cpp the server's messages; effects.cpp what statements do to the session.
 
 #include <chrono>
 #include <memory>
@@ -29,13 +29,13 @@ class worker;
 
 /// What login found out about a client.
 struct client_identity {
-    std::uint64_t id = 0;                        ///< the pid it is told
+    std::uint64_t id = 0;  ///< the pid it is told
     std::string cancel_key;
     std::string user, address, tls;
-    std::vector<std::pair<std::string, std::string>> startup_settings;   ///< run-time settings asked for at start
+    std::vector<std::pair<std::string, std::string>> startup_settings;  ///< run-time settings asked for at start
     std::shared_ptr<cluster_slot> cluster;
     std::shared_ptr<account> who;
-    std::string greeting;                        ///< not yet sent: AuthenticationOk, NegotiateProtocolVersion
+    std::string greeting;  ///< not yet sent: AuthenticationOk, NegotiateProtocolVersion
     bool session_mode = false;
 };
 
@@ -43,28 +43,31 @@ struct client_identity {
 struct destination {
     std::uint16_t shard = 0;
     router::need need = router::need::primary;
-    bool replica_only = false;                   ///< hint or ringway.role
-    bool replayable = false;                     ///< a batch of reads only: may run again elsewhere when the server is lost
+    bool replica_only = false;  ///< hint or ringway.role
+    bool replayable = false;    ///< a batch of reads only: may run again elsewhere when the server is lost
 };
 
-class session final : public pool::wire_owner, public pool::lessee, public pool::waiter, public std::enable_shared_from_this<session> {
-public:
+class session final : public pool::wire_owner,
+                      public pool::lessee,
+                      public pool::waiter,
+                      public std::enable_shared_from_this<session> {
+  public:
     session(worker& home, client_identity who);
     ~session() override;
 
     /// Takes over the client's connection; `early`: bytes read past the login.
     void start(pool::tcp_socket socket, std::unique_ptr<protocol::tls_engine> tls, std::string early);
-    void close();                                              ///< at once; a lease is cleaned or discarded
-    void end_with(const config::fault& why);                   ///< FATAL to the client, then close
-    void tick(std::chrono::steady_clock::time_point now);      ///< while watched
+    void close();                                          ///< at once; a lease is cleaned or discarded
+    void end_with(const config::fault& why);               ///< FATAL to the client, then close
+    void tick(std::chrono::steady_clock::time_point now);  ///< while watched
     bool needs_ticks() const noexcept;
     void node_left(std::uint16_t shard, int node, const std::string& why);
-    void cancel_running();                                     ///< CancelRequest for this client arrived
+    void cancel_running();  ///< CancelRequest for this client arrived
     bool idle() const noexcept { return !talk_ && phase_ == phase::idle; }
     client_row describe() const;
     const client_identity& identity() const noexcept { return who_; }
     const pool::server* leased_server() const noexcept { return talk_ ? talk_->server.get() : nullptr; }
-    void drain();                                              ///< end as soon as no transaction is open
+    void drain();  ///< end as soon as no transaction is open
 
     // pool::wire_owner
     void wire_readable(pool::wire&) override;
@@ -81,7 +84,7 @@ public:
     void leased(pool::server_ref got) override;
     void lease_failed(const config::fault& why) override;
 
-private:
+  private:
     using clock = std::chrono::steady_clock;
     using steady_time = clock::time_point;
 
@@ -89,7 +92,7 @@ private:
 
     /// A savepoint that a settings change may have to be taken back to.
     struct settings_mark {
-        std::string savepoint;                   ///< empty: the transaction's begin
+        std::string savepoint;  ///< empty: the transaction's begin
         pool::settings_ref client, server;
         std::string search_path;
         bool conforming_strings = true;
@@ -99,7 +102,7 @@ private:
     struct portal {
         std::string name;
         statement_ref statement;
-        std::string bound;                       ///< Bind's rest, kept only when an effect needs it
+        std::string bound;  ///< Bind's rest, kept only when an effect needs it
     };
 
     /// Everything that exists only while a lease is held.
@@ -110,46 +113,47 @@ private:
         bool on_replica = false;
         char status = 'I';
         reply_queue replies;
-        std::string retained;                    ///< the client's bytes of the batch under way, while it may be tried again
-        bool may_retry = false, emitted = false; ///< something of the batch has reached the client
-        bool replayable = false;                 ///< a read only: may run again elsewhere when the server is lost
-        bool wrote = false;                      ///< in this transaction
+        std::string retained;  ///< the client's bytes of the batch under way, while it may be tried again
+        bool may_retry = false, emitted = false;  ///< something of the batch has reached the client
+        bool replayable = false;                  ///< a read only: may run again elsewhere when the server is lost
+        bool wrote = false;                       ///< in this transaction
         bool copy_in = false;
-        bool copy_ended = false;                 ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
-        bool open_batch = false;                 ///< extended messages have been sent since the last Sync
-        bool skipping = false;                   ///< an error has come and no Sync yet: the server passes over what else is sent
-        bool barrier = false;                    ///< an effect must be known before the next message is looked at
-        std::string carry;                       ///< first part of a server frame that must be seen whole
-        std::uint64_t relay_left = 0;            ///< bytes of a server frame still to be passed on
+        bool copy_ended = false;  ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
+        bool open_batch = false;  ///< extended messages have been sent since the last Sync
+        bool skipping = false;    ///< an error has come and no Sync yet: the server passes over what else is sent
+        bool barrier = false;     ///< an effect must be known before the next message is looked at
+        std::string carry;        ///< first part of a server frame that must be seen whole
+        std::uint64_t relay_left = 0;  ///< bytes of a server frame still to be passed on
         bool relay_drop = false;
         std::vector<portal> portals;
         statement_ref unnamed_portal;
         std::string unnamed_bound;
         std::vector<settings_mark> marks;
-        bool failed = false, rolled_back = false; ///< since the last ReadyForQuery
-        bool discarding = false, drop_composed = false, again = false;   ///< the batch has failed and is about to run again
-        bool served = false;                     ///< the client has had a ReadyForQuery from this lease
-        bool local_path = false;                 ///< search_path is set for this transaction only
+        bool failed = false, rolled_back = false;  ///< since the last ReadyForQuery
+        bool discarding = false, drop_composed = false,
+             again = false;       ///< the batch has failed and is about to run again
+        bool served = false;      ///< the client has had a ReadyForQuery from this lease
+        bool local_path = false;  ///< search_path is set for this transaction only
         std::string path_after;
-        bool probe_settings = false;             ///< a function may have changed settings: look before giving back
-        bool settings_rows = false;              ///< the probe's rows are being read
+        bool probe_settings = false;  ///< a function may have changed settings: look before giving back
+        bool settings_rows = false;   ///< the probe's rows are being read
         pool::session_settings::map probed;
-        std::string own_error, own_sqlstate;     ///< what the server said to a statement of ours
+        std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
         steady_time since{};
     };
 
     // session.cpp
     void pump(std::string_view fresh);
-    bool step(std::string_view& rest);           ///< one message; false: cannot go on now
+    bool step(std::string_view& rest);  ///< one message; false: cannot go on now
     bool stream_on(std::string_view& rest);
     bool pass_over(std::string_view& rest);
-    bool fail_front(std::string_view& rest);     ///< answers the statement at the front with failure_
+    bool fail_front(std::string_view& rest);  ///< answers the statement at the front with failure_
     bool may_read() const noexcept;
     void violation(std::string_view what);
     void emit(std::string_view bytes);
     void flush_to_server();
     void say_ready(char status);
-    void refuse(const config::fault& why);       ///< ErrorResponse only
+    void refuse(const config::fault& why);  ///< ErrorResponse only
     char status() const noexcept;
     void want_client();
 
@@ -168,7 +172,8 @@ private:
     // extended.cpp
     bool on_extended_idle(std::string_view& rest);
     bool on_extended(std::string_view frame, std::string_view& rest);
-    std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused, bool& replayable);
+    std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,
+                                           bool& replayable);
     bool answer_batch_locally(std::string_view batch);
     void on_parse(std::string_view body, std::string_view frame);
     void on_bind(std::string_view body, std::string_view frame);
@@ -177,11 +182,13 @@ private:
     void on_close(std::string_view body, std::string_view frame);
     void on_sync(std::string_view frame);
     statement_ref find_statement(std::string_view name) const;
-    statement_ref planned_statement(std::string_view name);   ///< ... with a plan for the catalogs, map and search path of now
+    statement_ref planned_statement(
+        std::string_view name);  ///< ... with a plan for the catalogs, map and search path of now
     void forget_statement(const std::string& name);
     void keep_statement(const std::string& name, statement_ref what);
     statement_ref make_statement(const protocol::postgres::parse_message& parse);
-    std::optional<std::string> rewritten(const protocol::postgres::parse_message& parse, const client_statement& made, std::optional<config::fault>& refused);
+    std::optional<std::string> rewritten(const protocol::postgres::parse_message& parse, const client_statement& made,
+                                         std::optional<config::fault>& refused);
     void ensure_on_server(const statement_ref& what);
     void trim_statements();
     void begin_batch(std::string_view rest);
@@ -189,17 +196,17 @@ private:
     std::optional<config::fault> check_place(const client_statement& what, std::string_view rest);
     bool stream_bind(const protocol::postgres::frame_header& header, std::string_view frame, std::string_view& rest);
     bool stream_parse(const protocol::postgres::frame_header& header, std::string_view frame, std::string_view& rest);
-    void fail_next(const config::fault& why);    ///< an error in the client's place in the pipeline
+    void fail_next(const config::fault& why);  ///< an error in the client's place in the pipeline
 
     // leasing.cpp
-    bool seek(const destination& to);            ///< true: a lease is held and ready
+    bool seek(const destination& to);  ///< true: a lease is held and ready
     bool choose_node(steady_time now);
     bool wait_for_catalog();
     void take(pool::server_ref got, steady_time now);
     static std::vector<std::unique_ptr<conversation>>& spare_conversations();
     static std::unique_ptr<conversation> new_conversation();
     void retire_conversation();
-    bool prepare();                              ///< settings, deferred BEGIN; true: ready
+    bool prepare();  ///< settings, deferred BEGIN; true: ready
     void release();
     void release_for_retry();
     void hand_back(pool::server_ref server, bool dirty);
@@ -221,10 +228,10 @@ private:
     void renew_statement(const pool::prepared_ref& old);
     void on_parameter(std::string_view body, bool& forward);
     void pass_local(std::string& out);
-    void server_lost(const std::string& why, bool news = true);   ///< news: the monitor does not know yet
-    void settle();                               ///< after a chunk: settle_lease(), then go on with input
-    bool owed() const noexcept;                  ///< something is still under way on the lease
-    void settle_lease();                         ///< release, or make ready for what follows, when nothing is owed
+    void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
+    void settle();               ///< after a chunk: settle_lease(), then go on with input
+    bool owed() const noexcept;  ///< something is still under way on the lease
+    void settle_lease();         ///< release, or make ready for what follows, when nothing is owed
     void skip_to_sync(std::size_t from);
     void undo(expected_reply& entry);
 
@@ -252,25 +259,25 @@ private:
 
     worker& home_;
     client_identity who_;
-    std::shared_ptr<const pool::parameter_list> told_;   ///< ParameterStatus values the client was sent
+    std::shared_ptr<const pool::parameter_list> told_;  ///< ParameterStatus values the client was sent
     pool::wire client_;
-    std::string pending_;                        ///< client bytes not yet used
+    std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
     bool session_mode_ = false;
-    bool skip_to_sync_ = false;                  ///< after an error without a lease
+    bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;
-    bool in_batch_ = false;                      ///< a message of the extended protocol is being taken
-    bool stalled_ = false;                       ///< the next message waits for the replies under way
-    bool greeting_ = false;                      ///< still to be told that it is in
+    bool in_batch_ = false;  ///< a message of the extended protocol is being taken
+    bool stalled_ = false;   ///< the next message waits for the replies under way
+    bool greeting_ = false;  ///< still to be told that it is in
     bool closing_ = false, draining_ = false, pumping_ = false, in_reply_ = false;
-    std::uint64_t stream_left_ = 0;              ///< bytes of a client frame still to be passed to the server
-    std::uint64_t pass_left_ = 0;                ///< bytes of a client frame still to be passed over
+    std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
+    std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
-    std::uint64_t talk_number_ = 0;              ///< grows with each lease
+    std::uint64_t talk_number_ = 0;  ///< grows with each lease
     pool::settings_ref settings_, base_;
     std::unique_ptr<std::unordered_map<std::string, statement_ref>> statements_;
     statement_ref unnamed_;
-    const router::plan* routed_ = nullptr;       ///< of the batch's last Parse; only compared, never followed
+    const router::plan* routed_ = nullptr;  ///< of the batch's last Parse; only compared, never followed
     std::vector<std::string> pins_;
     steady_time last_write_{};
     destination want_;
@@ -279,11 +286,11 @@ private:
     int want_node_ = -1;
     std::uint8_t tries_ = 0;
     bool avoid_replicas_ = false;
-    std::string begun_;                          ///< a BEGIN not yet sent to a shard
-    bool begun_failed_ = false;                  ///< ... and a statement after it has failed
-    std::optional<config::fault> failure_;       ///< why the statement at the front of the input cannot run
-    std::string search_path_;                    ///< as set by the client; empty: the default
-    std::uint8_t own_role_ = 0;                  ///< SET ringway.role: 0 none, 1 primary, 2 replica
+    std::string begun_;                     ///< a BEGIN not yet sent to a shard
+    bool begun_failed_ = false;             ///< ... and a statement after it has failed
+    std::optional<config::fault> failure_;  ///< why the statement at the front of the input cannot run
+    std::string search_path_;               ///< as set by the client; empty: the default
+    std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica
     std::optional<config::read_consistency> own_consistency_;
     bool conforming_strings_ = true;
     std::chrono::system_clock::time_point connected_{}, requested_{};

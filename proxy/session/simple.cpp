@@ -31,10 +31,14 @@ void write_one_row(std::string& out, std::string_view name, std::string value, s
 
 std::string_view name_of(config::read_consistency mode) {
     switch (mode) {
-        case config::read_consistency::session: return "session";
-        case config::read_consistency::eventual: return "eventual";
-        case config::read_consistency::bounded: return "bounded";
-        case config::read_consistency::primary: return "primary";
+        case config::read_consistency::session:
+            return "session";
+        case config::read_consistency::eventual:
+            return "eventual";
+        case config::read_consistency::bounded:
+            return "bounded";
+        case config::read_consistency::primary:
+            return "primary";
     }
     return "session";
 }
@@ -49,7 +53,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return false;
     }
     const auto sql = body.substr(0, end);
-    if (talk_ && !talk_->replies.empty()) {   // one simple query at a time: its transaction state decides about the next
+    if (talk_ && !talk_->replies.empty()) {  // one simple query at a time: its transaction state decides about the next
         stalled_ = true;
         return false;
     }
@@ -59,13 +63,16 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         rest.remove_prefix(frame.size());
         return true;
     }
-    if (!talk_ && begun_failed_) {   // only the end of the transaction is heard
-        failure_ = fault{fault_kind::aborted_transaction, "current transaction is aborted, commands ignored until end of transaction block", {}, {}};
+    if (!talk_ && begun_failed_) {  // only the end of the transaction is heard
+        failure_ = fault{fault_kind::aborted_transaction,
+                         "current transaction is aborted, commands ignored until end of transaction block",
+                         {},
+                         {}};
         return true;
     }
     destination to;
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
-    if (talk_ && talk_->status == 'E') {   // the server will say so itself, or hear the ROLLBACK
+    if (talk_ && talk_->status == 'E') {  // the server will say so itself, or hear the ROLLBACK
         to = {talk_->shard, router::need::any};
     } else if (auto refused = destination_of(*found.plan, with, to)) {
         if (!talk_) {
@@ -81,9 +88,12 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     } else if (talk_->shard != to.shard) {
         rest.remove_prefix(frame.size());
         fail_next({fault_kind::unsupported,
-                   fmt::format("this statement belongs to shard \"{}\", the {} is on shard \"{}\"", who_.cluster->now->config.shards[to.shard].name,
-                               talk_->status == 'I' ? "pinned session" : "transaction", who_.cluster->now->config.shards[talk_->shard].name),
-                   {}, "keep a transaction to the keys of one shard"});
+                   fmt::format("this statement belongs to shard \"{}\", the {} is on shard \"{}\"",
+                               who_.cluster->now->config.shards[to.shard].name,
+                               talk_->status == 'I' ? "pinned session" : "transaction",
+                               who_.cluster->now->config.shards[talk_->shard].name),
+                   {},
+                   "keep a transaction to the keys of one shard"});
         return true;
     }
     rest.remove_prefix(frame.size());
@@ -111,7 +121,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
         return;
     }
 
-    std::string changed;   // the text with names of prepared statements replaced
+    std::string changed;  // the text with names of prepared statements replaced
     std::size_t copied = 0;
     const auto splice = [&](router::span32 at, std::string_view with) {
         changed.append(sql.substr(copied, at.offset - copied)).append(with);
@@ -123,13 +133,19 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
             if (what.what == effect::kind::execute || (what.what == effect::kind::deallocate && !what.name.empty())) {
                 auto statement_found = find_statement(what.name);
                 if (!statement_found && !pinned())
-                    return fail_next({fault_kind::undefined_statement, fmt::format("prepared statement \"{}\" does not exist", what.name), {}, {}});
+                    return fail_next({fault_kind::undefined_statement,
+                                      fmt::format("prepared statement \"{}\" does not exist", what.name),
+                                      {},
+                                      {}});
                 if (!statement_found) continue;
                 ensure_on_server(statement_found);
                 splice(what.name_span, statement_found->text->name);
             } else if (what.what == effect::kind::prepare) {
                 if (find_statement(what.name))
-                    return fail_next({fault_kind::duplicate_statement, fmt::format("prepared statement \"{}\" already exists", what.name), {}, {}});
+                    return fail_next({fault_kind::duplicate_statement,
+                                      fmt::format("prepared statement \"{}\" already exists", what.name),
+                                      {},
+                                      {}});
                 if (plan.parsed.statements.size() > 1) {
                     pin("PREPARE among several statements");
                     continue;
@@ -148,7 +164,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     }
     auto& entry = talk.replies.push(expected_reply::kind::query);
     entry.counts_as_write = plan.need == router::need::primary;
-    const auto held = prepared_here ? plan_of(sql) : found;   // the body's look-up has used the cache
+    const auto held = prepared_here ? plan_of(sql) : found;  // the body's look-up has used the cache
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = home_.plans.hold(held);
     entry.running->text = sql;
@@ -163,7 +179,8 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     }
 }
 
-/// A statement too long to be parsed: to the primary, and the session stays on that connection, for it may have done anything.
+/// A statement too long to be parsed: to the primary, and the session stays on that connection, for it may have done
+/// anything.
 void session::send_oversized(std::uint32_t total, std::string_view& rest) {
     if (talk_ && !talk_->replies.empty()) {
         stalled_ = true;
@@ -171,7 +188,9 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
     }
     stalled_ = false;
     if (who_.cluster->now->map->is_sharded()) {
-        failure_ = fault{fault_kind::over_limit, fmt::format("a statement of {} bytes is longer than max_parse_bytes", total), {},
+        failure_ = fault{fault_kind::over_limit,
+                         fmt::format("a statement of {} bytes is longer than max_parse_bytes", total),
+                         {},
                          "raise general.max_parse_bytes, or use COPY or parameters"};
         if (talk_) {
             const auto why = std::move(*failure_);
@@ -201,7 +220,10 @@ bool session::on_function_call(std::string_view frame) {
     }
     stalled_ = false;
     if (who_.cluster->now->map->is_sharded()) {
-        const fault why{fault_kind::unsupported, "FunctionCall names no shard", {}, "call the function with SELECT and a routing hint"};
+        const fault why{fault_kind::unsupported,
+                        "FunctionCall names no shard",
+                        {},
+                        "call the function with SELECT and a routing hint"};
         if (talk_) {
             fail_next(why);
         } else {
@@ -241,12 +263,16 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         } else if (one.name == "ringway.role") {
             value = own_role_ == 1 ? "primary" : own_role_ == 2 ? "replica" : "";
         } else {
-            refuse({fault_kind::invalid_parameter, fmt::format("unrecognized configuration parameter \"{}\"", one.name), {}, "there are ringway.read_consistency and ringway.role"});
+            refuse({fault_kind::invalid_parameter,
+                    fmt::format("unrecognized configuration parameter \"{}\"", one.name),
+                    {},
+                    "there are ringway.read_consistency and ringway.role"});
             say_ready(status());
             return true;
         }
         write_one_row(out, one.name, std::move(value), "SHOW");
-    } else if ((one.verb == verb::set || one.verb == verb::reset) && !one.effects.empty() && one.effects.front().name.starts_with("ringway.")) {
+    } else if ((one.verb == verb::set || one.verb == verb::reset) && !one.effects.empty() &&
+               one.effects.front().name.starts_with("ringway.")) {
         running_statement run;
         run.text = sql;
         run.literals.assign(shape.literals.begin(), shape.literals.end());
@@ -258,14 +284,15 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         }
         pg::write_command_complete(out, one.verb == verb::set ? "SET" : "RESET");
     } else if (!talk_ && begun_.empty() && one.verb == verb::begin && who_.cluster->now->map->is_sharded()) {
-        begun_ = sql.substr(one.where.offset, one.where.length);   // sent to the shard that the first statement names
+        begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
         pg::write_command_complete(out, "BEGIN");
     } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
         const bool commit = one.verb == verb::commit && !begun_failed_;
         begun_.clear();
         begun_failed_ = false;
         pg::write_command_complete(out, commit ? "COMMIT" : "ROLLBACK");
-    } else if (one.verb == verb::deallocate && !one.effects.empty() && !one.effects.front().name.empty() && find_statement(one.effects.front().name)) {
+    } else if (one.verb == verb::deallocate && !one.effects.empty() && !one.effects.front().name.empty() &&
+               find_statement(one.effects.front().name)) {
         forget_statement(one.effects.front().name);
         pg::write_command_complete(out, "DEALLOCATE");
     } else {
@@ -282,7 +309,8 @@ void session::fail_next(const fault& why) {
     pg::write_error(*error, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
     talk_->emitted = false;
     talk_->may_retry = false;
-    auto& entry = talk_->replies.push(in_batch_ ? expected_reply::kind::parse : expected_reply::kind::query, expected_reply::to::refusal);
+    auto& entry = talk_->replies.push(in_batch_ ? expected_reply::kind::parse : expected_reply::kind::query,
+                                      expected_reply::to::refusal);
     entry.reply = std::move(error);
     // The server must fail here too, so that its transaction is aborted and, in a pipeline, the rest is skipped.
     static constexpr std::string_view failing = "ringway has refused this statement";

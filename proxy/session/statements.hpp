@@ -19,12 +19,12 @@ namespace ringway::proxy {
 /// A statement a client has prepared: its text as servers know it, and its plan.
 struct client_statement {
     pool::prepared_ref text;
-    std::shared_ptr<const router::plan> plan;    ///< null: too long to be parsed
+    std::shared_ptr<const router::plan> plan;  ///< null: too long to be parsed
     std::vector<router::literal> literals;
-    std::string original;                        ///< the client's own text, when text->query was rewritten
-    bool by_sql = false;                         ///< made by PREPARE: text->query is the whole PREPARE statement
-    bool renamed = true;                         ///< lives on servers under text->name; false: the unnamed statement
-    std::string search_path;                     ///< with which the plan was made
+    std::string original;     ///< the client's own text, when text->query was rewritten
+    bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
+    bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
+    std::string search_path;  ///< with which the plan was made
 };
 using statement_ref = std::shared_ptr<const client_statement>;
 
@@ -33,8 +33,8 @@ inline bool is_watched(const router::plan& plan) {
     if (!plan.plain) return true;
     if (plan.parsed.statements.empty()) return false;
     const auto verb = plan.parsed.statements.front().verb;
-    return verb == router::verb::savepoint || verb == router::verb::rollback_to || verb == router::verb::release || verb == router::verb::commit ||
-           verb == router::verb::prepare_transaction;
+    return verb == router::verb::savepoint || verb == router::verb::rollback_to || verb == router::verb::release ||
+           verb == router::verb::commit || verb == router::verb::prepare_transaction;
 }
 
 /// The texts a client statement may need again while it runs: for its effects on the session.
@@ -42,38 +42,39 @@ struct running_statement {
     std::shared_ptr<const router::plan> plan;
     std::string text;
     std::vector<router::literal> literals;
-    std::string bound;                           ///< Bind's bytes after the names, when an effect needs the parameters
-    std::string types;                           ///< the statement's parameter type OIDs
-    std::size_t next = 0;                        ///< statements of the text that have completed
-    statement_ref prepared;                      ///< by this text's PREPARE: the client's once it has completed
+    std::string bound;       ///< Bind's bytes after the names, when an effect needs the parameters
+    std::string types;       ///< the statement's parameter type OIDs
+    std::size_t next = 0;    ///< statements of the text that have completed
+    statement_ref prepared;  ///< by this text's PREPARE: the client's once it has completed
 };
 
 /// How to take back what a pipelined message changed before the server had answered, when the server skips it.
 struct undo_record {
     std::string name;
-    statement_ref before;                        ///< null: there was none
+    statement_ref before;  ///< null: there was none
 };
 
 /// One reply the server owes, in order.
 struct expected_reply {
     enum class kind : std::uint8_t { parse, bind, describe, close, execute, query, sync, function_call } what;
     enum class to : std::uint8_t {
-        client,    ///< forward
-        nobody,    ///< ours: swallow
-        local,     ///< nothing was sent: the reply is made here when its turn comes
-        refusal,   ///< a message was sent that the server must reject; its error is replaced by ours
+        client,   ///< forward
+        nobody,   ///< ours: swallow
+        local,    ///< nothing was sent: the reply is made here when its turn comes
+        refusal,  ///< a message was sent that the server must reject; its error is replaced by ours
     } deliver = to::client;
-    bool failed = false;                         ///< query: an error came
+    bool failed = false;  ///< query: an error came
     bool counts_as_write = false;
-    pool::prepared_ref statement;                ///< parse: forget it on the server if skipped; close (nobody): it is still there if skipped
+    pool::prepared_ref
+        statement;  ///< parse: forget it on the server if skipped; close (nobody): it is still there if skipped
     std::unique_ptr<running_statement> running;  ///< query, execute: only when the plan is not plain
     std::unique_ptr<undo_record> undo;
-    std::unique_ptr<std::string> reply;          ///< local: bytes to send; refusal: the ErrorResponse
+    std::unique_ptr<std::string> reply;  ///< local: bytes to send; refusal: the ErrorResponse
 };
 
 /// First in, first out, without a heap block while empty.
 class reply_queue {
-public:
+  public:
     bool empty() const noexcept { return from_ == items_.size(); }
     std::size_t size() const noexcept { return items_.size() - from_; }
     expected_reply& front() noexcept { return items_[from_]; }
@@ -91,13 +92,16 @@ public:
             from_ = 0;
         }
     }
-    void erase(std::size_t i) { items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(from_ + i)); if (empty()) clear(); }
+    void erase(std::size_t i) {
+        items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(from_ + i));
+        if (empty()) clear();
+    }
     void clear() {
         items_.clear();
         from_ = 0;
     }
 
-private:
+  private:
     std::vector<expected_reply> items_;
     std::size_t from_ = 0;
 };

@@ -153,12 +153,12 @@ TEST_CASE("H3: equal keys of any type and format have one owner") {
 
 TEST_CASE("a value whose place is not certain is refused") {
     for (const char* text :
-         {"SELECT * FROM orders WHERE user_id = 5.6::int",
-          "SELECT * FROM orders WHERE user_id = '1_000'", "SELECT * FROM orders WHERE user_id = '0x1F'",
-          "SELECT * FROM orders WHERE user_id = '5'::text", "SELECT * FROM orders WHERE user_id = 5::float8",
-          "SELECT * FROM orders WHERE user_id = '5'::date", "SELECT * FROM documents WHERE slug = 'a'::bpchar",
-          "SELECT * FROM orders WHERE user_id = ANY('{1,x}')", "SELECT * FROM orders WHERE user_id = ANY('1')",
-          "INSERT INTO orders (user_id) VALUES (5.6)", "INSERT INTO orders (user_id) VALUES (B'1')"}) {
+         {"SELECT * FROM orders WHERE user_id = 5.6::int", "SELECT * FROM orders WHERE user_id = '1_000'",
+          "SELECT * FROM orders WHERE user_id = '0x1F'", "SELECT * FROM orders WHERE user_id = '5'::text",
+          "SELECT * FROM orders WHERE user_id = 5::float8", "SELECT * FROM orders WHERE user_id = '5'::date",
+          "SELECT * FROM documents WHERE slug = 'a'::bpchar", "SELECT * FROM orders WHERE user_id = ANY('{1,x}')",
+          "SELECT * FROM orders WHERE user_id = ANY('1')", "INSERT INTO orders (user_id) VALUES (5.6)",
+          "INSERT INTO orders (user_id) VALUES (B'1')"}) {
         INFO(text);
         CHECK(refused(text) == fault_kind::unsupported);
     }
