@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
 namespace ringway::config {
 
@@ -43,7 +44,7 @@ bool begins(std::string_view word, std::string_view with) {
 
 }  // namespace
 
-std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
     if (word.empty() || word.size() > longest_word) return {};
     const auto wanted = lower_case(word);
     std::string_view best;
@@ -62,7 +63,7 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
     return {};
 }
 
-std::string suggestion(std::string_view word, const std::vector<std::string_view>& candidates) {
+std::string suggestion(std::string_view word, std::span<const std::string_view> candidates) {
     const auto near = nearest(word, candidates);
     return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
 }

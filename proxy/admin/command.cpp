@@ -7,9 +7,9 @@
 #include <charconv>
 #include <span>
 
+#include "config/nearest.hpp"
 #include "proxy/admin/driver_statement.hpp"
 #include "proxy/admin/interval.hpp"
-#include "proxy/admin/nearest.hpp"
 #include "proxy/admin/token.hpp"
 
 namespace ringway::proxy::admin {
@@ -173,7 +173,7 @@ void parser::answer(result reply) {
 void parser::unknown_verb() {
     const auto& first = rest_[0];
     if (first.what == token::kind::unfinished) return fail("a quoted text or comment is never closed");
-    const auto near = first.what == token::kind::word ? nearest(first.text, verbs) : std::string_view{};
+    const auto near = first.what == token::kind::word ? config::nearest(first.text, verbs) : std::string_view{};
     fail(fmt::format("unknown command {}", as_written(first)),
          near.empty() ? "SHOW HELP lists the commands"
                       : fmt::format("did you mean {}? SHOW HELP lists the commands", near));
@@ -221,7 +221,7 @@ void parser::parse_show_arguments() {
 
 void parser::unknown_subject() {
     const auto& first = rest_[0];
-    const auto near = first.what == token::kind::word ? nearest(first.text, subject_names) : std::string_view{};
+    const auto near = first.what == token::kind::word ? config::nearest(first.text, subject_names) : std::string_view{};
     fail(fmt::format("SHOW does not know {}", as_written(first)),
          near.empty() ? "SHOW HELP lists the commands"
                       : fmt::format("did you mean SHOW {}? SHOW HELP lists the commands", near));

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "proxy/admin/nearest.hpp"
+#include "config/nearest.hpp"
 
 namespace ringway::proxy::admin {
 
@@ -155,7 +155,7 @@ std::optional<fault> executor::known_node(const std::string& node) const {
             for (const auto& one : shard.nodes) all.push_back(one.text());
     if (std::find(all.begin(), all.end(), node) != all.end()) return std::nullopt;
     const std::vector<std::string_view> names(all.begin(), all.end());
-    const auto near = nearest(node, names);
+    const auto near = config::nearest(node, names);
     return fault{fault_kind::invalid_parameter,
                  fmt::format("there is no node \"{}\"", node),
                  {},

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "proxy/admin/nearest.hpp"
+#include "config/nearest.hpp"
 #include "proxy/admin/ring_share.hpp"
 #include "proxy/admin/routing.hpp"
 #include "proxy/admin/view.hpp"
@@ -84,7 +84,7 @@ const config::table* find_table(const config::cluster& in, std::string_view name
 fault unknown_table(const config::cluster& in, const std::string& name) {
     std::vector<std::string_view> names;
     for (const auto& one : in.tables) names.push_back(one.name);
-    const auto near = nearest(name, names);
+    const auto near = config::nearest(name, names);
     return {fault_kind::invalid_parameter, fmt::format("cluster \"{}\" has no entry for a table \"{}\"", in.name, name),
             fmt::format("A table without an entry lives on the first shard, \"{}\".", in.shards.front().name),
             near.empty() ? std::string() : fmt::format("did you mean \"{}\"?", near)};

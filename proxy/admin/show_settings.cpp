@@ -168,9 +168,9 @@ void add_tls(row_list& rows, const std::string& table, const config::tls& is) {
     const config::tls standard;
     config_lines lines(rows, table);
     lines.add("mode", name_of(is.mode), name_of(standard.mode));
-    lines.add("certificate_file", is.certificate_file, standard.certificate_file);
-    lines.add("key_file", is.key_file, standard.key_file);
-    lines.add("ca_file", is.ca_file, standard.ca_file);
+    lines.add("certificate", is.certificate_file, standard.certificate_file);
+    lines.add("key", is.key_file, standard.key_file);
+    lines.add("ca", is.ca_file, standard.ca_file);
     lines.add("min_version", is.min_version, standard.min_version);
 }
 
@@ -190,13 +190,15 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("login_backoff", is.pool.login_backoff, standard.pool.login_backoff);
     lines.add("query_wait_timeout", is.pool.query_wait_timeout, standard.pool.query_wait_timeout);
     lines.add("connect_timeout", is.pool.connect_timeout, standard.pool.connect_timeout);
-    lines.add("statement_cache_bytes", is.pool.statement_cache_bytes, standard.pool.statement_cache_bytes);
-    lines.add("splitting", is.reads.splitting, standard.reads.splitting);
+    lines.add("statement_cache", is.pool.statement_cache_bytes, standard.pool.statement_cache_bytes);
+    lines.add("read_splitting", is.reads.splitting, standard.reads.splitting);
     lines.add("read_consistency", name_of(is.reads.consistency), name_of(standard.reads.consistency));
     lines.add("max_lag", is.reads.max_lag, standard.reads.max_lag);
     lines.add("balance", name_of(is.reads.how), name_of(standard.reads.how));
     lines.add("no_replica", name_of(is.reads.fallback), name_of(standard.reads.fallback));
     lines.add("monitor_user", is.monitor_user, standard.monitor_user);
+    lines.add("auth_query", is.auth_query, standard.auth_query);
+    lines.add("auth_user", is.auth_user, standard.auth_user);
     lines.add("health_interval", is.health_interval, standard.health_interval);
     lines.add("watermark_interval", is.watermark_interval, standard.watermark_interval);
     lines.add("check_timeout", is.check_timeout, standard.check_timeout);

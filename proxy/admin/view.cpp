@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "proxy/admin/nearest.hpp"
+#include "config/nearest.hpp"
 
 namespace ringway::proxy::admin {
 
@@ -28,7 +28,7 @@ std::variant<const config::cluster*, config::fault> find_cluster(const config::s
     if (const auto* found = in.find_cluster(name)) return found;
     std::vector<std::string_view> names;
     for (const auto& one : in.clusters) names.push_back(one.name);
-    const auto near = nearest(name, names);
+    const auto near = config::nearest(name, names);
     return config::fault{
         config::fault_kind::unknown_cluster,
         fmt::format("there is no cluster \"{}\"", name),

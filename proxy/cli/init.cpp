@@ -7,7 +7,7 @@
 #include <pqxx/pqxx>
 
 #include "config/load.hpp"
-#include "proxy/admin/nearest.hpp"
+#include "config/nearest.hpp"
 #include "proxy/cli/connection_string.hpp"
 #include "router/ring.hpp"
 
@@ -116,7 +116,7 @@ int run_init(const init_options& with) {
     if (reports.empty()) {
         std::vector<std::string_view> names;
         for (const auto& one : loaded.value.clusters) names.push_back(one.name);
-        const auto near = admin::nearest(with.cluster, names);
+        const auto near = config::nearest(with.cluster, names);
         fmt::print(stderr, "ringway: there is no PostgreSQL cluster{}{}\n",
                    with.cluster.empty() ? "" : fmt::format(" \"{}\"", with.cluster),
                    near.empty() || near == with.cluster ? "" : fmt::format("; did you mean \"{}\"?", near));

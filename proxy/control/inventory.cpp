@@ -41,6 +41,8 @@ server_row row_of(const pool::server& one, const char* state) {
     row.client_id = one.client_id;
     row.prepared_statements = static_cast<std::uint32_t>(one.statements.size());
     row.statement_bytes = one.statements.bytes();
+    for (const auto& [parameter, value] : one.parameters)
+        if (parameter == "application_name") row.application_name = value;
     if (one.link.tls()) row.tls = one.link.tls()->version() + "/" + one.link.tls()->cipher();
     return row;
 }

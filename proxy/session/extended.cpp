@@ -478,6 +478,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
 }
 
 void session::begin_batch(std::string_view rest) {
+    start_clocks();
     auto& talk = *talk_;
     talk.open_batch = true;
     talk.emitted = false;
@@ -703,11 +704,8 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     outgoing().append(frame);
     auto& entry = talk.replies.push(expected_reply::kind::execute);
     if (!what) return;  // the server says that there is no such portal
-    ++who_.cluster->traffic.statements;
     entry.counts_as_write = what->plan->need == router::need::primary;
-    ++(entry.counts_as_write ? who_.cluster->traffic.writes
-       : talk.on_replica     ? who_.cluster->traffic.reads_on_replica
-                             : who_.cluster->traffic.reads_on_primary);
+    count_statement(*what->plan);
     if (!is_watched(*what->plan) && talk.marks.empty()) return;
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = what->plan;

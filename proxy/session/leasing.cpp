@@ -234,7 +234,7 @@ void session::take(pool::server_ref got, steady_time now) {
     ++talk_number_;
     talk_->shard = want_.shard;
     talk_->node = want_node_;
-    talk_->since = now;
+    talk_->asked = talk_->begun = now;
     talk_->replayable = want_.replayable;
     const auto& health = *who_.cluster->health;
     if (want_.shard < health.shards.size() &&

@@ -444,9 +444,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     talk.may_retry = false;
     talk.served = true;
     if (write) talk.wrote = true;
+    stop_clocks();
     if (status == 'I') {
-        auto& traffic = who_.cluster->traffic;
-        ++traffic.transactions;
         if (talk.wrote || !talk.marks.empty()) {
             const auto now = clock::now();
             if (talk.wrote) last_write_ = now;
@@ -505,6 +504,7 @@ void session::settle_lease() {
         if (try_again(false)) release_for_retry();
     }
     if (talk_ && phase_ == phase::active && talk_->served && !talk_->open_batch && talk_->replies.empty()) {
+        count_traffic();
         const bool keep = pinned() || talk_->status != 'I';
         if (!keep && talk_->probe_settings)
             begin_probe();

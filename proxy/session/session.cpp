@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/cleaner.hpp"
@@ -29,8 +30,7 @@ session::session(worker& home, client_identity who)
     : home_(home),
       who_(std::move(who)),
       session_mode_(who_.session_mode),
-      connected_(std::chrono::system_clock::now()),
-      requested_(connected_) {
+      connected_(std::chrono::system_clock::now()) {
     pool::session_settings::map entries;
     for (const auto& [name, value] : who_.startup_settings) {
         if (name == "search_path") search_path_ = value;
@@ -62,6 +62,7 @@ void session::close() {
     closing_ = true;
     client_.close_after_write();
     if (talk_) drop_server(false);
+    count_traffic();
     phase_ = phase::closed;
     home_.remove_session(*this);
 }
@@ -276,7 +277,6 @@ bool session::step(std::string_view& rest) {
     if (phase_ == phase::idle && header.type != 'X' && wait_for_catalog()) return false;
     switch (header.type) {
         case 'Q':
-            requested_ = {};
             if (!whole && header.total() > who_.cluster->now->max_parse_bytes) {
                 send_oversized(header.total(), rest);
                 return stream_left_ > 0;
@@ -351,17 +351,60 @@ void session::refuse(const config::fault& why) {
     emit(out);
 }
 
+// ---- counters -------------------------------------------------------------------------------------------------------
+
+void session::start_clocks() {
+    auto& talk = *talk_;
+    if (!talk.replies.empty()) return;  // it has not been idle in between
+    if (talk.served) {
+        talk.asked = clock::now();
+        if (talk.status == 'I') talk.begun = talk.asked;
+    }
+    requested_ = talk.asked;
+}
+
+void session::count_statement(const router::plan& plan) {
+    auto& traffic = who_.cluster->traffic;
+    ++traffic.statements;
+    if (plan.placement == router::placement::all_same) return;  // BEGIN, SET and the like read and write nothing
+    if (plan.need == router::need::primary)
+        ++traffic.writes;
+    else
+        ++(talk_->on_replica ? traffic.reads_on_replica : traffic.reads_on_primary);
+}
+
+void session::stop_clocks() {
+    const auto since = [now = clock::now()](steady_time then) {
+        return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - then).count());
+    };
+    auto& talk = *talk_;
+    auto& traffic = who_.cluster->traffic;
+    if (talk.replies.empty()) traffic.statement_microseconds += since(talk.asked);
+    if (talk.status != 'I') return;
+    ++traffic.transactions;
+    traffic.transaction_microseconds += since(talk.begun);
+    if (!talk.replies.empty()) talk.begun = clock::now();  // the next of the pipeline
+}
+
+void session::count_traffic() {
+    who_.cluster->traffic.bytes_in += std::exchange(client_.bytes_in, 0);
+    who_.cluster->traffic.bytes_out += std::exchange(client_.bytes_out, 0);
+}
+
 client_row session::describe() const {
     client_row row;
     row.id = who_.id;
     row.user = who_.user;
     row.cluster = who_.cluster->now->config.name;
     row.address = who_.address;
-    if (const auto* name = settings_->find("application_name")) row.application_name = *name;
+    for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
+        if (name == "application_name") row.application_name = value;
     row.state = needs_ticks() ? "waiting" : status() != 'I' ? "transaction" : talk_ ? "active" : "idle";
     row.worker = home_.index;
     row.connected = connected_;
-    row.requested = requested_;
+    if (requested_ != steady_time{})
+        row.requested = std::chrono::system_clock::now() -
+                        std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
     if (needs_ticks()) row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);

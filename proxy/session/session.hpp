@@ -139,7 +139,7 @@ class session final : public pool::wire_owner,
         bool settings_rows = false;   ///< the probe's rows are being read
         pool::session_settings::map probed;
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
-        steady_time since{};
+        steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
     };
 
     // session.cpp
@@ -156,6 +156,10 @@ class session final : public pool::wire_owner,
     void refuse(const config::fault& why);  ///< ErrorResponse only
     char status() const noexcept;
     void want_client();
+    void start_clocks();  ///< a statement is about to be sent on the lease
+    void stop_clocks();   ///< ... and the server is ready again
+    void count_statement(const router::plan& plan);
+    void count_traffic();  ///< bytes so far; when the session rests, not with every message
 
     // greeting.cpp
     void greet();
@@ -293,9 +297,9 @@ class session final : public pool::wire_owner,
     std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica
     std::optional<config::read_consistency> own_consistency_;
     bool conforming_strings_ = true;
-    std::chrono::system_clock::time_point connected_{}, requested_{};
+    std::chrono::system_clock::time_point connected_{};
+    steady_time requested_{};  ///< when a server was last asked for something
     std::size_t prepared_bytes_ = 0;
-    steady_time active_at_{};
 };
 
 }  // namespace ringway::proxy

@@ -104,15 +104,12 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
 void session::send_query(std::string_view frame, std::string_view sql, const router::plan_cache::found& found) {
     const auto& plan = *found.plan;
     auto& talk = *talk_;
-    ++who_.cluster->traffic.statements;
+    start_clocks();
     talk.emitted = false;
     talk.may_retry = talk.status == 'I' && frame.size() <= most_retained;
     talk.replayable = plan.need == router::need::any;
     if (talk.may_retry) talk.retained.assign(frame);
-    if (plan.need == router::need::primary)
-        ++who_.cluster->traffic.writes;
-    else
-        ++(talk.on_replica ? who_.cluster->traffic.reads_on_replica : who_.cluster->traffic.reads_on_primary);
+    count_statement(plan);
 
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);
@@ -206,6 +203,7 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
     if (!talk_ && !seek({0, router::need::primary})) return;
     if (phase_ != phase::active) return;
     pin("a statement longer than max_parse_bytes");
+    start_clocks();
     auto& entry = talk_->replies.push(expected_reply::kind::query);
     entry.counts_as_write = true;
     talk_->may_retry = false;
@@ -233,6 +231,7 @@ bool session::on_function_call(std::string_view frame) {
         return true;
     }
     if (!talk_ && !seek({0, router::need::primary})) return false;
+    start_clocks();
     talk_->replies.push(expected_reply::kind::function_call).counts_as_write = true;
     talk_->may_retry = false;
     talk_->emitted = false;
@@ -305,6 +304,7 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
 
 void session::fail_next(const fault& why) {
     ++who_.cluster->traffic.refusals;
+    start_clocks();
     auto error = std::make_unique<std::string>();
     pg::write_error(*error, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
     talk_->emitted = false;

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include "proxy/admin/interval.hpp"
-#include "proxy/admin/nearest.hpp"
 #include "proxy/admin/token.hpp"
 
 using namespace ringway::proxy::admin;
@@ -184,13 +183,4 @@ TEST_CASE("admin intervals") {
         INFO(wrong);
         CHECK_FALSE(read_interval(wrong));
     }
-}
-
-TEST_CASE("admin nearest word") {
-    constexpr std::string_view words[]{"CLIENTS", "SERVERS", "LAG"};
-    CHECK(nearest("cleints", words) == "CLIENTS");
-    CHECK(nearest("lagg", words) == "LAG");
-    CHECK(nearest("dog", words).empty());
-    CHECK(nearest("", words).empty());
-    CHECK(nearest(std::string(1000, 'x'), words).empty());
 }
