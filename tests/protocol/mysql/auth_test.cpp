@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/protocol/mysql/golden.hpp"
+
 using namespace ringway::protocol::mysql;
+
+using ringway::tests::from_hex;
 
 namespace {
 constexpr std::string_view nonce = "abcdefghijklmnopqrst";
@@ -25,6 +29,8 @@ TEST_CASE("mysql_native_password") {
     CHECK(!read_native_stored("*F3A2A51A9B0F2BE2468926B4132313728C250DBG"));
     const auto response = native_response("foo", nonce);
     CHECK(response.size() == 20);
+    // PyMySQL's scramble_native_password
+    CHECK(native_response("secret", nonce) == from_hex("8817c50fa779daef010ee7577825b0847df9842e"));
     const auto key = native_check(native_stored("foo"), nonce, response);
     REQUIRE(key);
     CHECK(native_response_from_key(*key, "another nonce of 20b") == native_response("foo", "another nonce of 20b"));
@@ -38,6 +44,9 @@ TEST_CASE("mysql_native_password") {
 TEST_CASE("caching_sha2_password, the fast path") {
     const auto response = caching_sha2_response("foo", nonce);
     CHECK(response.size() == 32);
+    // PyMySQL's scramble_caching_sha2
+    CHECK(caching_sha2_response("secret", nonce) ==
+          from_hex("c76e2898612a4cf042c77fa8c4702c4c64c0c2c557c53c4d75595aaa6abae809"));
     CHECK(caching_sha2_check(caching_sha2_stored("foo"), nonce, response));
     CHECK(!caching_sha2_check(caching_sha2_stored("bar"), nonce, response));
     CHECK(!caching_sha2_check(caching_sha2_stored("foo"), long_nonce, response));

@@ -1,0 +1,323 @@
+#include "protocol/mysql/reply_tracker.hpp"
+
+#include <algorithm>
+
+namespace ringway::protocol::mysql {
+
+using capability::has;
+
+namespace {
+
+/// Longest packet that is kept to be looked at. An OK with session changes is the longest there is.
+constexpr std::uint32_t most_kept = 1 << 20;
+/// An EOF is shorter; what begins like one and is longer is a row whose first value is longer than 16 MiB.
+constexpr std::uint32_t eof_below = 9;
+
+}  // namespace
+
+void reply_tracker::begin(command what) {
+    *this = reply_tracker(capabilities_);
+    state_ = has_reply(what) ? state::reading : state::done;
+    switch (what) {
+        case command::query:
+        case command::process_info:
+        case command::stmt_execute:
+        case command::stmt_bulk_execute:
+            part_ = part::first;
+            break;
+        case command::stmt_fetch:
+            part_ = part::fetched_rows;
+            break;
+        case command::field_list:
+            part_ = part::listed;
+            break;
+        case command::stmt_prepare:
+            part_ = part::prepare_ok;
+            break;
+        case command::statistics:
+            part_ = part::text;
+            break;
+        default:
+            part_ = part::simple;
+    }
+}
+
+std::size_t reply_tracker::take(std::string_view bytes) {
+    const auto all = bytes.size();
+    while (state_ == state::reading && !bytes.empty()) {
+        begun_ = true;
+        if (skip_ > 0) {
+            const auto passed = static_cast<std::uint32_t>(std::min<std::size_t>(skip_, bytes.size()));
+            skip_ -= passed;
+            bytes.remove_prefix(passed);
+            if (skip_ == 0 && !continues_) skipped();
+            continue;
+        }
+        // The header and the first byte say whether the packet is looked at.
+        std::string_view front = bytes;
+        if (!kept_.empty()) {
+            const auto wanted = std::min(header_size + 1 - std::min(header_size + 1, kept_.size()), bytes.size());
+            kept_.append(bytes.substr(0, wanted));
+            bytes.remove_prefix(wanted);
+            front = kept_;
+        }
+        packet_header header;
+        const bool headed = read_header(front, header);
+        if (!headed || (header.length > 0 && front.size() == header_size)) {
+            if (kept_.empty()) {
+                kept_ = bytes;
+                bytes = {};
+            }
+            continue;
+        }
+        sequence_ = header.sequence;
+        const bool continuation = continues_;
+        continues_ = header.continued();
+        const auto first = header.length == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(front[header_size]);
+        if (continuation || !interesting(first, header.length)) {
+            if (kept_.empty()) bytes.remove_prefix(header_size);
+            // Of a packet that came in part, the first byte of its payload was taken with the header.
+            skip_ = header.length - static_cast<std::uint32_t>(kept_.empty() ? 0 : kept_.size() - header_size);
+            kept_.clear();
+            if (skip_ == 0 && !continues_) skipped();
+            continue;
+        }
+        if (header.length > most_kept) {
+            state_ = state::broken;
+            break;
+        }
+        if (kept_.empty() && bytes.size() >= header.total()) {
+            const auto payload = bytes.substr(header_size, header.length);
+            bytes.remove_prefix(header.total());
+            packet(payload);
+            continue;
+        }
+        const auto more = std::min(header.total() - kept_.size(), bytes.size());
+        kept_.append(bytes.substr(0, more));
+        bytes.remove_prefix(more);
+        if (kept_.size() < header.total()) continue;
+        const auto whole = std::move(kept_);
+        kept_.clear();
+        packet(std::string_view(whole).substr(header_size));
+    }
+    return all - bytes.size();
+}
+
+bool reply_tracker::interesting(std::uint8_t first, std::uint32_t length) const noexcept {
+    switch (part_) {
+        case part::text:
+            return false;
+        case part::definitions:
+        case part::parameter_definitions:
+        case part::prepared_definitions:
+            return first == first_byte::error;
+        case part::rows:
+        case part::fetched_rows:
+            if (first == first_byte::error) return true;
+            return first == first_byte::eof && (eof_follows() ? length < eof_below : length < max_payload);
+        case part::listed:
+            return first == first_byte::error || first == first_byte::eof || first == first_byte::ok;
+        default:
+            return true;
+    }
+}
+
+/// A packet that was not looked at has passed.
+void reply_tracker::skipped() noexcept {
+    switch (part_) {
+        case part::text:
+            end();
+            break;
+        case part::definitions:
+            if (--left_ == 0) part_ = eof_follows() ? part::definitions_end : part::rows;
+            break;
+        case part::parameter_definitions:
+            if (--left_ > 0) break;
+            if (eof_follows())
+                part_ = part::parameter_end;
+            else
+                after_parameters();
+            break;
+        case part::prepared_definitions:
+            if (--left_ > 0) break;
+            if (eof_follows())
+                part_ = part::prepared_end;
+            else
+                end();
+            break;
+        case part::rows:
+        case part::fetched_rows:
+            ++rows_;
+            break;
+        default:
+            break;
+    }
+}
+
+void reply_tracker::packet(std::string_view payload) {
+    if (begins_with(payload, first_byte::error)) {
+        if (!is_progress(payload)) take_error(payload);
+        return;
+    }
+    switch (part_) {
+        case part::simple:
+            if (begins_with(payload, first_byte::ok))
+                take_ok(payload);
+            else
+                take_eof(payload);
+            if (state_ == state::reading) end();
+            break;
+        case part::first:
+            result(payload);
+            break;
+        case part::definitions_end:
+            take_eof(payload);
+            // A cursor was opened: the rows are fetched.
+            cursor_ = (status_ & status::cursor_exists) != 0;
+            // MySQL says in this EOF only that the CALL's OK follows, and not in the one after the row.
+            ok_follows_ = (status_ & status::ps_out_parameters) != 0 && (status_ & status::more_results) != 0;
+            if (cursor_)
+                next_result();
+            else
+                part_ = part::rows;
+            break;
+        case part::rows:
+        case part::fetched_rows:
+        case part::listed:
+            end_of_rows(payload);
+            break;
+        case part::prepare_ok:
+            prepare_ok(payload);
+            break;
+        case part::parameter_end:
+            take_eof(payload);
+            after_parameters();
+            break;
+        case part::prepared_end:
+            take_eof(payload);
+            if (state_ == state::reading) end();
+            break;
+        default:
+            state_ = state::broken;
+    }
+}
+
+void reply_tracker::result(std::string_view payload) {
+    if (begins_with(payload, first_byte::ok)) {
+        ++results_;
+        take_ok(payload);
+        return next_result();
+    }
+    if (begins_with(payload, first_byte::local_infile)) {
+        file_name_ = payload.substr(1);
+        state_ = state::file_wanted;
+        return;
+    }
+    reader in(payload);
+    const auto count = in.lenenc();
+    bool defined = true;
+    if (has(capabilities_, capability::mariadb_cache_metadata) ||
+        has(capabilities_, capability::optional_resultset_metadata))
+        defined = in.u8() != 0;
+    if (!in.ok() || count == 0 || count > 0xffff) {
+        state_ = state::broken;
+        return;
+    }
+    ++results_;
+    columns_ = left_ = static_cast<std::uint32_t>(count);
+    part_ = defined ? part::definitions : eof_follows() ? part::definitions_end : part::rows;
+}
+
+void reply_tracker::file_sent() noexcept {
+    if (state_ == state::file_wanted) state_ = state::reading;
+}
+
+void reply_tracker::end_of_rows(std::string_view payload) {
+    if (eof_follows() && !begins_with(payload, first_byte::ok))
+        take_eof(payload);
+    else
+        take_ok(payload);
+    cursor_ = (status_ & (status::cursor_exists | status::last_row_sent)) == status::cursor_exists;
+    if (part_ == part::rows)
+        next_result();
+    else if (state_ == state::reading)
+        end();
+}
+
+/// A result has ended: the answer too, unless more were announced.
+void reply_tracker::next_result() noexcept {
+    if (state_ != state::reading) return;
+    if ((status_ & status::more_results) != 0 || (part_ == part::rows && ok_follows_))
+        part_ = part::first;
+    else
+        end();
+    ok_follows_ = false;
+}
+
+void reply_tracker::take_ok(std::string_view payload) {
+    const auto ok = read_ok(payload, capabilities_);
+    if (!ok) {
+        state_ = state::broken;
+        return;
+    }
+    status_ = ok->status;
+    warnings_ = ok->warnings;
+    affected_rows_ = ok->affected_rows;
+    last_insert_id_ = ok->last_insert_id;
+    session_state_.append(ok->session_state);
+}
+
+void reply_tracker::take_eof(std::string_view payload) {
+    const auto eof = read_eof(payload, capabilities_);
+    if (!eof) {
+        // Servers that deprecate EOF send an OK in its place everywhere.
+        if (begins_with(payload, first_byte::eof) && !eof_follows()) return take_ok(payload);
+        state_ = state::broken;
+        return;
+    }
+    status_ = eof->status;
+    warnings_ = eof->warnings;
+}
+
+void reply_tracker::take_error(std::string_view payload) {
+    const auto error = read_error(payload);
+    if (!error) {
+        state_ = state::broken;
+        return;
+    }
+    error_ = {error->code, std::string(error->sqlstate), std::string(error->message)};
+    status_ = 0;
+    end();
+}
+
+void reply_tracker::prepare_ok(std::string_view payload) {
+    reader in(payload);
+    const auto first = in.u8();
+    prepared_.id = in.u32();
+    prepared_.columns = in.u16();
+    prepared_.parameters = in.u16();
+    if (first != first_byte::ok || !in.ok()) {
+        state_ = state::broken;
+        return;
+    }
+    in.u8();
+    if (!in.at_end()) warnings_ = in.u16();
+    const bool defined = in.at_end() || !has(capabilities_, capability::optional_resultset_metadata) || in.u8() != 0;
+    if (!defined) return end();
+    left_ = prepared_.parameters;
+    if (left_ > 0)
+        part_ = part::parameter_definitions;
+    else
+        after_parameters();
+}
+
+void reply_tracker::after_parameters() noexcept {
+    if (state_ != state::reading) return;
+    left_ = prepared_.columns;
+    if (left_ > 0)
+        part_ = part::prepared_definitions;
+    else
+        end();
+}
+
+}  // namespace ringway::protocol::mysql
