@@ -1,6 +1,7 @@
 #include "config/change.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -90,6 +91,39 @@ change compare(const settings& now, const settings& next) {
     out.client_tls = !(now.client_tls == next.client_tls);
     out.hba = now.hba != next.hba;
     return out;
+}
+
+settings without_restart(const settings& now, settings next) {
+    next.listen = now.listen;
+    next.general.workers = now.general.workers;
+    next.general.state_dir = now.general.state_dir;
+    next.general.plan_cache_entries = now.general.plan_cache_entries;
+    return next;
+}
+
+namespace {
+
+void add(std::vector<std::string>& parts, std::string_view what, const name_changes& of) {
+    std::vector<std::string> counts;
+    const auto count = [&](const std::vector<std::string>& names, std::string_view how) {
+        if (!names.empty()) counts.push_back(fmt::format("{} {} ({})", names.size(), how, fmt::join(names, ", ")));
+    };
+    count(of.added, "added");
+    count(of.removed, "removed");
+    count(of.changed, "changed");
+    if (!counts.empty()) parts.push_back(fmt::format("{}: {}", what, fmt::join(counts, ", ")));
+}
+
+}  // namespace
+
+std::string summary(const change& of) {
+    std::vector<std::string> parts;
+    add(parts, "clusters", of.clusters);
+    add(parts, "users", of.users);
+    if (of.general) parts.emplace_back("[general]");
+    if (of.client_tls) parts.emplace_back("[client_tls]");
+    if (of.hba) parts.emplace_back("[[hba]]");
+    return parts.empty() ? "nothing has changed" : fmt::format("{}", fmt::join(parts, "; "));
 }
 
 }  // namespace ringway::config

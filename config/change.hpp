@@ -29,4 +29,10 @@ struct change {
 /// `now` are the settings in force, `next` those just read.
 change compare(const settings& now, const settings& next);
 
+/// `next` as a reload puts it in force: what needs a restart stays as it is `now`.
+settings without_restart(const settings& now, settings next);
+
+/// One line of what changes, for the log: `clusters: 1 added (shop); users: 2 changed (app, bob)`.
+std::string summary(const change& of);
+
 }  // namespace ringway::config

@@ -5,9 +5,12 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <memory>
+#include <set>
 
 #include "config/load.hpp"
 #include "proxy/cli/command_line.hpp"
@@ -30,6 +33,62 @@ void raise_descriptor_limit() {
 int fail(const ringway::config::fault& why) {
     spdlog::critical("{}{}{}", why.message, why.hint.empty() ? "" : ". ", why.hint);
     return 1;
+}
+
+enum class ending : std::uint8_t {
+    none,
+    drain,       ///< clients leave as their transactions end, the last after drain_timeout
+    deserted,    ///< clients leave when they like
+    taken_over,  ///< likewise, and what listened is another process's
+    now,
+};
+
+/// Waits for a signal; 0: none came in that time.
+int next_signal(const sigset_t& waited, std::chrono::nanoseconds longest) {
+    const timespec limit{static_cast<time_t>(longest.count() / 1'000'000'000),
+                         static_cast<long>(longest.count() % 1'000'000'000)};
+    return std::max(sigtimedwait(&waited, nullptr, &limit), 0);
+}
+
+/// Returns when the process may stop. SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads; SIGUSR1 says
+/// that `wanted` has changed.
+void serve_until_the_end(ringway::proxy::runtime& proxy, ringway::proxy::http::http_server& http,
+                         const sigset_t& waited, const std::atomic<ending>& wanted) {
+    using clock = std::chrono::steady_clock;
+    constexpr auto look = std::chrono::milliseconds(20);
+    auto state = ending::none;
+    auto until = clock::time_point::max();
+    for (;;) {
+        const int signal = next_signal(waited, state == ending::none ? std::chrono::hours(1) : look);
+        if (signal == SIGHUP) (void)proxy.reload();
+        auto next = state;
+        if (signal == SIGTERM || signal == SIGINT) next = state == ending::drain ? ending::now : ending::drain;
+        if (signal == SIGUSR1) {
+            const auto asked = wanted.load();
+            if (asked == ending::taken_over) http.stop();  // else it would answer for its successor
+            if (state != ending::drain || asked == ending::now) next = std::max(state, asked);
+        }
+        if (next != state && next == ending::drain) {
+            const auto limit = proxy.settings()->general.drain_timeout;
+            until = clock::now() + limit;
+            spdlog::info(
+                "draining: no new clients; {} may end their transactions within {} ms; a second signal ends at once",
+                proxy.clients_left(), limit.count());
+            proxy.drain();
+        } else if (next != state && next != ending::now) {
+            spdlog::info("{}: no new clients; {} stay until they leave, or a signal",
+                         next == ending::taken_over ? "another process has taken over" : "shutting down",
+                         proxy.clients_left());
+            proxy.close_doors();
+        }
+        state = next;
+        const bool late = state == ending::drain && clock::now() >= until;
+        if (late && proxy.clients_left() > 0)
+            spdlog::warn("drain_timeout: {} clients are cut off", proxy.clients_left());
+        if (state == ending::now || late) return;
+        if (state != ending::none && (proxy.is_deserted() || (state == ending::drain && proxy.clients_left() == 0)))
+            return;
+    }
 }
 
 int run(const options& with) {
@@ -56,6 +115,10 @@ int run(const options& with) {
     const auto state_dir = loaded.value.general.state_dir;
     ringway::proxy::runtime proxy(std::move(loaded.value), with.config_file);
     if (const auto failed = proxy.start(before.descriptors)) return fail(*failed);
+    std::set<std::string> used;
+    for (const auto& each : {listen.postgres, listen.admin, listen.http})
+        if (each) used.insert(each->text());
+    before.keep_only(used);
     ringway::proxy::http::http_server http;
     if (listen.http) {
         const auto inherited = before.descriptors.find(listen.http->text());
@@ -64,11 +127,12 @@ int run(const options& with) {
         if (failed) return fail(*failed);
     }
 
-    std::atomic<bool> immediately{false};
-    proxy.set_shutdown([&immediately](bool wait_for_clients) {
-        immediately = !wait_for_clients;
-        kill(getpid(), SIGTERM);
-    });
+    std::atomic<ending> wanted{ending::none};
+    const auto want = [&wanted](ending what) {
+        wanted = what;
+        kill(getpid(), SIGUSR1);
+    };
+    proxy.set_shutdown([&want](bool wait_for_clients) { want(wait_for_clients ? ending::deserted : ending::now); });
     ringway::proxy::peer_service service;
     service.listening = [&] {
         auto all = proxy.listening();
@@ -76,7 +140,7 @@ int run(const options& with) {
         return all;
     };
     service.cancel = [&](std::uint32_t pid, const std::string& key) { proxy.cancel_here(pid, key); };
-    service.taken_over = [] { kill(getpid(), SIGUSR1); };
+    service.taken_over = [&want] { want(ending::taken_over); };
     auto peers = std::make_unique<ringway::proxy::peer_socket>(state_dir, std::move(service));
     if (const auto none = peers->open()) {
         spdlog::warn("{}: {}", none->message, none->hint);
@@ -89,18 +153,9 @@ int run(const options& with) {
     before.finish();
     spdlog::info("ringway is up with {}", with.config_file);
 
-    for (;;) {
-        int signal = 0;
-        if (sigwait(&waited, &signal) != 0) continue;
-        if (signal == SIGHUP) {
-            if (const auto failed = proxy.reload()) spdlog::error("reload: {}\n{}", failed->message, failed->detail);
-            continue;
-        }
-        spdlog::info("{}", signal == SIGUSR1 ? "another process has taken over: draining" : "draining");
-        break;
-    }
+    serve_until_the_end(proxy, http, waited, wanted);
     http.stop();
-    proxy.stop(!immediately);
+    proxy.stop();
     peers.reset();
     spdlog::info("ringway has ended");
     return 0;

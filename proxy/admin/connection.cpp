@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "proxy/admin/session.hpp"
 #include "proxy/net/worker.hpp"
@@ -12,6 +13,7 @@ namespace ringway::proxy::admin {
 namespace {
 
 constexpr std::size_t control_threads = 2;
+constexpr auto between_looks = std::chrono::milliseconds(20);  ///< at a PAUSE that waits
 constexpr std::size_t authentication_ok_size = 9;
 
 /// One client of the admin port. Keeps itself alive through the wire's operations and the command under way.
@@ -68,15 +70,28 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
 
     void run() {
         running_ = true;
-        boost::asio::post(desk_.threads, [self = shared_from_this(), what = *conversation_.pending()] {
-            auto given = std::make_shared<result>(self->desk_.commands.run(what));
-            self->home_.post([self, given] {
-                self->running_ = false;
-                if (!self->link_.is_open()) return;
-                std::string out;
-                self->conversation_.complete(std::move(*given), out);
-                self->after(out);
+        boost::asio::post(*desk_.threads, [self = shared_from_this(), what = *conversation_.pending()] {
+            const auto began = std::chrono::steady_clock::now();
+            self->finish(what, began, std::make_shared<result>(self->desk_.commands.run(what)));
+        });
+    }
+
+    /// On a control thread. A PAUSE that waits is looked at again later: kept on the thread it would hold up the RESUME
+    /// that ends it.
+    void finish(const command& what, std::chrono::steady_clock::time_point began, std::shared_ptr<result> given) {
+        if (!desk_.commands.done(what, began, *given)) {
+            auto timer = std::make_shared<boost::asio::steady_timer>(*desk_.threads, between_looks);
+            timer->async_wait([self = shared_from_this(), timer, what, began, given](const auto& error) {
+                if (!error) self->finish(what, began, given);
             });
+            return;
+        }
+        home_.post([self = shared_from_this(), given] {
+            self->running_ = false;
+            if (!self->link_.is_open()) return;
+            std::string out;
+            self->conversation_.complete(std::move(*given), out);
+            self->after(out);
         });
     }
 
@@ -89,15 +104,19 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
 
 }  // namespace
 
-desk::desk(inventory& of) : commands(of), threads(control_threads) {}
+desk::desk(inventory& of) : commands(of), threads(std::in_place, control_threads) {}
 
 void desk::serve(worker& home, admitted_client from) {
     std::make_shared<client>(home, *this)->start(std::move(from));
 }
 
 void desk::stop() {
-    threads.stop();
-    threads.join();
+    threads->stop();
+    threads->join();
+}
+
+void desk::forget() {
+    threads.reset();
 }
 
 }  // namespace ringway::proxy::admin

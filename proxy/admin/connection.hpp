@@ -3,6 +3,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
+#include <optional>
 
 #include "proxy/admin/execute.hpp"
 #include "proxy/control/inventory.hpp"
@@ -10,17 +11,19 @@
 
 namespace ringway::proxy::admin {
 
-/// Owns the control threads. Must outlive the workers' loops; stop() ends the commands under way.
+/// Owns the control threads. Before the workers end: stop(); when they have ended, but still are there: forget().
 class desk {
   public:
     explicit desk(inventory& of);
     /// Serves a client until it leaves. On a worker.
     void serve(worker& home, admitted_client client);
-    /// Joins the control threads.
+    /// Waits for the commands under way; those that have not begun never run.
     void stop();
+    /// Lets go of the clients whose commands will not run.
+    void forget();
 
     executor commands;
-    boost::asio::thread_pool threads;
+    std::optional<boost::asio::thread_pool> threads;
 };
 
 }  // namespace ringway::proxy::admin

@@ -82,6 +82,11 @@ std::string_view tag_of(const command& what) noexcept {
 result executor::run(const command& what, instant now) const {
     if (what.reply) return *what.reply;
     if (auto refused = null_argument(what)) return std::move(*refused);
+    if (what.what == verb::reload) {
+        auto outcome = of_.reload();
+        if (outcome.failed) return std::move(*outcome.failed);
+        return table{{}, {}, std::string(tag_of(what)), std::move(outcome.restart)};
+    }
     if (what.what != verb::show) {
         if (auto refused = act(what)) return std::move(*refused);
         return table{{}, {}, std::string(tag_of(what))};
@@ -89,6 +94,13 @@ result executor::run(const command& what, instant now) const {
     auto rows = view_of(what.about).rows({of_, what, now, started_});
     if (auto* refused = std::get_if<fault>(&rows)) return std::move(*refused);
     return table{columns_of(what), std::get<row_list>(std::move(rows)), "SHOW"};
+}
+
+bool executor::done(const command& what, std::chrono::steady_clock::time_point since, result& became) const {
+    if (what.what != verb::pause || std::holds_alternative<fault>(became)) return true;
+    auto progress = of_.pausing(what.arguments.empty() ? std::string() : what.arguments[0].text, since);
+    if (progress.failed) became = std::move(*progress.failed);
+    return progress.paused || std::holds_alternative<fault>(became);
 }
 
 std::optional<fault> executor::act(const command& what) const {
@@ -100,8 +112,6 @@ std::optional<fault> executor::act(const command& what) const {
         case verb::resume:
             if (auto refused = known_cluster(what)) return refused;
             return of_.resume(name);
-        case verb::reload:
-            return of_.reload();
         case verb::kill:
         case verb::kill_client:
         case verb::kill_cluster:

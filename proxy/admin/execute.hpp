@@ -15,8 +15,7 @@ std::vector<column> columns_of(const command& what);
 /// The tag of a command that is no SHOW: "PAUSE", "RELOAD", ...
 std::string_view tag_of(const command& what) noexcept;
 
-/// Runs commands. Thread-safe; a call may take as long as the inventory does (PAUSE: until transactions have ended), so
-/// it belongs on a control thread.
+/// Runs commands. Thread-safe; a call may take some milliseconds, so it belongs on a control thread.
 class executor {
   public:
     explicit executor(inventory& of, wall_time started = std::chrono::system_clock::now())
@@ -24,6 +23,9 @@ class executor {
     /// Every argument must be a text: parameters have been put in.
     result run(const command& what) const { return run(what, instant::now()); }
     result run(const command& what, instant now) const;
+    /// A PAUSE that run() has begun is done only when the open transactions have ended: false until then. `became` is
+    /// what the operator is told in the end. Of all other commands: true.
+    bool done(const command& what, std::chrono::steady_clock::time_point since, result& became) const;
 
   private:
     std::optional<config::fault> act(const command& what) const;

@@ -46,11 +46,16 @@ void write_description(std::string& out, const command& what, const std::vector<
         write_columns(out, columns, binary);
 }
 
+void write_end(std::string& out, const table& answer) {
+    for (const auto& each : answer.warnings) pg::write_notice(out, "WARNING", "01000", each);
+    pg::write_command_complete(out, answer.tag);
+}
+
 /// The whole answer to one command of a simple query.
 void write_table(std::string& out, const table& answer) {
     if (!answer.columns.empty()) write_columns(out, answer.columns, {});
     for (const auto& one : answer.rows) pg::write_data_row(out, one);
-    pg::write_command_complete(out, answer.tag);
+    write_end(out, answer);
 }
 
 /// A Query's text: everything up to its only zero byte, the last.
@@ -410,7 +415,7 @@ void session::send_rows(portal& from, std::int32_t most, std::string& out) {
     if (most > 0 && count == static_cast<std::size_t>(most))
         pg::write_empty(out, 's');
     else
-        pg::write_command_complete(out, answer.tag);
+        write_end(out, answer);
 }
 
 void session::on_close(std::string_view body, std::string& out) {

@@ -40,6 +40,7 @@ struct table {
     std::vector<column> columns;
     row_list rows;
     std::string tag;
+    std::vector<std::string> warnings{};  ///< told beside it
 };
 
 /// What a command gives: a table, or what the operator is told instead.

@@ -98,6 +98,16 @@ std::string tag_of(const std::string& command) {
     return parsed.error ? "OK" : std::string(admin::tag_of(parsed.value));
 }
 
+/// What the admin port tells beside its answer, such as what a RELOAD leaves for a restart.
+class print_warnings : public pqxx::errorhandler {
+  public:
+    using pqxx::errorhandler::errorhandler;
+    bool operator()(const char text[]) noexcept override {
+        std::fputs(text, stderr);
+        return true;
+    }
+};
+
 }  // namespace
 
 admin::result ask_admin_port(const admin_options& with) {
@@ -105,6 +115,7 @@ admin::result ask_admin_port(const admin_options& with) {
     if (auto* refused = std::get_if<fault>(&to)) return std::move(*refused);
     try {
         pqxx::connection connection(connection_string(std::get<connection_target>(to)));
+        const print_warnings to_stderr(connection);
         pqxx::nontransaction work(connection);
         return table_of(work.exec(with.command), tag_of(with.command));
     } catch (const pqxx::sql_error& error) {

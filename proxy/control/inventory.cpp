@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <future>
+#include <set>
 
+#include "config/change.hpp"
 #include "config/load.hpp"
 #include "proxy/control/runtime.hpp"
 #include "proxy/session/session.hpp"
@@ -101,9 +103,12 @@ std::vector<server_row> runtime::servers() {
 
 std::vector<pool_row> runtime::pools() {
     std::vector<std::shared_ptr<pool::pool>> all;
+    std::set<std::string> paused, configured;
     {
         const std::lock_guard guard(lock_);
         for (const auto& entry : pools_) all.push_back(entry.second);
+        for (const auto& entry : clusters_) configured.insert(entry.first);
+        paused = paused_;
     }
     std::vector<pool_row> rows;
     for (const auto& each : all) {
@@ -122,7 +127,7 @@ std::vector<pool_row> runtime::pools() {
         row.servers_login = figures.login;
         row.size = figures.size;
         row.max_wait_seconds = figures.longest_wait_seconds;
-        row.paused = figures.paused;
+        row.paused = paused.count(row.cluster) || (!configured.count(row.cluster) && paused.count("*"));
         rows.push_back(std::move(row));
     }
     return rows;
@@ -191,21 +196,40 @@ std::shared_ptr<const router::catalog> runtime::catalog(const std::string& clust
 
 // ---- orders ---------------------------------------------------------------------------------------------------------
 
-std::optional<fault> runtime::reload() {
+reload_outcome runtime::reload() {
+    const std::lock_guard one_at_a_time(reload_lock_);
     auto loaded = config::load_file(path_);
     if (!loaded.ok()) {
         std::string all;
         for (const auto& each : loaded.mistakes) all += (all.empty() ? "" : "\n") + each.message();
-        return fault{fault_kind::invalid_parameter,
-                     fmt::format("{} mistakes in {}: nothing has changed", loaded.mistakes.size(), path_), all,
-                     "correct the file and RELOAD again"};
+        fault refused{fault_kind::invalid_parameter,
+                      fmt::format("{} mistake{} in {}: nothing has changed", loaded.mistakes.size(),
+                                  loaded.mistakes.size() == 1 ? "" : "s", path_),
+                      all, "correct the file and RELOAD again"};
+        spdlog::error("reload: {}\n{}", refused.message, refused.detail);
+        return {std::move(refused), {}};
     }
+    const auto before = current_settings();
+    auto what = config::compare(*before, loaded.value);
+    const auto next = config::without_restart(*before, std::move(loaded.value));
+    if (auto failed = apply(next)) {
+        spdlog::error("reload: {}. {}", failed->message, failed->hint);
+        return {std::move(failed), {}};
+    }
+    spdlog::set_level(spdlog::level::from_str(next.general.log_level));
+    spdlog::info("{} reloaded: {}", path_, config::summary(what));
+    for (const auto& each : what.restart) spdlog::warn("reload: {}", each);
+    return {{}, std::move(what.restart)};
+}
+
+/// Puts other settings in force. The fault: nothing has changed.
+std::optional<fault> runtime::apply(const config::settings& from) {
     std::vector<config::cluster> to_watch;
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> now;
     std::shared_ptr<const config::settings> all;
     {
         const std::lock_guard guard(lock_);
-        if (auto failed = make_clusters(loaded.value)) return failed;
+        if (auto failed = make_clusters(from)) return failed;
         now = clusters_;
         all = settings_;
         for (const auto& [name, snapshot] : clusters_) to_watch.push_back(watched(snapshot->config, *all));
@@ -256,7 +280,6 @@ std::optional<fault> runtime::reload() {
         it = pools_.erase(it);
     }
     catalog_wake_.notify_all();
-    spdlog::info("configuration {} reloaded", path_);
     return std::nullopt;
 }
 
@@ -289,38 +312,74 @@ void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from)
     }
 }
 
-std::optional<fault> runtime::pause(const std::string& cluster) {
-    const auto all = current_settings();
-    if (!cluster.empty() && !all->find_cluster(cluster))
-        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
-    everywhere([&](worker& on) {
-        for (auto& [name, slot] : on.slots)
-            if (cluster.empty() || cluster == name) slot->paused = true;
+namespace {
+
+fault no_such_cluster(const std::string& name) {
+    return {fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", name), {}, {}};
+}
+
+}  // namespace
+
+bool runtime::is_paused(const cluster_snapshot& which) const {
+    return paused_.count(which.config.name) || paused_.count(which.configured_as);
+}
+
+void runtime::apply_pauses() {
+    everywhere([this](worker& on) {
+        const std::lock_guard guard(lock_);
+        for (auto& entry : on.slots) entry.second->paused = is_paused(*entry.second->now);
     });
-    const auto until = std::chrono::steady_clock::now() + all->general.drain_timeout;
-    for (;;) {
-        std::uint32_t leased = 0;
-        for (const auto& row : pools())
-            if (cluster.empty() || row.cluster == cluster) leased += row.servers_active;
-        if (leased == 0) return std::nullopt;
-        if (std::chrono::steady_clock::now() >= until) {
-            resume(cluster);
-            return fault{fault_kind::over_limit,
-                         fmt::format("{} leases are still out after drain_timeout: not paused", leased),
-                         {},
-                         "see SHOW CLIENTS, or KILL them"};
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
+std::optional<fault> runtime::pause(const std::string& cluster) {
+    {
+        const std::lock_guard guard(lock_);
+        if (cluster.empty())
+            for (const auto& entry : clusters_) paused_.insert(entry.first);
+        else if (settings_->find_cluster(cluster))
+            paused_.insert(cluster);
+        else
+            return no_such_cluster(cluster);
     }
+    apply_pauses();
+    return std::nullopt;
+}
+
+pause_progress runtime::pausing(const std::string& cluster, pool::steady_time since) {
+    const auto all = current_settings();
+    {
+        const std::lock_guard guard(lock_);
+        if (cluster.empty() ? paused_.empty() : !paused_.count(cluster))
+            return {false,
+                    fault{fault_kind::canceled, "resumed before all transactions had ended: not paused", {}, {}}};
+    }
+    if (draining_) return {false, fault{fault_kind::shutting_down, "Ringway is shutting down: not paused", {}, {}}};
+    std::uint32_t leased = 0;
+    for (const auto& row : pools())
+        if (cluster.empty() || row.cluster == cluster ||
+            (cluster == "*" && all->find_cluster(row.cluster)->name == "*"))
+            leased += row.servers_active;
+    if (leased == 0) return {true, {}};
+    if (std::chrono::steady_clock::now() - since < all->general.drain_timeout) return {};
+    resume(cluster);
+    return {false, fault{fault_kind::over_limit,
+                         fmt::format("{} server connection{} still held after drain_timeout: not paused", leased,
+                                     leased == 1 ? " is" : "s are"),
+                         {},
+                         "SHOW TRANSACTIONS and SHOW PINS tell by whom; KILL ends them"}};
 }
 
 std::optional<fault> runtime::resume(const std::string& cluster) {
-    if (!cluster.empty() && !current_settings()->find_cluster(cluster))
-        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
-    everywhere([&](worker& on) {
-        for (auto& [name, slot] : on.slots)
-            if (cluster.empty() || cluster == name) slot->paused = false;
-    });
+    {
+        const std::lock_guard guard(lock_);
+        if (cluster.empty())
+            paused_.clear();
+        else if (settings_->find_cluster(cluster))
+            paused_.erase(cluster);
+        else
+            return no_such_cluster(cluster);
+    }
+    apply_pauses();
     return std::nullopt;
 }
 
@@ -338,8 +397,7 @@ std::optional<fault> runtime::kill_client(std::uint64_t id) {
 }
 
 std::optional<fault> runtime::kill_cluster(const std::string& cluster) {
-    if (!current_settings()->find_cluster(cluster))
-        return fault{fault_kind::unknown_cluster, fmt::format("there is no cluster \"{}\"", cluster), {}, {}};
+    if (!current_settings()->find_cluster(cluster)) return no_such_cluster(cluster);
     everywhere([&cluster](worker& on) {
         const auto sessions = on.sessions;
         for (const auto& entry : sessions)

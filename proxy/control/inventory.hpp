@@ -62,6 +62,18 @@ struct traffic_row {
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
 };
 
+/// What a reload did.
+struct reload_outcome {
+    std::optional<config::fault> failed;  ///< nothing has changed; all mistakes are in its detail
+    std::vector<std::string> restart;     ///< what the file says and only a restart brings, one text each
+};
+
+/// How far a PAUSE has come; neither: transactions are still open.
+struct pause_progress {
+    bool paused = false;
+    std::optional<config::fault> failed;  ///< it has been given up, and nothing is held any more
+};
+
 /// Everything the control commands may ask of or do to the process. Implemented by the runtime; each call is
 /// thread-safe and may take some milliseconds (it asks the workers). A `fault` is what the operator is told.
 class inventory {
@@ -80,9 +92,11 @@ class inventory {
     virtual std::shared_ptr<const router::shard_map> map(const std::string& cluster) = 0;
     virtual std::shared_ptr<const router::catalog> catalog(const std::string& cluster) = 0;
 
-    virtual std::optional<config::fault> reload() = 0;  ///< re-reads the file; all mistakes in the fault's detail
-    virtual std::optional<config::fault> pause(
-        const std::string& cluster) = 0;  ///< empty: all; returns once no lease is out
+    virtual reload_outcome reload() = 0;  ///< re-reads the file
+    /// Holds new transactions from now on; empty: of all clusters. Does not wait for those that are open.
+    virtual std::optional<config::fault> pause(const std::string& cluster) = 0;
+    /// Asked again and again by whoever paused at `since`.
+    virtual pause_progress pausing(const std::string& cluster, std::chrono::steady_clock::time_point since) = 0;
     virtual std::optional<config::fault> resume(const std::string& cluster) = 0;
     virtual std::optional<config::fault> kill_client(std::uint64_t id) = 0;
     virtual std::optional<config::fault> kill_cluster(const std::string& cluster) = 0;

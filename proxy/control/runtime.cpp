@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 
 #include "config/load.hpp"
 #include "protocol/postgres/message.hpp"
@@ -61,7 +60,7 @@ runtime::runtime(config::settings from, std::string path)
 }
 
 runtime::~runtime() {
-    stop(false);
+    stop();
 }
 
 // ---- clusters -------------------------------------------------------------------------------------------------------
@@ -145,6 +144,7 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
     slot->health = monitor_->snapshot("*");
     const auto known = catalogs_.find(cluster);
     if (known != catalogs_.end()) slot->catalog = known->second;
+    slot->paused = is_paused(*snapshot);
     cataloged_.insert_or_assign(cluster, snapshot);
     catalogs_wanted_.insert(cluster);
     catalog_wake_.notify_all();
@@ -221,20 +221,27 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     return std::nullopt;
 }
 
-void runtime::stop(bool wait_for_clients) {
-    if (stopping_) return;
+void runtime::close_doors() {
+    if (draining_.exchange(true)) return;
+    for (auto& each : listeners_) each->stop();
+    everywhere([](worker&) {});  // the listeners are closed: nothing more is dealt out ...
+    everywhere([](worker&) {});  // ... and what had been is logging in, and counted
+}
+
+void runtime::drain() {
+    close_doors();
+    refusing_ = true;
+    everywhere([](worker& on) {
+        const auto sessions = on.sessions;
+        for (const auto& entry : sessions) entry.second->drain();
+    });
+}
+
+void runtime::stop() {
+    if (stopping_.exchange(true)) return;
     draining_ = true;
     for (auto& each : listeners_) each->stop();
-    if (wait_for_clients) {
-        everywhere([](worker& on) {
-            const auto sessions = on.sessions;
-            for (const auto& entry : sessions) entry.second->drain();
-        });
-        const auto until = std::chrono::steady_clock::now() + current_settings()->general.drain_timeout;
-        while (clients_ > 0 && std::chrono::steady_clock::now() < until)
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    stopping_ = true;
+    desk_.stop();  // its commands ask the monitor and the workers
     {
         const std::lock_guard guard(lock_);
         for (auto& entry : readers_) entry.second->abandon();
@@ -242,8 +249,8 @@ void runtime::stop(bool wait_for_clients) {
     }
     if (catalog_thread_.joinable()) catalog_thread_.join();
     monitor_.reset();
-    desk_.stop();
     for (auto& each : workers_) each->stop();
+    desk_.forget();
     listeners_.clear();
     {
         const std::lock_guard guard(lock_);
@@ -273,9 +280,10 @@ void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) 
             client_admitted(home, std::move(client));
     };
     auto cancel_it = [this](std::uint32_t pid, const std::string& key) { cancel(pid, key); };
+    ++logins_;
     asio::co_spawn(
         *home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)),
-        asio::detached);
+        [this](const std::exception_ptr&) { --logins_; });
 }
 
 namespace {
@@ -298,7 +306,7 @@ void turn_away(admitted_client client, const fault& why) {
 
 void runtime::client_admitted(worker& home, admitted_client client) {
     const auto all = current_settings();
-    if (draining_)
+    if (refusing_)
         return turn_away(std::move(client),
                          {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
     if (clients_ >= all->general.max_clients)

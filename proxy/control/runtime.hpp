@@ -34,8 +34,14 @@ class runtime final : public process, public inventory {
     /// Opens the sockets and starts the threads. `inherited`: listening descriptors by address text, from a process
     /// being replaced. An address that cannot be listened on is the fault.
     std::optional<config::fault> start(const std::map<std::string, int>& inherited);
-    /// Ends sessions as they become idle, at the latest after drain_timeout; then stops everything.
-    void stop(bool wait_for_clients);
+    /// Takes no new connections; clients that are there, or logging in, stay.
+    void close_doors();
+    /// ... and each client is told goodbye as soon as no transaction of its is open.
+    void drain();
+    bool is_deserted() const { return clients_ == 0 && logins_ == 0; }
+    std::size_t clients_left() const { return clients_; }
+    /// Ends what is left. Clients that are still there are cut off.
+    void stop();
     /// Duplicates of the listening descriptors, for a successor.
     std::map<std::string, int> listening() const;
     void set_shutdown(std::function<void(bool)> ask) { ask_shutdown_ = std::move(ask); }
@@ -63,8 +69,9 @@ class runtime final : public process, public inventory {
     router::shared_plans& plans() override { return plans_; }
     std::shared_ptr<const router::shard_map> map(const std::string& cluster) override;
     std::shared_ptr<const router::catalog> catalog(const std::string& cluster) override;
-    std::optional<config::fault> reload() override;
+    reload_outcome reload() override;
     std::optional<config::fault> pause(const std::string& cluster) override;
+    pause_progress pausing(const std::string& cluster, pool::steady_time since) override;
     std::optional<config::fault> resume(const std::string& cluster) override;
     std::optional<config::fault> kill_client(std::uint64_t id) override;
     std::optional<config::fault> kill_cluster(const std::string& cluster) override;
@@ -87,6 +94,9 @@ class runtime final : public process, public inventory {
 
     template <class Row>
     std::vector<Row> gather(const std::function<void(worker&, std::vector<Row>&)>& each);
+    bool is_paused(const cluster_snapshot& which) const;  ///< under lock_
+    void apply_pauses();
+    std::optional<config::fault> apply(const config::settings& from);
     void everywhere(const std::function<void(worker&)>& work);  ///< on every worker, waits
     void publish_health(std::shared_ptr<const pool::cluster_health> health);
     void read_catalogs();  ///< the catalog thread
@@ -113,19 +123,23 @@ class runtime final : public process, public inventory {
     std::map<std::string, std::shared_ptr<const cluster_snapshot>>
         cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
+    std::set<std::string> paused_;  ///< names of clusters
     std::uint64_t epoch_ = 0;
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread
     std::condition_variable catalog_wake_;
 
+    std::mutex reload_lock_;  ///< one reload at a time
     router::shared_plans plans_;
     admin::desk desk_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::unique_ptr<pool::monitor> monitor_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::thread catalog_thread_;
-    std::atomic<bool> draining_{false}, stopping_{false};
-    std::atomic<std::uint32_t> clients_{0};
+    std::atomic<bool> draining_{false};  ///< takes no new connections
+    std::atomic<bool> refusing_{false};  ///< ... nor those who are logging in
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::uint32_t> clients_{0}, logins_{0};
     std::function<void(bool)> ask_shutdown_;
 };
 

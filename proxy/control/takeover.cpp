@@ -233,6 +233,14 @@ std::optional<fault> takeover::begin(const std::string& state_dir, takeover& out
     return std::nullopt;
 }
 
+void takeover::keep_only(const std::set<std::string>& names) {
+    std::erase_if(descriptors, [&](const auto& entry) {
+        if (names.count(entry.first)) return false;
+        ::close(entry.second);
+        return true;
+    });
+}
+
 void takeover::finish() {
     if (socket_ < 0) return;
     static constexpr std::string_view serving = "serving";

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -49,6 +50,8 @@ class takeover {
     /// Connects to the running process of state_dir and receives its listening descriptors.
     static std::optional<config::fault> begin(const std::string& state_dir, takeover& out);
     std::map<std::string, int> descriptors;
+    /// Closes the other descriptors: nobody would accept on them.
+    void keep_only(const std::set<std::string>& names);
     /// Tells the predecessor that this process serves; it drains and ends.
     void finish();
     ~takeover();

@@ -37,7 +37,9 @@ void worker::stop() {
     if (!thread_.joinable()) return;
     post([this] {
         const auto all = sessions;
-        for (const auto& entry : all) entry.second->close();
+        for (const auto& entry : all)
+            entry.second->end_with(
+                {config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
         timer_.cancel();
         work_.reset();
         io_.stop();

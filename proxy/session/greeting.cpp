@@ -48,6 +48,7 @@ void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters)
     client_.write(out);
     std::string().swap(who_.greeting);
     if (!pending_.empty()) pump({});
+    leave_if_resting();
     if (phase_ != phase::closed) want_client();
 }
 

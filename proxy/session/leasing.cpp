@@ -84,6 +84,12 @@ bool session::seek(const destination& to) {
         waiting_since_ = now;
         hold_until_ = now + who_.cluster->now->config.failover_hold;
     }
+    return find_server(now);
+}
+
+bool session::find_server(steady_time now) {
+    // What a pause holds has all its time before it when the pause ends.
+    if (who_.cluster->paused) hold_until_ = now + who_.cluster->now->config.failover_hold;
     if (who_.cluster->paused || !choose_node(now)) {
         if (failure_) return false;
         phase_ = phase::holding;

@@ -514,8 +514,7 @@ void session::settle_lease() {
             bring_up_to_date();
     }
     stalled_ = false;
-    if (draining_ && idle() && pending_.empty())
-        end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    leave_if_resting();
 }
 
 }  // namespace ringway::proxy

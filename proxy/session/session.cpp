@@ -69,16 +69,30 @@ void session::close() {
 
 void session::end_with(const config::fault& why) {
     if (phase_ == phase::closed) return;
-    std::string out;
-    pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
-    client_.write(out);
+    if (!talk_ || (talk_->relay_left == 0 && talk_->carry.empty())) {  // else it would be read as part of a row
+        std::string out;
+        pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+        client_.write(out);
+    }
     close();
 }
 
 void session::drain() {
     draining_ = true;
-    if (idle() && begun_.empty())
-        end_with({config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    leave_if_resting();
+}
+
+/// No statement under way and no transaction open; the connection of a pinned session may still be held.
+bool session::resting() const noexcept {
+    if (!begun_.empty() || !pending_.empty() || greeting_) return false;
+    if (!talk_) return phase_ == phase::idle;
+    return phase_ == phase::active && talk_->status == 'I' && !talk_->open_batch && !owed();
+}
+
+bool session::leave_if_resting() {
+    if (!draining_ || pumping_ || in_reply_ || !resting()) return false;
+    end_with({fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
+    return true;
 }
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
@@ -108,7 +122,7 @@ void session::tick(steady_time now) {
         if (std::exchange(held_for_catalog_, false)) {
             if (who_.cluster->catalog) waiting_since_ = {};
             pump({});
-        } else if (seek(want_)) {
+        } else if (find_server(now)) {
             pump({});
         }
         want_client();
@@ -207,6 +221,7 @@ void session::pump(std::string_view fresh) {
         }
     }
     pumping_ = false;
+    if (leave_if_resting()) return;
     if (phase_ == phase::closed || !talk_ || phase_ != phase::active || in_reply_) return;
     const auto* const before = talk_.get();
     const bool was_stalled = stalled_;

@@ -67,7 +67,7 @@ class session final : public pool::wire_owner,
     client_row describe() const;
     const client_identity& identity() const noexcept { return who_; }
     const pool::server* leased_server() const noexcept { return talk_ ? talk_->server.get() : nullptr; }
-    void drain();  ///< end as soon as no transaction is open
+    void drain();  ///< end as soon as no statement runs and no transaction is open
 
     // pool::wire_owner
     void wire_readable(pool::wire&) override;
@@ -156,6 +156,8 @@ class session final : public pool::wire_owner,
     void refuse(const config::fault& why);  ///< ErrorResponse only
     char status() const noexcept;
     void want_client();
+    bool resting() const noexcept;
+    bool leave_if_resting();
     void start_clocks();  ///< a statement is about to be sent on the lease
     void stop_clocks();   ///< ... and the server is ready again
     void count_statement(const router::plan& plan);
@@ -203,7 +205,8 @@ class session final : public pool::wire_owner,
     void fail_next(const config::fault& why);  ///< an error in the client's place in the pipeline
 
     // leasing.cpp
-    bool seek(const destination& to);  ///< true: a lease is held and ready
+    bool seek(const destination& to);   ///< true: a lease is held and ready
+    bool find_server(steady_time now);  ///< ... looks again: its clocks go on
     bool choose_node(steady_time now);
     bool wait_for_catalog();
     void take(pool::server_ref got, steady_time now);

@@ -100,3 +100,18 @@ TEST_CASE("reload: [general], client TLS and rules") {
         CHECK_FALSE(found.none());
     }
 }
+
+TEST_CASE("reload: what needs a restart stays in force, everything else changes") {
+    const auto now = loaded(std::string(smallest));
+    const auto next = loaded(replaced("postgres = \"127.0.0.1:6432\"",
+                                      "postgres = \"127.0.0.1:7432\"\n[general]\nworkers = 3\nmax_clients = 7\n"
+                                      "state_dir = \"/tmp/r\"\nplan_cache_entries = 7\n"));
+    const auto in_force = config::without_restart(now, next);
+    CHECK(compare(now, in_force).restart.empty());
+    CHECK(in_force.general.max_clients == 7);
+    CHECK(config::summary(compare(now, next)) == "[general]");
+    CHECK(config::summary(compare(now, now)) == "nothing has changed");
+    auto other = now;
+    other.clusters.front().name = "other";
+    CHECK(config::summary(compare(now, other)).find("added (other)") != std::string::npos);
+}

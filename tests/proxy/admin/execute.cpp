@@ -301,6 +301,24 @@ TEST_CASE("SHOW PLANS and SHOW STATEMENTS") {
     CHECK(at(statements, 0, "keys") == "1");
 }
 
+TEST_CASE("PAUSE is done when the inventory says so, a RELOAD warns of what needs a restart") {
+    fake_inventory of;
+    const executor commands(of);
+    const auto pause = parse_command("PAUSE shop").value;
+    auto got = commands.run(pause);
+    CHECK_FALSE(commands.done(pause, ringway::tests::steady_now, got));
+    CHECK_FALSE(commands.done(pause, ringway::tests::steady_now, got));
+    CHECK(commands.done(pause, ringway::tests::steady_now, got));
+    CHECK(std::holds_alternative<table>(got));
+    CHECK(commands.done(parse_command("RESUME").value, ringway::tests::steady_now, got));
+    of.for_restart = {"workers stay"};
+    CHECK(table_of(of, "RELOAD").warnings == of.for_restart);
+    of.refusal = config::fault{config::fault_kind::invalid_parameter, "2 mistakes", "one\ntwo", {}};
+    CHECK(fault_of(of, "RELOAD").detail == "one\ntwo");
+    got = commands.run(pause);
+    CHECK(commands.done(pause, ringway::tests::steady_now, got));
+}
+
 TEST_CASE("admin orders reach the inventory") {
     fake_inventory of;
     for (const auto* text : {"PAUSE", "PAUSE shop", "RESUME shop", "RELOAD", "KILL 42", "KILL shop", "KILL CLIENT 7",

@@ -33,8 +33,9 @@ class fake_inventory : public proxy::inventory {
     std::shared_ptr<const router::shard_map> map(const std::string& cluster) override;
     std::shared_ptr<const router::catalog> catalog(const std::string& cluster) override;
 
-    std::optional<config::fault> reload() override { return told("reload"); }
+    proxy::reload_outcome reload() override { return {told("reload"), for_restart}; }
     std::optional<config::fault> pause(const std::string& cluster) override { return told("pause " + cluster); }
+    proxy::pause_progress pausing(const std::string&, pool::steady_time) override { return {++asked > 2, {}}; }
     std::optional<config::fault> resume(const std::string& cluster) override { return told("resume " + cluster); }
     std::optional<config::fault> kill_client(std::uint64_t id) override {
         return told("kill client " + std::to_string(id));
@@ -60,6 +61,8 @@ class fake_inventory : public proxy::inventory {
     std::vector<pool::ban> ban_rows;
     std::atomic<bool> is_draining{false};
     bool catalog_known = true;
+    std::vector<std::string> for_restart;  ///< what a reload leaves
+    std::atomic<int> asked{0};             ///< how often a pause was looked at
 
   private:
     std::optional<config::fault> told(std::string what) {

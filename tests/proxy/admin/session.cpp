@@ -197,6 +197,13 @@ TEST_CASE("admin session: replies wait for the pending command, in order") {
     CHECK_FALSE(t.with.pending());
 }
 
+TEST_CASE("admin session: warnings come before the end of their command") {
+    talk t;
+    t.of.for_restart = {"workers stay"};
+    CHECK(types_of(t.say(query("RELOAD"))) == "NCZ");
+    CHECK(types_of(t.say(parse("", "RELOAD") + bind("", "") + execute("") + end_batch())) == "12NCZ");
+}
+
 TEST_CASE("admin session: a flood behind a pending command asks for a stop") {
     talk t;
     std::string out;
