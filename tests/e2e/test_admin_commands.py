@@ -279,6 +279,7 @@ def test_pins_name_their_reason(both):
 
 def test_stats_count_what_goes_through(ringway):
     proxy = ringway()
+    assert until(lambda: all(row["watermark_age_ms"] is not None for row in admin(proxy, "SHOW LAG")))
     before = admin(proxy, "SHOW STATS")[0]
     text = "x" * 100_000
     with proxy.connect(cursor_factory=psycopg.ClientCursor) as client:

@@ -166,6 +166,7 @@ def test_servers_may_restart_while_paused(ringway, app_cluster):
         waiting = InBackground(lambda: write(client))
         admin(proxy, "RESUME")
         assert waiting.result()
+    assert until(lambda: {row["state"] for row in admin(proxy, "SHOW LAG")} == {"up"}, 30)
 
 
 # ---- RELOAD -------------------------------------------------------------------------------------------------------------
@@ -515,4 +516,4 @@ def test_writes_are_held_for_a_primary_and_no_longer_than_failover_hold(ringway,
         finally:
             app_cluster.ctl(app_cluster.primary(), "start")
         assert waiting.result()
-        app_cluster.caught_up()
+        assert until(lambda: {row["state"] for row in admin(patient, "SHOW LAG")} == {"up"}, 30)
