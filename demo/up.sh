@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Starts two real clusters and the proxy in front of them, and says what to try. Run again: says it again.
+# RINGWAY_DEMO_DIR and RINGWAY_DEMO_{DATA,ADMIN,HTTP,APP,SHOP}_PORT move it elsewhere.
 set -euo pipefail
 source "$(dirname "$0")/place.sh"
 cluster=$root/tests/servers/pg_cluster.sh
 
-say_what_to_try() { sed -e "s#@ROOT@#$root#g" -e "s#@PLACE@#$place#g" -e "s#@RINGWAY@#$binary#g" "$root/demo/lines.txt"; }
+say_what_to_try() { as_it_is_here "$root/demo/lines.txt"; }
 
 if running "$place/ringway.pid"; then
   say_what_to_try
@@ -30,7 +31,7 @@ second=$!
 wait $first || { cat "$place/app.log" >&2; exit 1; }
 wait $second || { cat "$place/shop.log" >&2; exit 1; }
 
-sed "s#@PLACE@#$place#g" "$root/demo/ringway.toml" >"$place/ringway.toml"
+as_it_is_here "$root/demo/ringway.toml" >"$place/ringway.toml"
 "$binary" init --config "$place/ringway.toml" --cluster shop >"$place/init.log" 2>&1 || { cat "$place/init.log" >&2; exit 1; }
 setsid "$binary" --config "$place/ringway.toml" >"$place/ringway.log" 2>&1 </dev/null &
 echo $! >"$place/ringway.pid"
