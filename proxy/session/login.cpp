@@ -411,14 +411,18 @@ class door_keeper {
         }
     }
 
+    /// Of a plain password. The salt is the user's for good, as with a server: one that changed would tell who exists.
+    pg::scram_verifier verifier_of(const std::string& password, const std::string& salt) const {
+        const bool from_file = client_.who && client_.who->password == password;
+        return from_file ? door_->verifiers->of(client_.user, password, salt) : pg::make_verifier(password, salt);
+    }
+
     asio::awaitable<bool> scram(bool known, const std::string& stored) {
-        std::optional<pg::scram_verifier> verifier;
-        bool mock = !known || stored.empty() || (stored.starts_with("md5") && stored.size() == 35);
+        const bool mock = !known || stored.empty() || (stored.starts_with("md5") && stored.size() == 35);
+        auto verifier = pg::mock_verifier(client_.user, door_->secret);
         if (!mock) {
-            verifier = pg::read_verifier(stored);
-            if (!verifier) verifier = pg::make_verifier(stored, random_bytes(16));
-        } else {
-            verifier = pg::mock_verifier(client_.user, door_->secret);
+            auto given = pg::read_verifier(stored);
+            verifier = given ? std::move(*given) : verifier_of(stored, verifier.salt);
         }
         const auto binding = client_.tls ? client_.tls->own_end_point() : std::string();
         const std::string_view both[] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"};
@@ -434,8 +438,8 @@ class door_keeper {
             fault why{fault_kind::malformed_message, "malformed SASL response", {}, {}};
             co_return co_await refuse(std::move(why));
         }
-        const auto keys = *verifier;
-        pg::scram_server server(std::move(*verifier), random_nonce(), binding);
+        const auto keys = verifier;
+        pg::scram_server server(std::move(verifier), random_nonce(), binding);
         auto challenge = server.first(mechanism, first);
         if (!challenge) {
             fault why{fault_kind::malformed_message, fmt::format("SCRAM: {}", server.problem()), {}, {}};
@@ -467,6 +471,17 @@ class door_keeper {
 };
 
 }  // namespace
+
+pg::scram_verifier verifier_book::of(const std::string& user, const std::string& password, const std::string& salt) {
+    {
+        const std::lock_guard guard(lock_);
+        const auto known = made_.find(user);
+        if (known != made_.end()) return known->second;
+    }
+    auto made = pg::make_verifier(password, salt);
+    const std::lock_guard guard(lock_);
+    return made_.emplace(user, std::move(made)).first->second;
+}
 
 const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, const std::string& cluster,
                                   const std::string& user, const std::string& address, bool tls) {

@@ -3,7 +3,9 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,17 +14,31 @@
 #include "config/settings.hpp"
 #include "pool/server_login.hpp"
 #include "pool/wire.hpp"
+#include "protocol/postgres/scram.hpp"
 #include "protocol/tls.hpp"
 
 namespace ringway::proxy {
 
 class worker;
 
+/// SCRAM verifiers of the plain passwords in [users]: making one costs thousands of hashes, which would also tell by
+/// the time it takes who exists. Thread-safe.
+class verifier_book {
+  public:
+    protocol::postgres::scram_verifier of(const std::string& user, const std::string& password,
+                                          const std::string& salt);
+
+  private:
+    std::mutex lock_;
+    std::map<std::string, protocol::postgres::scram_verifier> made_;  ///< by user
+};
+
 /// What login needs to know of the process; a value replaced at reload.
 struct front_door {
     std::shared_ptr<const config::settings> settings;
     std::shared_ptr<const protocol::tls_context> tls;  ///< null: no TLS
-    std::string secret;                                ///< random, for made-up verifiers of unknown users
+    std::string secret;  ///< random, for verifiers of unknown users and salts of known ones
+    std::shared_ptr<verifier_book> verifiers = std::make_shared<verifier_book>();
 };
 
 /// A client that has proved who it is.
