@@ -517,3 +517,47 @@ def test_writes_are_held_for_a_primary_and_no_longer_than_failover_hold(ringway,
             app_cluster.ctl(app_cluster.primary(), "start")
         assert waiting.result()
         assert until(lambda: {row["state"] for row in admin(patient, "SHOW LAG")} == {"up"}, 30)
+
+
+# ---- certificates -------------------------------------------------------------------------------------------------------
+
+def make_certificate(directory, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                    "2", "-subj", f"/CN={name}", "-keyout", directory / f"{name}.key", "-out", directory / f"{name}.crt"],
+                   check=True, capture_output=True, timeout=60)
+    return directory / f"{name}.crt", directory / f"{name}.key"
+
+
+def shown_certificate(proxy):
+    """The subject that a new client is shown."""
+    done = subprocess.run(["openssl", "s_client", "-starttls", "postgres", "-connect", f"127.0.0.1:{proxy.port}"],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    return next(line.split("CN = ")[1] for line in done.stdout.splitlines() if line.startswith("subject="))
+
+
+def test_reload_takes_a_renewed_certificate_and_refuses_one_that_does_not_fit(ringway, tmp_path):
+    certificate, key = tmp_path / "live.crt", tmp_path / "live.key"
+    first, second = make_certificate(tmp_path, "first"), make_certificate(tmp_path, "second")
+
+    def install(crt, pem):
+        certificate.write_bytes(crt.read_bytes())
+        key.write_bytes(pem.read_bytes())
+
+    install(*first)
+    proxy = ringway({"client_tls": {"mode": "require", "certificate": str(certificate), "key": str(key)}})
+    with proxy.connect(sslmode="require") as client:
+        assert shown_certificate(proxy) == "first"
+        install(*second)
+        assert shown_certificate(proxy) == "first"
+        with psycopg.connect(host="127.0.0.1", port=proxy.admin_port, user="postgres", password="postgres", dbname="ringway",
+                             sslmode="require", autocommit=True) as desk:
+            desk.execute("RELOAD")
+            assert shown_certificate(proxy) == "second"
+            install(first[0], second[1])  # the key of another
+            with pytest.raises(psycopg.Error):
+                desk.execute("RELOAD")
+            assert shown_certificate(proxy) == "second"
+            install(*first)
+            desk.execute("RELOAD")
+            assert shown_certificate(proxy) == "first"
+        assert write(client)
