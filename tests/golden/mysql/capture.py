@@ -14,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 
 HERE = pathlib.Path(__file__).parent
@@ -179,11 +180,11 @@ def commands(c, server, mode):
     c.query("DROP DATABASE golden")
 
 
-def relayed(host, port, command, out, password="secret"):
-    """A real client's login, recorded by a relay in the middle."""
+def relayed(host, port, command, out, sql="SELECT 'through'", answer=b"through"):
+    """A real client's session, recorded by a relay in the middle."""
     listener = socket.create_server(("127.0.0.1", 0))
-    child = subprocess.Popen(command + ["-h127.0.0.1", "-P%d" % listener.getsockname()[1], "-p" + password, "-e",
-                                        "SELECT 'through'"], stdout=subprocess.PIPE)
+    printed = tempfile.TemporaryFile()
+    child = subprocess.Popen(command + ["-h127.0.0.1", "-P%d" % listener.getsockname()[1], "-psecret", "-e", sql], stdout=printed)
     client, _ = listener.accept()
     server = socket.create_connection((host, port))
 
@@ -197,7 +198,9 @@ def relayed(host, port, command, out, password="secret"):
     other.start()
     carry(server, client, "S")
     other.join()
-    assert b"through" in child.communicate(timeout=10)[0]
+    assert child.wait(timeout=10) == 0
+    printed.seek(0)
+    assert answer in printed.read()
 
 
 def main():
@@ -217,6 +220,12 @@ def main():
         relayed(host, port, ["mariadb", "--no-defaults", "--skip-ssl", "-ugolden_" + name], out)
         admin.query("DROP USER golden_%s@'%%'" % name)
         (HERE / ("%s-login-%s.txt" % (server, name))).write_text("\n".join(out) + "\n")
+    out = ["# %s, Debian's mariadb client with --compress (zlib): written by capture.py" % server]
+    admin.query("CREATE USER golden_zlib@'%' IDENTIFIED BY 'secret'")
+    relayed(host, port, ["mariadb", "--no-defaults", "--skip-ssl", "--compress", "-ugolden_zlib"], out,
+            "SELECT REPEAT('compressible ', 20000)", b"compressible " * 20000)
+    admin.query("DROP USER golden_zlib@'%'")
+    (HERE / ("%s-zlib.txt" % server)).write_text("\n".join(out) + "\n")
 
 
 if __name__ == "__main__":
