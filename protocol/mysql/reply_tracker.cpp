@@ -56,9 +56,13 @@ std::size_t reply_tracker::take(std::string_view bytes) {
         // The header and the first byte say whether the packet is looked at.
         std::string_view front = bytes;
         if (!kept_.empty()) {
-            const auto wanted = std::min(header_size + 1 - std::min(header_size + 1, kept_.size()), bytes.size());
-            kept_.append(bytes.substr(0, wanted));
-            bytes.remove_prefix(wanted);
+            // One byte at a time, as an empty packet has no first byte: the next one is another packet's.
+            packet_header begun;
+            while (!bytes.empty() && (kept_.size() < header_size ||
+                                      (kept_.size() == header_size && read_header(kept_, begun) && begun.length > 0))) {
+                kept_.push_back(bytes[0]);
+                bytes.remove_prefix(1);
+            }
             front = kept_;
         }
         packet_header header;

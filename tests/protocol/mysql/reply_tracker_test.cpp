@@ -168,6 +168,18 @@ TEST_CASE("an error in the middle of rows ends the answer") {
     CHECK(tracker.status() == 0);
 }
 
+TEST_CASE("an empty packet has no first byte") {
+    const auto bytes = packets({"\x02", "", "definition", "\xfe\0\0\x02\0"sv, "", "\xfe\0\0\x02\0"sv});
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+        CAPTURE(piece);
+        reply_tracker tracker(plain);
+        tracker.begin(command::query);
+        CHECK(feed(tracker, bytes, piece) == bytes.size());
+        CHECK(tracker.now() == state::done);
+        CHECK(tracker.rows() == 1);
+    }
+}
+
 TEST_CASE("what is no answer is said to be broken") {
     for (const auto payload : {"\xfc"sv, "\xfe"sv, "\0\0"sv, ""sv}) {
         CAPTURE(payload);
