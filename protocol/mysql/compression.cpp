@@ -92,9 +92,9 @@ decompressor::decompressor(decompressor&&) noexcept = default;
 decompressor& decompressor::operator=(decompressor&&) noexcept = default;
 
 bool decompressor::begin_packet() {
-    wire_left_ = static_cast<std::uint32_t>(load_little(header_.data(), 3));
+    wire_left_ = static_cast<std::uint32_t>(load_little({header_.data(), 3}));
     sequence_ = static_cast<std::uint8_t>(header_[3]);
-    plain_left_ = static_cast<std::uint32_t>(load_little(header_.data() + 4, 3));
+    plain_left_ = static_cast<std::uint32_t>(load_little({header_.data() + 4, 3}));
     held_ = 0;
     raw_ = plain_left_ == 0;
     inside_ = wire_left_ > 0;
@@ -112,7 +112,7 @@ decompressor::next decompressor::take(std::string_view& wire, std::string& plain
     while (!broken_) {
         if (!inside_) {
             const auto wanted = std::min(compressed_header_size - held_, wire.size());
-            std::copy_n(wire.data(), wanted, header_.data() + held_);
+            std::copy_n(wire.begin(), wanted, header_.begin() + held_);
             held_ = static_cast<std::uint8_t>(held_ + wanted);
             wire.remove_prefix(wanted);
             if (held_ < compressed_header_size) return next::input;

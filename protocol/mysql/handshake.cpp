@@ -75,7 +75,7 @@ void write_greeting(std::string& to, std::uint8_t& sequence, const greeting& fro
 std::optional<login> read_login(std::string_view payload) noexcept {
     reader in(payload);
     login out;
-    if (payload.size() >= 2 && !has(load_little(payload.data(), 2), capability::protocol_41)) {
+    if (payload.size() >= 2 && !has(load_little(payload.substr(0, 2)), capability::protocol_41)) {
         out.what = login::kind::too_old;
         out.capabilities = in.u16();
         out.max_packet = in.u24();

@@ -19,7 +19,7 @@ std::optional<message_part> packet_decoder::next(std::string_view& bytes) noexce
     if (broken_) return std::nullopt;
     if (left_ == 0) {
         const auto wanted = std::min(header_size - held_, bytes.size());
-        std::copy_n(bytes.data(), wanted, start_.data() + held_);
+        std::copy_n(bytes.begin(), wanted, start_.begin() + held_);
         held_ = static_cast<std::uint8_t>(held_ + wanted);
         bytes.remove_prefix(wanted);
         if (held_ < header_size) return std::nullopt;
@@ -78,8 +78,7 @@ std::string_view reader::bytes(std::uint64_t n) noexcept {
 }
 
 std::uint64_t reader::little(std::size_t n) noexcept {
-    const auto b = bytes(n);
-    return load_little(b.data(), b.size());
+    return load_little(bytes(n));
 }
 
 std::uint64_t reader::lenenc() noexcept {

@@ -17,10 +17,11 @@ inline constexpr std::size_t header_size = 4;
 /// Longest payload of one packet; a packet of this length is continued by the next.
 inline constexpr std::uint32_t max_payload = 0xffffff;
 
-inline std::uint64_t load_little(const char* p, std::size_t bytes) noexcept {
+/// Up to eight bytes as a little-endian number.
+inline std::uint64_t load_little(std::string_view bytes) noexcept {
     std::uint64_t out = 0;
-    for (std::size_t i = 0; i < bytes; ++i)
-        out |= static_cast<std::uint64_t>(static_cast<unsigned char>(p[i])) << (8 * i);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        out |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
     return out;
 }
 
@@ -34,7 +35,7 @@ struct packet_header {
 /// Reads the header at the front of `bytes`; false: fewer than four bytes.
 inline bool read_header(std::string_view bytes, packet_header& out) noexcept {
     if (bytes.size() < header_size) return false;
-    out.length = static_cast<std::uint32_t>(load_little(bytes.data(), 3));
+    out.length = static_cast<std::uint32_t>(load_little(bytes.substr(0, 3)));
     out.sequence = static_cast<std::uint8_t>(bytes[3]);
     return true;
 }

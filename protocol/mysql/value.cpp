@@ -16,8 +16,7 @@ std::int64_t sign_extended(std::uint64_t bits, unsigned bytes) {
 }
 
 void read_integer(reader& in, binary_value& out, unsigned bytes, bool is_unsigned) noexcept {
-    const auto raw = in.bytes(bytes);
-    const auto bits = load_little(raw.data(), raw.size());
+    const auto bits = load_little(in.bytes(bytes));
     out.what = is_unsigned ? kind::unsigned_integer : kind::integer;
     out.integer = is_unsigned ? static_cast<std::int64_t>(bits) : sign_extended(bits, bytes);
 }
