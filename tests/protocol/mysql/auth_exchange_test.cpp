@@ -143,6 +143,23 @@ TEST_CASE("a password that somebody else checks is asked for, never in the open"
     CHECK(!log_in({{"secret", ""}, false, true}, account, "caching_sha2_password", false, nullptr).right);
 }
 
+TEST_CASE("a wrong answer on the fast path is followed by the full one") {
+    // PyMySQL 1.0's, after a switch: made with the zero byte behind the challenge.
+    const auto answer = caching_sha2_response("secret", nonce.substr(0, 20) + "\0"s);
+    auth_account account;
+    account.caching_sha2_stored = caching_sha2_stored("secret");
+    std::string payload;
+    for (const std::string password : {"secret", "wrong"}) {
+        auth_server server(account, nonce, true, nullptr);
+        CHECK(server.first("caching_sha2_password", answer, payload) == auth_server::next::send);
+        CHECK(payload == "\x01\x04");
+        const auto right = password == "secret" ? auth_server::next::done : auth_server::next::refused;
+        CHECK(server.take(password + "\0"s, payload) == right);
+    }
+    auth_server neither(account, nonce, false, nullptr);
+    CHECK(neither.first("caching_sha2_password", answer, payload) == auth_server::next::refused);
+}
+
 TEST_CASE("mysql_clear_password needs TLS on both sides") {
     std::string payload;
     auth_server open(auth_account::from_password("secret"), nonce, false, key());
