@@ -50,6 +50,10 @@ codes codes_of(fault_kind kind) noexcept {
             return {"22023", 1231};
         case fault_kind::canceled:
             return {"57014", 1317};
+        case fault_kind::idle_session:
+            return {"57P05", 4031};
+        case fault_kind::idle_transaction:
+            return {"25P03", 4031};
         case fault_kind::internal:
             break;
     }

@@ -28,6 +28,8 @@ enum class fault_kind : std::uint8_t {
     shutting_down,         ///< 57P01 / 1053
     invalid_parameter,     ///< 22023 / 1231
     canceled,              ///< 57014 / 1317
+    idle_session,          ///< 57P05 / 4031  idle for longer than allowed
+    idle_transaction,      ///< 25P03 / 4031
     internal,              ///< XX000 / 1105
 };
 

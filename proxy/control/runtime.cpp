@@ -104,6 +104,7 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->map = router::make_shard_map(cluster, snapshot->epoch);
             snapshot->max_parse_bytes = from.general.max_parse_bytes;
             snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
+            snapshot->log_queries = from.general.log_queries;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
             if (cluster.server_tls.mode != config::tls_mode::disable)
                 snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
@@ -335,6 +336,7 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     who.cancel_key = random_bytes(client.minor >= 2 ? 32 : 4);
     who.user = std::move(client.user);
     who.address = std::move(client.address);
+    who.port = client.port;
     if (client.tls) who.tls = client.tls->version() + "/" + client.tls->cipher();
     who.startup_settings = std::move(client.settings);
     who.greeting = std::move(client.replies);
@@ -472,6 +474,12 @@ void runtime::tend(worker& on) {
     }
     const auto now = std::chrono::steady_clock::now();
     for (const auto& each : all) each->tend(on, now);
+    const auto settings = current_settings();
+    const auto& general = settings->general;
+    if (general.client_idle_timeout.count() == 0 && general.idle_transaction_timeout.count() == 0) return;
+    const auto sessions = on.sessions;
+    for (const auto& entry : sessions)
+        entry.second->end_if_idle(now, general.client_idle_timeout, general.idle_transaction_timeout);
 }
 
 }  // namespace ringway::proxy

@@ -32,6 +32,7 @@ struct cluster_snapshot {
     std::shared_ptr<const protocol::tls_context> server_tls;
     std::uint64_t epoch = 0;
     std::uint64_t max_parse_bytes = 1u << 20, max_prepared_bytes = 16u << 20;  ///< from [general]
+    bool log_queries = false;                                                  ///< likewise
     /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves
     /// them.
     std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;

@@ -46,6 +46,7 @@ void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters)
     pg::write_backend_key(out, static_cast<std::uint32_t>(who_.id), who_.cancel_key);
     pg::write_ready(out, 'I');
     client_.write(out);
+    answered_ = clock::now();
     std::string().swap(who_.greeting);
     if (!pending_.empty()) pump({});
     leave_if_resting();

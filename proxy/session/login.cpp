@@ -74,7 +74,7 @@ class door_keeper {
     door_keeper(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin)
         : home_(home),
           door_(std::move(door)),
-          client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, {}, {}, {}, std::nullopt, {}},
+          client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, 0, {}, {}, {}, std::nullopt, {}},
           timer_(*home.io),
           admin_(admin) {}
     ~door_keeper() {
@@ -104,6 +104,7 @@ class door_keeper {
         boost::system::error_code error;
         const auto peer = client_.socket.remote_endpoint(error);
         client_.address = error ? std::string() : peer.address().to_string();
+        client_.port = error ? 0 : peer.port();
         client_.socket.set_option(asio::ip::tcp::no_delay(true), error);
         client_.socket.set_option(asio::socket_base::keep_alive(true), error);
         timer_.expires_after(door_->settings->general.client_login_timeout);

@@ -47,6 +47,7 @@ struct admitted_client {
     std::unique_ptr<protocol::tls_engine> tls;
     std::string early;  ///< bytes read past the login
     std::string user, database, address;
+    std::uint16_t port = 0;                                     ///< the client's own
     std::uint16_t minor = 0;                                    ///< of the protocol version, after negotiation
     std::vector<std::pair<std::string, std::string>> settings;  ///< run-time settings asked for
     std::string replication;          ///< the startup parameter; empty: an ordinary connection

@@ -1,6 +1,7 @@
 #include "proxy/session/session.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
@@ -30,7 +31,8 @@ session::session(worker& home, client_identity who)
     : home_(home),
       who_(std::move(who)),
       session_mode_(who_.session_mode),
-      connected_(std::chrono::system_clock::now()) {
+      connected_(std::chrono::system_clock::now()),
+      answered_(clock::now()) {
     pool::session_settings::map entries;
     for (const auto& [name, value] : who_.startup_settings) {
         if (name == "search_path") search_path_ = value;
@@ -82,11 +84,11 @@ void session::drain() {
     leave_if_resting();
 }
 
-/// No statement under way and no transaction open; the connection of a pinned session may still be held.
-bool session::resting() const noexcept {
-    if (!begun_.empty() || !pending_.empty() || greeting_) return false;
+/// No statement is under way: it is the client's turn. The connection of a pinned session may still be held.
+bool session::quiet() const noexcept {
+    if (!pending_.empty() || greeting_) return false;
     if (!talk_) return phase_ == phase::idle;
-    return phase_ == phase::active && talk_->status == 'I' && !talk_->open_batch && !owed();
+    return phase_ == phase::active && !talk_->open_batch && !owed();
 }
 
 bool session::leave_if_resting() {
@@ -102,6 +104,17 @@ void session::cancel_running() {
     } else if (talk_ && !talk_->replies.empty()) {
         stop_query(*talk_->server);
     }
+}
+
+void session::end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) {
+    if (!quiet()) return;
+    const bool open = status() != 'I';
+    const auto limit = open ? most_in_transaction : most;
+    if (limit.count() == 0 || now - answered_ < limit) return;
+    if (open)
+        end_with({fault_kind::idle_transaction, "terminating connection due to idle-in-transaction timeout", {}, {}});
+    else
+        end_with({fault_kind::idle_session, "terminating connection due to idle-session timeout", {}, {}});
 }
 
 bool session::needs_ticks() const noexcept {
@@ -339,7 +352,10 @@ void session::violation(std::string_view what) {
 }
 
 void session::emit(std::string_view bytes) {
-    if (talk_) talk_->emitted = true;
+    if (talk_)
+        talk_->emitted = true;
+    else
+        answered_ = clock::now();
     client_.write(bytes);
 }
 
@@ -378,7 +394,24 @@ void session::start_clocks() {
     requested_ = talk.asked;
 }
 
-void session::count_statement(const router::plan& plan) {
+/// Where a password may stand only the shape is told, which has no literals.
+void session::log_statement(const router::plan& plan, std::string_view text) const {
+    constexpr std::size_t longest = 2000;
+    const auto names_password = [](std::string_view in) {
+        constexpr std::string_view word = "password";
+        return std::search(in.begin(), in.end(), word.begin(), word.end(),
+                           [](char a, char b) { return (a | 0x20) == b; }) != in.end();
+    };
+    std::string shown(names_password(text) ? std::string_view(plan.shape_text) : text);
+    if (shown.empty()) shown = "(a statement that may hold a password)";
+    if (shown.size() > longest) shown = shown.substr(0, longest) + " ...";
+    std::replace_if(shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
+                 talk_->server->target->address.text(), shown);
+}
+
+void session::count_statement(const router::plan& plan, std::string_view text) {
+    if (who_.cluster->now->log_queries) log_statement(plan, text);
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     if (plan.placement == router::placement::all_same) return;  // BEGIN, SET and the like read and write nothing
@@ -389,8 +422,10 @@ void session::count_statement(const router::plan& plan) {
 }
 
 void session::stop_clocks() {
-    const auto since = [now = clock::now()](steady_time then) {
-        return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - then).count());
+    answered_ = clock::now();
+    const auto since = [this](steady_time then) {
+        return static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(answered_ - then).count());
     };
     auto& talk = *talk_;
     auto& traffic = who_.cluster->traffic;
@@ -398,7 +433,7 @@ void session::stop_clocks() {
     if (talk.status != 'I') return;
     ++traffic.transactions;
     traffic.transaction_microseconds += since(talk.begun);
-    if (!talk.replies.empty()) talk.begun = clock::now();  // the next of the pipeline
+    if (!talk.replies.empty()) talk.begun = answered_;  // the next of the pipeline
 }
 
 void session::count_traffic() {
@@ -411,7 +446,9 @@ client_row session::describe() const {
     row.id = who_.id;
     row.user = who_.user;
     row.cluster = who_.cluster->now->config.name;
-    row.address = who_.address;
+    row.address = who_.port == 0                                ? who_.address
+                  : who_.address.find(':') == std::string::npos ? fmt::format("{}:{}", who_.address, who_.port)
+                                                                : fmt::format("[{}]:{}", who_.address, who_.port);
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
     row.state = needs_ticks() ? "waiting" : status() != 'I' ? "transaction" : talk_ ? "active" : "idle";

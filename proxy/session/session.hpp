@@ -32,6 +32,7 @@ struct client_identity {
     std::uint64_t id = 0;  ///< the pid it is told
     std::string cancel_key;
     std::string user, address, tls;
+    std::uint16_t port = 0;                                             ///< the client's own
     std::vector<std::pair<std::string, std::string>> startup_settings;  ///< run-time settings asked for at start
     std::shared_ptr<cluster_slot> cluster;
     std::shared_ptr<account> who;
@@ -52,6 +53,8 @@ class session final : public pool::wire_owner,
                       public pool::waiter,
                       public std::enable_shared_from_this<session> {
   public:
+    using clock = std::chrono::steady_clock;
+    using steady_time = clock::time_point;
     session(worker& home, client_identity who);
     ~session() override;
 
@@ -63,7 +66,8 @@ class session final : public pool::wire_owner,
     bool needs_ticks() const noexcept;
     void node_left(std::uint16_t shard, int node, const std::string& why);
     void cancel_running();  ///< CancelRequest for this client arrived
-    bool idle() const noexcept { return !talk_ && phase_ == phase::idle; }
+    /// Ends a session whose client has asked for nothing for so long; 0: never.
+    void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction);
     client_row describe() const;
     const client_identity& identity() const noexcept { return who_; }
     const pool::server* leased_server() const noexcept { return talk_ ? talk_->server.get() : nullptr; }
@@ -85,9 +89,6 @@ class session final : public pool::wire_owner,
     void lease_failed(const config::fault& why) override;
 
   private:
-    using clock = std::chrono::steady_clock;
-    using steady_time = clock::time_point;
-
     enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, closed };
 
     /// A savepoint that a settings change may have to be taken back to.
@@ -156,11 +157,13 @@ class session final : public pool::wire_owner,
     void refuse(const config::fault& why);  ///< ErrorResponse only
     char status() const noexcept;
     void want_client();
-    bool resting() const noexcept;
+    bool quiet() const noexcept;
+    bool resting() const noexcept { return quiet() && status() == 'I'; }
     bool leave_if_resting();
     void start_clocks();  ///< a statement is about to be sent on the lease
     void stop_clocks();   ///< ... and the server is ready again
-    void count_statement(const router::plan& plan);
+    void count_statement(const router::plan& plan, std::string_view text);
+    void log_statement(const router::plan& plan, std::string_view text) const;
     void count_traffic();  ///< bytes so far; when the session rests, not with every message
 
     // greeting.cpp
@@ -302,6 +305,7 @@ class session final : public pool::wire_owner,
     bool conforming_strings_ = true;
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{};  ///< when a server was last asked for something
+    steady_time answered_;     ///< ... and the client last told that all is done
     std::size_t prepared_bytes_ = 0;
 };
 

@@ -109,7 +109,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     talk.may_retry = talk.status == 'I' && frame.size() <= most_retained;
     talk.replayable = plan.need == router::need::any;
     if (talk.may_retry) talk.retained.assign(frame);
-    count_statement(plan);
+    count_statement(plan, sql);
 
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);

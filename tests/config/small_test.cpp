@@ -35,6 +35,8 @@ TEST_CASE("every fault has an SQLSTATE and a MySQL number") {
                          {fault_kind::shutting_down, "57P01", 1053},
                          {fault_kind::invalid_parameter, "22023", 1231},
                          {fault_kind::canceled, "57014", 1317},
+                         {fault_kind::idle_session, "57P05", 4031},
+                         {fault_kind::idle_transaction, "25P03", 4031},
                          {fault_kind::internal, "XX000", 1105}};
     CHECK(std::size(table) == static_cast<std::size_t>(fault_kind::internal) + 1);
     for (const auto& one : table) {

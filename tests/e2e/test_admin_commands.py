@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import tomllib
 
@@ -222,6 +223,9 @@ def test_clients_servers_pools_and_transactions_agree_with_the_servers(both, app
             assert mine["link"] == f"{primary.address}/{pid}"
             assert mine["remote_pid"] == mine["id"] == client.info.backend_pid
             assert mine["connect_time"] <= mine["request_time"]
+            own_end = socket.socket(fileno=os.dup(client.fileno()))
+            assert (mine["addr"], mine["port"]) == own_end.getsockname()
+            own_end.close()
             server = figure(admin(both, "SHOW SERVERS"), remote_pid=pid)
             assert (server["type"], server["state"], server["shard"]) == ("S", "active", "s0")
             assert (server["client_id"], server["link"]) == (mine["id"], f"client-{mine['id']}")

@@ -292,6 +292,69 @@ def test_sighup_reloads(ringway):
     assert "reloaded: [general]" in proxy.log.read_text()
 
 
+# ---- clients that do nothing --------------------------------------------------------------------------------------------
+
+def test_idle_clients_and_idle_transactions_are_ended(ringway):
+    proxy = ringway()
+    names = ("idle", "never asked", "open", "begun", "failed", "pinned")
+    clients = {name: proxy.connect() for name in names}
+
+    def move():
+        clients["idle"].execute("SELECT 1")
+        clients["open"].execute("BEGIN")
+        write(clients["open"])
+        clients["begun"].execute("BEGIN")
+        clients["failed"].execute("BEGIN")
+        with pytest.raises(psycopg.Error):
+            clients["failed"].execute("SELECT 1/0")
+        clients["pinned"].execute("CREATE TEMP TABLE t (a int)")
+
+    def reason(name):
+        assert select.select([clients[name].fileno()], [], [], 10)[0], name
+        with pytest.raises(psycopg.OperationalError) as told:
+            clients[name].execute("SELECT 1")
+        return str(told.value)
+
+    move()
+    proxy.reload({"general": {"idle_transaction_timeout": "1s"}})
+    for name in ("open", "begun", "failed"):
+        assert "idle-in-transaction timeout" in reason(name)
+    assert all(clients[name].execute("SELECT 1") for name in ("idle", "never asked", "pinned"))
+    running = proxy.connect()
+    long_one = InBackground(lambda: running.execute("SELECT pg_sleep(2.5)").fetchone())
+    proxy.reload({"general": {"client_idle_timeout": "1s"}})
+    for name in ("idle", "never asked", "pinned"):
+        assert "idle-session timeout" in reason(name)
+    assert long_one.result()
+    assert until(lambda: not admin(proxy, "SHOW CLIENTS"))
+    assert all(row["sv_active"] == 0 for row in admin(proxy, "SHOW POOLS"))
+
+
+# ---- the log ------------------------------------------------------------------------------------------------------------
+
+def test_queries_are_logged_only_when_asked_for_and_passwords_never(ringway):
+    proxy = ringway()
+    with proxy.connect(user="postgres", cursor_factory=psycopg.ClientCursor) as simple, proxy.connect() as extended:
+        pid = simple.info.backend_pid
+        simple.execute("SELECT 'not to be logged'")
+        proxy.reload({"general": {"log_queries": True}})
+        assert until(lambda: setting(proxy, "general.log_queries") == "true")
+        simple.execute("SELECT 'to be' AS\nlogged")
+        extended.execute("SELECT %s::text AS logged_too", ["a parameter's value is not"])
+        simple.execute("CREATE ROLE logged LOGIN Password 'very-secret'")
+        simple.execute("ALTER ROLE logged PASSWORD 'very-secret'")
+        simple.execute("DO $$ BEGIN EXECUTE 'ALTER ROLE logged PASSWORD ''very-secret'''; END $$")
+        simple.execute("DROP ROLE logged")
+        proxy.reload({"general": {"log_queries": False}})
+        assert until(lambda: setting(proxy, "general.log_queries") == "false")
+        simple.execute("SELECT 'not logged any more'")
+    log = proxy.log.read_text()
+    assert f"client {pid} (postgres in app) on 127.0.0.1:" in log
+    assert "SELECT 'to be' AS logged" in log and "AS logged_too" in log and "DROP ROLE logged" in log
+    for text in ("not to be logged", "very-secret", "a parameter's value", "any more"):
+        assert text not in log
+
+
 # ---- the end ------------------------------------------------------------------------------------------------------------
 
 def refused(proxy):
