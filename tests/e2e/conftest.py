@@ -260,6 +260,14 @@ def admin(proxy, command):
         return cursor.fetchall() if cursor.description else []
 
 
+def knows_tables(proxy, cluster):
+    """Whether the cluster's catalog has been read, without which SHOW KEY and SHOW ROUTE cannot tell; soon after the start."""
+    try:
+        return bool(admin(proxy, f"SHOW ROUTE {cluster} 'SELECT 1'"))
+    except psycopg.OperationalError:
+        return False
+
+
 class Factory:
     """Starts proxies for `clusters` and stops all it has started."""
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from conftest import BINARY, ROOT, admin, until
+from conftest import BINARY, ROOT, admin, knows_tables, until
 
 SHOWS = {
     "CLIENTS": "type user database replication state addr port local_addr local_port connect_time request_time wait wait_us"
@@ -58,7 +58,9 @@ SHOWS = {
 @pytest.fixture(scope="module")
 def both(ringway_session, app_cluster, shop_cluster):
     """One proxy before both clusters: scram for all, one user who is no operator."""
-    return ringway_session({"hba": [{"method": "scram-sha-256"}]}, clusters=[app_cluster, shop_cluster])
+    made = ringway_session({"hba": [{"method": "scram-sha-256"}]}, clusters=[app_cluster, shop_cluster])
+    assert until(lambda: knows_tables(made, "app") and knows_tables(made, "shop"), 30)
+    return made
 
 
 def operator(proxy, **more):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, ROOT, admin, toml_of
+from conftest import BINARY, ROOT, admin, knows_tables, toml_of, until
 
 EXAMPLES = sorted((ROOT / "config" / "examples").glob("*.toml"))
 
@@ -120,6 +120,7 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_init_is_idempotent_and_agrees_with_show_key(shop_proxy, shop_cluster):
     for shard in shop_cluster.shards:
         shop_cluster.primary(shard).rows("DROP FUNCTION IF EXISTS ringway_position(text)")
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
     for _ in range(2):
         done = ringway("init", "--config", shop_proxy.config)
         assert (done.returncode, done.stderr) == (0, "")

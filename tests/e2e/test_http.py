@@ -10,7 +10,7 @@ import urllib.parse
 import psycopg
 import pytest
 
-from conftest import ROOT, admin, until
+from conftest import ROOT, admin, knows_tables, until
 
 
 def get(proxy, path, method="GET"):
@@ -159,9 +159,8 @@ def test_the_api_has_what_show_has(shop_proxy):
             assert status == 200 and headers["Content-Type"] == "application/json"
             assert isinstance(json.loads(body), list), path
     assert len(json.loads(get(shop_proxy, "/api/lag")[2])) == 6
-    ask = "/api/key?cluster=shop&table=orders&value=42"
-    assert until(lambda: get(shop_proxy, ask)[0] == 200)  # 503 until the catalog is read
-    key = json.loads(get(shop_proxy, ask)[2])[0]
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    key = json.loads(get(shop_proxy, "/api/key?cluster=shop&table=orders&value=42")[2])[0]
     shown = admin(shop_proxy, "SHOW KEY shop orders 42")[0]
     assert (key["shard"], key["position"]) == (shown["shard"], str(shown["position"]))
     sql = urllib.parse.quote("SELECT * FROM orders WHERE user_id = $1")
