@@ -117,7 +117,7 @@ bool read_parameters(const execute_command& execute, std::size_t count, capabili
     if (sent < count) return false;
     if (sent == 0) return in.ok();
     const auto nulls = in.bytes((sent + 7) / 8);
-    const bool new_types = in.u8() == 1;
+    const bool new_types = in.u8() != 0;
     if (!in.ok() || (new_types && !read_types(in, sent, attributes, types)) || types.size() < sent) return false;
     for (std::size_t i = 0; i < sent && in.ok(); ++i) {
         binary_value value;
@@ -130,6 +130,36 @@ bool read_parameters(const execute_command& execute, std::size_t count, capabili
     // Names point into this packet, and no later one needs them.
     for (auto& type : types) type.name = {};
     return in.ok();
+}
+
+bool write_execute_with_types(std::string& to, std::uint8_t& sequence, std::string_view payload, std::size_t count,
+                              const parameter_types& types, capability::flags capabilities) {
+    const auto execute = read_execute(payload);
+    if (!execute) return false;
+    reader in(execute->rest);
+    const bool attributes = has(capabilities, capability::query_attributes);
+    const bool counted = attributes && (count > 0 || (execute->flags & parameter_count_available) != 0);
+    if (counted) count = in.lenenc();
+    if (count > most_parameters) return false;
+    if (count > 0) {
+        in.bytes((count + 7) / 8);
+        if (in.u8() == 0) {
+            if (!in.ok() || types.size() < count) return false;
+            const auto front = payload.size() - in.rest().size() - 1;
+            writer out(to, sequence);
+            out.bytes(payload.substr(0, front)).u8(1);
+            for (std::size_t i = 0; i < count; ++i) {
+                out.u8(static_cast<std::uint8_t>(types[i].type)).u8(types[i].is_unsigned ? unsigned_flag : 0);
+                // Attributes come with their types, or not at all: these are the statement's own, which have no names.
+                if (attributes) out.lenenc_text({});
+            }
+            out.bytes(in.rest());
+            return true;
+        }
+    }
+    if (!in.ok()) return false;
+    writer(to, sequence).bytes(payload);
+    return true;
 }
 
 std::optional<long_data_command> read_long_data(std::string_view payload) noexcept {

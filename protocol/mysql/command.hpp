@@ -111,6 +111,12 @@ using parameter_types = std::vector<parameter_type>;
 bool read_parameters(const execute_command& execute, std::size_t count, capability::flags capabilities,
                      const std::vector<bool>& long_data, parameter_types& types, std::vector<binary_value>& out);
 
+/// Writes an execution again with its types, for a server that has not had them: `payload` is a whole COM_STMT_EXECUTE,
+/// `types` are those that the client sent before. False, and nothing written: malformed, or no types for its
+/// parameters.
+bool write_execute_with_types(std::string& to, std::uint8_t& sequence, std::string_view payload, std::size_t count,
+                              const parameter_types& types, capability::flags capabilities);
+
 /// COM_STMT_SEND_LONG_DATA: only the head, as the data may be longer than is worth holding.
 struct long_data_command {
     std::uint32_t statement = 0;

@@ -83,6 +83,37 @@ TEST_CASE("COM_STMT_EXECUTE: types come once, values each time") {
     CHECK(!read_parameters(*nothing, 1, plain, {}, none, values));
 }
 
+TEST_CASE("Y17: an execution without types is given them for another server") {
+    const auto without = "\x17\x05\0\0\0\0\x01\0\0\0\x02\0\x07\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"sv;
+    const parameter_types types{
+        {field_type::int32, false, {}}, {field_type::string, false, {}}, {field_type::int64, true, {}}};
+    std::string written;
+    std::uint8_t sequence = 0;
+    REQUIRE(write_execute_with_types(written, sequence, without, 3, types, plain));
+    CHECK(sequence == 1);
+    const auto payload = written.substr(header_size);
+    parameter_types read;
+    std::vector<binary_value> values;
+    REQUIRE(read_parameters(*read_execute(payload), 3, plain, {}, read, values));
+    CHECK(texts(values) == std::vector<std::string>{"7", "NULL", "18446744073709551615"});
+    // With them there already, it goes as it is; as does one without parameters.
+    std::string again;
+    REQUIRE(write_execute_with_types(again, sequence, payload, 3, {}, plain));
+    CHECK(again.substr(header_size) == payload);
+    CHECK(write_execute_with_types(again, sequence, "\x17\x05\0\0\0\0\x01\0\0\0"sv, 0, {}, plain));
+    again.clear();
+    CHECK(!write_execute_with_types(again, sequence, without, 3, {}, plain));
+    CHECK(!write_execute_with_types(again, sequence, without.substr(0, 11), 3, types, plain));
+    CHECK(!write_execute_with_types(again, sequence, "\x17\x05"sv, 3, types, plain));
+    CHECK(again.empty());
+
+    constexpr auto with = plain | capability::query_attributes;
+    const auto counted = "\x17\x05\0\0\0\0\x01\0\0\0\x01\0\0\x07\0\0\0"sv;
+    REQUIRE(write_execute_with_types(again, sequence, counted, 1, types, with));
+    REQUIRE(read_parameters(*read_execute(std::string_view(again).substr(header_size)), 1, with, {}, read, values));
+    CHECK(texts(values) == std::vector<std::string>{"7"});
+}
+
 TEST_CASE("query attributes follow a statement's own parameters") {
     constexpr auto with = plain | capability::query_attributes;
     const auto got = read_execute(
