@@ -20,6 +20,10 @@ codes codes_of(fault_kind kind) noexcept {
             return {"28000", 1045};
         case fault_kind::unknown_cluster:
             return {"3D000", 1049};
+        case fault_kind::no_permission:
+            return {"42501", 1044};
+        case fault_kind::not_accepting:
+            return {"55000", 1049};
         case fault_kind::too_many_connections:
             return {"53300", 1040};
         case fault_kind::malformed_message:

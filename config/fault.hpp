@@ -13,6 +13,8 @@ enum class fault_kind : std::uint8_t {
     authentication,        ///< 28P01 / 1045
     not_authorized,        ///< 28000 / 1045  no rule lets this client in
     unknown_cluster,       ///< 3D000 / 1049
+    no_permission,         ///< 42501 / 1044
+    not_accepting,         ///< 55000 / 1049  a database that takes no connections
     too_many_connections,  ///< 53300 / 1040
     malformed_message,     ///< 08P01 / 1835
     server_lost,           ///< 08006 / 2013

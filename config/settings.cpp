@@ -28,6 +28,11 @@ const cluster* settings::find_cluster(const std::string& name) const {
     return find_or_any(clusters, name);
 }
 
+bool is_plain_password(std::string_view password) noexcept {
+    return !password.empty() && !password.starts_with("SCRAM-SHA-256$") &&
+           !(password.size() == 35 && password.starts_with("md5"));
+}
+
 const user* settings::find_user(const std::string& name) const {
     return find_or_any(users, name);
 }

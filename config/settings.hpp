@@ -81,6 +81,9 @@ struct overrides {
     friend bool operator==(const overrides&, const overrides&) = default;
 };
 
+/// Whether a password is plain text, and so can be shown to others: neither empty nor a verifier.
+bool is_plain_password(std::string_view password) noexcept;
+
 /// [users.NAME]; the name "*" stands for everybody else, checked with the cluster's auth_query.
 struct user {
     std::string name;

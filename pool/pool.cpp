@@ -64,7 +64,9 @@ bool pool::keeps(const server& which) const {
 bool pool::may_open() const {
     const auto all = idle_count_ + leased_ + login_;
     const auto now = steady::now();
-    if (now < retry_at_) return false;
+    // A server that is in order is asked again for each client, who may have set right meanwhile what was refused.
+    const bool asked_for = !waits_.empty() && last_failure_ && is_refusal(*last_failure_);
+    if (now < retry_at_ && !asked_for) return false;
     if (all < limits_.size) return true;
     return !waits_.empty() && limits_.reserve > 0 && all < limits_.size + limits_.reserve &&
            now - waits_.front().since >= limits_.reserve_after;
@@ -85,7 +87,8 @@ server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
     waits_.push_back({who, who->ticket_, who->since_});
     // A server that has just refused us is not asked again before the back-off ends: tell the client now, it may go
     // elsewhere.
-    if (last_failure_ && idle_count_ + leased_ + login_ == 0 && steady::now() < retry_at_)
+    if (last_failure_ && !is_refusal(*last_failure_) && idle_count_ + leased_ + login_ == 0 &&
+        steady::now() < retry_at_)
         fail_all(*last_failure_);
     else
         serve();
@@ -284,9 +287,7 @@ void pool::change(std::shared_ptr<const server_target> target, config::pool_limi
 
 void pool::learn(const server_secret& secret) {
     const std::lock_guard guard(lock_);
-    if (!target_->secret.password.empty()) return;
-    if (target_->secret.scram_client_key == secret.scram_client_key && target_->secret.password == secret.password)
-        return;
+    if (target_->secret == secret) return;
     auto next = std::make_shared<server_target>(*target_);
     next->secret = secret;
     // Connections opened with the old keys stay: they are the same user's.

@@ -76,8 +76,7 @@ class pool : public std::enable_shared_from_this<pool> {
     std::shared_ptr<const server_target> target() const;
     config::pool_limits limits() const;
     pool_figures figures() const;
-    /// A session learnt a secret that proves the user (SCRAM keys): used for later logins when no password is
-    /// configured.
+    /// A client's login has shown the user's secret of now: for later logins, where the file has none.
     void learn(const server_secret& secret);
     /// Copies of what SHOW SERVERS tells of idle connections on this worker.
     std::vector<server_ref> idle_on(const worker_link& on) const;

@@ -97,7 +97,9 @@ class dialogue {
                 std::string answer;
                 const auto status = tls_->decrypt(bytes, plain_, answer);
                 if (!answer.empty()) co_await asio::async_write(socket_, asio::buffer(answer), token);
-                if (status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed)
+                const bool over =
+                    status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
+                if (over && plain_.size() == before)  // else its last words, which came with the end, are heard first
                     co_return fault{fault_kind::cannot_connect,
                                     fmt::format("TLS to {} ended: {}", target_.address.text(), tls_->problem()),
                                     {},
@@ -226,8 +228,12 @@ class credentials {
                 pg::write_password(out, target_.secret.password);
                 return std::nullopt;
             case 5:
-                if (target_.secret.password.empty()) return "it asks for an md5 password and none is configured";
-                pg::write_password(out, pg::md5_response(target_.user, target_.secret.password, in.bytes(4)));
+                if (!target_.secret.password.empty())
+                    pg::write_password(out, pg::md5_response(target_.user, target_.secret.password, in.bytes(4)));
+                else if (!target_.secret.md5_hash.empty())
+                    pg::write_password(out, pg::md5_response_from_hash(target_.secret.md5_hash, in.bytes(4)));
+                else
+                    return "it asks for an md5 password and none is configured";
                 return std::nullopt;
             case 10:
                 return begin_scram(in.rest(), out);
@@ -279,12 +285,20 @@ class credentials {
     bool proven_ = false;
 };
 
+/// What a server's own refusal of a login is to a client of ours.
+fault_kind kind_of(std::string_view server_sqlstate) {
+    for (const auto kind : {fault_kind::authentication, fault_kind::not_authorized, fault_kind::unknown_cluster,
+                            fault_kind::no_permission, fault_kind::not_accepting, fault_kind::too_many_connections})
+        if (config::sqlstate(kind) == server_sqlstate) return kind;
+    return fault_kind::cannot_connect;
+}
+
 /// Reads messages until ReadyForQuery; fills the login.
 asio::awaitable<void> converse(dialogue& with, const server_target& target, server_login& login) {
     credentials proof(target, with.tls());
-    const auto refuse = [&](std::string why) {
+    const auto refuse = [&](std::string why, fault_kind kind = fault_kind::cannot_connect) {
         login.failure =
-            fault{fault_kind::cannot_connect,
+            fault{kind,
                   fmt::format("cannot log in to server {} as \"{}\": {}", target.address.text(), target.user, why),
                   {},
                   {}};
@@ -307,12 +321,20 @@ asio::awaitable<void> converse(dialogue& with, const server_target& target, serv
         std::string out;
         switch (header.type) {
             case 'R':
-                if (auto problem = proof.answer(body, out)) co_return refuse(std::move(*problem));
+                if (auto problem = proof.answer(body, out))
+                    co_return refuse(std::move(*problem), fault_kind::not_authorized);
                 break;
             case 'E': {
                 const auto error = pg::read_error(body);
-                if (error) login.server_sqlstate = error->get('C');
-                co_return refuse(error ? std::string(error->get('M')) : "it sent an error that cannot be read");
+                if (!error) co_return refuse("it sent an error that cannot be read");
+                login.server_sqlstate = error->get('C');
+                const auto kind = kind_of(login.server_sqlstate);
+                if (kind == fault_kind::cannot_connect) co_return refuse(std::string(error->get('M')));
+                // The client is told what the server has said, as if it had asked there itself.
+                login.failure =
+                    fault{kind, std::string(error->get('M')), std::string(error->get('D')),
+                          fmt::format("server {} has refused user \"{}\"", target.address.text(), target.user)};
+                co_return;
             }
             case 'S': {
                 const auto name = in.text();
@@ -338,6 +360,12 @@ asio::awaitable<void> converse(dialogue& with, const server_target& target, serv
 }
 
 }  // namespace
+
+bool is_refusal(const fault& why) noexcept {
+    return why.kind == fault_kind::authentication || why.kind == fault_kind::not_authorized ||
+           why.kind == fault_kind::unknown_cluster || why.kind == fault_kind::no_permission ||
+           why.kind == fault_kind::not_accepting;
+}
 
 asio::awaitable<server_login> log_in(asio::io_context& on, std::shared_ptr<const server_target> target) {
     server_login login;

@@ -17,10 +17,14 @@
 
 namespace ringway::pool {
 
-/// What proves a user to a server: a password, or the SCRAM keys that the user's own login to Ringway has shown.
+/// What proves a user to a server: a password, or what stands in for it at servers that ask by that method: the SCRAM
+/// keys that the user's own login to Ringway has shown, or the stored md5 hash.
 struct server_secret {
     std::string password;
     std::string scram_client_key, scram_server_key;
+    std::string md5_hash;  ///< "md5...", as in pg_authid.rolpassword
+    bool empty() const noexcept { return password.empty() && scram_client_key.empty() && md5_hash.empty(); }
+    friend bool operator==(const server_secret&, const server_secret&) = default;
 };
 
 /// Where to and as whom. Immutable while shared.
@@ -45,6 +49,10 @@ struct server_login {
     std::string server_sqlstate;  ///< of the server's own refusal; empty: it was not the server
     bool ok() const { return !failure; }
 };
+
+/// The server is there, and has refused this user or this database: waiting does not help, and it may be asked again at
+/// once.
+bool is_refusal(const config::fault& why) noexcept;
 
 boost::asio::awaitable<server_login> log_in(boost::asio::io_context& on, std::shared_ptr<const server_target> target);
 

@@ -194,7 +194,11 @@ std::string shard_watch::why_no_primary(const shard_health& shard, const role_ve
         if (!source_ || node.address != source_->node || node.role != node_role::primary) continue;
         return fmt::format("the primary {} is lost: {}", node.address.text(), node.reason);
     }
-    return "no node says that it is a primary";
+    std::string why = "no node says that it is a primary";
+    for (std::size_t i = 0; i < nodes_.size(); ++i)
+        if (!nodes_[i].failure.empty())
+            why += fmt::format("; {}: {}", shard.nodes[i].address.text(), nodes_[i].failure);
+    return why;
 }
 
 shard_health shard_watch::assess(steady_time now) {

@@ -20,15 +20,10 @@ using config::fault_kind;
 
 namespace {
 
-bool is_plain(const std::string& password) {
-    return !password.empty() && !password.starts_with("SCRAM-SHA-256$") &&
-           !(password.starts_with("md5") && password.size() == 35);
-}
-
 /// The first user that may use the admin port and whose password can be sent.
 const config::user* admin_user(const config::settings& in) {
     for (const auto& one : in.users)
-        if (one.admin && one.name != "*" && is_plain(one.password)) return &one;
+        if (one.admin && one.name != "*" && config::is_plain_password(one.password)) return &one;
     return nullptr;
 }
 
@@ -56,7 +51,7 @@ std::variant<connection_target, fault> target_of(const admin_options& with) {
     if (to.port == 0) to.port = address->port;
     if (!to.user.empty()) {
         const auto* known = loaded.value.find_user(to.user);
-        if (to.password.empty() && known && known->name == to.user && is_plain(known->password))
+        if (to.password.empty() && known && known->name == to.user && config::is_plain_password(known->password))
             to.password = known->password;
     } else if (const auto* known = admin_user(loaded.value)) {
         to.user = known->name;

@@ -15,11 +15,6 @@ namespace ringway::proxy::cli {
 
 namespace {
 
-bool is_plain(const std::string& password) {
-    return !password.empty() && !password.starts_with("SCRAM-SHA-256$") &&
-           !(password.starts_with("md5") && password.size() == 35);
-}
-
 /// Login of a cluster's servers: what was given, else the monitor's, else the first user of the cluster whose password
 /// can be sent.
 connection_target login_of(const config::settings& in, const config::cluster& cluster, const init_options& with) {
@@ -41,7 +36,7 @@ connection_target login_of(const config::settings& in, const config::cluster& cl
             const bool serves = one.clusters.empty() ||
                                 std::find(one.clusters.begin(), one.clusters.end(), cluster.name) != one.clusters.end();
             const auto& password = one.server_password.empty() ? one.password : one.server_password;
-            if (!serves || one.name == "*" || !is_plain(password)) continue;
+            if (!serves || one.name == "*" || !config::is_plain_password(password)) continue;
             to.user = one.server_user.empty() ? one.name : one.server_user;
             to.password = password;
             break;

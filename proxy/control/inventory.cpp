@@ -230,6 +230,10 @@ std::optional<fault> runtime::apply(const config::settings& from) {
     {
         const std::lock_guard guard(lock_);
         if (auto failed = make_clusters(from)) return failed;
+        std::erase_if(shown_, [&](const auto& entry) {
+            const auto* who = from.find_user(entry.first.second);
+            return !who || !who->server_password.empty() || config::is_plain_password(who->password);
+        });
         now = clusters_;
         all = settings_;
         for (const auto& [name, snapshot] : clusters_) to_watch.push_back(watched(snapshot->config, *all));
@@ -289,13 +293,12 @@ void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from)
         if (!who) continue;
         const auto before = one->login;
         const auto limits = one->limits;
-        const bool hashed = who->password.starts_with("SCRAM-SHA-256$") || who->password.starts_with("md5");
         auto secret = before->secret;
-        if (!who->password.empty() && !hashed) secret = {who->password, {}, {}};
+        if (config::is_plain_password(who->password)) secret = {who->password, {}, {}, {}};
         fill_account(*one, slot, *who, secret);
         const auto& login = *one->login;
         const bool same = login.database == before->database && login.user == before->user &&
-                          login.secret.password == before->secret.password && login.tls == before->tls &&
+                          login.secret == before->secret && login.tls == before->tls &&
                           login.tls_context == before->tls_context;
         for (auto& shard : one->pools)
             for (auto& each : shard) {

@@ -79,8 +79,7 @@ config::cluster runtime::watched(const config::cluster& from, const config::sett
         const bool here = user.clusters.empty() ||
                           std::find(user.clusters.begin(), user.clusters.end(), from.name) != user.clusters.end();
         if (!here || user.name == "*") continue;
-        const bool hashed = user.password.starts_with("SCRAM-SHA-256$") ||
-                            (user.password.starts_with("md5") && user.password.size() == 35);
+        const bool hashed = !user.password.empty() && !config::is_plain_password(user.password);
         if (user.server_password.empty() && hashed) continue;
         out.monitor_user = user.server_user.empty() ? user.name : user.server_user;
         out.monitor_password = user.server_password.empty() ? user.password : user.server_password;
@@ -350,26 +349,28 @@ void runtime::client_admitted(worker& home, admitted_client client) {
 
 std::shared_ptr<account> runtime::account_of(cluster_slot& slot, const admitted_client& client) {
     auto& one = slot.accounts[client.user];
+    const bool shows = client.who->server_password.empty() && !client.secret.empty();
     if (!one) {
         one = std::make_shared<account>();
         one->user = client.user;
         fill_account(*one, slot, *client.who, client.secret);
-        return one;
-    }
-    // A client that has just shown a newer password than the pools know: they use it from now on.
-    const auto& known = one->login->secret;
-    const bool configured = !client.who->server_password.empty();
-    const bool changed =
-        !configured &&
-        (known.password != client.secret.password || known.scram_client_key != client.secret.scram_client_key) &&
-        (!client.secret.password.empty() || !client.secret.scram_client_key.empty());
-    if (changed) {
+    } else if (shows && !(one->login->secret == client.secret)) {
         fill_account(*one, slot, *client.who, client.secret);
-        for (auto& shard : one->pools)
-            for (auto& each : shard)
-                if (each) each->learn(one->login->secret);
     }
+    if (shows) learn(slot.now->config.name, client.user, client.secret);
     return one;
+}
+
+/// A client may have shown a newer secret than the user's pools know: they use it from now on, whichever worker's they
+/// are.
+void runtime::learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret) {
+    const std::lock_guard guard(lock_);
+    auto& known = shown_[{cluster, user}];
+    if (known == secret) return;
+    known = secret;
+    for (auto it = pools_.lower_bound({cluster, user, {}, 0});
+         it != pools_.end() && it->first.cluster == cluster && it->first.user == user; ++it)
+        it->second->learn(secret);
 }
 
 void runtime::fill_account(account& one, const cluster_slot& slot, const config::user& who,
@@ -414,6 +415,8 @@ std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const 
     if (!slot) {
         auto target = std::make_shared<pool::server_target>(*who.login);
         target->address = address;
+        const auto newest = shown_.find({config.name, who.user});
+        if (newest != shown_.end()) target->secret = newest->second;
         auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok,
                                                                 const std::string& why) {
             if (!monitor_) return;

@@ -107,6 +107,7 @@ class runtime final : public process, public inventory {
     std::shared_ptr<account> account_of(cluster_slot& slot, const admitted_client& client);
     void fill_account(account& one, const cluster_slot& slot, const config::user& who,
                       const pool::server_secret& secret) const;
+    void learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret);
     void client_admitted(worker& home, admitted_client client);
     void new_connection(worker& home, pool::tcp_socket socket, bool admin);
     config::cluster watched(const config::cluster& from, const config::settings& all) const;
@@ -123,6 +124,8 @@ class runtime final : public process, public inventory {
     std::map<std::string, std::shared_ptr<const cluster_snapshot>>
         cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
+    /// What users' logins have shown last, by cluster and user, where the file has nothing for the servers.
+    std::map<std::pair<std::string, std::string>, pool::server_secret> shown_;
     std::set<std::string> paused_;  ///< names of clusters
     std::uint64_t epoch_ = 0;
     std::map<std::string, std::shared_ptr<catalog_reader>>

@@ -212,6 +212,18 @@ void session::lease_failed(const fault& why) {
     waiting_in_.reset();
     phase_ = phase::idle;
     const bool primary = want_.need == router::need::primary;
+    if (pool::is_refusal(why)) {
+        // A replica may not have heard yet of a new database, role or password.
+        if (primary || want_.replica_only) {
+            give_up(why);
+        } else {
+            want_.need = router::need::primary;
+            if (!seek(want_) && !failure_) return;
+        }
+        pump({});
+        want_client();
+        return;
+    }
     if (primary) home_.owner.role_changed(who_.cluster->now->configured_as);
     if (++tries_ >= most_tries && clock::now() >= hold_until_) {
         give_up(why);

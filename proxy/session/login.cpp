@@ -63,6 +63,10 @@ bool address_matches(const std::string& cidr, const std::string& address) {
     return true;
 }
 
+bool is_md5(const std::string& stored) {
+    return stored.size() == 35 && stored.starts_with("md5");
+}
+
 bool named(const std::vector<std::string>& names, const std::string& name) {
     return names.empty() || std::find(names.begin(), names.end(), name) != names.end() ||
            std::find(names.begin(), names.end(), "all") != names.end();
@@ -333,8 +337,7 @@ class door_keeper {
         switch (method) {
             case auth_method::trust:
                 if (!known) co_return co_await refuse_password();
-                if (stored.empty() || (!stored.starts_with("SCRAM-SHA-256$") && !stored.starts_with("md5")))
-                    client_.secret.password = stored;
+                remember(stored);
                 co_return true;
             case auth_method::certificate: {
                 const auto name = client_.tls ? client_.tls->peer_common_name() : std::string();
@@ -345,6 +348,7 @@ class door_keeper {
                               {}};
                     co_return co_await refuse(std::move(why));
                 }
+                remember(stored);
                 co_return true;
             }
             case auth_method::plain:
@@ -364,11 +368,10 @@ class door_keeper {
         const auto given = std::string_view(message).substr(0, message.find('\0'));
         bool right = false;
         if (method == auth_method::md5) {
-            const auto expected = stored.starts_with("md5") && stored.size() == 35
-                                      ? pg::md5_response_from_hash(stored, salt_)
-                                      : pg::md5_response(client_.user, stored, salt_);
+            const auto expected = is_md5(stored) ? pg::md5_response_from_hash(stored, salt_)
+                                                 : pg::md5_response(client_.user, stored, salt_);
             right = pg::equal_secret(expected, given) && !stored.empty();
-            if (right && !stored.starts_with("md5")) client_.secret.password = stored;
+            if (right) remember(stored);
         } else {
             right = check_plain(stored, given);
             if (right) client_.secret.password = given;
@@ -377,14 +380,21 @@ class door_keeper {
         co_return true;
     }
 
+    /// What of a user's configured secret serves at the servers.
+    void remember(const std::string& stored) {
+        if (is_md5(stored))
+            client_.secret.md5_hash = stored;
+        else if (!pg::read_verifier(stored))
+            client_.secret.password = stored;
+    }
+
     bool check_plain(const std::string& stored, std::string_view given) const {
         if (stored.empty()) return false;
         if (const auto verifier = pg::read_verifier(stored)) {
             const auto made = pg::make_verifier(given, verifier->salt, verifier->iterations);
             return pg::equal_secret(made.stored_key, verifier->stored_key);
         }
-        if (stored.starts_with("md5") && stored.size() == 35)
-            return pg::equal_secret(pg::md5_stored(client_.user, given), stored);
+        if (is_md5(stored)) return pg::equal_secret(pg::md5_stored(client_.user, given), stored);
         return pg::equal_secret(stored, given);
     }
 
@@ -419,7 +429,7 @@ class door_keeper {
     }
 
     asio::awaitable<bool> scram(bool known, const std::string& stored) {
-        const bool mock = !known || stored.empty() || (stored.starts_with("md5") && stored.size() == 35);
+        const bool mock = !known || stored.empty() || is_md5(stored);
         auto verifier = pg::mock_verifier(client_.user, door_->secret);
         if (!mock) {
             auto given = pg::read_verifier(stored);

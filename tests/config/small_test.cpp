@@ -20,6 +20,8 @@ TEST_CASE("every fault has an SQLSTATE and a MySQL number") {
                          {fault_kind::authentication, "28P01", 1045},
                          {fault_kind::not_authorized, "28000", 1045},
                          {fault_kind::unknown_cluster, "3D000", 1049},
+                         {fault_kind::no_permission, "42501", 1044},
+                         {fault_kind::not_accepting, "55000", 1049},
                          {fault_kind::too_many_connections, "53300", 1040},
                          {fault_kind::malformed_message, "08P01", 1835},
                          {fault_kind::server_lost, "08006", 2013},
