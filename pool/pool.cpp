@@ -75,7 +75,7 @@ bool pool::may_open() const {
 server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
     const std::lock_guard guard(lock_);
     auto& mine = idle_of(on);
-    if (!paused_ && waits_.empty() && !mine.empty()) {
+    if (waits_.empty() && !mine.empty()) {
         auto got = std::move(mine.back());
         mine.pop_back();
         --idle_count_;
@@ -114,7 +114,7 @@ server_ref pool::any_idle() {
 }
 
 void pool::serve() {
-    while (!paused_ && !waits_.empty()) {
+    while (!waits_.empty()) {
         auto& first = waits_.front();
         auto& near = idle_of(first.who->waiter_home());
         server_ref got;
@@ -201,7 +201,7 @@ void pool::give_back(server_ref back) {
         return;
     }
     back->last_used = steady::now();
-    if (!paused_ && !waits_.empty()) {
+    if (!waits_.empty()) {
         const auto next = next_for(*back->on);
         auto to = std::move(*next);
         waits_.erase(next);
@@ -297,12 +297,6 @@ void pool::learn(const server_secret& secret) {
     retry_at_ = {};
 }
 
-void pool::pause(bool on) {
-    const std::lock_guard guard(lock_);
-    paused_ = on;
-    if (!on) serve();
-}
-
 void pool::tend(worker_link& on, steady::time_point now) {
     std::vector<server_ref> old;
     {
@@ -323,7 +317,7 @@ void pool::tend(worker_link& on, steady::time_point now) {
                 ++it;
             }
         }
-        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_ && !paused_)
+        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_)
             start_login(on);
         serve();
     }
@@ -399,7 +393,7 @@ config::pool_limits pool::limits() const {
 
 pool_figures pool::figures() const {
     const std::lock_guard guard(lock_);
-    pool_figures out{idle_count_, leased_, login_, static_cast<std::uint32_t>(waits_.size()), limits_.size, 0, paused_};
+    pool_figures out{idle_count_, leased_, login_, static_cast<std::uint32_t>(waits_.size()), limits_.size, 0};
     if (!waits_.empty())
         out.longest_wait_seconds = std::chrono::duration<double>(steady::now() - waits_.front().since).count();
     return out;

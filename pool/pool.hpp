@@ -43,7 +43,6 @@ struct pool_name {
 struct pool_figures {
     std::uint32_t idle = 0, leased = 0, login = 0, waiting = 0, size = 0;
     double longest_wait_seconds = 0;
-    bool paused = false;
 };
 
 /// Told of the outcome of logins, for the node's breaker. Called on a worker.
@@ -67,7 +66,6 @@ class pool : public std::enable_shared_from_this<pool> {
     /// New limits or target (reload, a user's new password): idle connections of the old target are closed, leased ones
     /// at their return.
     void change(std::shared_ptr<const server_target> target, config::pool_limits limits);
-    void pause(bool on);
     /// Closes idle connections past their time, opens up to min_idle. Called about once a second on each worker.
     void tend(worker_link& on, std::chrono::steady_clock::time_point now);
     void close_idle_of(worker_link& on);
@@ -116,7 +114,6 @@ class pool : public std::enable_shared_from_this<pool> {
     std::chrono::steady_clock::time_point retry_at_{};
     std::optional<config::fault> last_failure_;
     std::uint64_t next_ticket_ = 1;
-    bool paused_ = false;
 };
 
 }  // namespace ringway::pool

@@ -361,7 +361,7 @@ pause_progress runtime::pausing(const std::string& cluster, pool::steady_time si
     for (const auto& row : pools())
         if (cluster.empty() || row.cluster == cluster ||
             (cluster == "*" && all->find_cluster(row.cluster)->name == "*"))
-            leased += row.servers_active;
+            leased += row.servers_active + row.clients_waiting;  // who was in the queue already is still served
     if (leased == 0) return {true, {}};
     if (std::chrono::steady_clock::now() - since < all->general.drain_timeout) return {};
     resume(cluster);

@@ -112,6 +112,22 @@ def test_pause_waits_for_transactions_and_holds_new_ones(ringway, app_cluster, s
         assert paused(proxy) == {"app": 0, "shop": 0}
 
 
+def test_who_queued_before_the_pause_is_still_served(ringway):
+    proxy = ringway({"general": {"pool_size": 1}})
+    with proxy.connect() as holder, contextlib.ExitStack() as clients:
+        holder.execute("BEGIN")
+        write(holder)
+        queued = [InBackground(lambda one=clients.enter_context(proxy.connect()): write(one)) for _ in range(4)]
+        assert until(lambda: sum(row["cl_waiting"] for row in admin(proxy, "SHOW POOLS")) == 4)
+        pausing = InBackground(lambda: admin(proxy, "PAUSE"))
+        assert until(lambda: paused(proxy) == {"app": 1})
+        assert all(each.is_alive() for each in queued)
+        holder.execute("COMMIT")
+        assert pausing.result() == []
+        assert all(each.result() for each in queued)
+        admin(proxy, "RESUME")
+
+
 def test_many_pauses_do_not_hold_up_the_resume(ringway):
     proxy = ringway({"general": {"drain_timeout": "20s"}})
     with proxy.connect() as open_one, contextlib.ExitStack() as desks:
