@@ -168,6 +168,27 @@ void tell_who_left(worker& on, const cluster_slot& slot, const pool::cluster_hea
         }
 }
 
+/// Sessions hear when a shard's primary is another node than before, or is denied while no other one stands.
+void tell_who_leads(worker& on, const cluster_slot& slot, const pool::cluster_health& before,
+                    const pool::cluster_health& now) {
+    for (std::size_t shard = 0; shard < now.shards.size() && shard < before.shards.size(); ++shard) {
+        const auto& here = now.shards[shard];
+        const auto& there = before.shards[shard];
+        const auto denied = [&](const pool::shard_health& of) {
+            return of.primary < 0 && std::any_of(
+                                         of.nodes.begin(), of.nodes.end(),
+                                         [](const pool::node_health& node) {
+                                             return node.timeline > 0 && node.role == pool::node_role::unknown;
+                                         });
+        };
+        if (here.primary < 0 ? !denied(here) || denied(there) : here.primary == there.primary) continue;
+        const auto sessions = on.sessions;
+        for (const auto& entry : sessions)
+            if (entry.second->identity().cluster.get() == &slot)
+                entry.second->primary_moved(static_cast<std::uint16_t>(shard), here.primary);
+    }
+}
+
 }  // namespace
 
 void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health) {
@@ -176,7 +197,9 @@ void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health)
             for (auto& [name, slot] : on.slots) {
                 if (slot->now->configured_as != health->cluster) continue;
                 const auto before = std::exchange(slot->health, health);
-                if (before) tell_who_left(on, *slot, *before, *health);
+                if (!before) continue;
+                tell_who_left(on, *slot, *before, *health);
+                tell_who_leads(on, *slot, *before, *health);
             }
         });
 }

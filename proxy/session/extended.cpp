@@ -227,11 +227,9 @@ bool session::on_extended_idle(std::string_view& rest) {
         rest.remove_prefix(batch.size());
         return true;
     }
+    if (failure_) return true;
     if (begun_failed_) {
-        failure_ = fault{fault_kind::aborted_transaction,
-                         "current transaction is aborted, commands ignored until end of transaction block",
-                         {},
-                         {}};
+        failure_ = aborted();
         return true;
     }
     if (!found.ended && first == 'B' && who_.cluster->now->map->is_sharded() && rest.size() < found.next_total) {
@@ -276,7 +274,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             routed_ = last.plan;
             if (last.plan->need == router::need::primary) {  // to be prepared where it will run
                 out.need = router::need::primary;
-                replayable = false;
+                replayable = replayable && only_begins(*last.plan);
             }
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
@@ -316,7 +314,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             }
             if (one.need == router::need::primary) {
                 out.need = router::need::primary;
-                replayable = false;
+                replayable = replayable && (plan->need == router::need::any || only_begins(*plan));
             }
             out.replica_only |= one.replica_only;
             const bool keyed = plan->placement == router::placement::single;
@@ -344,7 +342,7 @@ bool session::answer_batch_locally(std::string_view batch) {
     std::string tag;
     statement_ref made;
     if (only.kind == local_batch_kind::one_statement) {
-        if (!sharded) return false;
+        if (!sharded && begun_.empty()) return false;
         std::string_view name = only.parse ? only.parse->name : only.statement;
         if (only.parse) {
             if (!only.parse->name.empty()) return false;
@@ -358,9 +356,10 @@ bool session::answer_batch_locally(std::string_view batch) {
             begun_ = made->text->query;
             tag = "BEGIN";
         } else if (!begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
-            tag = one.verb == verb::commit && !begun_failed_ ? "COMMIT" : "ROLLBACK";
-            begun_.clear();
-            begun_failed_ = false;
+            std::string_view word;
+            failure_ = end_begun(one.verb == verb::commit, word);
+            if (failure_) return false;
+            tag = word;
         } else {
             return false;
         }

@@ -90,8 +90,9 @@ bool session::seek(const destination& to) {
 bool session::find_server(steady_time now) {
     // What a pause holds has all its time before it when the pause ends.
     if (who_.cluster->paused) hold_until_ = now + who_.cluster->now->config.failover_hold;
-    if (who_.cluster->paused || !choose_node(now)) {
-        if (failure_) return false;
+    const auto seen = who_.cluster->paused ? outlook::hold : choose_node(now);
+    if (seen == outlook::given_up) return false;
+    if (seen == outlook::hold) {
         phase_ = phase::holding;
         home_.watch(shared_from_this());
         return false;
@@ -127,23 +128,23 @@ bool session::wait_for_catalog() {
     return true;
 }
 
-bool session::choose_node(steady_time now) {
+session::outlook session::choose_node(steady_time now) {
     auto& cluster = *who_.cluster;
     if (want_.shard >= cluster.now->config.shards.size()) {
         give_up({fault_kind::internal, "the shard map has changed", {}, "repeat the statement"});
-        return false;
+        return outlook::given_up;
     }
     auto& pools = who_.who->pools;
     if (pools.size() != cluster.now->config.shards.size()) pools.assign(cluster.now->config.shards.size(), {});
     pools[want_.shard].resize(cluster.now->config.shards[want_.shard].nodes.size());
     const bool late = now >= hold_until_;
     if (!cluster.health || want_.shard >= cluster.health->shards.size()) {
-        if (late)
-            give_up({fault_kind::cannot_connect,
-                     fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name),
-                     {},
-                     {}});
-        return false;
+        if (!late) return outlook::hold;
+        give_up({fault_kind::cannot_connect,
+                 fmt::format("the servers of cluster \"{}\" have not answered yet", cluster.now->config.name),
+                 {},
+                 {}});
+        return outlook::given_up;
     }
     const auto& shard = cluster.health->shards[want_.shard];
     if (cluster.balance.size() <= want_.shard) cluster.balance.resize(want_.shard + 1u);
@@ -171,28 +172,14 @@ bool session::choose_node(steady_time now) {
     }
     if (chosen.node >= 0 && static_cast<std::size_t>(chosen.node) < pools[want_.shard].size()) {
         want_node_ = chosen.node;
-        return true;
+        return outlook::node;
     }
-    if (!chosen.hold || late)
-        give_up(chosen.why.value_or(
-            fault{fault_kind::cannot_connect,
-                  fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
-                  shard.reason, "see SHOW LAG on the admin port"}));
-    return false;
-}
-
-/// A node has left rotation. A read that it has not begun to answer runs again elsewhere, a wait for it goes elsewhere.
-void session::node_left(std::uint16_t shard, int node, const std::string& why) {
-    const auto keep = shared_from_this();
-    if (phase_ == phase::leasing && want_.shard == shard && want_node_ == node) {
-        if (!waiting_in_->cancel_wait(*this)) return;
-        waiting_in_.reset();
-        phase_ = phase::idle;
-        if (seek(want_) || failure_) pump({});
-    } else if (talk_ && phase_ == phase::active && talk_->shard == shard && talk_->node == node &&
-               talk_->status == 'I' && talk_->replayable && talk_->may_retry && !talk_->emitted && !pinned()) {
-        server_lost(why, false);
-    }
+    if (chosen.hold && !late) return outlook::hold;
+    give_up(chosen.why.value_or(
+        fault{fault_kind::cannot_connect,
+              fmt::format("shard \"{}\" has no primary in order", cluster.now->config.shards[want_.shard].name),
+              shard.reason, "see SHOW LAG on the admin port"}));
+    return outlook::given_up;
 }
 
 void session::leased(pool::server_ref got) {
@@ -201,8 +188,17 @@ void session::leased(pool::server_ref got) {
         got->home->give_back(std::move(got));
         return;
     }
-    take(std::move(got), clock::now());
-    if (phase_ != phase::active) return;
+    const auto& shards = who_.cluster->health->shards;
+    if (want_.need == router::need::primary && want_.shard < shards.size() &&
+        shards[want_.shard].primary != want_node_) {  // it was the primary when the wait began
+        waiting_in_.reset();
+        got->home->give_back(std::move(got));
+        phase_ = phase::idle;
+        if (!find_server(clock::now()) && !failure_) return;
+    } else {
+        take(std::move(got), clock::now());
+        if (phase_ != phase::active) return;
+    }
     pump({});
     want_client();  // reading stopped when enough was waiting for the lease
 }

@@ -374,6 +374,7 @@ void session::server_lost(const std::string& why, bool news) {
         return pump({});
     }
     const bool in_transaction = talk.status != 'I';
+    if (in_transaction && talk.replies.empty() && !talk.open_batch && stream_left_ == 0) return lose_transaction(why);
     if (!in_transaction && talk.replayable && try_again(true)) {
         composed().clear();
         drop_server(true);
@@ -394,6 +395,7 @@ void session::server_lost(const std::string& why, bool news) {
     }
     const bool streaming = stream_left_ > 0;
     const auto left = stream_left_;
+    tries_ = 0;  // the next statement has its own
     if (!talk.marks.empty()) settings_ = talk.marks.front().client;
     drop_server(true);
     std::string out;

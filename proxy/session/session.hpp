@@ -65,6 +65,7 @@ class session final : public pool::wire_owner,
     void tick(std::chrono::steady_clock::time_point now);  ///< while watched
     bool needs_ticks() const noexcept;
     void node_left(std::uint16_t shard, int node, const std::string& why);
+    void primary_moved(std::uint16_t shard, int primary);
     void cancel_running();  ///< CancelRequest for this client arrived
     /// Ends a session whose client has asked for nothing for so long; 0: never.
     void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction);
@@ -210,7 +211,9 @@ class session final : public pool::wire_owner,
     // leasing.cpp
     bool seek(const destination& to);   ///< true: a lease is held and ready
     bool find_server(steady_time now);  ///< ... looks again: its clocks go on
-    bool choose_node(steady_time now);
+    /// hold: wait and look again; given_up: the statement has failed, and the client may have been told.
+    enum class outlook : std::uint8_t { node, hold, given_up };
+    outlook choose_node(steady_time now);
     bool wait_for_catalog();
     void take(pool::server_ref got, steady_time now);
     static std::vector<std::unique_ptr<conversation>>& spare_conversations();
@@ -228,6 +231,12 @@ class session final : public pool::wire_owner,
     std::optional<config::fault> destination_of(const router::plan& plan, const router::values& with, destination& out);
     bool suits(const destination& to) const;
     config::read_consistency consistency() const;
+
+    // failover.cpp
+    void wait_elsewhere();
+    void lose_transaction(const std::string& why);
+    config::fault aborted();
+    std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
@@ -298,6 +307,7 @@ class session final : public pool::wire_owner,
     bool avoid_replicas_ = false;
     std::string begun_;                     ///< a BEGIN not yet sent to a shard
     bool begun_failed_ = false;             ///< ... and a statement after it has failed
+    std::string lost_;                      ///< why its server was lost, until the client has heard of it
     std::optional<config::fault> failure_;  ///< why the statement at the front of the input cannot run
     std::string search_path_;               ///< as set by the client; empty: the default
     std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica

@@ -59,15 +59,14 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     }
     stalled_ = false;
     const auto found = plan_of(sql);
-    if (!found.plan->plain && status() != 'E' && answer_locally(sql, *found.plan, found.shape)) {
+    const bool aborted_here = !talk_ && begun_failed_;  // only the end of the transaction is heard
+    if ((aborted_here ? ends_transaction(*found.plan) : !found.plan->plain && status() != 'E') &&
+        answer_locally(sql, *found.plan, found.shape)) {
         rest.remove_prefix(frame.size());
         return true;
     }
-    if (!talk_ && begun_failed_) {  // only the end of the transaction is heard
-        failure_ = fault{fault_kind::aborted_transaction,
-                         "current transaction is aborted, commands ignored until end of transaction block",
-                         {},
-                         {}};
+    if (aborted_here) {
+        failure_ = aborted();
         return true;
     }
     destination to;
@@ -107,7 +106,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     start_clocks();
     talk.emitted = false;
     talk.may_retry = talk.status == 'I' && frame.size() <= most_retained;
-    talk.replayable = plan.need == router::need::any;
+    talk.replayable = plan.need == router::need::any || only_begins(plan);
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);
 
@@ -184,11 +183,13 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
         return;
     }
     stalled_ = false;
-    if (who_.cluster->now->map->is_sharded()) {
-        failure_ = fault{fault_kind::over_limit,
-                         fmt::format("a statement of {} bytes is longer than max_parse_bytes", total),
-                         {},
-                         "raise general.max_parse_bytes, or use COPY or parameters"};
+    const bool aborted_here = !talk_ && begun_failed_;
+    if (aborted_here || who_.cluster->now->map->is_sharded()) {
+        failure_ = aborted_here ? aborted()
+                                : fault{fault_kind::over_limit,
+                                        fmt::format("a statement of {} bytes is longer than max_parse_bytes", total),
+                                        {},
+                                        "raise general.max_parse_bytes, or use COPY or parameters"};
         if (talk_) {
             const auto why = std::move(*failure_);
             failure_.reset();
@@ -228,6 +229,11 @@ bool session::on_function_call(std::string_view frame) {
             refuse(why);
             say_ready(status());
         }
+        return true;
+    }
+    if (!talk_ && begun_failed_) {
+        refuse(aborted());
+        say_ready(status());
         return true;
     }
     if (!talk_ && !seek({0, router::need::primary})) return false;
@@ -286,10 +292,11 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
         pg::write_command_complete(out, "BEGIN");
     } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
-        const bool commit = one.verb == verb::commit && !begun_failed_;
-        begun_.clear();
-        begun_failed_ = false;
-        pg::write_command_complete(out, commit ? "COMMIT" : "ROLLBACK");
+        std::string_view tag;
+        if (const auto why = end_begun(one.verb == verb::commit, tag))
+            pg::write_error(out, "ERROR", config::sqlstate(why->kind), why->message);
+        else
+            pg::write_command_complete(out, tag);
     } else if (one.verb == verb::deallocate && !one.effects.empty() && !one.effects.front().name.empty() &&
                find_statement(one.effects.front().name)) {
         forget_statement(one.effects.front().name);

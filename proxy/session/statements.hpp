@@ -37,6 +37,20 @@ inline bool is_watched(const router::plan& plan) {
            verb == router::verb::commit || verb == router::verb::prepare_transaction;
 }
 
+inline bool is_one(const router::plan& plan, router::verb verb) {
+    const auto& parsed = plan.parsed;
+    return parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements.front().verb == verb;
+}
+
+/// Changes nothing: it may run again where the first answer was lost.
+inline bool only_begins(const router::plan& plan) {
+    return is_one(plan, router::verb::begin);
+}
+
+inline bool ends_transaction(const router::plan& plan) {
+    return is_one(plan, router::verb::commit) || is_one(plan, router::verb::rollback);
+}
+
 /// The texts a client statement may need again while it runs: for its effects on the session.
 struct running_statement {
     std::shared_ptr<const router::plan> plan;
