@@ -407,7 +407,13 @@ std::vector<server_ref> pool::idle_on(const worker_link& on) const {
 
 bool pool::unused() const {
     const std::lock_guard guard(lock_);
-    return idle_count_ + leased_ + login_ == 0 && waits_.empty();
+    const bool wanted = limits_.min_idle > 0 && !(last_failure_ && is_refusal(*last_failure_));
+    return idle_count_ + leased_ + login_ == 0 && waits_.empty() && !wanted;
+}
+
+bool pool::is_connected() const {
+    const std::lock_guard guard(lock_);
+    return idle_count_ + leased_ > 0;
 }
 
 }  // namespace ringway::pool

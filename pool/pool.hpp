@@ -80,7 +80,9 @@ class pool : public std::enable_shared_from_this<pool> {
     std::vector<server_ref> idle_on(const worker_link& on) const;
     /// An idle connection became readable: it has ended, or says something nobody asked for.
     void idle_spoke(server& which);
+    /// No connection, nobody who waits for one, and none to be kept ready but for a user or database that is refused.
     bool unused() const;
+    bool is_connected() const;  ///< a server connection is logged in
 
   private:
     struct wait {

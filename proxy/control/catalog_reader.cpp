@@ -67,6 +67,19 @@ catalog_reading catalog_reader::read(const pool::control_login& from, std::uint6
     return out;
 }
 
+std::vector<std::string> catalog_reader::locked_databases(const pool::control_login& from) {
+    // Logging in takes a weaker lock; so do GRANT, COMMENT and ALTER DATABASE SET.
+    constexpr auto query =
+        "SELECT d.datname FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.objid WHERE l.locktype "
+        "= 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND l.mode IN ('ShareLock', "
+        "'AccessExclusiveLock')";
+    std::vector<std::string> names;
+    run(from, [&](pqxx::connection_base& connection) {
+        for (const auto& row : pqxx::nontransaction(connection).exec(query)) names.emplace_back(row[0].c_str());
+    });
+    return names;
+}
+
 fingerprint_reading catalog_reader::fingerprint(const pool::control_login& from) {
     fingerprint_reading out;
     out.why = run(from, [&](pqxx::connection_base& connection) {

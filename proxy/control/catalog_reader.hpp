@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/fault.hpp"
 #include "pool/control_connection.hpp"
@@ -39,6 +40,9 @@ class catalog_reader {
     /// Changes with every DDL that read() would show, and equals the one of read() while nothing changed. Some
     /// milliseconds.
     fingerprint_reading fingerprint(const pool::control_login& from);
+
+    /// Names of databases that somebody wants to himself, to drop, rename or copy them; none when that cannot be asked.
+    std::vector<std::string> locked_databases(const pool::control_login& from);
 
     /// Any thread: makes a call that runs, and all later ones, fail soon.
     void abandon() noexcept { connection_.abandon(); }

@@ -10,20 +10,34 @@ namespace ringway::proxy {
 
 namespace {
 constexpr auto fingerprint_interval = std::chrono::seconds(2);
-}
+constexpr auto lock_interval = std::chrono::seconds(1);  ///< a DROP DATABASE waits 5 s for our connections to leave
+}  // namespace
 
 void runtime::read_catalogs() {
     std::unique_lock held(lock_);
+    pool::steady_time next_round{}, next_locks{};
     while (!stopping_) {
+        const auto now = std::chrono::steady_clock::now();
+        forget_names();
+        if (now >= next_locks) {
+            next_locks = now + lock_interval;
+            held.unlock();
+            make_way();
+            held.lock();
+        }
         const auto wanted = std::exchange(catalogs_wanted_, {});
+        const bool all_of_them = now >= next_round;
+        if (all_of_them) next_round = now + fingerprint_interval;
         const auto all = cataloged_;
         for (const auto& [name, snapshot] : all) {
             if (stopping_) return;
+            const bool changed = wanted.count(name) > 0;
+            if (leaving_.count(name) || !(changed || (all_of_them && !resting_.count(name)))) continue;
             held.unlock();
-            read_catalog(name, *snapshot, wanted.count(name) > 0);
+            read_catalog(name, *snapshot, changed);
             held.lock();
         }
-        catalog_wake_.wait_for(held, fingerprint_interval, [this] { return stopping_ || !catalogs_wanted_.empty(); });
+        catalog_wake_.wait_for(held, lock_interval, [this] { return stopping_ || !catalogs_wanted_.empty(); });
     }
 }
 

@@ -145,10 +145,16 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
     const auto known = catalogs_.find(cluster);
     if (known != catalogs_.end()) slot->catalog = known->second;
     slot->paused = is_paused(*snapshot);
-    cataloged_.insert_or_assign(cluster, snapshot);
-    catalogs_wanted_.insert(cluster);
-    catalog_wake_.notify_all();
     return slot;
+}
+
+void runtime::slot_kept(const std::shared_ptr<cluster_slot>& slot) {
+    const auto& name = slot->now->config.name;
+    const std::lock_guard guard(lock_);
+    any_slots_[name].push_back(slot);
+    cataloged_.insert_or_assign(name, slot->now);
+    catalogs_wanted_.insert(name);
+    catalog_wake_.notify_all();
 }
 
 namespace {
@@ -493,12 +499,14 @@ void runtime::cancel_here(std::uint32_t pid, const std::string& key, std::functi
 }
 
 void runtime::tend(worker& on) {
+    const auto now = std::chrono::steady_clock::now();
+    forget_slots(on, now);
+    forget_pools();
     std::vector<std::shared_ptr<pool::pool>> all;
     {
         const std::lock_guard guard(lock_);
         for (const auto& entry : pools_) all.push_back(entry.second);
     }
-    const auto now = std::chrono::steady_clock::now();
     for (const auto& each : all) each->tend(on, now);
     const auto settings = current_settings();
     const auto& general = settings->general;

@@ -51,10 +51,12 @@ class runtime final : public process, public inventory {
                                         std::size_t node) override;
     void role_changed(const std::string& cluster) override;
     void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) override;
+    void database_gone(const std::string& cluster) override;
     void catalog_changed(const std::string& cluster) override;
     void cancel(std::uint32_t pid, const std::string& key) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
+    void slot_kept(const std::shared_ptr<cluster_slot>& slot) override;
     std::shared_ptr<const config::settings> current_settings() const override;
 
     // inventory
@@ -99,7 +101,12 @@ class runtime final : public process, public inventory {
     std::optional<config::fault> apply(const config::settings& from);
     void everywhere(const std::function<void(worker&)>& work);  ///< on every worker, waits
     void publish_health(std::shared_ptr<const pool::cluster_health> health);
-    void read_catalogs();  ///< the catalog thread
+    void forget_slots(worker& on, pool::steady_time now);
+    void forget_pools();
+    void forget_names();
+    void make_way();
+    void close_idle(const std::string& cluster);  ///< under lock_
+    void read_catalogs();                         ///< the catalog thread
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
@@ -126,7 +133,10 @@ class runtime final : public process, public inventory {
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
     /// What users' logins have shown last, by cluster and user, where the file has nothing for the servers.
     std::map<std::pair<std::string, std::string>, pool::server_secret> shown_;
-    std::set<std::string> paused_;  ///< names of clusters
+    std::map<std::string, std::vector<std::weak_ptr<cluster_slot>>> any_slots_;  ///< of "*", by the name clients use
+    std::set<std::string> resting_;                                              ///< those without a session
+    std::set<std::string> leaving_;  ///< those being dropped or renamed: not to be connected to
+    std::set<std::string> paused_;   ///< names of clusters
     std::uint64_t epoch_ = 0;
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread

@@ -47,6 +47,7 @@ struct account {
     std::vector<std::vector<std::shared_ptr<pool::pool>>> pools;  ///< [shard][node]; null until needed
     /// ParameterStatus for new clients, by the settings they start with; filled as servers answer.
     std::unordered_map<pool::settings_ref, std::shared_ptr<const pool::parameter_list>> greetings;
+    pool::steady_time unused_since{};  ///< no session has it
 };
 
 struct cluster_slot {

@@ -88,6 +88,7 @@ cluster_slot* worker::find_slot(const std::string& cluster) {
     if (it != slots.end()) return it->second.get();
     auto made = owner.make_slot(cluster);  // the "*" cluster serves this name, or nobody does
     if (!made) return nullptr;
+    owner.slot_kept(made);
     return slots.emplace(cluster, std::move(made)).first->second.get();
 }
 

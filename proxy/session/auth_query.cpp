@@ -9,7 +9,9 @@ namespace ringway::proxy {
 boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front_door&, const std::string& database,
                                                        const std::string& user) {
     verifier_answer out;
-    const auto* slot = home.find_slot(database);
+    // Who is not let in must leave nothing behind: of a name asked for the first time no slot is kept.
+    const auto known = home.slots.find(database);
+    const auto slot = known != home.slots.end() ? known->second : home.owner.make_slot(database);
     if (!slot || slot->now->config.auth_query.empty()) co_return out;
     const auto& cluster = slot->now->config;
     const auto& shard = cluster.shards.front();

@@ -8,18 +8,35 @@ namespace ringway::proxy {
 namespace pg = protocol::postgres;
 
 namespace {
+
 constexpr std::size_t most_greetings = 1000;  ///< kept for one account
+
+int primary_of(const cluster_slot& cluster) {
+    return cluster.health && !cluster.health->shards.empty() ? cluster.health->shards.front().primary : -1;
 }
+
+/// A database of "*" may be gone by now, or have another name; while a connection to it on the primary is open it is
+/// not. A replica's does not tell: a rename passes by it.
+bool may_be_gone(const cluster_slot& cluster, const account& who) {
+    const auto primary = static_cast<std::size_t>(primary_of(cluster));
+    if (cluster.now->configured_as != "*" || primary_of(cluster) < 0) return false;
+    if (who.pools.empty() || who.pools.front().size() <= primary) return true;
+    const auto& there = who.pools.front()[primary];
+    return !there || !there->is_connected();
+}
+
+}  // namespace
 
 void session::greet() {
     const auto known = who_.who->greetings.find(settings_);
-    if (known != who_.who->greetings.end() && !session_mode_) {
+    const bool ask = may_be_gone(*who_.cluster, *who_.who);
+    if (known != who_.who->greetings.end() && !session_mode_ && !ask) {
         greet_with(known->second);
         return;
     }
     greeting_ = true;
     const bool anywhere =
-        who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
+        !ask && who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
     seek({0, anywhere ? router::need::any : router::need::primary});
 }
 

@@ -209,6 +209,8 @@ void session::lease_failed(const fault& why) {
     phase_ = phase::idle;
     const bool primary = want_.need == router::need::primary;
     if (pool::is_refusal(why)) {
+        if (primary && why.kind == fault_kind::unknown_cluster)
+            home_.owner.database_gone(who_.cluster->now->config.name);
         // A replica may not have heard yet of a new database, role or password.
         if (primary || want_.replica_only) {
             give_up(why);

@@ -1,0 +1,122 @@
+// What nobody uses any more is forgotten, so that roles and databases that have gone leave nothing behind.
+
+#include <algorithm>
+
+#include "proxy/control/runtime.hpp"
+
+namespace ringway::proxy {
+
+namespace {
+
+/// As long again as an unused server connection lives.
+std::chrono::milliseconds keeping(const config::pool_limits& limits) {
+    constexpr std::chrono::milliseconds standard = std::chrono::minutes(10);
+    return limits.idle_timeout.count() > 0 ? limits.idle_timeout : standard;
+}
+
+/// Whether something has been unused for that long; keeps `since`.
+bool is_over(pool::steady_time& since, bool used, pool::steady_time now, std::chrono::milliseconds limit) {
+    if (used) {
+        since = {};
+        return false;
+    }
+    if (since == pool::steady_time{}) since = now;
+    return now - since >= limit;
+}
+
+}  // namespace
+
+/// A worker's accounts without sessions, and its slots of "*" without accounts.
+void runtime::forget_slots(worker& on, pool::steady_time now) {
+    for (auto it = on.slots.begin(); it != on.slots.end();) {
+        auto& slot = *it->second;
+        for (auto each = slot.accounts.begin(); each != slot.accounts.end();) {
+            const bool used = each->second.use_count() > 1;
+            auto& one = *each->second;
+            each =
+                is_over(one.unused_since, used, now, keeping(one.limits)) ? slot.accounts.erase(each) : std::next(each);
+        }
+        const bool over = slot.now->configured_as == "*" && slot.accounts.empty() && it->second.use_count() == 1;
+        it = over ? on.slots.erase(it) : std::next(it);
+    }
+}
+
+/// Pools that no account knows, without connections.
+void runtime::forget_pools() {
+    const std::lock_guard guard(lock_);
+    std::erase_if(pools_, [](const auto& entry) { return entry.second.use_count() == 1 && entry.second->unused(); });
+    std::erase_if(shown_, [this](const auto& entry) {
+        const auto& [cluster, user] = entry.first;
+        const auto first = pools_.lower_bound({cluster, user, {}, 0});
+        return first == pools_.end() || first->first.cluster != cluster || first->first.user != user;
+    });
+}
+
+/// Names of "*" that no worker has a slot for. Under lock_, on the catalog thread.
+void runtime::forget_names() {
+    for (auto it = any_slots_.begin(); it != any_slots_.end();) {
+        auto& [name, slots] = *it;
+        std::erase_if(slots, [](const auto& each) { return each.expired(); });
+        if (!slots.empty()) {
+            ++it;
+            continue;
+        }
+        cataloged_.erase(name);
+        catalogs_.erase(name);
+        catalogs_wanted_.erase(name);
+        fingerprints_.erase(name);
+        readers_.erase(name);
+        resting_.erase(name);
+        it = any_slots_.erase(it);
+    }
+    // A catalog is watched, over a connection, for those who are there.
+    for (const auto& [name, slots] : any_slots_)
+        if (std::none_of(slots.begin(), slots.end(), [](const auto& each) { return each.use_count() > 1; }))
+            readers_.erase(name), resting_.insert(name);
+        else
+            resting_.erase(name);
+}
+
+/// DROP DATABASE, ALTER DATABASE RENAME and CREATE DATABASE TEMPLATE wait 5 s for others to leave the database. Our
+/// unused connections are nobody's sessions: they leave. On the catalog thread.
+void runtime::make_way() {
+    std::shared_ptr<const cluster_snapshot> any;
+    std::shared_ptr<catalog_reader> reader;
+    config::cluster as;
+    {
+        const std::lock_guard guard(lock_);
+        leaving_.clear();
+        const auto it = clusters_.find("*");
+        if (it == clusters_.end() || any_slots_.empty()) return;
+        any = it->second;
+        as = watched(any->config, *settings_);
+        auto& slot = readers_["*"];
+        if (!slot) slot = std::make_shared<catalog_reader>();
+        reader = slot;
+    }
+    const auto health = monitor_->snapshot("*");
+    if (!health || health->shards.empty() || health->shards.front().primary < 0) return;
+    const auto primary = static_cast<std::size_t>(health->shards.front().primary);
+    const auto locked =
+        reader->locked_databases(pool::control_login_for(as, any->config.shards.front().nodes[primary]));
+    const std::lock_guard guard(lock_);
+    for (const auto& name : locked) {
+        if (!any_slots_.count(name)) continue;
+        leaving_.insert(name);
+        readers_.erase(name);
+        close_idle(name);
+    }
+}
+
+void runtime::close_idle(const std::string& cluster) {
+    for (auto it = pools_.lower_bound({cluster, {}, {}, 0}); it != pools_.end() && it->first.cluster == cluster; ++it)
+        for (auto& on : workers_) on->post([left = it->second, &w = *on] { left->close_idle_of(w); });
+}
+
+/// Connections that are still there, to replicas, are to a database that has another name now.
+void runtime::database_gone(const std::string& cluster) {
+    const std::lock_guard guard(lock_);
+    close_idle(cluster);
+}
+
+}  // namespace ringway::proxy
