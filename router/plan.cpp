@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "router/need.hpp"
 #include "router/placement.hpp"
@@ -36,6 +37,7 @@ class planner {
             place_on_shards();
         else
             place_on_one();
+        out_.traceless = is_sharded() && is_traceless();
         const bool begins = !statements.empty() && statements.front().verb == verb::begin;
         if (is_sharded() && begins) out_.cacheable = false;  // its text is kept until a shard is known
     }
@@ -94,6 +96,36 @@ class planner {
             default:
                 return true;
         }
+    }
+
+    /// A read that any shard answers alike, whenever in a READ COMMITTED transaction. Of functions only those that are
+    /// known to depend on nothing but their arguments.
+    bool is_traceless() const {
+        const auto& statements = out_.parsed.statements;
+        if (statements.empty()) return true;
+        const auto& one = statements.front();
+        if (!out_.plain || out_.need != need::any || one.transaction_time) return false;
+        if (one.verb == verb::show) return true;
+        if (one.verb == verb::empty) return true;
+        if (one.verb != verb::select || out_.placement != placement::any_shard) return false;
+        static constexpr std::array<std::string_view, 20> steady{
+            "abs",   "array_agg",       "avg",    "ceil",  "char_length", "concat", "count",
+            "floor", "generate_series", "length", "lower", "max",         "min",    "replace",
+            "round", "string_agg",      "substr", "sum",   "upper",       "version"};
+        for (const auto& [schema, name] : one.functions)
+            if ((!schema.empty() && schema != "pg_catalog") || !std::binary_search(steady.begin(), steady.end(), name))
+                return false;
+        return only_tables(one.block);
+    }
+
+    /// No view, whose text is not looked into here.
+    bool only_tables(const query_block& block) const {
+        for (const auto& each : block.tables) {
+            const auto* found = from_.catalog ? find_relation(*from_.catalog, path_, each.schema, each.name) : nullptr;
+            if (!found || (found->kind != 'r' && found->kind != 'p')) return false;
+        }
+        return std::all_of(block.children.begin(), block.children.end(),
+                           [this](const query_block& child) { return only_tables(child); });
     }
 
     void refuse(fault why) {

@@ -175,6 +175,7 @@ struct statement {
     bool locks_rows = false;            ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
     bool read_only_begin = false;       ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
     bool chain = false;                 ///< COMMIT AND CHAIN
+    bool transaction_time = false;      ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
     bool explain_route = false;         ///< EXPLAIN (ROUTE) ...: answered here
     bool copy_stdin_or_stdout = false;  ///< moves data over this connection
     std::string name;                   ///< savepoint, cursor, setting of SHOW, channel

@@ -320,7 +320,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             const bool keyed = plan->placement == router::placement::single;
             if (keyed && !placed) {
                 out.shard = one.shard;
-                placed = true;
+                out.placed = placed = true;
             }
         } else if (header.type == 'H') {
             flushed_execute = true;
@@ -354,6 +354,7 @@ bool session::answer_batch_locally(std::string_view batch) {
         const auto& one = made->plan->parsed.statements.front();
         if (one.verb == verb::begin && begun_.empty()) {
             begun_ = made->text->query;
+            begun_reads_ = one.read_only_begin;
             tag = "BEGIN";
         } else if (!begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
             std::string_view word;
@@ -417,6 +418,15 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         if (!whole) return false;
         rest.remove_prefix(frame.size());  // ignored by servers during COPY
         return true;
+    }
+    if (!talk.begin.empty() && talk.status == 'T' && talk.replies.empty() && !(talk.open_batch && talk.bound)) {
+        const auto found = find_batch(rest);
+        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
+            return false;  // more is to come, and may name a shard
+        std::optional<fault> refused;
+        bool replayable = true;
+        const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
+        if (to && to->placed && leave_shard(*to)) return false;
     }
     if (!talk.open_batch) {
         if (!talk.replies.empty()) {
@@ -483,6 +493,7 @@ void session::begin_batch(std::string_view rest) {
     talk.emitted = false;
     talk.may_retry = false;
     talk.retained.clear();
+    talk.bound = false;
     if (talk.status != 'I') return;
     const auto found = find_batch(rest);
     if (found.ended && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
@@ -578,13 +589,7 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
     if (!fine) return malformed();
     destination to;
     if (auto refused = destination_of(*what.plan, with, to)) return refused;
-    if (to.shard != talk_->shard)
-        return fault{fault_kind::unsupported,
-                     fmt::format("this statement belongs to shard \"{}\", the transaction is on shard \"{}\"",
-                                 who_.cluster->now->config.shards[to.shard].name,
-                                 who_.cluster->now->config.shards[talk_->shard].name),
-                     {},
-                     "keep a transaction, and a pipeline up to its Sync, to the keys of one shard"};
+    if (to.shard != talk_->shard) return wrong_shard(to.shard);
     if (to.need == router::need::primary && talk_->on_replica)
         return fault{fault_kind::unsupported,
                      "a write follows reads in one pipeline that has begun on a replica",
@@ -599,6 +604,13 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     const auto what = planned_statement(bind->statement);
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
+    if (who_.cluster->now->map->is_sharded()) {
+        bool fine = true;
+        const auto& parameters = parameters_of(bind->rest, what->text->types, fine);
+        follow_ties(*what->plan, {what->text->query, what->literals, parameters, conforming_strings_});
+        if (!bind->portal.empty()) talk_->begin.clear();  // it may be asked for more rows
+        talk_->bound = true;
+    }
     ensure_on_server(what);
     open_portal(bind->portal, what, bind->rest);
     if (what->renamed) {
@@ -690,6 +702,7 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     const auto execute = pg::read_execute(body);
     if (!execute) return fail_next(malformed());
     auto& talk = *talk_;
+    if (execute->max_rows > 0) talk.begin.clear();  // the portal may be asked for more
     const client_statement* what = talk.unnamed_portal.get();
     const std::string* bound = &talk.unnamed_bound;
     if (!execute->portal.empty()) {

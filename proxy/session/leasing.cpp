@@ -66,9 +66,8 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (out.need == router::need::any && consistency() == config::read_consistency::primary && !out.replica_only)
         out.need = router::need::primary;
     // A statement any shard can answer goes where the session is, else to the first.
-    out.shard = route.kind == router::route::to::shard ? route.shard
-                : talk_                                ? talk_->shard
-                                                       : static_cast<std::uint16_t>(0);
+    out.placed = route.kind == router::route::to::shard;
+    out.shard = out.placed ? route.shard : talk_ ? talk_->shard : static_cast<std::uint16_t>(0);
     return std::nullopt;
 }
 
@@ -79,6 +78,8 @@ bool session::suits(const destination& to) const {
 
 bool session::seek(const destination& to) {
     want_ = to;
+    // A transaction that may write does so after its first read too.
+    if (!begun_.empty() && !begun_reads_ && !to.replica_only) want_.need = router::need::primary;
     const auto now = clock::now();
     if (tries_ == 0 || waiting_since_ == steady_time{}) {
         waiting_since_ = now;
@@ -272,6 +273,8 @@ bool session::prepare() {
         talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
     }
     if (!begun_.empty()) {
+        talk_->begin = begun_;
+        talk_->begin_reads = begun_reads_;
         pg::write_query(out, begun_);
         talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
     }

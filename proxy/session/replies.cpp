@@ -490,7 +490,10 @@ void session::settle_lease() {
             drop_server(true);
             return give_up(why);
         }
-        if (talk.probe_settings) {
+        if (talk.leaving) {
+            end_leaving();
+            if (!talk_) return;
+        } else if (talk.probe_settings) {
             end_probe();
         } else {
             talk.server->settings = settings_;

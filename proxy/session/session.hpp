@@ -3,7 +3,8 @@
 // server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; leasing.cpp from a route to a
-// server connection; replies.cpp the server's messages; effects.cpp what statements do to the session.
+// server connection; moving.cpp a transaction to another shard; replies.cpp the server's messages; effects.cpp what
+// statements do to the session.
 
 #include <chrono>
 #include <memory>
@@ -46,6 +47,7 @@ struct destination {
     router::need need = router::need::primary;
     bool replica_only = false;  ///< hint or ringway.role
     bool replayable = false;    ///< a batch of reads only: may run again elsewhere when the server is lost
+    bool placed = false;        ///< by keys or a hint: no other shard will do
 };
 
 class session final : public pool::wire_owner,
@@ -139,6 +141,10 @@ class session final : public pool::wire_owner,
         std::string path_after;
         bool probe_settings = false;  ///< a function may have changed settings: look before giving back
         bool settings_rows = false;   ///< the probe's rows are being read
+        std::string begin;            ///< the transaction's BEGIN while nothing ties it to its shard; else empty
+        bool begin_reads = false;     ///< it is READ ONLY
+        bool bound = false;           ///< a Bind has come since the last Sync
+        bool leaving = false;         ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
         steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
@@ -238,6 +244,12 @@ class session final : public pool::wire_owner,
     config::fault aborted();
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
+    // moving.cpp
+    void follow_ties(const router::plan& plan, const router::values& with);
+    bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again
+    void end_leaving();
+    config::fault wrong_shard(std::uint16_t shard) const;
+
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
     void on_server_frame(char type, std::string_view body, std::string& out, bool& forward);
@@ -308,6 +320,7 @@ class session final : public pool::wire_owner,
     std::string begun_;                     ///< a BEGIN not yet sent to a shard
     bool begun_failed_ = false;             ///< ... and a statement after it has failed
     std::string lost_;                      ///< why its server was lost, until the client has heard of it
+    bool begun_reads_ = false;              ///< ... READ ONLY
     std::optional<config::fault> failure_;  ///< why the statement at the front of the input cannot run
     std::string search_path_;               ///< as set by the client; empty: the default
     std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica

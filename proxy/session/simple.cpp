@@ -85,14 +85,9 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     if (!talk_) {
         if (!seek(to)) return failure_.has_value();
     } else if (talk_->shard != to.shard) {
+        if (leave_shard(to)) return false;
         rest.remove_prefix(frame.size());
-        fail_next({fault_kind::unsupported,
-                   fmt::format("this statement belongs to shard \"{}\", the {} is on shard \"{}\"",
-                               who_.cluster->now->config.shards[to.shard].name,
-                               talk_->status == 'I' ? "pinned session" : "transaction",
-                               who_.cluster->now->config.shards[talk_->shard].name),
-                   {},
-                   "keep a transaction to the keys of one shard"});
+        fail_next(wrong_shard(to.shard));
         return true;
     }
     rest.remove_prefix(frame.size());
@@ -109,6 +104,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     talk.replayable = plan.need == router::need::any || only_begins(plan);
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);
+    if (who_.cluster->now->map->is_sharded()) follow_ties(plan, {sql, found.shape.literals, {}, conforming_strings_});
 
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);
@@ -289,6 +285,7 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         }
         pg::write_command_complete(out, one.verb == verb::set ? "SET" : "RESET");
     } else if (!talk_ && begun_.empty() && one.verb == verb::begin && who_.cluster->now->map->is_sharded()) {
+        begun_reads_ = one.read_only_begin;
         begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
         pg::write_command_complete(out, "BEGIN");
     } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {

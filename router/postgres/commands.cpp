@@ -93,11 +93,16 @@ void read_transaction(node transaction, statement& out) {
     out.verb = found == spellings.end() ? verb::other : found->means;
     out.name = transaction["savepoint_name"] ? transaction["savepoint_name"].text() : transaction["gid"].text();
     out.chain = transaction["chain"].is_true();
+    bool serializable = false;  // which no replica serves
     for (const auto each : transaction["options"]) {
         const auto option = each["DefElem"];
+        const auto value = option["arg"]["A_Const"];
         if (option["defname"].word() == "transaction_read_only")
-            out.read_only_begin = option["arg"]["A_Const"]["ival"]["ival"].number(0) != 0;
+            out.read_only_begin = value["ival"]["ival"].number(0) != 0;
+        if (option["defname"].word() == "transaction_isolation")
+            serializable = value["sval"]["sval"].text() == "serializable";
     }
+    out.read_only_begin &= !serializable;
     if (out.verb == verb::commit_prepared || out.verb == verb::rollback_prepared) out.writes = true;
 }
 

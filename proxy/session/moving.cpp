@@ -1,0 +1,97 @@
+// A transaction on a sharded cluster that has only read what every shard has, or nothing, is tied to no shard: it is
+// ended where it is and begins again on the shard that a statement names.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+/// Whether a value may stand for the time of the BEGIN, should it be read as a date or a time.
+bool may_mean_now(std::string_view value) {
+    static constexpr std::string_view words[] = {"now", "today", "tomorrow", "yesterday"};
+    return std::any_of(std::begin(words), std::end(words), [value](std::string_view word) {
+        return std::search(value.begin(), value.end(), word.begin(), word.end(),
+                           [](char a, char b) { return (a | 0x20) == b; }) != value.end();
+    });
+}
+
+}  // namespace
+
+/// A statement is about to be sent: does it tie the transaction to its shard?
+void session::follow_ties(const router::plan& plan, const router::values& with) {
+    auto& talk = *talk_;
+    const auto& statements = plan.parsed.statements;
+    if (talk.status == 'I' && statements.size() == 1 && statements.front().verb == router::verb::begin) {
+        // What precedes a BEGIN in its pipeline is part of the transaction.
+        talk.begin = talk.bound ? std::string_view() : with.text;
+        talk.begin_reads = statements.front().read_only_begin;
+        return;
+    }
+    if (talk.begin.empty()) return;
+    const bool steady =
+        plan.traceless &&
+        std::none_of(
+            with.literals.begin(), with.literals.end(),
+            [&](const router::literal& each) { return may_mean_now(with.text.substr(each.offset, each.length)); }) &&
+        std::none_of(with.parameters.begin(), with.parameters.end(),
+                     [](const router::parameter& each) { return !each.is_null && may_mean_now(each.bytes); });
+    if (!steady) talk.begin.clear();
+}
+
+/// One thing only the server knows: whether all of the transaction's statements see one snapshot.
+bool session::leave_shard(const destination& to) {
+    static constexpr std::string_view look =
+        "SELECT 'transaction_isolation', pg_catalog.current_setting('transaction_isolation')";
+    auto& talk = *talk_;
+    if (talk.shard == to.shard || talk.begin.empty() || talk.status != 'T' || pinned() || !talk.marks.empty())
+        return false;
+    begun_ = talk.begin;
+    begun_reads_ = talk.begin_reads;
+    want_ = to;
+    talk.leaving = talk.settings_rows = true;
+    std::string out;
+    if (talk.open_batch) {  // statements have been prepared, and nothing run
+        pg::write_sync(out);
+        talk.replies.push(expected_reply::kind::sync, expected_reply::to::nobody);
+        talk.open_batch = false;
+    }
+    pg::write_query(out, look);
+    pg::write_query(out, "ROLLBACK");
+    talk.replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    talk.replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    phase_ = phase::preparing;
+    talk.server->link.write(out);
+    return true;
+}
+
+void session::end_leaving() {
+    const auto level = talk_->probed.find("transaction_isolation");
+    const bool moves = level != talk_->probed.end() &&
+                       level->second == pool::set_config_statement("transaction_isolation", "read committed");
+    auto why = wrong_shard(want_.shard);
+    release_for_retry();
+    stalled_ = false;
+    if (!moves) give_up(why);
+}
+
+fault session::wrong_shard(std::uint16_t shard) const {
+    const auto& shards = who_.cluster->now->config.shards;
+    return {fault_kind::unsupported,
+            fmt::format("this statement belongs to shard \"{}\", the {} is on shard \"{}\"", shards[shard].name,
+                        talk_->status == 'I' && !talk_->leaving ? "pinned session" : "transaction",
+                        shards[talk_->shard].name),
+            {},
+            "keep a transaction, and a pipeline up to its Sync, to the keys of one shard"};
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,200 @@
+"""Transactions on a sharded cluster: statements that name no shard do not tie them to one, and nobody can tell that they moved."""
+
+import psycopg
+import pytest
+
+from conftest import admin, knows_tables, until
+from wire import Wire, bind, codes, describe, execute, flush, kinds, one, parse, query, row, sync
+
+KEYS = range(2001, 2021)
+
+
+@pytest.fixture(scope="module")
+def keys(shop_cluster, shop_proxy):
+    """One key a shard, in the order of the shards; a row of users for each, and countries on every shard."""
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    found = {}
+    with shop_proxy.connect() as client:
+        for key in KEYS:
+            shard = admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"]
+            if shard not in found:
+                found[shard] = key
+                client.execute("INSERT INTO users VALUES (%s, %s, 'de')", [key, f"n{key}"])
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("INSERT INTO countries VALUES ('qq', 'Quux') ON CONFLICT DO NOTHING", user="app")
+        shop_cluster.caught_up(shard)
+    assert sorted(found) == shop_cluster.shards
+    return [found[shard] for shard in sorted(found)]
+
+
+@pytest.fixture
+def client(shop_proxy, keys):
+    with Wire(shop_proxy.port, database="shop") as connection:
+        yield connection
+
+
+def write(key):
+    return query(f"UPDATE users SET country = 'fr' WHERE id = {key}")
+
+
+def stored(shop_cluster, key):
+    return [node.rows(f"SELECT country FROM users WHERE id = {key}") for node in shop_cluster.nodes if node.role == "primary"]
+
+
+NEUTRAL = [
+    "SELECT 1", "SELECT name FROM countries WHERE code = 'qq'", "SELECT count(*) FROM countries", "SHOW search_path", "VALUES (1)",
+    "SELECT c.name FROM countries c JOIN (SELECT 'qq' AS code) x USING (code)", "SELECT lower('A') || 'b'", "",
+]
+
+
+@pytest.mark.parametrize("sql", NEUTRAL)
+def test_a_statement_that_names_no_shard_ties_no_transaction(client, keys, sql):
+    for key in keys:
+        assert kinds(client.run(query("BEGIN"))) == "CZ"
+        first = client.run(query(sql))
+        assert not codes(first) and first[-1] == ("Z", b"T")
+        assert client.rows(f"SELECT name FROM users WHERE id = {key}") == [[f"n{key}".encode()]]
+        came = client.run(write(key))
+        assert [each[1] for each in came] == [b"UPDATE 1\0", b"T"]
+        other = next(each for each in keys if each != key)
+        assert codes(client.run(query(f"SELECT name FROM users WHERE id = {other}"))) == ["0A000"]
+        assert client.run(query("COMMIT")) == [("C", b"ROLLBACK\0"), ("Z", b"I")]
+
+
+def test_what_is_written_after_the_move_is_committed_and_rolled_back(client, keys, shop_cluster):
+    for end, expected in (("ROLLBACK", "de"), ("COMMIT", "fr")):
+        for key in keys:
+            client.run(query("BEGIN") + query("SELECT 1"), 2)
+            client.run(write(key))
+            assert client.run(query(end))[-1] == ("Z", b"I")
+            assert [(expected,)] in stored(shop_cluster, key)
+    for key in keys:
+        client.run(query(f"UPDATE users SET country = 'de' WHERE id = {key}"))
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT now()", "SELECT CURRENT_TIMESTAMP", "SELECT CURRENT_DATE", "SELECT 'now'::timestamptz", "SELECT 'today'::date",
+    "SELECT pg_backend_pid()", "SELECT name FROM countries WHERE code = 'qq' FOR SHARE", "SAVEPOINT a", "SET LOCAL work_mem = '1MB'",
+    "SELECT txid_current()", "DECLARE c CURSOR FOR SELECT 1", "SELECT pg_advisory_xact_lock(1)", "PREPARE q AS SELECT 1",
+])
+def test_what_would_be_lost_or_change_with_a_move_ties_it(client, keys, sql):
+    client.run(query("BEGIN"))
+    first = client.run(query(sql))
+    assert not codes(first), first
+    refused = [codes(client.run(query(f"SELECT name FROM users WHERE id = {keys[n]}"))) for n in (1, 2)]
+    assert ["0A000"] in refused
+    client.run(query("ROLLBACK"))
+
+
+@pytest.mark.parametrize("begin", ["BEGIN ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY"])
+def test_a_snapshot_for_the_whole_transaction_stays_where_it_was_taken(client, keys, begin):
+    client.run(query(begin))
+    client.rows("SELECT name FROM countries WHERE code = 'qq'")
+    came = client.run(query(f"SELECT name FROM users WHERE id = {keys[2]}"))
+    assert codes(came) == ["0A000"] and came[-1] == ("Z", b"E")
+    assert codes(client.run(query("SELECT 1"))) == ["25P02"]
+    assert client.run(query("COMMIT")) == [("C", b"ROLLBACK\0"), ("Z", b"I")]
+    assert client.value("SELECT 1") == "1"
+
+
+def test_isolation_by_setting_is_seen_too(client, keys):
+    client.rows("SET default_transaction_isolation = 'repeatable read'")
+    client.run(query("BEGIN") + query("SELECT 1"), 2)
+    assert codes(client.run(query(f"SELECT name FROM users WHERE id = {keys[2]}"))) == ["0A000"]
+    client.run(query("ROLLBACK"))
+
+
+def test_a_write_after_a_neutral_read_is_not_on_a_replica(client, keys):
+    for _ in range(4):  # whichever node the first statement had
+        for key in keys:
+            client.run(query("BEGIN") + query("SELECT name FROM countries WHERE code = 'qq'"), 2)
+            assert not codes(client.run(write(key)))
+            client.run(query("ROLLBACK"))
+            client.run(query("BEGIN") + query("SELECT 1"), 2)
+            client.run(one("SELECT 1") + sync())
+            assert not codes(client.run(one("UPDATE users SET country = 'de' WHERE id = $1", [key]) + sync()))
+            client.run(query("ROLLBACK"))
+
+
+def test_a_read_only_transaction_moves_too(client, keys):
+    for key in keys:
+        client.run(query("BEGIN READ ONLY") + query("SELECT 1"), 2)
+        assert client.rows(f"SELECT name FROM users WHERE id = {key}") == [[f"n{key}".encode()]]
+        assert codes(client.run(write(key))) == ["25006"]
+        client.run(query("ROLLBACK"))
+
+
+def test_by_the_extended_protocol(client, keys):
+    for key in keys:
+        client.run(one("BEGIN") + sync())
+        assert kinds(client.run(one("SELECT $1::text", ["x"]) + sync())) == "12TDCZ"
+        came = client.run(one("SELECT name FROM users WHERE id = $1", [key]) + sync())
+        assert kinds(came) == "12TDCZ" and row(came[3][1]) == [f"n{key}".encode()] and came[-1][1] == b"T"
+        assert client.run(query("COMMIT")) == [("C", b"COMMIT\0"), ("Z", b"I")]
+
+
+def test_begin_and_the_first_statement_in_one_pipeline(client, keys):
+    for key in keys:
+        assert not codes(client.run(one("BEGIN") + one("SELECT 1") + sync()))
+        came = client.run(one("SELECT name FROM users WHERE id = $1", [key]) + sync())
+        assert kinds(came) == "12TDCZ" and row(came[3][1]) == [f"n{key}".encode()]
+        assert client.run(query("COMMIT")) == [("C", b"COMMIT\0"), ("Z", b"I")]
+
+
+def test_what_precedes_begin_in_its_pipeline_is_part_of_the_transaction(client, keys, shop_cluster):
+    came = client.run(one("UPDATE users SET country = 'xx' WHERE id = $1", [keys[0]]) + one("BEGIN") + sync())
+    assert not codes(came) and came[-1] == ("Z", b"T")
+    assert codes(client.run(query(f"SELECT name FROM users WHERE id = {keys[2]}"))) == ["0A000"]
+    client.run(query("ROLLBACK"))
+    assert [("xx",)] not in stored(shop_cluster, keys[0])
+
+
+def test_statements_prepared_before_the_move_are_known_after_it(client, keys):
+    for n, key in enumerate(keys):
+        name = f"moved{n}"
+        client.run(query("BEGIN") + query("SELECT 1"), 2)
+        came = client.send(parse("SELECT name FROM users WHERE id = $1", name) + describe("S", name) + flush()).until("T")
+        assert kinds(came) == "1tT"
+        came = client.run(bind([key], name) + execute() + sync())
+        assert kinds(came) == "2DCZ" and row(came[1][1]) == [f"n{key}".encode()]
+        came = client.run(parse("SELECT name FROM users WHERE id = $1") + describe("S") + sync())
+        assert kinds(came) == "1tTZ"
+        came = client.run(bind([key]) + execute() + sync())
+        assert kinds(came) == "2DCZ" and row(came[1][1]) == [f"n{key}".encode()]
+        client.run(query("COMMIT"))
+
+
+def test_an_open_portal_stays_where_it_is(client, keys):
+    for portal in ("", "p"):
+        client.run(query("BEGIN"))
+        client.run(parse("VALUES (1), (2), (3)") + bind(portal=portal) +
+                   execute(portal, 1) + sync())
+        came = client.run(one("SELECT name FROM users WHERE id = $1", [keys[2]], name="q" + portal) + sync())
+        assert codes(came) == ["0A000"]
+        client.run(query("ROLLBACK"))
+
+
+def test_a_now_in_a_parameter_ties_it(client, keys):
+    client.run(query("BEGIN"))
+    client.run(one("SELECT $1::timestamptz", ["now"]) + sync())
+    assert codes(client.run(query(f"SELECT name FROM users WHERE id = {keys[2]}"))) == ["0A000"]
+    client.run(query("ROLLBACK"))
+
+
+def test_nothing_is_left_open_on_the_shard_that_was_left(client, keys, shop_cluster):
+    client.run(query("BEGIN") + query("SELECT 1"), 2)
+    assert client.rows(f"SELECT name FROM users WHERE id = {keys[2]}") == [[f"n{keys[2]}".encode()]]
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND usename = 'app'"
+    open_on = {node.shard: node.rows(idle)[0][0] for node in shop_cluster.nodes if node.role == "primary"}
+    assert open_on == {"s0": 0, "s1": 0, "s2": 1}
+    client.run(query("COMMIT"))
+
+
+def test_drivers(shop_proxy, keys):
+    for key in keys:
+        with shop_proxy.connect(autocommit=False) as client:
+            assert client.execute("SELECT 1").fetchone() == (1,)
+            assert client.execute("SELECT name FROM countries WHERE code = %s", ["qq"]).fetchone() == ("Quux",)
+            assert client.execute("SELECT name FROM users WHERE id = %s", [key]).fetchone() == (f"n{key}",)
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                client.execute("SELECT name FROM users WHERE id = %s", [next(k for k in keys if k != key)])
