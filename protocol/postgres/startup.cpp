@@ -130,16 +130,17 @@ bool read_options(std::string_view options, std::vector<std::pair<std::string, s
                   std::string& problem) {
     const auto words = words_of(options);
     for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto& word = words[i];
+        const bool is_long = word.starts_with("--");
         std::string setting;
-        if (words[i] == "-c" && i + 1 < words.size())
+        if (word == "-c" && i + 1 < words.size())
             setting = words[++i];
-        else if (words[i].starts_with("-c") && words[i].size() > 2)
-            setting = words[i].substr(2);
-        else if (words[i].starts_with("--") && words[i].size() > 2)
-            setting = words[i].substr(2);
+        else if ((is_long || word.starts_with("-c")) && word.size() > 2)
+            setting = word.substr(2);
         const auto equals = setting.find('=');
         if (equals == std::string::npos || equals == 0) {
-            problem = "invalid command-line argument for server process: " + words[i];
+            problem = setting.empty() || equals == 0 ? "invalid command-line argument for server process: " + word
+                                                     : (is_long ? "--" : "-c ") + setting + " requires a value";
             return false;
         }
         auto name = setting.substr(0, equals);

@@ -338,15 +338,12 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     if (refusing_)
         return turn_away(std::move(client),
                          {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
-    if (clients_ >= all->general.max_clients)
-        return turn_away(
-            std::move(client),
-            {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
     auto* slot = home.find_slot(client.database);
-    if (!slot)
-        return turn_away(
-            std::move(client),
-            {fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}});
+    if (!slot) {
+        const fault why{
+            fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}};
+        return turn_away(std::move(client), why);
+    }
     auto shared = home.slots.at(client.database);
     client_identity who;
     who.cluster = shared;
@@ -357,6 +354,12 @@ void runtime::client_admitted(worker& home, admitted_client client) {
                                              "replication connections do not go through Ringway",
                                              {},
                                              "connect to the server itself"});
+    if (clients_.fetch_add(1) >= all->general.max_clients) {  // counted first: others come in on other workers
+        --clients_;
+        return turn_away(
+            std::move(client),
+            {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
+    }
     thread_local std::uint32_t next = 0;
     do {
         who.id = ((++next << worker_bits) | home.index) & 0x7fffffff;
@@ -368,7 +371,6 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     if (client.tls) who.tls = client.tls->version() + "/" + client.tls->cipher();
     who.startup_settings = std::move(client.settings);
     who.greeting = std::move(client.replies);
-    ++clients_;
     std::shared_ptr<session> made(new session(home, std::move(who)), [this](session* gone) {
         delete gone;
         --clients_;

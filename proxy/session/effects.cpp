@@ -213,15 +213,19 @@ void session::apply(const effect& what, const router::statement& of, const runni
                 ringway_setting(what, run, problem);
             }
             reset_setting(what.name);
-            follow_path(what.name, what.name == "standard_conforming_strings" ? "on" : "", false);
+            follow_path(what.name,
+                        what.name == "standard_conforming_strings" ? (first_conforming_ ? "on" : "off") : first_path_,
+                        false);
+            told_behind_ = true;
             break;
         }
         case effect::kind::reset_all:
             mark_settings({});
             settings_ = base_;
             server.settings = pool::session_settings::none();
-            search_path_.clear();
-            conforming_strings_ = true;
+            search_path_ = first_path_;
+            conforming_strings_ = first_conforming_;
+            told_behind_ = true;
             own_role_ = 0;
             own_consistency_.reset();
             break;
@@ -240,8 +244,9 @@ void session::apply(const effect& what, const router::statement& of, const runni
         case effect::kind::discard_all:
             settings_ = base_;
             server.settings = pool::session_settings::none();
-            search_path_.clear();
-            conforming_strings_ = true;
+            search_path_ = first_path_;
+            conforming_strings_ = first_conforming_;
+            told_behind_ = true;
             own_role_ = 0;
             own_consistency_.reset();
             pins_.clear();

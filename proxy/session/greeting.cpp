@@ -42,6 +42,7 @@ void session::greet() {
 
 void session::become_active() {
     phase_ = phase::active;
+    if (told_behind_ && told_) tell_parameters();
     if (!greeting_) return;
     auto list = std::make_shared<pool::parameter_list>();
     for (const auto& [name, value] : talk_->server->parameters) {
@@ -54,6 +55,20 @@ void session::become_active() {
     greeting_ = false;
     if (!session_mode_) release();
     greet_with(std::move(list));
+}
+
+void session::tell_parameters() {
+    told_behind_ = false;
+    std::string out;
+    auto list = std::make_shared<pool::parameter_list>(*told_);
+    for (auto& [name, value] : *list) {
+        if (name == "in_hot_standby" || name == "default_transaction_read_only") continue;
+        for (const auto& [known, now] : talk_->server->parameters)
+            if (known == name && now != value) pg::write_parameter_status(out, name, value = now);
+    }
+    if (out.empty()) return;
+    told_ = std::move(list);
+    client_.write(out);
 }
 
 void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters) {

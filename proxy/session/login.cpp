@@ -274,7 +274,7 @@ class door_keeper {
             } else if (name == "options") {
                 std::string problem;
                 if (!pg::read_options(value, client_.settings, problem)) {
-                    fault why{fault_kind::invalid_parameter, problem, {}, {}};
+                    fault why{fault_kind::syntax, problem, {}, {}};
                     co_return co_await refuse(std::move(why));
                 }
             } else if (!name.starts_with("_pq_.")) {

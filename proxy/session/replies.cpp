@@ -480,6 +480,14 @@ void session::settle_lease() {
         if (!talk.own_error.empty()) {
             const bool canceled =
                 talk.own_sqlstate == "57014";  // the client's own CancelRequest found us busy with its settings
+            if (greeting_ && !canceled) {      // the client's start is refused in the server's own words
+                std::string out;
+                pg::write_error(out, "FATAL", talk.own_sqlstate, talk.own_error);
+                client_.write(out);
+                talk.server->doomed = true;
+                drop_server(true);
+                return close();
+            }
             const auto why = canceled
                                  ? fault{fault_kind::canceled, talk.own_error, {}, {}}
                                  : fault{fault_kind::invalid_parameter,

@@ -40,6 +40,8 @@ session::session(worker& home, client_identity who)
             conforming_strings_ = value != "off" && value != "false" && value != "0";
         entries.insert_or_assign(name, pool::set_config_statement(name, value));
     }
+    first_path_ = search_path_;
+    first_conforming_ = conforming_strings_;
     base_ = settings_ = pool::session_settings::of(std::move(entries));
     std::vector<std::pair<std::string, std::string>>().swap(who_.startup_settings);
 }

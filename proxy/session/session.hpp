@@ -175,6 +175,7 @@ class session final : public pool::wire_owner,
 
     // greeting.cpp
     void greet();
+    void tell_parameters();  ///< those that the server connection has and the client does not know
     void greet_with(std::shared_ptr<const pool::parameter_list> parameters);
     void become_active();
 
@@ -326,6 +327,9 @@ class session final : public pool::wire_owner,
     std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica
     std::optional<config::read_consistency> own_consistency_;
     bool conforming_strings_ = true;
+    std::string first_path_;  ///< search_path and standard_conforming_strings of the start: what RESET goes back to
+    bool first_conforming_ = true;
+    bool told_behind_ = false;  ///< a RESET was told of as the server's default, and has another meaning here
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{};  ///< when a server was last asked for something
     steady_time answered_;     ///< ... and the client last told that all is done
