@@ -176,6 +176,8 @@ void session::apply_set(const effect& what, const router::statement& of, const r
                         : values.empty()           ? std::string()
                                                    : values.front();
     const bool local = what.what == effect::kind::set_local;
+    if (!local && run.plan->parsed.statements.size() > 1 && !is_ascii(run.text))
+        pin("settings among several statements");  // one of them may change how the others are to be read
     if (!local) set_setting(what.name, run.text.substr(of.where.offset, of.where.length));
     follow_path(what.name, std::move(shown), local);
 }
@@ -372,8 +374,7 @@ bool session::bring_up_to_date() {
     auto& server = *talk_->server;
     if (server.settings == settings_ || talk_->status == 'E') return false;
     std::string out;
-    pg::write_query(out, pool::settings_change(*server.settings, *settings_));
-    talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    write_settings(out);
     phase_ = phase::preparing;
     server.link.write(out);
     return true;

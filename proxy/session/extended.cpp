@@ -106,8 +106,7 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
     made->search_path = search_path_;
-    made->text = parse.name.empty() ? pool::lone_prepared(parse.query, parse.types)
-                                    : pool::share_prepared(parse.query, parse.types);
+    made->text = prepared_of(parse.query, parse.types, !parse.name.empty());
     return made;
 }
 
@@ -526,8 +525,7 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         if (auto text = rewritten(*parse, *made, refused)) {
             auto copy = std::make_shared<client_statement>(*made);
             copy->original = parse->query;
-            copy->text = parse->name.empty() ? pool::lone_prepared(*text, parse->types)
-                                             : pool::share_prepared(*text, parse->types);
+            copy->text = prepared_of(*text, parse->types, !parse->name.empty());
             made = std::move(copy);
             changed = true;
         }

@@ -68,6 +68,7 @@ void session::tell_parameters() {
     }
     if (out.empty()) return;
     told_ = std::move(list);
+    if (encoding_of(encoding_name()) != encoding_) follow_encoding(encoding_name());
     client_.write(out);
 }
 
@@ -75,6 +76,7 @@ void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters)
     std::string out = std::move(who_.greeting);
     for (const auto& [name, value] : *parameters) pg::write_parameter_status(out, name, value);
     told_ = std::move(parameters);
+    encoding_ = encoding_of(encoding_name());
     pg::write_backend_key(out, static_cast<std::uint32_t>(who_.id), who_.cancel_key);
     pg::write_ready(out, 'I');
     client_.write(out);

@@ -36,6 +36,7 @@ router::plan_context session::plan_context() const {
 }
 
 router::plan_cache::found session::plan_of(std::string_view sql) {
+    if (encoding_ == text_encoding::hidden && !is_ascii(sql)) sql = "a text that cannot be read";
     return home_.plans.find(sql, plan_context());
 }
 
@@ -49,7 +50,11 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
                      fmt::format("unknown routing hint \"{}\"", plan.parsed.hint.unknown),
                      {},
                      "hints are role=primary, role=replica and shard=NAME"};
+    const bool foreign = encoding_ != text_encoding::utf8;
+    if (foreign)
+        if (auto why = check_encoding(plan, with, out)) return why;
     auto route = router::route_of(plan, with, *who_.cluster->now->map);
+    if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
     using wish = router::routing_hint::role_wish;
     const auto hint = plan.parsed.hint.role;
@@ -265,13 +270,27 @@ void session::take(pool::server_ref got, steady_time now) {
     if (prepare()) become_active();
 }
 
+/// The encoding in a message before the rest, which is read in it.
+void session::write_settings(std::string& out) {
+    auto now = talk_->server->settings;
+    const auto send = [&](const pool::session_settings& next) {
+        pg::write_query(out, pool::settings_change(*now, next));
+        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    };
+    constexpr std::string_view encoding = "client_encoding";
+    const auto *has = now->find(encoding), *wants = settings_->find(encoding);
+    if ((has || wants) && (!has || !wants || *has != *wants)) {
+        const auto next = wants ? now->with(encoding, *wants) : now->without(encoding);
+        send(*next);
+        now = next;
+    }
+    if (now != settings_) send(*settings_);
+}
+
 bool session::prepare() {
     auto& server = *talk_->server;
     std::string out;
-    if (server.settings != settings_) {
-        pg::write_query(out, pool::settings_change(*server.settings, *settings_));
-        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
-    }
+    if (server.settings != settings_) write_settings(out);
     if (!begun_.empty()) {
         talk_->begin = begun_;
         talk_->begin_reads = begun_reads_;

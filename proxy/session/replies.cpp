@@ -229,7 +229,8 @@ void session::on_parameter(std::string_view body, bool& forward) {
     for (auto& entry : talk_->server->parameters)
         if (entry.first == name) entry.second = value;
     forward = false;
-    if (!told_) return;  // the greeting will tell it
+    if (!told_) return;                      // the greeting will tell it
+    if (phase_ == phase::preparing) return;  // our doing: for the client nothing changes
     if (name == "in_hot_standby" || name == "default_transaction_read_only")
         return;  // which node answers is not the client's concern
     for (std::size_t i = 0; told_ && i < told_->size(); ++i) {
@@ -239,6 +240,7 @@ void session::on_parameter(std::string_view body, bool& forward) {
         auto copy = std::make_shared<pool::parameter_list>(*told_);
         (*copy)[i].second = value;
         told_ = std::move(copy);
+        if (name == "client_encoding") follow_encoding(value);
         forward = true;
         return;
     }
@@ -333,7 +335,8 @@ void session::undo(expected_reply& entry) {
 
 /// A cached plan no longer fits the table: the same text under a new name.
 void session::renew_statement(const pool::prepared_ref& old) {
-    const auto fresh = pool::renew_prepared(old);
+    const bool shared = encoding_ == text_encoding::utf8 || is_ascii(old->query);
+    const auto fresh = shared ? pool::renew_prepared(old) : pool::lone_prepared(old->query, old->types);
     if (!statements_) return;
     for (auto& [name, what] : *statements_) {
         if (what->text != old) continue;

@@ -21,6 +21,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/control/inventory.hpp"
 #include "proxy/net/topology.hpp"
+#include "proxy/session/encoding.hpp"
 #include "proxy/session/statements.hpp"
 #include "router/plan.hpp"
 
@@ -226,7 +227,8 @@ class session final : public pool::wire_owner,
     static std::vector<std::unique_ptr<conversation>>& spare_conversations();
     static std::unique_ptr<conversation> new_conversation();
     void retire_conversation();
-    bool prepare();  ///< settings, deferred BEGIN; true: ready
+    void write_settings(std::string& out);  ///< what brings the connection to the client's
+    bool prepare();                         ///< settings, deferred BEGIN; true: ready
     void release();
     void release_for_retry();
     void hand_back(pool::server_ref server, bool dirty);
@@ -250,6 +252,12 @@ class session final : public pool::wire_owner,
     bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again
     void end_leaving();
     config::fault wrong_shard(std::uint16_t shard) const;
+
+    // encoding.cpp
+    std::optional<config::fault> check_encoding(const router::plan& plan, const router::values& with, destination& out);
+    std::string_view encoding_name() const;
+    void follow_encoding(std::string_view name);
+    pool::prepared_ref prepared_of(std::string_view query, std::string_view types, bool named) const;
 
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
@@ -330,6 +338,7 @@ class session final : public pool::wire_owner,
     std::string first_path_;  ///< search_path and standard_conforming_strings of the start: what RESET goes back to
     bool first_conforming_ = true;
     bool told_behind_ = false;  ///< a RESET was told of as the server's default, and has another meaning here
+    text_encoding encoding_ = text_encoding::utf8;  ///< the client's
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{};  ///< when a server was last asked for something
     steady_time answered_;     ///< ... and the client last told that all is done
