@@ -56,6 +56,7 @@ class planner {
             session_only &= is_session_command(each.verb);
             const bool runs_now = each.verb != verb::prepare && !each.explain_route;
             if (found.may_set && runs_now) add_unknown_settings(each);
+            if (runs_now) find_sequence_use(each, found.need);
         }
         if (statements.size() > 1 && !session_only && out_.need == need::any) {
             out_.need = need::primary;
@@ -65,6 +66,21 @@ class planner {
         if (out_.parsed.too_deep) out_.reason = "nested too deep to be parsed";
         if (out_.reason.empty())
             out_.reason = statements.empty() ? "empty" : session_only ? "a session command" : "reads only";
+    }
+
+    void find_sequence_use(const statement& each, need needs) {
+        const auto asks = [](const auto& function) {
+            return (function.first.empty() || function.first == "pg_catalog") &&
+                   (function.second == "currval" || function.second == "lastval");
+        };
+        if (is_session_command(each.verb) || needs != need::primary) return;
+        if (std::any_of(each.functions.begin(), each.functions.end(), asks)) {
+            out_.asks_sequence |= !out_.draws_sequence;  // what an earlier statement of the text has drawn is at hand
+            auto rest = each;
+            std::erase_if(rest.functions, asks);
+            needs = need_of(rest, from_.catalog, path_).need;
+        }
+        out_.draws_sequence |= needs == need::primary;
     }
 
     static void add_unknown_settings(statement& to) {

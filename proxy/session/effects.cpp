@@ -253,6 +253,8 @@ void session::apply(const effect& what, const router::statement& of, const runni
             own_consistency_.reset();
             pins_.clear();
             server.reset_needed = false;
+            talk_->drew = drew_elsewhere_ = false;
+            talk_->no_sequences = true;
             [[fallthrough]];
         case effect::kind::deallocate: {
             if (what.what == effect::kind::deallocate && !what.name.empty()) {
@@ -269,7 +271,10 @@ void session::apply(const effect& what, const router::statement& of, const runni
             unpin("temporary table");
             break;
         case effect::kind::discard_plans:
+            break;
         case effect::kind::discard_sequences:
+            talk_->drew = drew_elsewhere_ = false;
+            talk_->no_sequences = true;
             break;
         case effect::kind::prepare:
             if (!run.prepared) break;

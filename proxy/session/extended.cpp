@@ -609,6 +609,14 @@ void session::on_bind(std::string_view body, std::string_view frame) {
         if (!bind->portal.empty()) talk_->begin.clear();  // it may be asked for more rows
         talk_->bound = true;
     }
+    const auto& plan = *what->plan;
+    if (plan.draws_sequence || plan.asks_sequence || !plan.plain) {
+        if (auto refused = sequence_elsewhere(plan)) {
+            asks_sequences_ = true;
+            return fail_next(*refused);
+        }
+        follow_sequences(plan);
+    }
     ensure_on_server(what);
     open_portal(bind->portal, what, bind->rest);
     if (what->renamed) {
@@ -635,6 +643,7 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
         in_batch_ = false;
         return pass_over(rest);
     }
+    if (what->plan->draws_sequence) follow_sequences(*what->plan);
     ensure_on_server(what);
     open_portal(bind->portal, what, {});
     const auto names = bind->portal.size() + bind->statement.size() + 2;

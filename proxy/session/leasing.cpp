@@ -319,6 +319,7 @@ std::unique_ptr<session::conversation> session::new_conversation() {
 void session::retire_conversation() {
     constexpr std::size_t most_spare = 64;
     auto& spare = spare_conversations();
+    drew_elsewhere_ |= talk_ && talk_->drew;
     if (!talk_ || spare.size() >= most_spare) return talk_.reset();
     conversation fresh;  // keeps the two buffers that every lease needs again
     fresh.replies = std::move(talk_->replies);

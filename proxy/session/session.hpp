@@ -144,6 +144,8 @@ class session final : public pool::wire_owner,
         bool settings_rows = false;   ///< the probe's rows are being read
         std::string begin;            ///< the transaction's BEGIN while nothing ties it to its shard; else empty
         bool begin_reads = false;     ///< it is READ ONLY
+        bool drew = false;            ///< may have taken a sequence's next value here
+        bool no_sequences = false;    ///< nobody's earlier values are here
         bool bound = false;           ///< a Bind has come since the last Sync
         bool leaving = false;         ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
@@ -259,6 +261,12 @@ class session final : public pool::wire_owner,
     void follow_encoding(std::string_view name);
     pool::prepared_ref prepared_of(std::string_view query, std::string_view types, bool named) const;
 
+    // sequences.cpp
+    bool runs_any(const router::plan& plan, bool router::plan::* what) const;
+    std::optional<config::fault> sequence_elsewhere(const router::plan& plan) const;
+    void follow_sequences(const router::plan& plan);
+    void discard_sequences();
+
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
     void on_server_frame(char type, std::string_view body, std::string& out, bool& forward);
@@ -337,7 +345,9 @@ class session final : public pool::wire_owner,
     bool conforming_strings_ = true;
     std::string first_path_;  ///< search_path and standard_conforming_strings of the start: what RESET goes back to
     bool first_conforming_ = true;
-    bool told_behind_ = false;  ///< a RESET was told of as the server's default, and has another meaning here
+    bool told_behind_ = false;     ///< a RESET was told of as the server's default, and has another meaning here
+    bool drew_elsewhere_ = false;  ///< a sequence's value, on a connection that others have now
+    bool asks_sequences_ = false;  ///< has used currval or lastval
     text_encoding encoding_ = text_encoding::utf8;  ///< the client's
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{};  ///< when a server was last asked for something

@@ -82,6 +82,16 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         fail_next(*refused);
         return true;
     }
+    if (auto refused = sequence_elsewhere(*found.plan)) {
+        asks_sequences_ = true;
+        if (talk_) {
+            rest.remove_prefix(frame.size());
+            fail_next(*refused);
+        } else {
+            failure_ = std::move(refused);
+        }
+        return true;
+    }
     if (!talk_) {
         if (!seek(to)) return failure_.has_value();
     } else if (talk_->shard != to.shard) {
@@ -105,6 +115,8 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);
     if (who_.cluster->now->map->is_sharded()) follow_ties(plan, {sql, found.shape.literals, {}, conforming_strings_});
+
+    if (plan.draws_sequence || plan.asks_sequence || !plan.plain) follow_sequences(plan);
 
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);
@@ -200,6 +212,7 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
     if (!talk_ && !seek({0, router::need::primary})) return;
     if (phase_ != phase::active) return;
     pin("a statement longer than max_parse_bytes");
+    talk_->drew = true;
     start_clocks();
     auto& entry = talk_->replies.push(expected_reply::kind::query);
     entry.counts_as_write = true;
@@ -237,7 +250,7 @@ bool session::on_function_call(std::string_view frame) {
     talk_->replies.push(expected_reply::kind::function_call).counts_as_write = true;
     talk_->may_retry = false;
     talk_->emitted = false;
-    talk_->probe_settings = true;
+    talk_->probe_settings = talk_->drew = true;
     outgoing().append(frame);
     return true;
 }
