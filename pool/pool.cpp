@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 
 #include "protocol/postgres/frame.hpp"
 
@@ -156,16 +155,16 @@ void pool::deliver(wait to, server_ref what) {
         to.who->leased(what);
     };
     if (what->on == &home) {
-        asio::post(*home.io, arrive);
+        home.loop->post(arrive);
         return;
     }
     // It leaves its worker's loop there, and joins the other's there: each loop is touched by its own thread only.
-    asio::post(*what->on->io, [what, &home, arrive, back_to_queue] {
+    what->on->loop->post([what, &home, arrive, back_to_queue] {
         if (what->doomed) return back_to_queue();
         const int descriptor = what->link.release();
-        asio::post(*home.io, [what, &home, arrive, descriptor] {
+        home.loop->post([what, &home, arrive, descriptor] {
             what->on = &home;
-            what->link.adopt(*home.io, descriptor);
+            what->link.adopt(*home.loop, descriptor);
             arrive();
         });
     });
@@ -173,7 +172,7 @@ void pool::deliver(wait to, server_ref what) {
 
 void pool::fail_all(const config::fault& why) {
     for (auto& entry : std::exchange(waits_, {})) {
-        asio::post(*entry.who->waiter_home().io, [entry, why] {
+        entry.who->waiter_home().loop->post([entry, why] {
             if (entry.who->ticket_ != entry.ticket) return;
             entry.who->ticket_ = 0;
             entry.who->lease_failed(why);
@@ -225,7 +224,7 @@ void pool::discard(server_ref gone) {
 
 void pool::start_login(worker_link& on) {
     ++login_;
-    asio::post(*on.io, [self = shared_from_this(), &on, target = target_] {
+    on.loop->post([self = shared_from_this(), &on, target = target_] {
         auto work = log_in(*on.io, target);
         asio::co_spawn(*on.io, std::move(work),
                        [self, &on, target](const std::exception_ptr& thrown, server_login login) {
@@ -250,7 +249,7 @@ void pool::login_done(worker_link& on, server_login login, const std::shared_ptr
         made->key = std::move(login.key);
         made->parameters = std::move(login.parameters);
         made->connected = made->last_used = steady::now();
-        made->link.open(std::move(*login.socket), made.get());
+        made->link.open(*on.loop, std::move(*login.socket), made.get());
         if (login.tls) made->link.start_tls(std::move(login.tls));
         {
             const std::lock_guard guard(lock_);

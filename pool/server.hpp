@@ -22,7 +22,8 @@ struct server_target;
 /// One worker thread, as pools see it: where its connections' events run.
 struct worker_link {
     std::uint16_t index = 0;
-    boost::asio::io_context* io = nullptr;
+    event_loop* loop = nullptr;
+    boost::asio::io_context* io = nullptr;  ///< of the loop: for logins and timers
 };
 
 /// Who holds a lease: told of the connection's events on its worker.
@@ -32,7 +33,6 @@ class lessee {
     virtual void server_readable(server& from) = 0;
     virtual void server_drained(server& from) = 0;
     virtual void server_broken(server& from) = 0;
-    virtual std::shared_ptr<void> lessee_keep() = 0;
 };
 
 /// ParameterStatus values, in the server's order.
@@ -64,7 +64,6 @@ class server final : public wire_owner, public std::enable_shared_from_this<serv
     void wire_readable(wire&) override;
     void wire_drained(wire&) override;
     void wire_broken(wire&) override;
-    std::shared_ptr<void> wire_keep() override { return shared_from_this(); }
 };
 using server_ref = std::shared_ptr<server>;
 

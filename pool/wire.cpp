@@ -19,32 +19,46 @@ wire::~wire() {
     close();
 }
 
-void wire::open(tcp_socket socket, wire_owner* owner) {
+void wire::open(event_loop& on, tcp_socket socket, wire_owner* owner) {
     close();
     owner_ = owner;
     broken_ = was_congested_ = false;
     boost::system::error_code ignored;
     socket.non_blocking(true, ignored);
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    fd_ = socket.native_handle();
-    socket_.emplace(std::move(socket));
+    const int descriptor = socket.release(ignored);
+    if (descriptor >= 0) attach(on, descriptor);
 }
 
-void wire::close() noexcept {
-    if (!socket_) return;
-    ++generation_;
-    boost::system::error_code ignored;
-    socket_->close(ignored);
-    socket_.reset();
-    tls_.reset();
-    std::string().swap(kept_);
-    kept_from_ = 0;
+void wire::attach(event_loop& on, int descriptor) {
+    loop_ = &on;
+    table_ = on.table();
+    ticket_ = table_->add(*this);
+    fd_ = descriptor;
+    readable_ = ended_ = false;
+    if (on.watch(descriptor, ticket_)) return;  // what the socket can do by now is its first event
+    broken_ = writing_ = true;
+    on.again(ticket_);
+}
+
+void wire::detach() noexcept {
+    table_->remove(ticket_);
+    table_.reset();
     fd_ = -1;
     reading_ = writing_ = false;
 }
 
+void wire::close() noexcept {
+    if (fd_ < 0) return;
+    ::close(fd_);
+    detach();
+    tls_.reset();
+    std::string().swap(kept_);
+    kept_from_ = 0;
+}
+
 void wire::close_after_write() {
-    if (!socket_) return;
+    if (fd_ < 0) return;
     if (tls_ && !broken_) {
         std::string out;
         tls_->close_notify(out);
@@ -54,25 +68,48 @@ void wire::close_after_write() {
     close();
 }
 
+// Each event handler ends with its call of the owner: after that the wire may be gone.
+
+void wire::on_writable() {
+    if (!writing_) return;
+    writing_ = false;
+    if (broken_) return owner_->wire_broken(*this);
+    send_kept();
+}
+
+void wire::on_readable(bool ended) {
+    readable_ = true;
+    ended_ |= ended;
+    if (!reading_) return;
+    reading_ = false;
+    owner_->wire_readable(*this);
+}
+
+void wire::on_again() {
+    if (broken_ && writing_) return on_writable();
+    if (readable_) on_readable(false);
+}
+
 void wire::want_read() {
-    if (reading_ || !socket_) return;
+    if (reading_ || fd_ < 0) return;
     reading_ = true;
-    socket_->async_wait(tcp_socket::wait_read,
-                        [this, keep = owner_->wire_keep(), mine = generation_](const boost::system::error_code& error) {
-                            if (mine != generation_) return;
-                            reading_ = false;
-                            if (!error) owner_->wire_readable(*this);
-                        });
+    if (readable_) loop_->again(ticket_);
 }
 
 wire::got wire::read(std::string_view& plain) {
-    if (!socket_) return got::end;
+    if (fd_ < 0) return got::end;
     auto& space = scratch();
     for (;;) {
         const ssize_t n = ::recv(fd_, space.raw, scratch_space::size, 0);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return got::would_block;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            readable_ = false;
+            return got::would_block;
+        }
         if (n <= 0) return got::end;
+        // Less than there was room for: the socket is empty, and what comes next is an event, but for an end seen
+        // before.
+        if (static_cast<std::size_t>(n) < scratch_space::size && !ended_) readable_ = false;
         bytes_in += static_cast<std::uint64_t>(n);
         const std::string_view raw(space.raw, static_cast<std::size_t>(n));
         if (!tls_) {
@@ -100,7 +137,7 @@ void wire::write(std::string_view plain) {
 }
 
 void wire::write_raw(std::string_view bytes) {
-    if (!socket_ || broken_ || bytes.empty()) return;
+    if (fd_ < 0 || broken_ || bytes.empty()) return;
     if (kept_.empty()) {
         while (!bytes.empty()) {
             const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -110,8 +147,8 @@ void wire::write_raw(std::string_view bytes) {
             } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 break;
             } else if (errno != EINTR) {
-                broken_ = true;
-                arm_write();  // tells the owner from the event loop, never from inside its own call
+                broken_ = writing_ = true;
+                loop_->again(ticket_);
                 return;
             }
         }
@@ -119,20 +156,7 @@ void wire::write_raw(std::string_view bytes) {
     }
     kept_.append(bytes);
     if (congested()) was_congested_ = true;
-    arm_write();
-}
-
-void wire::arm_write() {
-    if (writing_ || !socket_) return;
     writing_ = true;
-    socket_->async_wait(tcp_socket::wait_write,
-                        [this, keep = owner_->wire_keep(), mine = generation_](const boost::system::error_code& error) {
-                            if (mine != generation_) return;
-                            writing_ = false;
-                            if (error) broken_ = true;
-                            if (broken_) return owner_->wire_broken(*this);
-                            send_kept();
-                        });
 }
 
 void wire::send_kept() {
@@ -156,7 +180,7 @@ void wire::send_kept() {
             kept_.erase(0, kept_from_);
             kept_from_ = 0;
         }
-        arm_write();
+        writing_ = true;
     }
     if (was_congested_ && kept() <= low_mark) {
         was_congested_ = false;
@@ -169,28 +193,16 @@ void wire::start_tls(std::unique_ptr<protocol::tls_engine> engine) {
 }
 
 int wire::release() {
-    if (!socket_) return -1;
-    ++generation_;
-    reading_ = writing_ = false;
-    boost::system::error_code error;
-    const int descriptor = socket_->release(error);
-    socket_.reset();
-    fd_ = -1;
+    if (fd_ < 0) return -1;
+    const int descriptor = fd_;
+    loop_->unwatch(descriptor);
+    detach();
     return descriptor;
 }
 
-void wire::adopt(asio::io_context& on, int descriptor) {
-    tcp_socket socket(on.get_executor());
-    boost::system::error_code error;
-    socket.assign(asio::ip::tcp::v4(), descriptor, error);
-    if (error) {
-        ::close(descriptor);
-        return;
-    }
-    socket.non_blocking(true, error);
-    fd_ = descriptor;
-    socket_.emplace(std::move(socket));
-    if (!kept_.empty()) arm_write();
+void wire::adopt(event_loop& on, int descriptor) {
+    attach(on, descriptor);
+    if (kept() > 0) writing_ = true;
 }
 
 bool wire::has_input_or_end() const noexcept {

@@ -6,10 +6,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "pool/event_loop.hpp"
 #include "protocol/tls.hpp"
 
 namespace ringway::pool {
@@ -18,21 +18,21 @@ using tcp_socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost:
 
 class wire;
 
-/// Told by a wire, on its worker, what happened. A wire may be closed inside any of these calls.
+/// Told by a wire, on its worker and never from inside a call of its own, what happened. A wire may be closed or
+/// destroyed inside any of these calls; whoever owns the owner sees to it that it lives as long as its wire is open.
 class wire_owner {
   public:
     virtual ~wire_owner() = default;
-    virtual void wire_readable(
-        wire& from) = 0;  ///< there may be bytes: call read() until it says would_block, or pause
-    virtual void wire_drained(
-        wire& from) = 0;  ///< what was kept for the peer has been taken, after congested() was true
-    virtual void wire_broken(wire& from) = 0;  ///< a send failed; reading shows nothing further
-    /// Keeps the owner alive while an operation is under way.
-    virtual std::shared_ptr<void> wire_keep() = 0;
+    /// There may be bytes: call read() until it says would_block, or pause.
+    virtual void wire_readable(wire& from) = 0;
+    /// What was kept for the peer has been taken, after congested() was true.
+    virtual void wire_drained(wire& from) = 0;
+    /// A send failed; reading shows nothing further.
+    virtual void wire_broken(wire& from) = 0;
 };
 
 /// Not thread-safe: belongs to one worker at a time; release() and adopt() move it.
-class wire {
+class wire final : private event_sink {
   public:
     /// Bytes kept for a slow peer before congested() turns true, and the level at which wire_drained comes.
     static constexpr std::size_t high_mark = 256 * 1024;
@@ -43,9 +43,10 @@ class wire {
     wire& operator=(const wire&) = delete;
     ~wire();
 
-    void open(tcp_socket socket, wire_owner* owner);
+    /// Takes the socket out of its io_context: its events come from `on` from now on.
+    void open(event_loop& on, tcp_socket socket, wire_owner* owner);
     void set_owner(wire_owner* owner) noexcept { owner_ = owner; }
-    bool is_open() const noexcept { return socket_.has_value(); }
+    bool is_open() const noexcept { return fd_ >= 0; }
     void close() noexcept;
     /// Sends what is kept if the peer takes it at once, then closes.
     void close_after_write();
@@ -71,10 +72,9 @@ class wire {
     /// Sends bytes as they are, beneath TLS (handshake records).
     void write_raw(std::string_view bytes);
 
-    /// Takes the socket off its worker: the descriptor is owned by the caller until adopt(). No operation may be
-    /// awaited afterwards.
+    /// Takes the socket off its loop: the descriptor is owned by the caller until adopt().
     int release();
-    void adopt(boost::asio::io_context& on, int descriptor);
+    void adopt(event_loop& on, int descriptor);
     int descriptor() const noexcept { return fd_; }
     /// True when the peer has closed or sent something unasked: looked at without waiting or reading.
     bool has_input_or_end() const noexcept;
@@ -82,17 +82,26 @@ class wire {
     std::uint64_t bytes_in = 0, bytes_out = 0;
 
   private:
+    void on_writable() override;
+    void on_readable(bool ended) override;
+    void on_again() override;
+    void attach(event_loop& on, int descriptor);
+    void detach() noexcept;
     void send_kept();
-    void arm_write();
 
-    std::optional<tcp_socket> socket_;
+    event_loop* loop_ = nullptr;
+    std::shared_ptr<event_table> table_;
+    event_table::ticket ticket_ = 0;
     wire_owner* owner_ = nullptr;
     std::unique_ptr<protocol::tls_engine> tls_;
     std::string kept_;
     std::size_t kept_from_ = 0;
     int fd_ = -1;
-    std::uint32_t generation_ = 0;  ///< of the socket: an operation of an earlier one is ignored
-    bool reading_ = false, writing_ = false, broken_ = false, was_congested_ = false;
+    bool reading_ = false;   ///< the owner waits for wire_readable
+    bool writing_ = false;   ///< something is kept, and the socket does not take it
+    bool readable_ = false;  ///< the socket may have bytes: no event will tell of them again
+    bool ended_ = false;     ///< the peer has closed: reading comes to an end
+    bool broken_ = false, was_congested_ = false;
 };
 
 /// This thread's space for bytes just read.

@@ -16,7 +16,7 @@ constexpr std::size_t control_threads = 2;
 constexpr auto between_looks = std::chrono::milliseconds(20);  ///< at a PAUSE that waits
 constexpr std::size_t authentication_ok_size = 9;
 
-/// One client of the admin port. Keeps itself alive through the wire's operations and the command under way.
+/// One client of the admin port. Keeps itself alive while its link is open or its command is under way.
 class client final : public pool::wire_owner, public std::enable_shared_from_this<client> {
   public:
     client(worker& home, desk& of) : home_(home), desk_(of) {}
@@ -31,7 +31,8 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
         std::string application_name;
         for (const auto& [name, value] : from.settings)
             if (name == "application_name") application_name = value;
-        link_.open(std::move(from.socket), this);
+        link_.open(*home_.loop, std::move(from.socket), this);
+        self_ = shared_from_this();
         if (from.tls) link_.start_tls(std::move(from.tls));
         write_greeting(out, pid & 0x7fffffff, key, application_name);
         link_.write(out);
@@ -44,17 +45,21 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
         for (;;) {
             if (!conversation_.wants_input()) return;  // goes on when the command is done
             const auto got = link_.read(bytes);
-            if (got == pool::wire::got::end) return link_.close();
+            if (got == pool::wire::got::end) return end();
             if (got == pool::wire::got::would_block) return link_.want_read();
             feed(bytes);
             if (!link_.is_open()) return;
         }
     }
     void wire_drained(pool::wire&) override {}
-    void wire_broken(pool::wire&) override { link_.close(); }
-    std::shared_ptr<void> wire_keep() override { return shared_from_this(); }
+    void wire_broken(pool::wire&) override { end(); }
 
   private:
+    void end() {
+        link_.close_after_write();
+        self_.reset();  // the caller still holds one
+    }
+
     void feed(std::string_view bytes) {
         std::string out;
         conversation_.feed(bytes, out);
@@ -63,7 +68,7 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
 
     void after(const std::string& out) {
         link_.write(out);
-        if (conversation_.closed()) return link_.close_after_write();
+        if (conversation_.closed()) return end();
         if (conversation_.pending() && !running_) run();
         if (conversation_.wants_input()) link_.want_read();
     }
@@ -100,6 +105,7 @@ class client final : public pool::wire_owner, public std::enable_shared_from_thi
     pool::wire link_;
     session conversation_;
     bool running_ = false;
+    std::shared_ptr<client> self_;  ///< while the link is open
 };
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "proxy/net/worker.hpp"
 
-#include <boost/asio/post.hpp>
 #include <future>
 
 #include "proxy/session/session.hpp"
@@ -13,13 +12,10 @@ constexpr std::uint64_t ticks_a_second = 20;
 }  // namespace
 
 worker::worker(std::uint16_t number, process& of, router::shared_plans& shared, std::size_t plan_entries)
-    : owner(of),
-      plans(shared, plan_entries),
-      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
-      work_(io_.get_executor()),
-      timer_(io_) {
+    : owner(of), plans(shared, plan_entries), timer_(loop_.io()) {
     index = number;
-    io = &io_;
+    loop = &loop_;
+    io = &loop_.io();
 }
 
 worker::~worker() {
@@ -29,7 +25,7 @@ worker::~worker() {
 void worker::start() {
     thread_ = std::thread([this] {
         tick();
-        io_.run();
+        loop_.run();
     });
 }
 
@@ -41,14 +37,13 @@ void worker::stop() {
             entry.second->end_with(
                 {config::fault_kind::shutting_down, "terminating connection: Ringway is shutting down", {}, {}});
         timer_.cancel();
-        work_.reset();
-        io_.stop();
+        loop_.stop();
     });
     thread_.join();
 }
 
 void worker::post(std::function<void()> work) {
-    boost::asio::post(io_, std::move(work));
+    loop_.post(std::move(work));
 }
 
 void worker::add_session(const std::shared_ptr<session>& which) {

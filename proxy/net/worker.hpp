@@ -1,8 +1,6 @@
 #pragma once
 // One worker thread: an event loop, its sessions, its plan cache and its view of the clusters.
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
@@ -63,8 +61,7 @@ class worker : public pool::worker_link {
 
   private:
     void tick();
-    boost::asio::io_context io_;  // sockets and timers are touched on this thread only; post() may come from any
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    pool::event_loop loop_;
     boost::asio::steady_timer timer_;
     std::set<std::shared_ptr<session>> watched_;
     std::uint64_t ticks_ = 0;

@@ -53,7 +53,6 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     }
     void server_drained(pool::server&) override {}
     void server_broken(pool::server&) override { end(false); }
-    std::shared_ptr<void> lessee_keep() override { return shared_from_this(); }
 
   private:
     void take() {

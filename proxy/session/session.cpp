@@ -49,7 +49,7 @@ session::session(worker& home, client_identity who)
 session::~session() = default;
 
 void session::start(pool::tcp_socket socket, std::unique_ptr<protocol::tls_engine> tls, std::string early) {
-    client_.open(std::move(socket), this);
+    client_.open(*home_.loop, std::move(socket), this);
     if (tls) client_.start_tls(std::move(tls));
     home_.add_session(shared_from_this());
     pending_ = std::move(early);

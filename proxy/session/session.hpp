@@ -81,12 +81,10 @@ class session final : public pool::wire_owner,
     void wire_readable(pool::wire&) override;
     void wire_drained(pool::wire&) override;
     void wire_broken(pool::wire&) override { close(); }
-    std::shared_ptr<void> wire_keep() override { return shared_from_this(); }
     // pool::lessee
     void server_readable(pool::server&) override;
     void server_drained(pool::server&) override;
     void server_broken(pool::server&) override;
-    std::shared_ptr<void> lessee_keep() override { return shared_from_this(); }
     // pool::waiter
     pool::worker_link& waiter_home() override;
     void leased(pool::server_ref got) override;
