@@ -42,6 +42,7 @@ struct catalog_relation {
     bool temporary = false;
     bool unlogged = false;             ///< pg_class.relpersistence 'u': no replica has its rows
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
+    bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
     std::string partition_root;        ///< "schema.name" of the partitioned table this is a part of, else empty
     std::vector<catalog_column> columns;
     std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog

@@ -95,6 +95,7 @@ class judgement {
 
     void relation(const table_ref& table) {
         const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
+        if (found && table.written) out_.may_set |= found->triggers_set;
         if (!found) {
             primary("unknown table " + table.name);
         } else if (found->kind == 'S' || found->unlogged) {

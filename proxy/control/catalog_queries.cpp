@@ -94,6 +94,36 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN (pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace) ON c.relispartition AND r.oid = pg_partition_root(c.oid)
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
 
+// Tables that, when they are written, may run a trigger that changes settings: by set_config, SET or RESET, by text
+// that is put together, by another language, or by a function that does so. When there is any such trigger, other
+// tables may lead to it: by triggers of their own that write, cascades, partitions, rules and views.
+constexpr const char* setting_trigger_query = R"(
+WITH RECURSIVE body(oid, name, language, source) AS (
+    SELECT p.oid, lower(p.proname), l.lanname, lower(regexp_replace(p.prosrc, '--[^\n]*|/\*.*?\*/', ' ', 'g'))
+    FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+    WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384
+      AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_language l ON l.oid = f.prolang
+                  WHERE l.lanname NOT IN ('c', 'internal'))),
+setting(oid, name) AS (
+    SELECT oid, name FROM body
+    WHERE language NOT IN ('plpgsql', 'sql') OR btrim(source) = ''
+       OR source ~ '\m(set_config|execute|call)\M|\mdo\s+(language|\$|'')|(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard)\M'
+    UNION
+    SELECT b.oid, b.name FROM setting s JOIN body b ON strpos(b.source, s.name) > 0),
+direct(oid) AS (SELECT tgrelid FROM pg_trigger WHERE tgenabled <> 'D' AND tgfoid IN (SELECT oid FROM setting))
+SELECT oid FROM direct
+UNION
+SELECT others.oid FROM (
+    SELECT t.tgrelid FROM pg_trigger t WHERE t.tgfoid IN (SELECT oid FROM body)
+    UNION ALL
+    SELECT confrelid FROM pg_constraint
+    WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
+    UNION ALL
+    SELECT inhparent FROM pg_inherits
+    UNION ALL
+    SELECT ev_class FROM pg_rewrite WHERE ev_class >= 16384) AS others(oid)
+WHERE EXISTS (SELECT FROM direct))";
+
 // The columns of the server's own relations are nobody's shard key.
 constexpr const char* column_query = R"(
 WITH RECURSIVE base(type, oid, has_default, modifier) AS (
@@ -145,6 +175,9 @@ WITH lived(part, rows, sum) AS (
     UNION ALL
     SELECT 11, count(*), sum(hashtextextended(pg_catalog.concat(setdatabase, setconfig), 11)) FROM pg_catalog.pg_db_role_setting
     WHERE setrole = 0
+    UNION ALL
+    SELECT 13, count(*), sum(hashint8extended(t.oid::int8 << 32 | t.xmin::text::int8, 13))
+    FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE c.relpersistence <> 't'
     UNION ALL
     SELECT 12, 1, hashtextextended(reset_val, 12) FROM pg_catalog.pg_settings WHERE name = 'search_path')
 SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', part, rows, sum), ',' ORDER BY part)) FROM lived)";
@@ -273,6 +306,10 @@ void catalog_gathering::read_relations() {
         relation.partition_root = text(row[6]);
         relation.row_security_writes = volatile_policies_.contains(id);
         relations_.emplace(id, std::move(relation));
+    }
+    for (const auto& row : transaction_.exec(setting_trigger_query)) {
+        const auto found = relations_.find(row[0].as<oid>());
+        if (found != relations_.end()) found->second.triggers_set = true;
     }
 }
 

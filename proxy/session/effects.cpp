@@ -358,6 +358,7 @@ void session::begin_probe() {
     talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
     talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
     talk_->settings_rows = true;
+    talk_->path_after.clear();
     phase_ = phase::preparing;
     talk_->server->link.write(out);
 }
@@ -368,6 +369,8 @@ void session::end_probe() {
         if (name.find('.') != std::string::npos || name == "role" || name == "session_authorization")
             entries.insert_or_assign(name, statement);
     settings_ = pool::session_settings::of(std::move(entries));
+    search_path_ = talk_->path_after;
+    conforming_strings_ = talk_->conforming_after;
     talk_->server->settings = pool::session_settings::none();
     talk_->settings_rows = talk_->probe_settings = false;
     phase_ = phase::active;

@@ -178,7 +178,10 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             if (in.i16() == 2) {
                 const auto name = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
                 const auto value = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
-                if (in.ok()) talk.probed.insert_or_assign(std::string(name), pool::set_config_statement(name, value));
+                if (!in.ok()) break;
+                talk.probed.insert_or_assign(std::string(name), pool::set_config_statement(name, value));
+                if (name == "search_path") talk.path_after = value;
+                if (name == "standard_conforming_strings") talk.conforming_after = value == "on";
             }
             break;
         }

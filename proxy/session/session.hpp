@@ -138,14 +138,15 @@ class session final : public pool::wire_owner,
         bool served = false;      ///< the client has had a ReadyForQuery from this lease
         bool local_path = false;  ///< search_path is set for this transaction only
         std::string path_after;
-        bool probe_settings = false;  ///< a function may have changed settings: look before giving back
-        bool settings_rows = false;   ///< the probe's rows are being read
-        std::string begin;            ///< the transaction's BEGIN while nothing ties it to its shard; else empty
-        bool begin_reads = false;     ///< it is READ ONLY
-        bool drew = false;            ///< may have taken a sequence's next value here
-        bool no_sequences = false;    ///< nobody's earlier values are here
-        bool bound = false;           ///< a Bind has come since the last Sync
-        bool leaving = false;         ///< ... and it is being ended here, to begin on another one
+        bool conforming_after = true;  ///< as path_after: what a look at the settings has found
+        bool probe_settings = false;   ///< a function may have changed settings: look before giving back
+        bool settings_rows = false;    ///< the probe's rows are being read
+        std::string begin;             ///< the transaction's BEGIN while nothing ties it to its shard; else empty
+        bool begin_reads = false;      ///< it is READ ONLY
+        bool drew = false;             ///< may have taken a sequence's next value here
+        bool no_sequences = false;     ///< nobody's earlier values are here
+        bool bound = false;            ///< a Bind has come since the last Sync
+        bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
         steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
