@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -58,12 +59,20 @@ def until(check, limit=10.0, pause=0.02):
 
 
 def free_ports(count):
-    """Loopback ports that nobody listens on, all different."""
-    held = [socket.socket() for _ in range(count)]
+    """Loopback ports that nobody listens on, all different, below those that the system hands out to outgoing connections
+    (a server that starts seconds later would find such a one taken) and below those of pg_cluster.sh."""
+    held = []
     try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in held]
+        for port in random.sample(range(10000, 20000), 500):
+            one = socket.socket()
+            held.append(one)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                held.pop().close()
+            if len(held) == count:
+                return [one.getsockname()[1] for one in held]
+        raise RuntimeError("no free ports between 10000 and 20000")
     finally:
         for one in held:
             one.close()

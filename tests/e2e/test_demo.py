@@ -23,7 +23,8 @@ def listens(port):
 @pytest.fixture(scope="module")
 def demo():
     """(environment, what up.sh said): a demo in a folder and on ports of its own."""
-    base = next(one for one in random.sample(range(32000, 60000, 50), 50) if not any(listens(one + p) for p in SERVER_PORTS))
+    # Below the ports that the system hands out to outgoing connections.
+    base = next(one for one in random.sample(range(5600, 10000, 50), 80) if not any(listens(one + p) for p in SERVER_PORTS))
     ports = dict(zip(("DATA", "ADMIN", "HTTP"), free_ports(3))) | {"APP": base, "SHOP": base + 10}
     place = pathlib.Path(tempfile.mkdtemp(prefix="ringway-demo-test-"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
