@@ -17,7 +17,8 @@ namespace oid {
 constexpr std::uint32_t unspecified = 0, boolean = 16, bytea = 17, name = 19, int8 = 20, int2 = 21, int4 = 23,
                         text = 25, oid = 26, float4 = 700, float8 = 701, unknown = 705, bpchar = 1042, varchar = 1043,
                         date = 1082, timestamp = 1114, timestamptz = 1184, numeric = 1700, uuid = 2950;
-}
+constexpr std::uint32_t foreign = 0xFFFFFFFF;  ///< no server's: of a type that is not known here
+}  // namespace oid
 
 /// Of a literal of the statement's text; `negated`: a minus sign stands before it. No allocation, except for a string
 /// with escapes or a key of more than 256 bytes.

@@ -218,6 +218,40 @@ bool key_array::next(key_outcome& what, canonical_key& out) {
     return true;
 }
 
+std::uint32_t declared_type(const value_source& declared) {
+    if (declared.array) return oid::foreign;
+    if (declared.cast.empty() || declared.cast == "unknown") return oid::unspecified;
+    const auto* known = find_cast(declared.cast);
+    return known ? known->oid : oid::foreign;
+}
+
+parameter argument_of(const value_source& from, const values& with, std::uint32_t declared, std::string& scratch) {
+    parameter out;
+    out.type_oid = declared;
+    const bool plain = from.cast.empty() && !from.array;
+    if (from.what == value_source::from::null) {
+        out.is_null = true;
+    } else if (plain && from.what == value_source::from::constant) {
+        scratch = from.constant;
+    } else if (plain && from.what == value_source::from::literal && from.index < with.literals.size()) {
+        const auto& what = with.literals[from.index];
+        const bool string = !is_number(what) && what.kind != literal_kind::bit_string && !from.negated;
+        canonical_key number;
+        if (string)
+            scratch = literal_value(with.text, what, with.standard_conforming_strings);
+        else if (is_number(what) &&
+                 canonical_from_literal(declared == oid::numeric ? key_type::numeric : key_type::integer, with.text,
+                                        what, from.negated, with.standard_conforming_strings, number))
+            scratch = number.text;
+        else
+            out.type_oid = oid::foreign;
+    } else {
+        out.type_oid = oid::foreign;
+    }
+    out.bytes = scratch;
+    return out;
+}
+
 std::string shown(const value_source& from, const values& with) {
     std::string out;
     switch (from.what) {

@@ -41,6 +41,14 @@ class key_array {
     bool done_ = false;
 };
 
+/// The type that PREPARE declares for a parameter, as an OID; oid::unspecified for none ("unknown"), oid::foreign for
+/// one whose values are never placed.
+std::uint32_t declared_type(const value_source& declared);
+
+/// An argument of EXECUTE as a parameter of the statement it runs: what the server makes of it, else of a type whose
+/// values are never placed. `scratch` keeps its bytes.
+parameter argument_of(const value_source& from, const values& with, std::uint32_t declared, std::string& scratch);
+
 /// The value as an operator would write it: the literal, the parameter's text, $1 for a binary one.
 std::string shown(const value_source& from, const values& with);
 

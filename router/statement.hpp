@@ -88,15 +88,16 @@ struct effect {
         discard_plans,
         discard_temp,
         discard_sequences,
-        prepare,         ///< SQL PREPARE: `name`, `body` (the statement to prepare), `types`
-        execute,         ///< SQL EXECUTE: `name`, `name_span`
+        prepare,         ///< SQL PREPARE: `name`, `body` (the statement to prepare), `values`: `cast` and `array` tell
+                         ///< the declared types
+        execute,         ///< SQL EXECUTE: `name`, `name_span`, `values`: the arguments
         deallocate,      ///< `name`; empty: ALL
         catalog_changed  ///< DDL: refresh catalogs, count as a write
     } what;
     std::string name;                  ///< setting (lower case), prepared statement, savepoint
     span32 name_span;                  ///< where the name stands in the text
     span32 body;                       ///< for prepare: the statement after AS; for set: the text after TO or =
-    std::vector<value_source> values;  ///< for set and set_config; identifiers come as constants
+    std::vector<value_source> values;  ///< for set, set_config, prepare, execute; identifiers come as constants
     std::string
         pin;  ///< "temporary table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
 };

@@ -60,13 +60,13 @@ statement_ref session::find_statement(std::string_view name) const {
 
 statement_ref session::planned_statement(std::string_view name) {
     auto found = find_statement(name);
-    if (!found || found->by_sql || found->text->query.empty()) return found;
+    if (!found || found->text->query.empty()) return found;
     const auto with = plan_context();
     const auto version = with.catalog ? with.catalog->version : 0;
     if (found->plan->catalog_version == version && found->plan->map_epoch == with.map->epoch &&
         found->search_path == search_path_)
         return found;
-    const auto plan = plan_of(found->original.empty() ? found->text->query : found->original);
+    const auto plan = plan_of(found->planned_text());
     auto made = std::make_shared<client_statement>(*found);
     made->plan = home_.plans.hold(plan);
     made->literals.assign(plan.shape.literals.begin(), plan.shape.literals.end());
@@ -135,11 +135,11 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
                 continue;
             const auto named = find_statement(what.name);
             if (!named) {
-                if (!pinned()) refused = unknown_statement(what.name);
+                refused = pinned() ? unseen_statement(what) : unknown_statement(what.name);
                 continue;
             }
             if (what.what == effect::kind::execute && who_.cluster->now->map->is_sharded() &&
-                !named->plan->keys.empty())
+                named->plan->placement == router::placement::single)
                 refused = fault{fault_kind::unsupported,
                                 "EXECUTE of a keyed statement names no shard",
                                 {},
@@ -296,9 +296,9 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             } else if (const auto named = planned_statement(bind->statement)) {
                 if (!parsed.empty()) last = plan_of(parsed.back().query);  // planning again has used the cache
                 plan = named->plan.get();
-                with.text = named->text->query;
+                with.text = named->planned_text();
                 with.literals = named->literals;
-                types = named->text->types;
+                types = named->types();
                 held = named->plan;
             }
             if (!plan) continue;  // the server's place in the pipeline tells the client so
@@ -581,9 +581,9 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
     if (talk_->status == 'E' || (!map.is_sharded() && !talk_->on_replica) ||
         (talk_->on_replica && talk_->status == 'T'))
         return std::nullopt;
-    router::values with{what.text->query, what.literals, {}, conforming_strings_};
+    router::values with{what.planned_text(), what.literals, {}, conforming_strings_};
     bool fine = true;
-    if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.text->types, fine);
+    if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.types(), fine);
     if (!fine) return malformed();
     destination to;
     if (auto refused = destination_of(*what.plan, with, to)) return refused;
@@ -604,8 +604,8 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;
-        const auto& parameters = parameters_of(bind->rest, what->text->types, fine);
-        follow_ties(*what->plan, {what->text->query, what->literals, parameters, conforming_strings_});
+        const auto& parameters = parameters_of(bind->rest, what->types(), fine);
+        follow_ties(*what->plan, {what->planned_text(), what->literals, parameters, conforming_strings_});
         if (!bind->portal.empty()) talk_->begin.clear();  // it may be asked for more rows
         talk_->bound = true;
     }
@@ -724,14 +724,14 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     auto& entry = talk.replies.push(expected_reply::kind::execute);
     if (!what) return;  // the server says that there is no such portal
     entry.counts_as_write = what->plan->need == router::need::primary;
-    count_statement(*what->plan, what->original.empty() ? what->text->query : what->original);
+    count_statement(*what->plan, what->planned_text());
     if (!is_watched(*what->plan) && talk.marks.empty()) return;
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = what->plan;
-    entry.running->text = what->original.empty() ? what->text->query : what->original;
+    entry.running->text = what->planned_text();
     entry.running->literals = what->literals;
     entry.running->bound = *bound;
-    entry.running->types = what->text->types;
+    entry.running->types = what->types();
     talk.barrier = is_watched(*what->plan);
 }
 

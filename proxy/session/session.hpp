@@ -248,6 +248,12 @@ class session final : public pool::wire_owner,
     config::fault aborted();
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
+    // executing.cpp
+    bool executes(const router::plan& plan) const;
+    std::optional<config::fault> destination_of_execute(std::string_view sql, router::plan_cache::found& found,
+                                                        destination& out);
+    std::optional<config::fault> unseen_statement(const router::effect& what) const;
+
     // moving.cpp
     void follow_ties(const router::plan& plan, const router::values& with);
     bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again

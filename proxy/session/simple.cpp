@@ -58,7 +58,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return false;
     }
     stalled_ = false;
-    const auto found = plan_of(sql);
+    auto found = plan_of(sql);
     const bool aborted_here = !talk_ && begun_failed_;  // only the end of the transaction is heard
     if ((aborted_here ? ends_transaction(*found.plan) : !found.plan->plain && status() != 'E') &&
         answer_locally(sql, *found.plan, found.shape)) {
@@ -73,7 +73,8 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
     if (talk_ && talk_->status == 'E') {  // the server will say so itself, or hear the ROLLBACK
         to = {talk_->shard, router::need::any};
-    } else if (auto refused = destination_of(*found.plan, with, to)) {
+    } else if (auto refused = executes(*found.plan) ? destination_of_execute(sql, found, to)
+                                                    : destination_of(*found.plan, with, to)) {
         if (!talk_) {
             failure_ = std::move(refused);
             return true;
@@ -125,6 +126,8 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
         return;
     }
 
+    const auto held = home_.plans.hold(found);  // another look-up may let go of it
+    std::vector<router::literal> literals(found.shape.literals.begin(), found.shape.literals.end());
     std::string changed;  // the text with names of prepared statements replaced
     std::size_t copied = 0;
     const auto splice = [&](router::span32 at, std::string_view with) {
@@ -141,7 +144,10 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                                       fmt::format("prepared statement \"{}\" does not exist", what.name),
                                       {},
                                       {}});
-                if (!statement_found) continue;
+                if (!statement_found) {
+                    if (auto refused = unseen_statement(what)) return fail_next(*refused);
+                    continue;
+                }
                 ensure_on_server(statement_found);
                 splice(what.name_span, statement_found->text->name);
             } else if (what.what == effect::kind::prepare) {
@@ -158,8 +164,12 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                 made->text = pool::sql_prepared(sql, what.name_span.offset, what.name_span.length);
                 made->by_sql = true;
                 const auto body = std::string(sql.substr(what.body.offset, what.body.length));
-                made->plan = home_.plans.hold(plan_of(body));
-                made->literals.clear();
+                const auto inner = plan_of(body);
+                made->plan = home_.plans.hold(inner);
+                made->literals.assign(inner.shape.literals.begin(), inner.shape.literals.end());
+                made->original = body;
+                made->search_path = search_path_;
+                made->declared = declared_types(what);
                 prepared_here = std::move(made);
                 changed = prepared_here->text->query;
                 copied = sql.size();
@@ -168,11 +178,10 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     }
     auto& entry = talk.replies.push(expected_reply::kind::query);
     entry.counts_as_write = plan.need == router::need::primary;
-    const auto held = prepared_here ? plan_of(sql) : found;  // the body's look-up has used the cache
     entry.running = std::make_unique<running_statement>();
-    entry.running->plan = home_.plans.hold(held);
+    entry.running->plan = held;
     entry.running->text = sql;
-    entry.running->literals.assign(held.shape.literals.begin(), held.shape.literals.end());
+    entry.running->literals = std::move(literals);
     entry.running->prepared = std::move(prepared_here);
     talk.barrier = true;
     if (changed.empty() && copied == 0) {

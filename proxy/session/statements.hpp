@@ -21,10 +21,14 @@ struct client_statement {
     pool::prepared_ref text;
     std::shared_ptr<const router::plan> plan;  ///< null: too long to be parsed
     std::vector<router::literal> literals;
-    std::string original;     ///< the client's own text, when text->query was rewritten
+    std::string original;     ///< the client's own text, when text->query was rewritten; by_sql: what PREPARE prepares
     bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
     std::string search_path;  ///< with which the plan was made
+    std::string declared;     ///< by_sql: OIDs of its parameters' types, as `text->types`
+    /// What the plan and the literals are of.
+    std::string_view planned_text() const { return original.empty() ? std::string_view(text->query) : original; }
+    std::string_view types() const { return by_sql ? declared : text->types; }
 };
 using statement_ref = std::shared_ptr<const client_statement>;
 
@@ -41,6 +45,9 @@ inline bool is_one(const router::plan& plan, router::verb verb) {
     const auto& parsed = plan.parsed;
     return parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements.front().verb == verb;
 }
+
+/// The types that a PREPARE declares, as OIDs on the wire.
+std::string declared_types(const router::effect& prepare);
 
 /// Changes nothing: it may run again where the first answer was lost.
 inline bool only_begins(const router::plan& plan) {

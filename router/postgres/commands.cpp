@@ -113,6 +113,13 @@ void read_prepare(node prepare, const surroundings& in, statement& out) {
     made.name_span = name_after(in.text, in.literals, out.where.offset, "prepare", out.name);
     made.body = body_of_prepare(in.text, in.literals, made.name_span.offset + made.name_span.length,
                                 out.where.offset + out.where.length);
+    for (const auto arg : prepare["argtypes"]) {
+        auto type = type_of(arg["TypeName"]);
+        value_source declared;
+        declared.cast = type.schema.empty() ? std::move(type.name) : type.schema + "." + type.name;
+        declared.array = type.array;
+        made.values.push_back(std::move(declared));
+    }
     out.effects.push_back(std::move(made));
 }
 
