@@ -98,16 +98,21 @@ void prepared_set::add(prepared_ref what) {
     if (touch(*what)) return;
     bytes_ += what->bytes();
     const auto id = what->id;
-    order_.push_front(std::move(what));
+    order_.push_front({std::move(what), {}});
     where_.emplace(id, order_.begin());
 }
 
 void prepared_set::remove(const prepared& what) {
     const auto it = where_.find(what.id);
     if (it == where_.end()) return;
-    bytes_ -= (*it->second)->bytes();
+    bytes_ -= it->second->what->bytes();
     order_.erase(it->second);
     where_.erase(it);
+}
+
+result_shape* prepared_set::shape_of(const prepared& what) {
+    const auto it = where_.find(what.id);
+    return it == where_.end() ? nullptr : &it->second->shape;
 }
 
 void prepared_set::clear() {
@@ -118,7 +123,7 @@ void prepared_set::clear() {
 
 prepared_ref prepared_set::evict(std::size_t limit) {
     if (bytes_ <= limit || order_.size() < 2) return nullptr;
-    auto oldest = order_.back();
+    auto oldest = order_.back().what;
     remove(*oldest);
     return oldest;
 }

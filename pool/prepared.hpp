@@ -33,6 +33,12 @@ prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t
 /// A new object in place of one whose plan servers no longer accept: later share_prepared calls give it too.
 prepared_ref renew_prepared(const prepared_ref& old);
 
+/// What a Describe has told of a statement, as hashes: names and types of its rows, types of its parameters; 0: not
+/// known.
+struct result_shape {
+    std::uint64_t rows = 0, parameters = 0;
+};
+
 /// Which prepared statements one server connection has, in order of last use, bounded by bytes.
 class prepared_set {
   public:
@@ -40,14 +46,20 @@ class prepared_set {
     void add(prepared_ref what);
     void remove(const prepared& what);
     void clear();
+    /// What this connection has told of it, to be filled in; null: it is not there.
+    result_shape* shape_of(const prepared& what);
     /// The oldest statement while the set is above `limit` bytes and holds more than one; it is taken out.
     prepared_ref evict(std::size_t limit);
     std::size_t size() const noexcept { return order_.size(); }
     std::size_t bytes() const noexcept { return bytes_; }
 
   private:
-    std::list<prepared_ref> order_;  ///< newest first
-    std::unordered_map<std::uint64_t, std::list<prepared_ref>::iterator> where_;
+    struct entry {
+        prepared_ref what;
+        result_shape shape;
+    };
+    std::list<entry> order_;  ///< newest first
+    std::unordered_map<std::uint64_t, std::list<entry>::iterator> where_;
     std::size_t bytes_ = 0;
 };
 

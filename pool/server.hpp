@@ -53,6 +53,8 @@ class server final : public wire_owner, public std::enable_shared_from_this<serv
     parameter_list parameters;  ///< as last reported
     prepared_set statements;
     prepared_ref unnamed;  ///< whose text the unnamed statement now is
+    result_shape unnamed_shape;
+    void parse_unnamed(prepared_ref what) { unnamed = std::move(what), unnamed_shape = {}; }
     settings_ref settings = session_settings::none();
     bool reset_needed = false;  ///< something may have been left behind: DISCARD ALL before anybody else
     bool parked = false;        ///< free, but a cancel is under way: goes to its pool after that

@@ -160,7 +160,7 @@ void session::ensure_on_server(const statement_ref& what) {
         if (server.unnamed == what->text) return;
         pg::write_parse(out, {}, what->text->query, what->text->types);
         talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody);
-        server.unnamed = what->text;
+        server.parse_unnamed(what->text);
         return;
     }
     if (server.statements.touch(*what->text)) return;
@@ -446,6 +446,10 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     }
     in_batch_ = true;
     const auto body = frame.substr(pg::header_size);
+    if (header.type == 'B' && (leave_unbound(body) || look_first(body, rest.substr(frame.size())))) {
+        in_batch_ = false;
+        return false;
+    }
     rest.remove_prefix(frame.size());
     switch (header.type) {
         case 'P':
@@ -470,6 +474,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
             on_close(body, frame);
             break;
         case 'H':
+            talk.flushed = true;
             outgoing().append(frame);
             if (!talk.replies.empty() && talk.replies.front().deliver == expected_reply::to::local) {
                 std::string out;
@@ -492,7 +497,8 @@ void session::begin_batch(std::string_view rest) {
     talk.emitted = false;
     talk.may_retry = false;
     talk.retained.clear();
-    talk.bound = false;
+    talk.answered.clear();
+    talk.bound = talk.blind = talk.flushed = false;
     if (talk.status != 'I') return;
     const auto found = find_batch(rest);
     if (found.ended && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
@@ -531,11 +537,12 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         }
         if (refused) return fail_next(*refused);
     }
+    made->told = {};
     auto undo = std::make_unique<undo_record>();
     undo->name = parse->name;
     if (parse->name.empty()) {
         undo->before = std::exchange(unnamed_, made);
-        talk.server->unnamed = made->text;
+        talk.server->parse_unnamed(made->text);
         if (changed)
             pg::write_parse(outgoing(), {}, made->text->query, parse->types);
         else
@@ -575,18 +582,23 @@ void session::open_portal(std::string_view name, const statement_ref& what, std:
     talk.portals.push_back({std::string(name), what, keep ? std::string(rest) : std::string()});
 }
 
+/// Where a Bind of this statement belongs, or why nowhere.
+std::optional<fault> session::bind_destination(const client_statement& what, std::string_view rest, destination& to) {
+    router::values with{what.planned_text(), what.literals, {}, conforming_strings_};
+    bool fine = true;
+    if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.types(), fine);
+    if (!fine) return malformed();
+    return destination_of(*what.plan, with, to);
+}
+
 /// Whether the lease can run a Bind of this statement; else the refusal.
 std::optional<fault> session::check_place(const client_statement& what, std::string_view rest) {
     const auto& map = *who_.cluster->now->map;
     if (talk_->status == 'E' || (!map.is_sharded() && !talk_->on_replica) ||
         (talk_->on_replica && talk_->status == 'T'))
         return std::nullopt;
-    router::values with{what.planned_text(), what.literals, {}, conforming_strings_};
-    bool fine = true;
-    if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.types(), fine);
-    if (!fine) return malformed();
     destination to;
-    if (auto refused = destination_of(*what.plan, with, to)) return refused;
+    if (auto refused = bind_destination(what, rest, to)) return refused;
     if (to.shard != talk_->shard) return wrong_shard(to.shard);
     if (to.need == router::need::primary && talk_->on_replica)
         return fault{fault_kind::unsupported,
@@ -602,13 +614,14 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     const auto what = planned_statement(bind->statement);
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
+    if (talk_->blind && differs(*what)) return fail_next(changed_result());
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;
         const auto& parameters = parameters_of(bind->rest, what->types(), fine);
         follow_ties(*what->plan, {what->planned_text(), what->literals, parameters, conforming_strings_});
         if (!bind->portal.empty()) talk_->begin.clear();  // it may be asked for more rows
-        talk_->bound = true;
     }
+    talk_->bound = true;
     const auto& plan = *what->plan;
     if (plan.draws_sequence || plan.asks_sequence || !plan.plain) {
         if (auto refused = sequence_elsewhere(plan)) {
@@ -637,6 +650,16 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
     }
     const auto what = find_statement(bind->statement);
     in_batch_ = true;
+    if (look_first(frame.substr(pg::header_size), {})) {
+        in_batch_ = false;
+        return false;
+    }
+    if (what && talk_->blind && differs(*what)) {
+        pass_left_ = header.total();
+        fail_next(changed_result());
+        in_batch_ = false;
+        return pass_over(rest);
+    }
     if (!what) {
         pass_left_ = header.total();
         fail_next(unknown_statement(bind->statement));
@@ -681,7 +704,7 @@ bool session::stream_parse(const pg::frame_header& header, std::string_view fram
     made->renamed = false;
     made->plan = home_.plans.hold(plan_of("DO 'too long to be parsed'"));
     made->text = pool::lone_prepared({}, {});
-    talk_->server->unnamed = made->text;
+    talk_->server->parse_unnamed(made->text);
     auto undo = std::make_unique<undo_record>();
     undo->before = std::exchange(unnamed_, std::move(made));
     talk_->replies.push(expected_reply::kind::parse).undo = std::move(undo);
@@ -694,15 +717,18 @@ bool session::stream_parse(const pg::frame_header& header, std::string_view fram
 void session::on_describe(std::string_view body, std::string_view frame) {
     const auto target = pg::read_target(body);
     if (!target) return fail_next(malformed());
+    statement_ref what = talk_->unnamed_portal;
     if (target->kind == 'S') {
-        const auto what = find_statement(target->name);
+        what = find_statement(target->name);
         if (!what) return fail_next(unknown_statement(target->name));
         ensure_on_server(what);
         pg::write_target(outgoing(), 'D', 'S', what->renamed ? std::string_view(what->text->name) : std::string_view());
     } else {
         outgoing().append(frame);
+        if (!target->name.empty()) what = portal_statement(target->name);
+        if (what && !what->renamed) what.reset();  // who describes each portal of it never relies on an earlier one
     }
-    talk_->replies.push(expected_reply::kind::describe);
+    talk_->replies.push(expected_reply::kind::describe).described = std::move(what);
 }
 
 void session::on_execute(std::string_view body, std::string_view frame) {

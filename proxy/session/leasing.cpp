@@ -400,10 +400,7 @@ bool session::try_again(bool elsewhere) {
     if (!talk_ || !talk_->may_retry || talk_->emitted || talk_->retained.empty() || tries_ >= most_tries) return false;
     ++tries_;
     ++who_.cluster->traffic.retries;
-    while (!talk_->replies.empty()) {
-        undo(talk_->replies.front());
-        talk_->replies.pop();
-    }
+    undo_batch();
     pending_.insert(0, talk_->retained);
     talk_->retained.clear();
     talk_->may_retry = false;

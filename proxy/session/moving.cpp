@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "proxy/net/worker.hpp"
+#include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
 
 namespace ringway::proxy {
@@ -74,7 +75,37 @@ bool session::leave_shard(const destination& to) {
     return true;
 }
 
+/// Statements have been prepared and described, and nothing run, when a Bind tells that it is for another shard, or a
+/// write on a replica: what was sent is ended here. The client hears nothing of it.
+bool session::leave_unbound(std::string_view body) {
+    auto& talk = *talk_;
+    if (!talk.flushed || talk.bound || talk.status != 'I' || pinned()) return false;
+    const auto bind = pg::read_bind(body);
+    const auto what = bind ? planned_statement(bind->statement) : nullptr;
+    destination to;
+    if (!what || bind_destination(*what, bind->rest, to)) return false;
+    if (to.shard == talk.shard && (to.need == router::need::any || !talk.on_replica)) return false;
+    if (!talk.replies.empty()) {
+        pg::write_flush(outgoing());
+        stalled_ = true;
+        return true;
+    }
+    talk.leaving = talk.unbound = true;
+    talk.open_batch = false;
+    talk.replies.push(expected_reply::kind::sync, expected_reply::to::nobody);
+    phase_ = phase::preparing;
+    std::string out;
+    pg::write_sync(out);
+    talk.server->link.write(out);
+    return true;
+}
+
 void session::end_leaving() {
+    if (talk_->unbound) {
+        release_for_retry();
+        stalled_ = false;
+        return;
+    }
     const auto level = talk_->probed.find("transaction_isolation");
     const bool moves = level != talk_->probed.end() &&
                        level->second == pool::set_config_statement("transaction_isolation", "read committed");

@@ -147,8 +147,15 @@ void session::pass_local(std::string& out) {
     auto& replies = talk_->replies;
     while (!replies.empty() && replies.front().deliver == to::local) {
         out.append(*replies.front().reply);
-        replies.pop();
+        pop_answered();
     }
+}
+
+/// The client's part of it is taken back too, should the batch run again before anything of it has reached the client.
+void session::pop_answered() {
+    auto& talk = *talk_;
+    if (talk.may_retry && talk.replies.front().undo) talk.answered.push_back(std::move(talk.replies.front().undo));
+    talk.replies.pop();
 }
 
 void session::on_server_frame(char type, std::string_view body, std::string& out, bool& forward) {
@@ -161,17 +168,23 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
     if (head.deliver == to::nobody) forward = false;
     switch (type) {
         case '1':
-            if (head.what == kind::parse) talk.replies.pop();
+            if (head.what == kind::parse) pop_answered();
             break;
         case '2':
             if (head.what == kind::bind) talk.replies.pop();
             break;
         case '3':
-            if (head.what == kind::close) talk.replies.pop();
+            if (head.what == kind::close) pop_answered();
+            break;
+        case 't':
+            if (head.described) note_shape(head, type, body);
             break;
         case 'T':
         case 'n':
-            if (head.what == kind::describe) talk.replies.pop();
+            if (head.what != kind::describe) break;
+            if (head.described) note_shape(head, type, body);
+            if (head.deliver == to::nobody) talk.barrier = false;
+            talk.replies.pop();
             break;
         case 'D': {  // the rows of our look at pg_settings
             pg::reader in(body);
@@ -291,14 +304,18 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         if (error) talk.own_error = error->get('M');
         if (talk.own_error.empty()) talk.own_error = "unknown error";
         talk.own_sqlstate = sqlstate;
-    } else if (talk.may_retry && !talk.emitted && error) {
+    } else if (error) {
         // Not yet answered, in no transaction: the statement may run again where it can.
+        const bool may_retry = talk.may_retry && !talk.emitted && tries_ < 3;
         const bool read_only = sqlstate == "25006" && talk.on_replica;
         const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable &&
                               error->get('M').find("recovery") != std::string_view::npos;
         const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
-        if ((read_only || recovery || stale_plan) && tries_ < 3) {
-            if (stale_plan && head.statement) renew_statement(head.statement);
+        const auto stale = !stale_plan ? nullptr : head.described ? head.described->text : head.statement;
+        if (stale_plan && (talk.blind || !may_retry)) {  // blind: its client reads the rows as it was told before
+            if (stale) pool::renew_prepared(stale);
+        } else if ((read_only || recovery || stale_plan) && may_retry) {
+            if (stale) renew_statement(stale);
             if (read_only || recovery) avoid_replicas_ = true;
             talk.discarding = talk.drop_composed = true;
             forward = false;
@@ -312,10 +329,9 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
 /// The server passes over everything up to Sync: so do we, and what those messages changed ahead of time is taken back.
 void session::skip_to_sync(std::size_t from) {
     auto& replies = talk_->replies;
-    while (replies.size() > from && replies.at(from).what != kind::sync && replies.at(from).what != kind::query) {
-        undo(replies.at(from));
-        replies.erase(from);
-    }
+    auto end = from;
+    while (end < replies.size() && replies.at(end).what != kind::sync && replies.at(end).what != kind::query) ++end;
+    for (; end > from; replies.erase(end)) undo(replies.at(--end));
     if (replies.size() > from) return;
     talk_->barrier = false;
     talk_->skipping = talk_->open_batch;  // the Sync is still to come
@@ -327,13 +343,24 @@ void session::undo(expected_reply& entry) {
     if (entry.what == kind::parse && !entry.statement && entry.deliver != to::local) server.unnamed.reset();
     if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement)
         server.statements.add(entry.statement);
-    if (!entry.undo) return;
-    if (entry.undo->name.empty()) {
-        unnamed_ = entry.undo->before;
+    if (entry.undo) undo(*entry.undo);
+}
+
+void session::undo(const undo_record& what) {
+    if (what.name.empty()) {
+        unnamed_ = what.before;
     } else {
-        forget_statement(entry.undo->name);
-        if (entry.undo->before) keep_statement(entry.undo->name, entry.undo->before);
+        forget_statement(what.name);
+        if (what.before) keep_statement(what.name, what.before);
     }
+}
+
+/// Everything of the batch, answered or not, the last first.
+void session::undo_batch() {
+    auto& talk = *talk_;
+    for (auto i = talk.replies.size(); i > 0; --i) undo(talk.replies.at(i - 1));
+    talk.replies.clear();
+    for (; !talk.answered.empty(); talk.answered.pop_back()) undo(*talk.answered.back());
 }
 
 /// A cached plan no longer fits the table: the same text under a new name.
@@ -397,8 +424,8 @@ void session::server_lost(const std::string& why, bool news) {
         wrote |= entry.counts_as_write;
         committing |= entry.running && !entry.running->plan->parsed.statements.empty() &&
                       entry.running->plan->parsed.statements.front().verb == router::verb::commit;
-        undo(talk.replies.at(i));
     }
+    for (auto i = talk.replies.size(); i > 0; --i) undo(talk.replies.at(i - 1));
     const bool streaming = stream_left_ > 0;
     const auto left = stream_left_;
     tries_ = 0;  // the next statement has its own
@@ -450,6 +477,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         return;
     }
     talk.may_retry = false;
+    talk.answered.clear();
     talk.served = true;
     if (write) talk.wrote = true;
     stop_clocks();

@@ -117,9 +117,10 @@ class session final : public pool::wire_owner,
         char status = 'I';
         reply_queue replies;
         std::string retained;  ///< the client's bytes of the batch under way, while it may be tried again
-        bool may_retry = false, emitted = false;  ///< something of the batch has reached the client
-        bool replayable = false;                  ///< a read only: may run again elsewhere when the server is lost
-        bool wrote = false;                       ///< in this transaction
+        std::vector<std::unique_ptr<undo_record>> answered;  ///< ... and what that takes back of answered messages
+        bool may_retry = false, emitted = false;             ///< something of the batch has reached the client
+        bool replayable = false;  ///< a read only: may run again elsewhere when the server is lost
+        bool wrote = false;       ///< in this transaction
         bool copy_in = false;
         bool copy_ended = false;  ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
         bool open_batch = false;  ///< extended messages have been sent since the last Sync
@@ -146,6 +147,9 @@ class session final : public pool::wire_owner,
         bool drew = false;             ///< may have taken a sequence's next value here
         bool no_sequences = false;     ///< nobody's earlier values are here
         bool bound = false;            ///< a Bind has come since the last Sync
+        bool blind = false;            ///< ... whose rows are read as an earlier Describe has told
+        bool flushed = false;          ///< a Flush has come since the last Sync
+        bool unbound = false;          ///< it is being left before the first Bind of a pipeline
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
@@ -212,6 +216,7 @@ class session final : public pool::wire_owner,
     void trim_statements();
     void begin_batch(std::string_view rest);
     void open_portal(std::string_view name, const statement_ref& what, std::string_view rest);
+    std::optional<config::fault> bind_destination(const client_statement& what, std::string_view rest, destination& to);
     std::optional<config::fault> check_place(const client_statement& what, std::string_view rest);
     bool stream_bind(const protocol::postgres::frame_header& header, std::string_view frame, std::string_view& rest);
     bool stream_parse(const protocol::postgres::frame_header& header, std::string_view frame, std::string_view& rest);
@@ -248,6 +253,13 @@ class session final : public pool::wire_owner,
     config::fault aborted();
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
+    // described.cpp
+    bool look_first(std::string_view body, std::string_view after);
+    bool differs(const client_statement& what) const;
+    pool::result_shape* shape_on_server(const client_statement& what) const;
+    void note_shape(const expected_reply& head, char type, std::string_view body);
+    statement_ref portal_statement(std::string_view name) const;
+
     // executing.cpp
     bool executes(const router::plan& plan) const;
     std::optional<config::fault> destination_of_execute(std::string_view sql, router::plan_cache::found& found,
@@ -257,6 +269,7 @@ class session final : public pool::wire_owner,
     // moving.cpp
     void follow_ties(const router::plan& plan, const router::values& with);
     bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again
+    bool leave_unbound(std::string_view bind);
     void end_leaving();
     config::fault wrong_shard(std::uint16_t shard) const;
 
@@ -287,6 +300,9 @@ class session final : public pool::wire_owner,
     void settle_lease();         ///< release, or make ready for what follows, when nothing is owed
     void skip_to_sync(std::size_t from);
     void undo(expected_reply& entry);
+    void undo(const undo_record& what);
+    void undo_batch();
+    void pop_answered();
 
     // effects.cpp
     void completed(expected_reply& entry);

@@ -25,7 +25,8 @@ struct client_statement {
     bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
     std::string search_path;  ///< with which the plan was made
-    std::string declared;     ///< by_sql: OIDs of its parameters' types, as `text->types`
+    mutable pool::result_shape told;  ///< what its client has been told of it
+    std::string declared;             ///< by_sql: OIDs of its parameters' types, as `text->types`
     /// What the plan and the literals are of.
     std::string_view planned_text() const { return original.empty() ? std::string_view(text->query) : original; }
     std::string_view types() const { return by_sql ? declared : text->types; }
@@ -48,6 +49,11 @@ inline bool is_one(const router::plan& plan, router::verb verb) {
 
 /// The types that a PREPARE declares, as OIDs on the wire.
 std::string declared_types(const router::effect& prepare);
+
+/// The server's own words to who reads rows as they were before a table changed.
+inline config::fault changed_result() {
+    return {config::fault_kind::unsupported, "cached plan must not change result type", {}, {}};
+}
 
 /// Changes nothing: it may run again where the first answer was lost.
 inline bool only_begins(const router::plan& plan) {
@@ -88,6 +94,7 @@ struct expected_reply {
     bool counts_as_write = false;
     pool::prepared_ref
         statement;  ///< parse: forget it on the server if skipped; close (nobody): it is still there if skipped
+    statement_ref described;                     ///< describe: of what
     std::unique_ptr<running_statement> running;  ///< query, execute: only when the plan is not plain
     std::unique_ptr<undo_record> undo;
     std::unique_ptr<std::string> reply;  ///< local: bytes to send; refusal: the ErrorResponse

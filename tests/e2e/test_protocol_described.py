@@ -1,0 +1,179 @@
+"""Clients that Describe a statement once and read all later rows by it: never are rows of another form sent to them."""
+
+import pytest
+
+from wire import Wire, bind, close, codes, describe, execute, flush, kinds, parse, query, sync
+
+ROWS = "SELECT * FROM described ORDER BY a"
+
+
+@pytest.fixture
+def table(app_cluster):
+    primary = app_cluster.primary()
+    primary.rows("DROP TABLE IF EXISTS described", user="app")
+    primary.rows("CREATE TABLE described (a int)", user="app")
+    primary.rows("INSERT INTO described VALUES (1)", user="app")
+    yield primary
+    primary.rows("DROP TABLE described", user="app")
+
+
+def clients(proxy, count, **more):
+    return [Wire(proxy.port, database="app", **more) for _ in range(count)]
+
+
+def learn(client, sql=ROWS, name="s"):
+    came = client.run(parse(sql, name) + describe("S", name) + sync())
+    assert kinds(came) == "1tTZ", came
+    return came
+
+
+def fetch(client, name="s"):
+    return client.run(bind(name=name) + execute() + sync())
+
+
+def rows_of(came):
+    return [int.from_bytes(body[:2], "big") for kind, body in came if kind == "D"]
+
+
+def direct_and_proxy(app_cluster, proxy):
+    return [Wire(app_cluster.primary().port, database="app", user="app"), Wire(proxy.port, database="app", user="app")]
+
+
+def test_a_changed_table_is_refused_as_a_server_does(table, app_cluster, proxy):
+    for client in direct_and_proxy(app_cluster, proxy):
+        client.run(query("BEGIN"))  # the primary
+        client.run(query("COMMIT"))
+        learn(client, "SELECT * FROM described FOR SHARE")
+        assert rows_of(fetch(client)) == [1]
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    for client in [Wire(proxy.port, database="app", user="app")]:
+        learn(client, "SELECT * FROM described FOR SHARE", "later")
+        assert rows_of(fetch(client, "later")) == [2]
+
+
+@pytest.mark.parametrize("sql", [ROWS, ROWS + " FOR SHARE"])
+def test_old_descriptions_are_never_answered_with_new_rows(table, app_cluster, proxy, sql):
+    """Many connections, some of which prepare the text after the change only."""
+    direct = Wire(app_cluster.primary().port, database="app", user="app")
+    told = clients(proxy, 6)
+    for client in [direct, *told]:
+        learn(client, sql)
+        assert rows_of(fetch(client)) == [1]
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    app_cluster.caught_up()
+    assert codes(fetch(direct)) == ["0A000"]
+    fresh = clients(proxy, 6)
+    for client in fresh:
+        learn(client, sql)
+    for _ in range(4):
+        for client in told:
+            came = fetch(client)
+            assert codes(came) == ["0A000"] and rows_of(came) == [], came
+            assert came[-1] == ("Z", b"I")
+        for client in fresh:
+            assert rows_of(fetch(client)) == [2]
+    for client in [direct, *told]:  # prepared anew it is fine
+        client.run(close("S", "s") + sync())
+        learn(client, sql)
+        assert rows_of(fetch(client)) == [2]
+
+
+def test_in_a_transaction_the_error_aborts_it(table, app_cluster, proxy):
+    told = clients(proxy, 3)
+    for client in told:
+        learn(client, ROWS + " FOR SHARE")
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    busy = clients(proxy, 3)
+    for client in busy:
+        learn(client, ROWS + " FOR SHARE")
+    for client in told:
+        client.run(query("BEGIN"))
+        assert codes(fetch(client)) == ["0A000"]
+        assert codes(client.run(query("SELECT 1"))) == ["25P02"]
+        assert client.run(query("ROLLBACK"))[-1] == ("Z", b"I")
+
+
+def test_who_describes_each_portal_sees_the_table_as_it_is(table, app_cluster, proxy):
+    """libpq does: it never relies on what it was told before."""
+    told = clients(proxy, 4)
+    ask = bind(name="s") + describe("P") + execute() + sync()
+    for client in told:
+        client.run(parse(ROWS, "s") + sync())
+        assert rows_of(client.run(ask)) == [1]
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    app_cluster.caught_up()
+    for _ in range(3):
+        for client in told:
+            came = client.run(ask)
+            assert rows_of(came) == [2] and kinds(came) == "2TDCZ"
+
+
+def test_unnamed_statements_described_in_an_earlier_batch(table, app_cluster, proxy):
+    client, *others = clients(proxy, 4)
+    learn(client, name="")
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    app_cluster.caught_up()
+    for other in others:
+        other.rows("SELECT 1")
+    came = fetch(client, "")
+    assert codes(came) == ["0A000"] and rows_of(came) == []
+    learn(client, name="")
+    assert rows_of(fetch(client, "")) == [2]
+
+
+def test_a_pipeline_of_many_binds_is_checked_once_and_in_order(table, proxy):
+    client = Wire(proxy.port, database="app")
+    learn(client)
+    client.run(query("DISCARD ALL"))
+    learn(client)
+    came = client.run((bind(name="s") + execute()) * 5 + sync())
+    assert kinds(came) == "2DC" * 5 + "Z"
+
+
+def test_a_dropped_table_is_told_in_the_servers_words(table, app_cluster, proxy):
+    told = clients(proxy, 3)
+    for client in told:
+        learn(client)
+    table.rows("ALTER TABLE described RENAME TO described_away", user="app")
+    app_cluster.caught_up()
+    try:
+        for client in told:
+            assert codes(fetch(client)) == ["42P01"]
+            assert client.rows("SELECT 1") == [[b"1"]]
+    finally:
+        table.rows("ALTER TABLE described_away RENAME TO described", user="app")
+
+
+def test_flush_before_bind_ties_no_pipeline_to_a_shard(shop_proxy, shop_cluster):
+    """As asyncpg prepares: Parse, Describe and Flush, and the values later."""
+    with Wire(shop_proxy.port, database="shop") as client:
+        for key in range(4001, 4021):
+            for sql, values, tag in (("INSERT INTO users VALUES ($1, $2, 'de')", [key, "x"], b"INSERT 0 1\0"),
+                                     ("SELECT name FROM users WHERE id = $1", [key], b"SELECT 1\0"),
+                                     ("DELETE FROM users WHERE id = $1", [key], b"DELETE 1\0")):
+                came = client.send(parse(sql, f"s{key}{sql[0]}") + describe("S", f"s{key}{sql[0]}") + flush()).until("Tn")
+                assert [kind for kind, _ in came] == ["1", "t", "n" if sql[0] != "S" else "T"]
+                came = client.run(bind(values, f"s{key}{sql[0]}") + execute() + sync())
+                assert not codes(came) and ("C", tag) in came, came
+        left = sum(shop_cluster.primary(shard).rows("SELECT count(*) FROM users WHERE id BETWEEN 4001 AND 4020")[0][0]
+                   for shard in shop_cluster.shards)
+        assert left == 0
+
+
+def test_flush_before_bind_with_an_error_skips_to_sync(shop_proxy):
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.send(parse("SELEC 1", "bad") + describe("S", "bad") + flush())
+        assert client.until("E")[-1][0] == "E"
+        came = client.run(bind([1], "bad") + execute() + sync())
+        assert kinds(came) == "Z"
+        assert client.rows("SELECT 1") == [[b"1"]]
+
+
+def test_flush_before_bind_of_a_write_on_a_replica(proxy, table):
+    with Wire(proxy.port, database="app") as client:
+        client.run(parse("INSERT INTO described VALUES ($1) RETURNING a", "w") + sync())
+        for i in range(4):
+            client.send(parse("SELECT a FROM described", f"r{i}") + describe("S", f"r{i}") + flush())
+            assert [kind for kind, _ in client.until("T")] == ["1", "t", "T"]
+            came = client.run(bind([i + 10], "w") + execute() + sync())
+            assert not codes(came) and rows_of(came) == [1]
