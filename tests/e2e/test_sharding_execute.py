@@ -17,6 +17,9 @@ def users(shop_cluster, shop_proxy):
     for shard in shop_cluster.shards:
         shop_cluster.caught_up(shard)
     assert len({admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"] for key in KEYS}) == len(shop_cluster.shards)
+    yield
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows(f"DELETE FROM users WHERE id BETWEEN {KEYS[0]} AND {KEYS[-1]} RETURNING 1", user="app")
 
 
 @pytest.fixture
