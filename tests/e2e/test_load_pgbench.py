@@ -1,12 +1,17 @@
-"""Must show 3: pgbench, 200 clients on a pool of 20, in every protocol."""
+"""Must show 3: pgbench, 200 clients on a pool of 20, in every protocol; and replicas that die and return while it runs."""
 
+import contextlib
 import os
+import pathlib
 import re
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
 
-from conftest import APP_SQL, ClusterStart
+from conftest import APP_SQL, ClusterStart, admin, until
 
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 CLIENTS, POOL = 200, 20
@@ -79,3 +84,50 @@ def test_200_clients_on_a_pool_of_20(bench, bench_cluster, script, protocol):
                 client.execute(f"UPDATE pgbench_{table} SET {column} = 0 WHERE {column} <> 0")
         assert run(bench, "-c", "50", "-M", protocol, "-t", "4") == 200
         assert len(set(sums(bench))) == 1
+
+
+def kill(node):
+    """kill -9 of the whole server."""
+    parent = int((pathlib.Path(node.data) / "postmaster.pid").read_text().split()[0])
+    children = [int(pid) for pid in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    for pid in [parent, *children]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in children), 20)
+
+
+def state_of(proxy, node):
+    return next(row["state"] for row in admin(proxy, "SHOW LAG") if row["node"] == node.address)
+
+
+@pytest.mark.parametrize("script", ["select-only", "tpcb"])
+def test_each_replica_killed_and_restarted_during_a_run(bench, bench_cluster, script):
+    """Run after run of 50 clients, until both replicas have been away and are read again."""
+    processed, problems, stop = [], [], threading.Event()
+
+    def load():
+        try:
+            while not stop.is_set():
+                processed.append(run(bench, "-c", "50", "-M", "prepared", "-t", "100" if script == "select-only" else "10", *SCRIPTS[script]))
+        except (AssertionError, subprocess.TimeoutExpired) as problem:
+            problems.append(problem)
+
+    runs = threading.Thread(target=load, daemon=True)
+    runs.start()
+    reads = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+    try:
+        for replica in bench_cluster.replicas():
+            assert until(lambda: problems or script == "tpcb" or replica.rows(reads)[0][0] > 0, 20)
+            kill(replica)
+            assert until(lambda: state_of(bench, replica) != "up", 20), (problems, len(processed), replica, admin(bench, "SHOW LAG"))
+            time.sleep(0.3)
+            bench_cluster.ctl(replica, "start")
+            assert until(lambda: state_of(bench, replica) == "up", 30), admin(bench, "SHOW LAG")
+            assert until(lambda: problems or script == "tpcb" or replica.rows(reads)[0][0] > 0, 20), "nothing is read there again"
+            ended = len(processed)
+            assert until(lambda: problems or len(processed) > ended, 60)
+    finally:
+        stop.set()
+        runs.join(90)
+    assert not problems and not runs.is_alive(), problems
+    assert len(processed) >= 2
