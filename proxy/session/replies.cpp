@@ -385,9 +385,13 @@ void session::server_lost(const std::string& why, bool news) {
     const auto cluster = who_.cluster->now->configured_as;
     if (news) process.node_failed(cluster, node, why);
     if (news && on_primary) process.role_changed(cluster);
+    const auto pass_on = [this] {  // what came before it in the same chunk
+        if (in_reply_ && !composed().empty()) emit(composed());
+        composed().clear();
+    };
     const bool owes_nothing = talk.status == 'I' && talk.replies.empty() && !talk.open_batch;
     if (owes_nothing && !pinned()) {  // it has answered, and went: the client need not know
-        if (in_reply_ && !composed().empty()) emit(std::exchange(composed(), {}));
+        pass_on();
         drop_server(true);
         pump({});
         return want_client();
@@ -395,6 +399,7 @@ void session::server_lost(const std::string& why, bool news) {
     if (pinned()) {
         const fault lost{
             fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
+        if (!talk.discarding) pass_on();
         drop_server(true);
         return end_with(lost);
     }
@@ -407,16 +412,16 @@ void session::server_lost(const std::string& why, bool news) {
         return pump({});
     }
     const bool in_transaction = talk.status != 'I';
-    if (in_transaction && talk.replies.empty() && !talk.open_batch && stream_left_ == 0) return lose_transaction(why);
+    if (in_transaction && talk.replies.empty() && !talk.open_batch && stream_left_ == 0) {
+        pass_on();
+        return lose_transaction(why);
+    }
     if (!in_transaction && talk.replayable && try_again(true)) {
         composed().clear();
         drop_server(true);
         return pump({});
     }
-    if (in_reply_ && !composed().empty()) {  // what came before it in the same chunk
-        emit(composed());
-        composed().clear();
-    }
+    pass_on();
     bool ended = false, wrote = talk.wrote, committing = false;
     for (std::size_t i = 0; i < talk.replies.size(); ++i) {
         const auto& entry = talk.replies.at(i);

@@ -278,6 +278,28 @@ def test_r06_a_replica_promoted_under_load(shard, ringway):
     assert all(each.slowest < 9 for each in load.writers), "held for longer than the failover took"
 
 
+def test_r06_a_switchover_loses_no_write(shard, ringway):
+    """The old primary is stopped in order, all it has acknowledged reaches the heir, and it returns as its replica."""
+    proxy = shard.proxy(ringway)
+    old, (heir, other) = shard.primary, shard.replicas
+    with Load(proxy) as load:
+        shard.cluster.ctl(old, "stop", "-m", "fast")
+        shard.promote(heir)
+        load.flows()
+        shard.follow(other)
+        data = pathlib.Path(old.data)
+        as_servers_account("touch", str(data / "standby.signal"))
+        with open(data / "postgresql.conf", "a") as settings:
+            settings.write(f"primary_conninfo = 'host=127.0.0.1 port={heir.port} user=postgres password=postgres"
+                           f" application_name={data.name}'\n")
+        auto = data / "postgresql.auto.conf"
+        auto.write_text("\n".join(line for line in auto.read_text().splitlines() if "primary_conninfo" not in line) + "\n")
+        shard.cluster.ctl(old, "start")
+        assert until(lambda: usable_replicas(proxy) == {old.address, other.address}, 30), admin(proxy, "SHOW LAG")
+        load.flows()
+    load.check(shard)
+
+
 @pytest.mark.parametrize("by", ["simple", "extended"])
 def test_r06_a_transaction_whose_server_is_lost(shard, ringway, by):
     """Each client's next statement says so, once; a COMMIT is no success; and every one can begin anew."""
