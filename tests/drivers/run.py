@@ -3,7 +3,7 @@
 
   tests/drivers/run.py RINGWAY [DRIVER...]     all drivers when none is named
 
-Starts `app` (a primary and a replica) and `shop` (two shards), whose servers ask for SCRAM, and one proxy: SCRAM, TLS for
+Starts `app` (a primary and two replicas) and `shop` (three shards, each a primary and a replica), whose servers ask for SCRAM, and one proxy: SCRAM, TLS for
 those who ask, pool_size 2 in transaction mode. Each driver has a program of its own beside this file. It is given where to
 connect by the environment (DRIVER_HOST, _PORT, _USER, _PASSWORD, _CA) and prints one line a check:
 
@@ -114,7 +114,7 @@ def start(base, starts):
     """The clusters and the proxy; what must be ended is added to `starts`."""
     servers = {"PG_AUTH": "scram-sha-256"}
     app_sql = conftest.APP_SQL + (HERE / "schema.sql").read_text()
-    recipes = (("app", 1, 1, app_sql, None), ("shop", 2, 0, conftest.SHOP_SQL, conftest.SHOP_TABLES))
+    recipes = (("app", 1, 2, app_sql, None), ("shop", 3, 1, conftest.SHOP_SQL, conftest.SHOP_TABLES))
     for name, shards, replicas, sql, tables in recipes:
         starts.append(conftest.ClusterStart(base, name, shards, replicas, sql, tables, servers))
     clusters = [each.wait() for each in starts]
