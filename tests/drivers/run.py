@@ -3,15 +3,17 @@
 
   tests/drivers/run.py RINGWAY [DRIVER...]     all drivers when none is named
 
-Starts `app` (a primary and two replicas) and `shop` (three shards, each a primary and a replica), whose servers ask for SCRAM, and one proxy: SCRAM, TLS for
-those who ask, pool_size 2 in transaction mode. Each driver has a program of its own beside this file. It is given where to
-connect by the environment (DRIVER_HOST, _PORT, _USER, _PASSWORD, _CA) and prints one line a check:
+Starts `app` (a primary and two replicas) and `shop` (three shards, each a primary and a replica), whose servers ask for SCRAM,
+and one proxy: SCRAM, TLS for those who ask, pool_size 2 in transaction mode. Each driver has a program of its own beside this
+file. It is given where to connect by the environment (DRIVER_HOST, _PORT, _USER, _PASSWORD, _CA, _POOL_SIZE, _SHARDED) and
+prints one line a check:
 
   ok NAME
   not ok NAME: why
 
 Every driver owes every check of CHECKS; one that it does not report has failed, and so has a driver that cannot be installed.
-What is fetched from package registries is kept in build/drivers.
+The same program is run before one plain server that has both databases (DRIVER_SHARDED is then 0): a check that fails there
+is wrong itself, and counts as failed too. What is fetched from package registries is kept in build/drivers.
 """
 import dataclasses
 import os
@@ -33,7 +35,9 @@ from certificates import Authority  # noqa: E402
 
 CHECKS = ("connect", "tls", "prepared", "transactions", "errors", "copy", "cancel", "values", "sharing", "pipeline", "shards")
 INSTALL_LIMIT, RUN_LIMIT = 900, 180  # seconds
+REASON_LIMIT = 2500  # characters
 PASSWORD = "Zeig-mir"
+POOL_SIZE = 2
 
 
 class NotInstalled(Exception):
@@ -74,12 +78,16 @@ class Driver:
         return mine | {"GOMODCACHE": str(CACHE / "go-modules"), "GOFLAGS": "-modcacherw", "CARGO_TARGET_DIR": str(CACHE / "target"),
                        "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def run(self, where):
-        """{check: None or why it failed}"""
+    def check(self, direct, proxy):
+        """{check: None or why it failed} through the proxy, and what fails before a plain server."""
         try:
             self.prepare()
         except NotInstalled as why:
             return {"install": str(why)} | {name: "not installed" for name in CHECKS}
+        wrong = {f"{name} (of a plain server)": why for name, why in self.run(direct).items() if why}
+        return self.run(proxy) | wrong
+
+    def run(self, where):
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             process = subprocess.Popen(self.command, cwd=self.place(), env=self.environment() | where, stdin=subprocess.DEVNULL,
                                        stdout=output, stderr=subprocess.STDOUT)
@@ -103,33 +111,55 @@ class Driver:
         return found
 
 
+PYTHON = ["/bin/sh", "-c", "{ [ -x venv/bin/pip ] || /usr/bin/python3 -m venv venv; } && venv/bin/pip install -q --disable-pip-version-check -r requirements.txt"]
 DRIVERS = [
     Driver("psql", "python", ["/usr/bin/python3", "psql_check.py"], needs=("psql",)),
-    Driver("psycopg", "python", ["/usr/bin/python3", "psycopg_check.py"]),
-    Driver("asyncpg", "python", ["/usr/bin/python3", "asyncpg_check.py"]),
+    Driver("psycopg", "python", ["venv/bin/python", "psycopg_check.py"], PYTHON),
+    Driver("asyncpg", "python", ["venv/bin/python", "asyncpg_check.py"], PYTHON),
 ]
 
 
+def plain_server(node, authority):
+    """Gives one server without a proxy what the clusters have; DRIVER_* for it."""
+    certificate, key = authority.issue("server")
+    owner = os.stat(node.data)
+    for name, source in (("server.crt", certificate), ("server.key", key)):
+        copied = pathlib.Path(shutil.copy(source, pathlib.Path(node.data) / name))
+        copied.chmod(0o600)
+        os.chown(copied, owner.st_uid, owner.st_gid)
+    with node.connect(user="postgres") as superuser:
+        superuser.execute(f"ALTER ROLE app PASSWORD '{PASSWORD}'")
+        superuser.execute("CREATE DATABASE shop OWNER app")
+        superuser.execute("ALTER SYSTEM SET ssl = on")
+        superuser.execute("SELECT pg_reload_conf()")
+    with node.connect(user="postgres", dbname="shop") as superuser:
+        superuser.execute("ALTER SCHEMA public OWNER TO app; SET ROLE app;" + conftest.SHOP_SQL.partition("SET ROLE app;")[2])
+    return {"DRIVER_PORT": str(node.port), "DRIVER_POOL_SIZE": "100", "DRIVER_SHARDED": "0"}
+
+
 def start(base, starts):
-    """The clusters and the proxy; what must be ended is added to `starts`."""
+    """The clusters, the plain server and the proxy; what must be ended is added to `starts`. Answers DRIVER_* for both."""
     servers = {"PG_AUTH": "scram-sha-256"}
     app_sql = conftest.APP_SQL + (HERE / "schema.sql").read_text()
-    recipes = (("app", 1, 2, app_sql, None), ("shop", 3, 1, conftest.SHOP_SQL, conftest.SHOP_TABLES))
+    recipes = (("app", 1, 2, app_sql, None), ("shop", 3, 1, conftest.SHOP_SQL, conftest.SHOP_TABLES), ("plain", 1, 0, app_sql, None))
     for name, shards, replicas, sql, tables in recipes:
-        starts.append(conftest.ClusterStart(base, name, shards, replicas, sql, tables, servers))
-    clusters = [each.wait() for each in starts]
+        own = servers | ({"PG_DATABASES": "app"} if name == "plain" else {})
+        starts.append(conftest.ClusterStart(base, name, shards, replicas, sql, tables, own))
+    *clusters, plain = [each.wait() for each in starts]
     authority = Authority(base / "authority")
+    plain.nodes = [dataclasses.replace(each, database="app") for each in plain.nodes]
+    direct = plain_server(plain.nodes[0], authority)
     certificate, key = authority.issue("proxy")
     factory = conftest.Factory(base, lambda: clusters)
     proxy = factory({
         "client_tls": {"mode": "allow", "certificate": str(certificate), "key": str(key)},
         "hba": [{"method": "scram-sha-256"}],
-        "users": {"app": {"password": PASSWORD, "server_password": "app", "pool_size": 2}},
+        "users": {"app": {"password": PASSWORD, "server_password": "app", "pool_size": POOL_SIZE}},
     })
     assert conftest.until(lambda: all(conftest.knows_tables(proxy, each.name) for each in clusters), 20), "the catalogs are not read"
-    where = {"DRIVER_HOST": "localhost", "DRIVER_PORT": str(proxy.port), "DRIVER_USER": "app", "DRIVER_PASSWORD": PASSWORD,
-             "DRIVER_CA": str(authority.ca)}
-    return factory, where
+    where = {"DRIVER_HOST": "localhost", "DRIVER_USER": "app", "DRIVER_PASSWORD": PASSWORD, "DRIVER_CA": str(authority.ca)}
+    through = {"DRIVER_PORT": str(proxy.port), "DRIVER_POOL_SIZE": str(POOL_SIZE), "DRIVER_SHARDED": "1"}
+    return factory, where | direct, where | through
 
 
 def main():
@@ -144,12 +174,12 @@ def main():
     starts, factory = [], None
     passed = failed = 0
     try:
-        factory, where = start(base, starts)
+        factory, direct, proxy = start(base, starts)
         for driver in drivers:
-            found = driver.run(where)
+            found = driver.check(direct, proxy)
             for name, why in found.items():
                 if why:
-                    print(f"{driver.name}: {name}: {why}")
+                    print(f"{driver.name}: {name}: {why[:REASON_LIMIT]}")
             wrong = sum(1 for why in found.values() if why)
             passed, failed = passed + len(found) - wrong, failed + wrong
             print(f"{driver.name}: {len(found) - wrong} passed, {wrong} failed", flush=True)
@@ -167,4 +197,5 @@ def main():
     return 1 if failed or not passed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -120,11 +120,15 @@ async def check_errors():
         await asyncio.sleep(0)
         assert heard == ["heard"], heard
         told = asyncio.Queue()
-        await client.add_listener("drivers", lambda *what: told.put_nowait(what[3]))
+
+        def hear(*what):
+            told.put_nowait(what[3])
+
+        await client.add_listener("drivers", hear)
         async with Connection() as other:
             await other.execute("SELECT pg_notify('drivers', 'told')")
         assert await asyncio.wait_for(told.get(), 10) == "told"
-        await client.remove_listener("drivers", None)
+        await client.remove_listener("drivers", hear)
 
 
 async def check_copy():
@@ -213,8 +217,9 @@ async def check_shards():
         for user in users:
             assert tuple(await client.fetchrow("SELECT user_id, note FROM orders WHERE user_id = $1", user)) == (user, ME)
         for _ in range(5):
-            await fails("0A000", client.fetch("SELECT * FROM orders"))
-            await fails("0A000", client.fetch("SELECT * FROM orders WHERE note = $1", ME))
+            if checks.SHARDED:
+                await fails("0A000", client.fetch("SELECT * FROM orders"))
+                await fails("0A000", client.fetch("SELECT * FROM orders WHERE note = $1", ME))
             assert await client.fetchval("SELECT count(*) FROM orders WHERE user_id = $1", 3000) == 1
         assert [await client.fetchval("SELECT user_id FROM orders WHERE user_id = ANY($1)", [user]) for user in users] == list(users)
         async with client.transaction():

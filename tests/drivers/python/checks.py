@@ -9,8 +9,8 @@ import uuid
 
 HOST, PORT, USER, PASSWORD, CA = (os.environ[f"DRIVER_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD", "CA"))
 PORT = int(PORT)
-
-CLIENTS, POOL_SIZE = 8, 2
+CLIENTS, POOL_SIZE = 8, int(os.environ["DRIVER_POOL_SIZE"])
+SHARDED = os.environ["DRIVER_SHARDED"] == "1"  # else one server answers what only several shards have to refuse
 
 VALUES = {
     "numbers": [1, None, -3],
@@ -35,7 +35,8 @@ def reason():
     """The exception under way in one line, with the line of the program it came from."""
     text = traceback.format_exc().strip().splitlines()
     place = [line.strip() for line in text if "_check.py" in line or "check.py" in line]
-    return f"{text[-1]} ({place[-1] if place else ''})".replace("\n", " ")
+    error = next((line for line in reversed(text) if ("Error" in line or "Exception" in line) and ":" in line), text[-1])
+    return f"{error[:500]} ({place[-1] if place else ''})".replace("\n", " ")
 
 
 def of(module):

@@ -118,7 +118,7 @@ def check_cancel():
 
 
 def check_values():
-    row = ("'{1,NULL,-3}', '{a,\"b\\\\\"c\",\"d,e\"}', '00112233-4455-6677-8899-aabbccddeeff', '2024-02-29 23:59:59.123456+00',"
+    row = ("'{1,NULL,-3}', '{a,\"b\\\"c\",\"d,e\"}', '00112233-4455-6677-8899-aabbccddeeff', '2024-02-29 23:59:59.123456+00',"
            " '1999-12-31 01:02:03', -12345678901234567890.000123, '\\x00ff27', '{\"a\": [1, 2.5, null]}', true, 0.1, -9223372036854775808")
     found = psql(f"SET TimeZone = 'UTC';\nDELETE FROM typed WHERE driver = '{ME}';\nINSERT INTO typed VALUES ('{ME}', {row});\n"
                  f"SELECT * FROM typed WHERE driver = '{ME}';")
@@ -157,8 +157,9 @@ def check_shards():
     users = range(2000, 2030)
     psql("".join(f"DELETE FROM orders WHERE user_id = {i};\nINSERT INTO orders (id, user_id, note) VALUES (1, {i}, '{ME}');\n" for i in users),
          "-v", "ON_ERROR_STOP=1", dbname="shop")
-    out, codes = states("".join(f"SELECT user_id FROM orders WHERE user_id = {i};\nSELECT * FROM orders;\n" for i in users), dbname="shop")
-    is_equal((out, codes), ([str(i) for i in users], ["0A000"] * len(users)))
+    script = "".join(f"SELECT user_id FROM orders WHERE user_id = {i};\nSELECT * FROM orders WHERE false;\n" for i in users)
+    out, codes = states(script, dbname="shop")
+    is_equal((out, codes), ([str(i) for i in users], ["0A000"] * len(users) if checks.SHARDED else []))
     is_equal(psql("PREPARE o(int8) AS SELECT note FROM orders WHERE user_id = $1;\n" + "".join(f"EXECUTE o({i});\n" for i in users), dbname="shop").split(),
              [ME] * len(users))
 
