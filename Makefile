@@ -37,6 +37,11 @@ test-unit: build-tests ## unit tests only
 test-e2e: build ## end-to-end tests only, on real servers
 	@scripts/run_tests.py $(BUILD) e2e
 
+.PHONY: test-drivers
+test-drivers: build ## real drivers (DRIVERS="psql asyncpg ..."), each compared with a plain server
+	@scripts/install.sh driver-packages.txt
+	@tests/drivers/run.py $(BUILD)/ringway $(DRIVERS)
+
 .PHONY: demo
 demo: build ## start two real clusters and the proxy, and say what to try
 	@demo/up.sh

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Installs what scripts/packages.txt names and this machine lacks. As root, or as a user with sudo. Nothing to install: does nothing.
+# Installs what scripts/packages.txt, or another list there, names and this machine lacks. As root, or as a user with sudo.
+# A line is a package, or a package and a program: who has the program, from wherever, needs no package.
+# Nothing to install: does nothing.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 missing=()
-while read -r package; do
+while read -r package program; do
   [[ -n $package && $package != \#* ]] || continue
+  [[ -z $program ]] || ! command -v "$program" >/dev/null || continue
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
-done <"$here/packages.txt"
+done <"$here/${1:-packages.txt}"
 ((${#missing[@]})) || exit 0
 
 as_root=()

@@ -174,7 +174,8 @@ void session::wire_readable(pool::wire&) {
 
 bool session::may_read() const noexcept {
     if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
-    const bool waiting = phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || stalled_);
+    const bool waiting =
+        phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || talk_->copy_awaited || stalled_);
     return !waiting || pending_.size() < most_pending;
 }
 
@@ -256,6 +257,17 @@ bool session::stream_on(std::string_view& rest) {
     return true;
 }
 
+bool session::await_copy() {
+    auto& talk = *talk_;
+    const bool taken = talk.copy_in && !talk.copy_ended;
+    const bool waits = !taken && !talk.replies.empty();
+    // Without a Sync behind it the server would keep its answer, and we would wait for one another.
+    if (waits && !talk.copy_awaited && talk.replies.back().what != expected_reply::kind::query &&
+        talk.replies.back().what != expected_reply::kind::sync)
+        pg::write_flush(outgoing());
+    return talk.copy_awaited = waits;
+}
+
 bool session::pass_over(std::string_view& rest) {
     const auto n = std::min<std::uint64_t>(pass_left_, rest.size());
     rest.remove_prefix(n);
@@ -324,6 +336,7 @@ bool session::step(std::string_view& rest) {
         case 'd':
         case 'c':
         case 'f':
+            if (talk_ && await_copy()) return false;
             if (talk_ && talk_->copy_in) {
                 if (header.type == 'd') {
                     stream_left_ = header.total();

@@ -122,11 +122,12 @@ class session final : public pool::wire_owner,
         bool replayable = false;  ///< a read only: may run again elsewhere when the server is lost
         bool wrote = false;       ///< in this transaction
         bool copy_in = false;
-        bool copy_ended = false;  ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
-        bool open_batch = false;  ///< extended messages have been sent since the last Sync
-        bool skipping = false;    ///< an error has come and no Sync yet: the server passes over what else is sent
-        bool barrier = false;     ///< an effect must be known before the next message is looked at
-        std::string carry;        ///< first part of a server frame that must be seen whole
+        bool copy_ended = false;    ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
+        bool copy_awaited = false;  ///< COPY data has come before it is known whether the server takes it
+        bool open_batch = false;    ///< extended messages have been sent since the last Sync
+        bool skipping = false;      ///< an error has come and no Sync yet: the server passes over what else is sent
+        bool barrier = false;       ///< an effect must be known before the next message is looked at
+        std::string carry;          ///< first part of a server frame that must be seen whole
         std::uint64_t relay_left = 0;  ///< bytes of a server frame still to be passed on
         bool relay_drop = false;
         std::vector<portal> portals;
@@ -161,6 +162,7 @@ class session final : public pool::wire_owner,
     bool step(std::string_view& rest);  ///< one message; false: cannot go on now
     bool stream_on(std::string_view& rest);
     bool pass_over(std::string_view& rest);
+    bool await_copy();  ///< whether the server has yet to say if it takes the COPY data that the client sends
     bool fail_front(std::string_view& rest);  ///< answers the statement at the front with failure_
     bool may_read() const noexcept;
     void violation(std::string_view what);

@@ -235,6 +235,30 @@ def test_p17_copy_by_the_extended_protocol(pair, table, name, with_sync):
     assert came[0] == came[1]
 
 
+COPY_P17 = "COPY p17 FROM STDIN"
+AHEAD = {  # name: what is sent in one write; ReadyForQuery messages to wait for
+    "one": (query(COPY_P17) + COPIES["in pieces"] + query("SELECT 1"), 2),
+    "two": ((query(COPY_P17) + COPIES["done"]) * 2 + query("SELECT 1"), 3),
+    "behind another": (query("SELECT 1") + query(COPY_P17) + COPIES["bad row and much more"] + query("SELECT 2"), 3),
+    "a COPY that is refused": (query("COPY nowhere FROM STDIN") + COPIES["done"] + query("SELECT 1"), 2),
+    "no COPY": (query("SELECT 1") + COPIES["done"] + query("SELECT 2"), 2),
+    "extended": (parse(COPY_P17) + bind() + execute() + COPIES["done"] + sync() + query("SELECT 1"), 2),
+    "extended, an error": (parse("COPY nowhere FROM STDIN") + bind() + execute() + COPIES["done"] + sync(), 1),
+    "extended, no COPY": (parse("SELECT 1") + bind() + execute() + COPIES["done"] + sync() + query("SELECT 2"), 2),
+}
+
+
+@pytest.mark.parametrize("name", AHEAD)
+def test_p17_copy_data_before_the_server_has_asked_for_it(pair, table, name):
+    raw, ready = AHEAD[name]
+    came = []
+    for each in pair:
+        table.execute("TRUNCATE p17")
+        here = [replies(each, raw, ready), replies(each, query("SELECT 'after'"))]
+        came.append((here, table.execute("SELECT a FROM p17 ORDER BY a").fetchall()))
+    assert came[0] == came[1]
+
+
 def test_p17_copy_of_a_killed_client_stores_nothing(proxy, table):
     victim = Wire(proxy.port)
     victim.send(query("COPY p17 FROM STDIN")).message()
