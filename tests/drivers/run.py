@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import conftest  # noqa: E402
 from certificates import Authority  # noqa: E402
 
-CHECKS = ("connect", "tls", "prepared", "transactions", "errors", "copy", "cancel", "values", "sharing", "pipeline", "shards")
+CHECKS = ("connect", "tls", "prepared", "transactions", "errors", "copy", "cancel", "values", "sharing", "listen", "pipeline", "shards")
 INSTALL_LIMIT, RUN_LIMIT = 900, 180  # seconds
 REASON_LIMIT = 2500  # characters
 PASSWORD = "Zeig-mir"
@@ -112,10 +112,13 @@ class Driver:
 
 
 PYTHON = ["/bin/sh", "-c", "{ [ -x venv/bin/pip ] || /usr/bin/python3 -m venv venv; } && venv/bin/pip install -q --disable-pip-version-check -r requirements.txt"]
+NPM = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline"]
 DRIVERS = [
     Driver("psql", "python", ["/usr/bin/python3", "psql_check.py"], needs=("psql",)),
     Driver("psycopg", "python", ["venv/bin/python", "psycopg_check.py"], PYTHON),
     Driver("asyncpg", "python", ["venv/bin/python", "asyncpg_check.py"], PYTHON),
+    Driver("node-postgres", "node", ["node", "pg_check.mjs"], NPM, ("node", "npm")),
+    Driver("postgres.js", "node", ["node", "postgres_check.mjs"], NPM, ("node", "npm")),
 ]
 
 

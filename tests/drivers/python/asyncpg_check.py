@@ -35,6 +35,7 @@ async def fails(state, coroutine):
         await coroutine
     except asyncpg.PostgresError as why:
         assert why.sqlstate == state, f"{why.sqlstate} instead of {state}: {why}"
+        return why
     else:
         raise AssertionError(f"no {state}")
 
@@ -108,10 +109,14 @@ async def check_transactions():
 
 async def check_errors():
     async with Connection() as client:
+        await client.execute("INSERT INTO things VALUES ($1, 10, 'x') ON CONFLICT DO NOTHING", ME)
         for _ in range(10):
             await fails("42P01", client.fetch("SELECT * FROM nowhere"))
             await fails("22012", client.fetch("SELECT 1 / $1::int4", 0))
             await fails("42601", client.execute("SELEC"))
+            why = await fails("23505", client.execute("INSERT INTO things VALUES ($1, 10, 'x')", ME))
+            assert (why.table_name, why.constraint_name, why.detail) == (
+                "things", "things_pkey", "Key (driver, id)=(asyncpg, 10) already exists."), vars(why)
             await fails("23502", client.execute("INSERT INTO things VALUES ($1, NULL, 'x')", ME))
             assert await client.fetchval("SELECT $1::int4", 1) == 1
         heard = []
@@ -119,16 +124,21 @@ async def check_errors():
         await client.execute("DO $$ BEGIN RAISE NOTICE 'heard'; END $$")
         await asyncio.sleep(0)
         assert heard == ["heard"], heard
-        told = asyncio.Queue()
 
-        def hear(*what):
-            told.put_nowait(what[3])
 
-        await client.add_listener("drivers", hear)
-        async with Connection() as other:
-            await other.execute("SELECT pg_notify('drivers', 'told')")
-        assert await asyncio.wait_for(told.get(), 10) == "told"
-        await client.remove_listener("drivers", hear)
+async def check_listen():
+    for database in ("app", "shop"):
+        async with Connection(database) as client:
+            told = asyncio.Queue()
+
+            def hear(*what):
+                told.put_nowait(what[3])
+
+            await client.add_listener("drivers", hear)
+            async with Connection(database) as other:
+                await other.execute("SELECT pg_notify('drivers', 'told')")
+            assert await asyncio.wait_for(told.get(), 10) == "told"
+            await client.remove_listener("drivers", hear)
 
 
 async def check_copy():

@@ -84,6 +84,15 @@ def check_errors():
     is_equal(states(script), (["7", "8"], ["42P01", "22012", "42601", "22P02", "22012", "25P02"]))
     _, err = psql("SELECT 1,\n  nope;\n", "-v", "ON_ERROR_STOP=1", code=3)
     assert "LINE 2:" in err and "^" in err, err
+    twice = f"INSERT INTO things VALUES ('{ME}', 10, 'x')"
+    _, err = psql(f"{twice} ON CONFLICT DO NOTHING;\n\\set VERBOSITY verbose\n{twice};\n", "-v", "ON_ERROR_STOP=1", code=3)
+    for part in ("23505", "DETAIL:  Key (driver, id)=(psql, 10)", "SCHEMA NAME:  public", "TABLE NAME:  things", "CONSTRAINT NAME:  things_pkey"):
+        assert part in err, err
+
+
+def check_listen():
+    for database in ("app", "shop"):
+        assert 'notification "drivers" with payload "told"' in psql("LISTEN drivers;\nSELECT pg_notify('drivers', 'told');\nSELECT 1;", dbname=database)
 
 
 def check_copy():

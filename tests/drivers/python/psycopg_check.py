@@ -28,6 +28,7 @@ def fails(state, connection, sql, parameters=None, **more):
         connection.execute(sql, parameters, **more)
     except psycopg.Error as why:
         assert why.sqlstate == state, f"{why.sqlstate} instead of {state}: {why}"
+        return why.diag
     else:
         raise AssertionError(f"{sql} does not fail")
 
@@ -107,7 +108,9 @@ def check_errors():
             client.execute("INSERT INTO things VALUES (%s, 10, 'x') ON CONFLICT DO NOTHING", [ME])
             try:
                 with client.transaction():
-                    fails("23505", client, "INSERT INTO things VALUES (%s, 10, 'x')", [ME])
+                    why = fails("23505", client, "INSERT INTO things VALUES (%s, 10, 'x')", [ME])
+                    assert (why.severity, why.schema_name, why.table_name, why.constraint_name, why.message_detail) == (
+                        "ERROR", "public", "things", "things_pkey", "Key (driver, id)=(psycopg, 10) already exists.")
                     fails("25P02", client, "SELECT 1")
                     raise psycopg.Rollback()
             except psycopg.Error as why:
@@ -117,6 +120,16 @@ def check_errors():
         client.add_notice_handler(lambda notice: heard.append((notice.sqlstate, notice.message_primary)))
         client.execute("DO $$ BEGIN RAISE NOTICE 'heard'; END $$")
         assert heard == [("00000", "heard")], heard
+
+
+def check_listen():
+    for database in ("app", "shop"):
+        with connect(database) as client:
+            client.execute("LISTEN drivers")
+            with connect(database) as other:
+                other.execute("SELECT pg_notify('drivers', 'told')")
+            assert [each.payload for each in client.notifies(timeout=10, stop_after=1)] == ["told"]
+            client.execute("UNLISTEN drivers")
 
 
 def check_copy():
