@@ -60,7 +60,7 @@ class Driver:
     def prepare(self):
         for program in self.needs:
             if not shutil.which(program):
-                raise NotInstalled(f"{program} is not here; scripts/driver-packages.txt names its package")
+                raise NotInstalled(f"{program} is not on PATH; see scripts/driver-packages.txt")
         shutil.copytree(HERE / self.folder, self.place(), dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
         if not self.install:
             return
@@ -119,6 +119,7 @@ DRIVERS = [
     Driver("asyncpg", "python", ["venv/bin/python", "asyncpg_check.py"], PYTHON),
     Driver("node-postgres", "node", ["node", "pg_check.mjs"], NPM, ("node", "npm")),
     Driver("postgres.js", "node", ["node", "postgres_check.mjs"], NPM, ("node", "npm")),
+    Driver("pgx", "go", ["./pgx_check"], ["go", "build", "-o", "pgx_check", "."], ("go",)),
 ]
 
 
