@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "router/gather.hpp"
 #include "router/key_value.hpp"
 #include "router/plan.hpp"
 
@@ -19,6 +20,8 @@ std::string_view name_of(placement where) {
             return "any shard";
         case placement::all_same:
             return "the session's shard";
+        case placement::several:
+            return "gather";
         case placement::refused:
             return "refused";
     }
@@ -34,6 +37,8 @@ std::string shards_of(const route& found, const shard_map& map) {
             return "any";
         case route::to::all_same:
             return "the session's";
+        case route::to::several:
+            return "all";
         case route::to::refused:
             break;
     }
@@ -82,11 +87,17 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                                const shard_map& map) {
     std::vector<line> out;
     const auto found = route_of(what, with, map);
-    out.emplace_back("plan", name_of(found.kind == route::to::refused ? placement::refused : what.placement));
+    out.emplace_back("plan", name_of(found.kind == route::to::refused   ? placement::refused
+                                     : found.kind == route::to::several ? placement::several
+                                                                        : what.placement));
     out.emplace_back("shards",
                      waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
     out.emplace_back("role", what.need == need::any ? "replica or primary" : "primary");
     out.emplace_back("why", what.reason);
+    if (found.kind == route::to::several && what.gather)
+        for (const auto& table : what.gather->tables)
+            out.emplace_back("gathers",
+                             fmt::format("{}.{} ({})", table.schema, table.name, fmt::join(table.columns, ", ")));
     using wish = routing_hint::role_wish;
     const auto& hint = what.parsed.hint;
     if (hint.role != wish::none) out.emplace_back("hint", hint.role == wish::primary ? "role=primary" : "role=replica");

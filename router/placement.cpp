@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/gather.hpp"
 #include "router/need.hpp"
 #include "router/search_path.hpp"
 #include "router/volatility.hpp"
@@ -177,16 +178,40 @@ class placing {
             return refused(
                 {fault_kind::unsupported, "this statement changes a shard key", std::move(found.key_change),
                  "set it to a constant or a parameter of the same shard, or delete the row and insert it anew"});
-        if (auto why = refusal_of_untied(found.untied)) return refused(std::move(*why));
+        if (auto why = refusal_of_untied(found.untied)) return over_several(std::move(*why));
         if (!found.exact && (!rules_.hinted || what_.writes))
-            return refused({fault_kind::unsupported, no_shard(),
-                            "it has a form whose rows cannot be told to be of one shard",
-                            fmt::format("name the shard in a comment: {}", hint_example())});
+            return over_several({fault_kind::unsupported, no_shard(),
+                                 "it has a form whose rows cannot be told to be of one shard",
+                                 fmt::format("name the shard in a comment: {}", hint_example())});
         placed out;
         out.where = placement::single;
         out.keys = std::move(found.keys);
+        if (!rules_.hinted && !out.keys.empty()) out.gather = gather().gather;
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
+        return out;
+    }
+
+    /// Run whole on one server, when its answer depends on nothing but its tables' rows; `gather` is null otherwise.
+    placed gather() const {
+        placed out;
+        std::string why_not;
+        if (rules_.hinted || needs_one_place()) return out;
+        if (auto found = find_gather(what_, tables_, rules_.path, why_not))
+            out.gather = std::make_shared<const gather_recipe>(std::move(*found));
+        else
+            out.refusal = fault{fault_kind::unsupported, {}, std::move(why_not), {}};
+        return out;
+    }
+
+    placed over_several(fault why) const {
+        auto out = gather();
+        if (!out.gather) {
+            if (out.refusal && what_.verb == verb::select) why.detail += fmt::format("; {}", out.refusal->detail);
+            return refused(std::move(why));
+        }
+        out.where = placement::several;
+        out.refusal = std::move(why);
         return out;
     }
 
@@ -221,6 +246,8 @@ placed place(const statement& what, const placement_rules& rules) {
 placed together(placed a, placed b) {
     if (a.where == placement::refused) return a;
     if (b.where == placement::refused) return b;
+    if (a.where == placement::several) return refused(std::move(*a.refusal));
+    if (b.where == placement::several) return refused(std::move(*b.refusal));
     if (a.where != placement::single && b.where != placement::single) {
         if (b.where == placement::any_shard) a.where = b.where;
         return a;

@@ -17,7 +17,8 @@ struct placed {
     router::placement where = placement::any_shard;
     std::vector<key_recipe> keys;
     std::optional<std::uint16_t> fixed_shard;
-    std::optional<config::fault> refusal;  ///< for placement::refused
+    std::optional<config::fault> refusal;  ///< for placement::refused, and for several: why no one shard
+    std::shared_ptr<const gather_recipe> gather;
 };
 
 /// What place() looks at besides the statement. Points into what it is made from.

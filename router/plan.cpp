@@ -194,6 +194,13 @@ class planner {
         out_.keys = std::move(all.keys);
         out_.fixed_shard = all.fixed_shard;
         out_.refusal = std::move(all.refusal);
+        if (out_.parsed.statements.size() == 1 && out_.need == need::any && out_.plain)
+            out_.gather = std::move(all.gather);
+        if (out_.placement != placement::several) return;
+        if (out_.gather)
+            out_.refusal.reset();
+        else
+            out_.placement = placement::refused;
     }
 
     plan& out_;

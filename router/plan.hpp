@@ -19,6 +19,8 @@
 
 namespace ringway::router {
 
+struct gather_recipe;
+
 /// A cluster as the router sees it. Immutable; rebuilt when the configuration changes.
 struct shard_map {
     std::string cluster;
@@ -50,6 +52,7 @@ enum class placement : std::uint8_t {
     single,     ///< `keys` and `fixed_shard` name it; without either: shard 0
     any_shard,  ///< no table, or reference tables only: any shard gives the same answer
     all_same,   ///< session commands (SET, BEGIN, ...): whatever shard the session is on
+    several,    ///< a read of rows of all shards: `gather` tells what is brought to one server
     refused,    ///< `refusal` says why
 };
 
@@ -72,6 +75,7 @@ struct plan {
     std::optional<std::uint16_t>
         fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
     std::optional<config::fault> refusal;  ///< for placement::refused
+    std::shared_ptr<const gather_recipe> gather;  ///< also for `single`: when its keys turn out to be of several shards
     std::string reason;                    ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;                    ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
@@ -105,7 +109,7 @@ struct values {
 
 /// Where one execution goes.
 struct route {
-    enum class to : std::uint8_t { shard, any_shard, all_same, refused } kind = to::shard;
+    enum class to : std::uint8_t { shard, any_shard, all_same, several, refused } kind = to::shard;
     std::uint16_t shard = 0;
     router::need need = need::primary;
     std::optional<config::fault> refusal;  ///< only for refused (this may allocate)

@@ -25,7 +25,9 @@ class finding {
         out.need = what_.need;
         for (const auto& recipe : what_.keys)
             if (!follow(recipe)) break;
-        if (refusal_) {
+        if (refusal_ && what_.gather) {
+            out.kind = route::to::several;
+        } else if (refusal_) {
             out.kind = route::to::refused;
             out.refusal = std::move(refusal_);
         } else {
@@ -118,6 +120,9 @@ route route_of(const plan& what, const values& with, const shard_map& map) {
             return out;
         case placement::all_same:
             out.kind = route::to::all_same;
+            return out;
+        case placement::several:
+            out.kind = route::to::several;
             return out;
         case placement::refused:
             break;

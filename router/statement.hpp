@@ -168,6 +168,23 @@ struct routing_hint {
     std::string unknown;  ///< a hint that could not be read: a clear error
 };
 
+/// A name in a statement's text, as the server folds it: a table, a column, an alias, a function or a keyword.
+struct name_use {
+    std::string name;
+    std::uint32_t bare = 0;       ///< times without a dot after it
+    std::uint32_t qualified = 0;  ///< times after a dot
+    std::uint32_t counted = 0;    ///< times as the first argument of count, row_to_json and their like, which take whole rows
+    bool opened = false;          ///< a parenthesis has followed: a function, or an alias with names for columns
+};
+
+/// All names of a SELECT, sorted: what may be meant by it is among them, whatever the parser understood.
+struct names_used {
+    std::vector<name_use> all;
+    bool star = false;    ///< SELECT *, t.*: columns that are not named
+    bool unsure = false;  ///< names that are not known here: U&"...", longer than the server keeps
+    const name_use* find(std::string_view name) const;
+};
+
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
@@ -185,6 +202,7 @@ struct statement {
     std::vector<std::string> cast_types;
     std::vector<effect> effects;
     query_block block;
+    names_used names;                    ///< of a SELECT
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 };
 

@@ -29,6 +29,8 @@ std::string_view name_of(router::placement what) {
             return "any_shard";
         case router::placement::all_same:
             return "session";
+        case router::placement::several:
+            return "gather";
         case router::placement::refused:
             break;
     }

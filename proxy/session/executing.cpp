@@ -36,6 +36,7 @@ bool session::executes(const router::plan& plan) const {
 /// `found` is looked up again: planning what it names uses the cache.
 std::optional<fault> session::destination_of_execute(std::string_view sql, router::plan_cache::found& found,
                                                      destination& out) {
+    out.may_gather = false;
     const router::values with{sql, found.shape.literals, {}, conforming_strings_};
     const auto& statements = found.plan->parsed.statements;
     const bool alone = is_one(*found.plan, router::verb::execute) || is_one(*found.plan, router::verb::explain);

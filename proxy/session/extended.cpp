@@ -236,6 +236,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         failure_ = fault{fault_kind::over_limit, "a Bind this long cannot be routed by its parameters", {}, {}};
         return true;
     }
+    if (found.ended && gather_batch(batch, rest)) return true;
     std::optional<fault> refused;
     bool replayable = true;
     auto to = route_batch(found.ended ? batch : rest, refused, replayable);

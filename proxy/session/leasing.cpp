@@ -56,6 +56,14 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     auto route = router::route_of(plan, with, *who_.cluster->now->map);
     if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
+    out.several = route.kind == router::route::to::several;
+    if (out.several && !out.may_gather)
+        return fault{
+            fault_kind::unsupported,
+            fmt::format("this statement does not name one shard of cluster \"{}\", and stands in a transaction, "
+                        "in a pipeline with others or behind EXECUTE",
+                        who_.cluster->now->config.name),
+            "Rows of several shards are read by a statement of its own.", "send it outside of transactions"};
     using wish = router::routing_hint::role_wish;
     const auto hint = plan.parsed.hint.role;
     out.need = route.need;
@@ -270,21 +278,26 @@ void session::take(pool::server_ref got, steady_time now) {
     if (prepare()) become_active();
 }
 
-/// The encoding in a message before the rest, which is read in it.
-void session::write_settings(std::string& out) {
-    auto now = talk_->server->settings;
+int write_settings_change(std::string& out, pool::settings_ref now, const pool::settings_ref& wanted) {
+    int sent = 0;
     const auto send = [&](const pool::session_settings& next) {
         pg::write_query(out, pool::settings_change(*now, next));
-        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+        ++sent;
     };
     constexpr std::string_view encoding = "client_encoding";
-    const auto *has = now->find(encoding), *wants = settings_->find(encoding);
+    const auto *has = now->find(encoding), *wants = wanted->find(encoding);
     if ((has || wants) && (!has || !wants || *has != *wants)) {
         const auto next = wants ? now->with(encoding, *wants) : now->without(encoding);
         send(*next);
         now = next;
     }
-    if (now != settings_) send(*settings_);
+    if (now != wanted) send(*wanted);
+    return sent;
+}
+
+void session::write_settings(std::string& out) {
+    for (int sent = write_settings_change(out, talk_->server->settings, settings_); sent > 0; --sent)
+        talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
 }
 
 bool session::prepare() {

@@ -64,6 +64,7 @@ void session::close() {
         waiting_in_.reset();
     }
     closing_ = true;
+    if (gathering_) std::exchange(gathering_, nullptr)->abort();
     client_.close_after_write();
     if (talk_) drop_server(false);
     count_traffic();
@@ -101,7 +102,9 @@ bool session::leave_if_resting() {
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
 void session::cancel_running() {
-    if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
+    if (gathering_) {
+        std::shared_ptr(gathering_)->cancel();
+    } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
         give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
     } else if (talk_ && !talk_->replies.empty()) {
         stop_query(*talk_->server);
@@ -120,11 +123,20 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 }
 
 bool session::needs_ticks() const noexcept {
-    return phase_ == phase::holding || phase_ == phase::leasing;
+    return phase_ == phase::holding || phase_ == phase::leasing || phase_ == phase::gathering;
 }
 
 void session::tick(steady_time now) {
-    if (phase_ == phase::leasing) {
+    if (phase_ == phase::gathering) {
+        const auto keep = gathering_;
+        const auto limit = who_.who->limits.query_wait_timeout;
+        const bool late = limit.count() > 0 && now - keep->begun() >= limit;
+        if (!late ||
+            !keep->give_up({config::fault_kind::query_wait_timeout,
+                            "no server connection of each shard became free within query_wait_timeout",
+                            fmt::format("waited {} ms", limit.count()), "raise pool_size or query_wait_timeout"}))
+            keep->tick(now);
+    } else if (phase_ == phase::leasing) {
         const auto limit = who_.who->limits.query_wait_timeout;
         if (limit.count() > 0 && now - waiting_since_ >= limit && waiting_in_ && waiting_in_->cancel_wait(*this)) {
             waiting_in_.reset();
@@ -203,6 +215,7 @@ void session::want_client() {
 
 void session::wire_drained(pool::wire&) {
     if (talk_) talk_->server->link.want_read();
+    if (gathering_) gathering_->resume();
 }
 
 void session::pump(std::string_view fresh) {
@@ -422,7 +435,7 @@ void session::log_statement(const router::plan& plan, std::string_view text) con
     if (shown.size() > longest) shown = shown.substr(0, longest) + " ...";
     std::replace_if(shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
-                 talk_->server->target->address.text(), shown);
+                 talk_ ? talk_->server->target->address.text() : std::string("several shards"), shown);
 }
 
 void session::count_statement(const router::plan& plan, std::string_view text) {
@@ -466,13 +479,18 @@ client_row session::describe() const {
                                                                 : fmt::format("[{}]:{}", who_.address, who_.port);
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
-    row.state = needs_ticks() ? "waiting" : status() != 'I' ? "transaction" : talk_ ? "active" : "idle";
+    row.state = gathering_        ? "active"
+                : needs_ticks()   ? "waiting"
+                : status() != 'I' ? "transaction"
+                : talk_           ? "active"
+                                  : "idle";
     row.worker = home_.index;
     row.connected = connected_;
     if (requested_ != steady_time{})
         row.requested = std::chrono::system_clock::now() -
                         std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
-    if (needs_ticks()) row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
+    if (needs_ticks() && !gathering_)
+        row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);
     row.pins = pins_;

@@ -3,8 +3,8 @@
 // server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; leasing.cpp from a route to a
-// server connection; moving.cpp a transaction to another shard; replies.cpp the server's messages; effects.cpp what
-// statements do to the session.
+// server connection; moving.cpp a transaction to another shard; across.cpp reads over several shards; replies.cpp the
+// server's messages; effects.cpp what statements do to the session.
 
 #include <chrono>
 #include <memory>
@@ -22,6 +22,7 @@
 #include "proxy/control/inventory.hpp"
 #include "proxy/net/topology.hpp"
 #include "proxy/session/encoding.hpp"
+#include "proxy/session/gathering.hpp"
 #include "proxy/session/statements.hpp"
 #include "router/plan.hpp"
 
@@ -49,11 +50,14 @@ struct destination {
     bool replica_only = false;  ///< hint or ringway.role
     bool replayable = false;    ///< a batch of reads only: may run again elsewhere when the server is lost
     bool placed = false;        ///< by keys or a hint: no other shard will do
+    bool may_gather = false;    ///< asked for by who can: `several` may come out
+    bool several = false;       ///< rows of all shards
 };
 
 class session final : public pool::wire_owner,
                       public pool::lessee,
                       public pool::waiter,
+                      public gather_client,
                       public std::enable_shared_from_this<session> {
   public:
     using clock = std::chrono::steady_clock;
@@ -91,7 +95,7 @@ class session final : public pool::wire_owner,
     void lease_failed(const config::fault& why) override;
 
   private:
-    enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, closed };
+    enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, gathering, closed };
 
     /// A savepoint that a settings change may have to be taken back to.
     struct settings_mark {
@@ -255,6 +259,16 @@ class session final : public pool::wire_owner,
     config::fault aborted();
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
+    // across.cpp
+    void start_gathering(std::shared_ptr<const router::plan> plan, std::string_view text, std::string run,
+                         bool own_parse);
+    bool gather_batch(std::string_view batch, std::string_view& rest);
+    pool::worker_link& gather_home() override;
+    node gather_node(std::uint16_t shard, bool primary) override;
+    void gather_emit(std::string_view bytes) override;
+    bool gather_congested() override;
+    void gather_ended(std::optional<config::fault> why) override;
+
     // described.cpp
     bool look_first(std::string_view body, std::string_view after);
     bool differs(const client_statement& what) const;
@@ -344,6 +358,7 @@ class session final : public pool::wire_owner,
     std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
+    std::shared_ptr<gathering> gathering_;
     std::uint64_t talk_number_ = 0;  ///< grows with each lease
     pool::settings_ref settings_, base_;
     std::unique_ptr<std::unordered_map<std::string, statement_ref>> statements_;

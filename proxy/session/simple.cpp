@@ -70,6 +70,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return true;
     }
     destination to;
+    to.may_gather = !talk_ && begun_.empty();
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
     if (talk_ && talk_->status == 'E') {  // the server will say so itself, or hear the ROLLBACK
         to = {talk_->shard, router::need::any};
@@ -81,6 +82,11 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         }
         rest.remove_prefix(frame.size());
         fail_next(*refused);
+        return true;
+    }
+    if (to.several) {
+        start_gathering(home_.plans.hold(found), sql, std::string(frame), false);
+        rest.remove_prefix(frame.size());
         return true;
     }
     if (auto refused = sequence_elsewhere(*found.plan)) {

@@ -253,6 +253,81 @@ static bool names(const token_reader& in, const token& what, std::string_view na
     return undone == name;
 }
 
+namespace {
+
+/// What may follow a `*` that stands for columns; a product goes on with an operand.
+bool ends_an_item(const token_reader& in, const token& after, std::string_view text) {
+    static constexpr std::string_view words[] = {"from",      "into",   "where", "group", "having", "window", "union",
+                                                 "intersect", "except", "order", "limit", "offset", "fetch",  "for"};
+    if (after.kind == token_kind::end) return true;
+    if (after.kind == token_kind::symbol) {
+        const char c = text[after.offset];
+        return c == ',' || c == ')' || c == ';';
+    }
+    return after.kind == token_kind::word &&
+           std::any_of(std::begin(words), std::end(words), [&](std::string_view word) { return in.is(after, word); });
+}
+
+/// Functions of whole rows whose results do not have the row's own type.
+bool takes_rows(const token_reader& in, const token& what) {
+    static constexpr std::string_view words[] = {"count",    "row_to_json", "to_json",
+                                                 "to_jsonb", "json_agg",    "jsonb_agg"};
+    return what.kind == token_kind::word &&
+           std::any_of(std::begin(words), std::end(words), [&](std::string_view word) { return in.is(what, word); });
+}
+
+/// As the server reads it: folded, or without its quotes.
+std::string folded(std::string_view written, bool quoted) {
+    std::string out;
+    if (!quoted) {
+        for (const char c : written) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        return out;
+    }
+    for (std::size_t i = 1; i + 1 < written.size(); ++i) {
+        out += written[i];
+        if (written[i] == '"') ++i;
+    }
+    return out;
+}
+
+}  // namespace
+
+names_used names_in(std::string_view text, std::span<const literal> literals, std::uint32_t from, std::uint32_t stop) {
+    constexpr std::size_t longest = 63;  // NAMEDATALEN - 1
+    names_used out;
+    token_reader in(text, literals, from);
+    char before = '\0';
+    token last, called;  // the two tokens before
+    const auto is_symbol = [&](const token& what, char c) {
+        return what.kind == token_kind::symbol && text[what.offset] == c;
+    };
+    auto now = in.next();
+    while (now.kind != token_kind::end && now.offset < stop) {
+        const auto next = in.next();
+        if (now.kind == token_kind::word || now.kind == token_kind::quoted_name) {
+            auto name = folded(in.text_of(now), now.kind == token_kind::quoted_name);
+            out.unsure |= name.size() > longest || (now.kind == token_kind::quoted_name && before == '&');
+            if (name == "natural" || name == "table") out.star = true;  // columns, or rows, that are not named
+            auto at =
+                std::lower_bound(out.all.begin(), out.all.end(), name,
+                                 [](const name_use& each, const std::string& wanted) { return each.name < wanted; });
+            if (at == out.all.end() || at->name != name) at = out.all.insert(at, {std::move(name), 0, 0, 0, false});
+            if (before == '.') ++at->qualified;
+            if (!is_symbol(next, '.')) ++at->bare;
+            at->opened |= is_symbol(next, '(');
+            if (is_symbol(last, '(') && takes_rows(in, called)) ++at->counted;
+        } else if (is_symbol(now, '*')) {
+            const bool counted = before == '(' && is_symbol(next, ')');
+            if (!counted && ends_an_item(in, next, text)) out.star = true;
+        }
+        before = now.kind == token_kind::symbol ? text[now.offset] : '\0';
+        called = last;
+        last = now;
+        now = next;
+    }
+    return out;
+}
+
 span32 name_after(std::string_view text, std::span<const literal> literals, std::uint32_t from,
                   std::string_view keyword, std::string_view name) {
     token_reader in(text, literals, from);

@@ -55,6 +55,9 @@ text_facts facts_of(std::string_view text, std::span<const literal> literals);
 span32 name_after(std::string_view text, std::span<const literal> literals, std::uint32_t from,
                   std::string_view keyword, std::string_view name);
 
+/// The names between two offsets.
+names_used names_in(std::string_view text, std::span<const literal> literals, std::uint32_t from, std::uint32_t stop);
+
 /// What follows AS after the name and types of a PREPARE, up to `stop`.
 span32 body_of_prepare(std::string_view text, std::span<const literal> literals, std::uint32_t after_name,
                        std::uint32_t stop);

@@ -2,6 +2,7 @@
 
 #include <pg_query.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "router/postgres/blocks.hpp"
@@ -122,6 +123,8 @@ class statement_reader {
         made.block = builder.of_query(wrapped);
         out_.too_deep |= builder.too_deep();
         if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
+        if (wrapped["SelectStmt"])
+            made.names = names_in(in_.text, in_.literals, made.where.offset, made.where.offset + made.where.length);
     }
 
     void add_subqueries(node within, statement& made) {
@@ -295,6 +298,12 @@ analysis failed(analysis out, std::string_view text, std::string why, int positi
 }
 
 }  // namespace
+
+const name_use* names_used::find(std::string_view name) const {
+    const auto at = std::lower_bound(all.begin(), all.end(), name,
+                                     [](const name_use& each, std::string_view wanted) { return each.name < wanted; });
+    return at == all.end() || at->name != name ? nullptr : &*at;
+}
 
 analysis parse_postgres(std::string_view text, bool standard_conforming_strings) {
     analysis out;

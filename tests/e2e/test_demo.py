@@ -65,8 +65,8 @@ def cells(said):
 def test_every_line_does_what_it_says(demo):
     environment, said = demo
     results = paste(environment, said.split("Paste these:")[1].split("End it with:")[0])
-    assert len(results) == 10
-    assert [line for line, _, code in results if code != 0] == [line for line, _, _ in results if "count(*) FROM orders" in line]
+    assert len(results) == 11
+    assert [line for line, _, code in results if code != 0] == [line for line, _, _ in results if "DELETE FROM orders" in line]
 
     wrote, _ = one(results, "INSERT INTO notes")
     assert "INSERT 0 1" in wrote and int(cells(wrote.split("INSERT 0 1")[1])[0]) >= 1
@@ -82,7 +82,8 @@ def test_every_line_does_what_it_says(demo):
 
     why, _ = one(results, "EXPLAIN (ROUTE)")
     assert "shard" in why and "replica" in why
-    refused, code = one(results, "count(*) FROM orders")
+    assert "(3 rows)" in one(results, "GROUP BY u.name")[0]
+    refused, code = one(results, "DELETE FROM orders")
     assert code == 1 and "ERROR" in refused and "HINT" in refused
     for lag in (said for line, said, _ in results if "SHOW LAG" in line):
         assert lag.count("| up ") == 9 and lag.count("| primary |") == 4 and "(9 rows)" in lag

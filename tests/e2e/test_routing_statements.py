@@ -182,6 +182,9 @@ def test_r10_a_stable_function_that_turns_volatile_is_noticed(fresh, proxy, sche
         assert until(lambda: other.execute("SELECT r.turns()").fetchone()[0] in replicas, 40)
         fresh.execute("CREATE OR REPLACE FUNCTION r.turns() RETURNS int LANGUAGE plpgsql VOLATILE AS"
                       " $$ BEGIN INSERT INTO r.log (what) VALUES ('turned'); RETURN inet_server_port(); END $$")
+        # Who has not made the change may still read a replica that has not replayed it.
+        assert fresh.execute("SELECT r.turns()").fetchone()[0] == schema.primary().port
+        assert until(lambda: other.execute("SELECT r.turns()").fetchone()[0] == schema.primary().port)
         for _ in range(20):
             for each in (fresh, other):
                 assert each.execute("SELECT r.turns()").fetchone()[0] == schema.primary().port

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/fault.hpp"
+#include "router/gather.hpp"
 #include "router/key_value.hpp"
 
 namespace ringway::router::world {
@@ -290,13 +291,19 @@ std::vector<std::string> described(const planned& what) {
     const auto& plan = *what.made;
     const auto& map = plan.placement == placement::single && plan.keys.empty() && !plan.fixed_shard ? app() : shop();
     std::vector<std::string> out;
-    static constexpr std::string_view places[] = {"one shard", "any shard", "the session's", "refused"};
+    static constexpr std::string_view places[] = {"one shard", "any shard", "the session's", "gather", "refused"};
     std::string head = plan.need == need::any ? "any" : "primary";
     head += ", ";
     head += places[static_cast<std::size_t>(plan.placement)];
     if (plan.fixed_shard) head += " s" + std::to_string(*plan.fixed_shard);
     out.push_back(head + "; " + plan.reason);
     const auto with = what.values_with({});
+    if (plan.gather && plan.placement == placement::several)
+        for (const auto& table : plan.gather->tables) {
+            auto line = "gather " + table.schema + "." + table.name;
+            for (const auto& column : table.columns) line += " " + column;
+            out.push_back(std::move(line));
+        }
     for (const auto& recipe : plan.keys) out.push_back(key_line(recipe, map, with));
     if (plan.refusal)
         out.push_back(std::string(config::sqlstate(plan.refusal->kind)) + " " + plan.refusal->message +

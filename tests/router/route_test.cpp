@@ -39,9 +39,16 @@ void check_shard(const std::string& text, std::string_view canonical, const std:
     CHECK(found.shard == owner_of(canonical));
 }
 
+/// Of what is of no one shard: the refusal, or `unsupported` for a read whose rows are gathered.
 fault_kind refused(const std::string& text, const std::vector<parameter>& parameters = {}) {
     INFO(text);
-    const auto found = plan_shop(text).route_with(parameters);
+    const auto what = plan_shop(text);
+    const auto found = what.route_with(parameters);
+    if (found.kind == route::to::several) {
+        REQUIRE(what.made->gather);
+        REQUIRE(what.made->need == need::any);
+        return fault_kind::unsupported;
+    }
     REQUIRE(found.kind == route::to::refused);
     REQUIRE(found.refusal);
     return found.refusal->kind;
@@ -244,7 +251,10 @@ TEST_CASE("routes are explained") {
     const auto waiting = text_of(plan_shop("SELECT * FROM orders WHERE user_id = $1"));
     CHECK(waiting.find("shards: known when parameters are bound\n") != std::string::npos);
     CHECK(waiting.find("key orders.user_id: $1: known when it is bound\n") != std::string::npos);
-    const auto refusal = text_of(plan_shop("SELECT * FROM orders"));
+    const auto gathered = text_of(plan_shop("SELECT note FROM orders"));
+    CHECK(gathered.find("plan: gather\nshards: all\n") != std::string::npos);
+    CHECK(gathered.find("gathers: public.orders (note)\n") != std::string::npos);
+    const auto refusal = text_of(plan_shop("DELETE FROM orders"));
     CHECK(refusal.find("plan: refused\nshards: none\n") != std::string::npos);
     CHECK(refusal.find("hint: add \"user_id = ...\" to its conditions") != std::string::npos);
     CHECK(text_of(plan_shop("/* ringway: role=primary */ SELECT 1")).find("hint: role=primary\n") != std::string::npos);

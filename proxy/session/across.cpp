@@ -1,0 +1,179 @@
+// Statements whose rows are on several shards: what of the session a gathering needs.
+
+#include <fmt/format.h>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/batch.hpp"
+#include "proxy/session/session.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+
+void session::start_gathering(std::shared_ptr<const router::plan> plan, std::string_view text, std::string run,
+                              bool own_parse) {
+    auto& traffic = who_.cluster->traffic;
+    ++traffic.statements;
+    ++traffic.reads_on_primary;
+    requested_ = clock::now();
+    if (who_.cluster->now->log_queries) log_statement(*plan, text);
+    gather_task task;
+    task.plan = std::move(plan);
+    task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
+    task.client_id = who_.id;
+    task.settings = settings_;
+    task.run = std::move(run);
+    task.own_parse = own_parse;
+    phase_ = phase::gathering;
+    gathering_ = std::make_shared<gathering>(*this, std::move(task));
+    home_.watch(shared_from_this());
+    std::shared_ptr(gathering_)->start();
+}
+
+/// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute. False:
+/// the batch is of another kind.
+bool session::gather_batch(std::string_view batch, std::string_view& rest) {
+    if (batch.back() == 'H' || !begun_.empty() || !who_.cluster->now->map->is_sharded()) return false;
+    const auto only = local_batch(batch);
+    if (only.kind != local_batch_kind::one_statement) return false;
+    statement_ref what;
+    if (only.parse) {
+        if (!plan_of(only.parse->query).plan->gather) return false;
+        if (!only.parse->name.empty() && find_statement(only.parse->name)) return false;  // refused in its place
+        what = make_statement(*only.parse);
+    } else {
+        what = planned_statement(only.statement);
+    }
+    if (!what || !what->plan || !what->plan->gather || what->by_sql || !what->original.empty()) return false;
+
+    std::string run;
+    std::string_view parameters;
+    bool one_execute = true;
+    pg::write_parse(run, {}, what->text->query, what->text->types);
+    pg::frame_header header;
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+         at += header.total()) {
+        const auto frame = batch.substr(at, header.total());
+        const auto body = frame.substr(pg::header_size);
+        switch (header.type) {
+            case 'P':
+                break;
+            case 'B': {
+                const auto bind = pg::read_bind(body);
+                parameters = bind->rest;
+                pg::write_bind_head(run, {}, {}, bind->rest.size());
+                run.append(bind->rest);
+                break;
+            }
+            case 'D':
+                if (body.substr(1, 1) != std::string_view("\0", 1) && body[0] == 'P') return false;
+                pg::write_target(run, 'D', body[0], {});
+                break;
+            case 'E': {
+                const auto execute = pg::read_execute(body);
+                one_execute = execute && execute->portal.empty() && execute->max_rows == 0;
+                run.append(frame);
+                break;
+            }
+            case 'S':
+                run.append(frame);
+                break;
+            default:
+                return false;
+        }
+    }
+    if (!one_execute) return false;
+    destination to;
+    to.may_gather = true;
+    if (bind_destination(*what, parameters, to) || !to.several) return false;
+    if (only.parse) {
+        if (only.parse->name.empty())
+            unnamed_ = what;
+        else
+            keep_statement(std::string(only.parse->name), what);
+    }
+    const auto text = what->text;
+    rest.remove_prefix(batch.size());
+    start_gathering(what->plan, text->query, std::move(run), !only.parse);
+    return true;
+}
+
+pool::worker_link& session::gather_home() {
+    return home_;
+}
+
+gather_client::node session::gather_node(std::uint16_t shard, bool primary) {
+    node out;
+    auto& cluster = *who_.cluster;
+    const auto& shards = cluster.now->config.shards;
+    if (shard >= shards.size() || gathering_ == nullptr) {
+        out.why = fault{fault_kind::internal, "the shard map has changed", {}, "repeat the statement"};
+        return out;
+    }
+    auto& pools = who_.who->pools;
+    if (pools.size() != shards.size()) pools.assign(shards.size(), {});
+    pools[shard].resize(shards[shard].nodes.size());
+    const bool late = clock::now() - gathering_->begun() >= cluster.now->config.failover_hold;
+    const bool known = cluster.health && shard < cluster.health->shards.size();
+    pool::choice chosen;
+    if (cluster.paused) {
+        out.hold = true;
+        return out;
+    }
+    if (known) {
+        const auto& health = cluster.health->shards[shard];
+        const bool splitting =
+            who_.who->reads.splitting && consistency() != config::read_consistency::primary && own_role_ != 1;
+        if (primary || !splitting) {
+            chosen = pool::choose_primary(health);
+        } else {
+            if (cluster.balance.size() <= shard) cluster.balance.resize(shard + 1u);
+            cluster.balance[shard].next = (*cluster.now->turns)[shard].fetch_add(1, std::memory_order_relaxed);
+            pool::read_wish wish;
+            wish.mode = consistency();
+            wish.last_write = last_write_;
+            wish.max_lag = who_.who->reads.max_lag;
+            chosen = pool::choose_for_read(health, wish, who_.who->reads, clock::now(), cluster.balance[shard]);
+        }
+    }
+    if (chosen.node >= 0 && static_cast<std::size_t>(chosen.node) < pools[shard].size()) {
+        auto& slot = pools[shard][static_cast<std::size_t>(chosen.node)];
+        if (!slot) slot = home_.owner.pool_of(cluster, *who_.who, shard, static_cast<std::size_t>(chosen.node));
+        out.from = slot;
+    } else if ((chosen.hold || !known) && !late) {
+        out.hold = true;
+    } else {
+        out.why = chosen.why.value_or(fault{fault_kind::cannot_connect,
+                                            fmt::format("shard \"{}\" has no server in order", shards[shard].name),
+                                            {},
+                                            "see SHOW LAG on the admin port"});
+    }
+    return out;
+}
+
+void session::gather_emit(std::string_view bytes) {
+    emit(bytes);
+}
+
+bool session::gather_congested() {
+    return client_.congested();
+}
+
+void session::gather_ended(std::optional<fault> why) {
+    const auto keep = shared_from_this();
+    gathering_.reset();
+    if (phase_ != phase::gathering) return;
+    phase_ = phase::idle;
+    ++who_.cluster->traffic.transactions;
+    if (why) refuse(*why);
+    say_ready('I');
+    count_traffic();
+    if (leave_if_resting()) return;
+    if (pumping_) return;  // it failed at once: the caller's loop takes it from here
+    pump({});
+    want_client();
+}
+
+}  // namespace ringway::proxy

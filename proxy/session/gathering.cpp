@@ -1,0 +1,443 @@
+#include "proxy/session/gathering.hpp"
+
+#include <fmt/format.h>
+
+#include "protocol/postgres/frame.hpp"
+#include "protocol/postgres/message.hpp"
+#include "proxy/session/cleaner.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "router/gather.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+constexpr int most_failed_leases = 5;
+/// Of a binary COPY: signature, flags, length of an extension that no server sends; and the count that ends it.
+/// https://www.postgresql.org/docs/15/sql-copy.html
+constexpr std::size_t copy_header = 19;
+constexpr std::string_view copy_trailer("\xff\xff", 2);
+/// An answer is passed on in pieces of about this size.
+constexpr std::size_t piece = 64 * 1024;
+
+std::string quoted(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+    return out + '"';
+}
+
+std::string column_list(const router::gathered_table& table) {
+    std::string out;
+    for (const auto& each : table.columns) out += (out.empty() ? "" : ", ") + quoted(each);
+    return out;
+}
+
+std::string rows_of(const router::gathered_table& table) {
+    return fmt::format("SELECT {} FROM {}.{}", column_list(table), quoted(table.schema), quoted(table.name));
+}
+
+/// With the seat's own rows.
+std::string make_table(const router::gathered_table& table, bool with_keys) {
+    if (!with_keys)
+        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted(table.name), rows_of(table));
+    return fmt::format(
+        "; CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP; INSERT INTO pg_temp.{0} ({2}) "
+        "{3}",
+        quoted(table.name), quoted(table.schema), column_list(table), rows_of(table));
+}
+
+void write_copy_data(std::string& out, std::string_view data) {
+    pg::writer frame(out, 'd');
+    frame.bytes(data);
+}
+
+}  // namespace
+
+/// One shard's server, from the wish for a lease to its return.
+class gathering::arm final : public pool::lessee, public pool::waiter, public std::enable_shared_from_this<arm> {
+  public:
+    arm(gathering& all, pool::worker_link& home, std::uint16_t of_shard) : shard(of_shard), all_(&all), home_(home) {}
+
+    void take(pool::server_ref got) {
+        waiting_in.reset();
+        got->user = this;
+        got->client_id = all_->task_.client_id;
+        server = std::move(got);
+    }
+
+    void send(const std::string& bytes, int ready) {
+        owed += ready;
+        server->link.write(bytes);
+        server->link.want_read();
+    }
+
+    /// It will be told of nothing any more.
+    void leave() {
+        all_ = nullptr;
+        if (waiting_in) waiting_in->cancel_wait(*this);
+        waiting_in.reset();
+        if (!server) return;
+        auto gone = std::exchange(server, nullptr);
+        if (owed == 0 && status == 'I' && !gone->link.broken()) return give_back(std::move(gone));
+        if (owed == 0 && !gone->link.broken()) return clean(std::move(gone), false);
+        if (owed > 0 && !gone->link.broken()) stop_query(*gone);
+        auto* home = gone->home.get();
+        home->discard(std::move(gone));
+    }
+
+    void server_readable(pool::server& from) override {
+        const auto keep = shared_from_this();
+        const auto all = all_ ? all_->shared_from_this() : nullptr;
+        const auto mine = server;
+        for (int rounds = 0; all_ && rounds < 16; ++rounds) {
+            std::string_view bytes;
+            const auto got = from.link.read(bytes);
+            if (got == pool::wire::got::end) return all_->lost("the server closed the connection");
+            if (got == pool::wire::got::would_block) break;
+            const bool full = bytes.size() == pool::scratch_space::size;
+            take_frames(bytes);
+            if (!all_ || server != mine || !all_->may_read(*this)) return;
+            if (!full) break;
+        }
+        if (all_ && server == mine) from.link.want_read();
+    }
+
+    void server_drained(pool::server&) override {
+        if (!all_) return;
+        for (const auto& each : all_->arms_)
+            if (each->server && each.get() != this) each->server->link.want_read();
+    }
+
+    void server_broken(pool::server& from) override {
+        const auto keep = shared_from_this();
+        server_readable(from);  // a FATAL tells why
+        if (all_ && server.get() == &from) all_->lost("the connection to the server broke");
+    }
+
+    pool::worker_link& waiter_home() override { return home_; }
+
+    void leased(pool::server_ref got) override {
+        const auto keep = shared_from_this();
+        if (!all_) {
+            auto* home = got->home.get();
+            return home->give_back(std::move(got));
+        }
+        take(std::move(got));
+        ++all_->leased_;
+        all_->lease();
+    }
+
+    void lease_failed(const fault& why) override {
+        const auto keep = shared_from_this();
+        if (!all_) return;
+        waiting_in.reset();
+        if (pool::is_refusal(why) || ++all_->failed_leases_ >= most_failed_leases) return all_->fail(why);
+        all_->holding_ = true;  // the next tick looks again
+    }
+
+    const std::uint16_t shard;
+    pool::server_ref server;
+    std::shared_ptr<pool::pool> waiting_in;
+    int owed = 0;  ///< ReadyForQuery to come
+    char status = 'I';
+    bool begun = false;  ///< its COPY has sent its header
+    bool failed = false;
+
+  private:
+    static void give_back(pool::server_ref what) {
+        what->unnamed.reset();
+        if (what->cancels > 0) {
+            what->user = nullptr;
+            what->parked = true;
+            return;
+        }
+        auto* home = what->home.get();
+        home->give_back(std::move(what));
+    }
+
+    void take_frames(std::string_view bytes) {
+        std::string held;
+        if (!carry_.empty()) {
+            held.swap(carry_);
+            held.append(bytes);
+            bytes = held;
+        }
+        pg::frame_header header;
+        std::size_t at = 0;
+        while (all_ && server) {
+            const auto rest = bytes.substr(at);
+            const auto state = pg::read_header(rest, header);
+            if (state == pg::header_state::malformed) return all_->lost("the server sent what nobody asked for");
+            if (state != pg::header_state::ready || rest.size() < header.total()) break;
+            const auto frame = rest.substr(0, header.total());
+            at += frame.size();
+            all_->on_frame(*this, header.type, frame);
+        }
+        if (all_ && server) carry_.assign(bytes.substr(at));
+        if (all_ && !all_->answer_.empty()) all_->owner_->gather_emit(std::exchange(all_->answer_, {}));
+    }
+
+    gathering* all_;
+    pool::worker_link& home_;
+    std::string carry_;
+};
+
+gathering::gathering(gather_client& owner, gather_task task)
+    : owner_(&owner), task_(std::move(task)), begun_(std::chrono::steady_clock::now()) {}
+
+gathering::~gathering() {
+    for (const auto& each : arms_) each->leave();
+}
+
+void gathering::start() {
+    const auto seat = task_.plan->gather->seat;
+    auto& home = owner_->gather_home();
+    arms_.push_back(std::make_shared<arm>(*this, home, seat));
+    for (std::uint16_t i = 0; i < task_.shards; ++i)
+        if (i != seat) arms_.push_back(std::make_shared<arm>(*this, home, i));
+    lease();
+}
+
+/// One after the other, in the order of the shards: two gatherings cannot wait for each other's servers.
+void gathering::lease() {
+    const auto keep = shared_from_this();
+    while (leased_ < arms_.size()) {
+        auto& next = *arms_[leased_];
+        auto found = owner_->gather_node(next.shard, leased_ == 0);
+        if (found.why) return fail(std::move(found.why));
+        if (found.hold) {
+            holding_ = true;
+            return;
+        }
+        next.waiting_in = found.from;
+        auto got = found.from->acquire(arms_[leased_], owner_->gather_home());
+        if (!got) return;
+        next.take(std::move(got));
+        ++leased_;
+    }
+    open();
+}
+
+void gathering::tick(steady_time) {
+    if (stage_ == stage::leasing && std::exchange(holding_, false)) lease();
+}
+
+bool gathering::give_up(const fault& why) {
+    if (stage_ != stage::leasing) return false;
+    fail(why);
+    return true;
+}
+
+void gathering::open() {
+    stage_ = stage::opening;
+    for (const auto& each : arms_) {
+        std::string out;
+        int ready = write_settings_change(out, each->server->settings, task_.settings);
+        if (each.get() == &seat()) {
+            std::string sql = "BEGIN READ WRITE";
+            for (const auto& table : task_.plan->gather->tables) sql += make_table(table, task_.plan->gather->keys);
+            pg::write_query(out, sql);
+            ++ready;
+        }
+        if (ready > 0) each->send(out, ready);
+    }
+}
+
+void gathering::fill() {
+    stage_ = stage::filling;
+    const auto& tables = task_.plan->gather->tables;
+    if (table_ == tables.size() || arms_.size() == 1) return run();
+    header_sent_ = false;
+    std::string out;
+    pg::write_query(
+        out, fmt::format("COPY pg_temp.{}{} FROM STDIN (FORMAT binary)", quoted(tables[table_].name),
+                         tables[table_].columns.empty() ? std::string() : " (" + column_list(tables[table_]) + ")"));
+    seat().send(out, 1);
+}
+
+void gathering::on_seat_filling(char type) {
+    if (type != 'G') return;
+    std::string out;
+    pg::write_query(out,
+                    fmt::format("COPY ({}) TO STDOUT (FORMAT binary)", rows_of(task_.plan->gather->tables[table_])));
+    for (std::size_t i = 1; i < arms_.size(); ++i) {
+        arms_[i]->begun = false;
+        ++copying_;
+        arms_[i]->send(out, 1);
+    }
+}
+
+/// The servers send each row in a message of its own, the first one after the header.
+void gathering::forward_row(std::string_view frame, arm& from) {
+    auto data = frame.substr(pg::header_size);
+    auto& link = seat().server->link;
+    if (!std::exchange(from.begun, true)) {
+        if (data.size() < copy_header) return lost("the server sent a COPY without a header");
+        const auto header = data.substr(0, copy_header);
+        data.remove_prefix(copy_header);
+        if (!std::exchange(header_sent_, true)) {
+            std::string out;
+            write_copy_data(out, header);
+            link.write(out);
+        }
+        if (data.empty() || data == copy_trailer) return;
+        std::string out;
+        write_copy_data(out, data);
+        return link.write(out);
+    }
+    if (data != copy_trailer) link.write(frame);
+}
+
+void gathering::run() {
+    stage_ = stage::running;
+    std::string out, sql;
+    const auto& tables = task_.plan->gather->tables;
+    if (tables.size() > 1)  // joins are planned by what is there
+        for (const auto& table : tables) sql += fmt::format("ANALYZE pg_temp.{}; ", quoted(table.name));
+    pg::write_query(out, sql + "SET TRANSACTION READ ONLY");
+    quiet_ = 1;
+    out += task_.run;
+    seat().server->unnamed.reset();
+    for (std::size_t i = 1; i < arms_.size(); ++i) {  // they have given what they have
+        arms_[i]->leave();
+    }
+    arms_.resize(1);
+    seat().send(out, 2);
+}
+
+void gathering::on_frame(arm& which, char type, std::string_view frame) {
+    const bool is_seat = &which == &seat();
+    const auto body = frame.substr(pg::header_size);
+    if (type == 'S') {
+        pg::reader in(body);
+        const auto name = in.text(), value = in.text();
+        for (auto& entry : which.server->parameters)
+            if (entry.first == name) entry.second = value;
+        return;
+    }
+    if (type == 'A') return;
+    if (type == 'E') return on_error(which, frame);
+    if (which.owed == 0 && type != 'N') return lost("the server sent what nobody asked for");
+    if (type == 'Z') {
+        which.status = body.empty() ? 'I' : body[0];
+        --which.owed;
+        if (quiet_ > 0) --quiet_;
+        if (which.owed == 0) settled(which);
+        return;
+    }
+    if (stage_ == stage::filling && type == 'd' && !is_seat) return forward_row(frame, which);
+    if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
+    if (stage_ != stage::running || quiet_ > 0 || !is_seat || (type == '1' && task_.own_parse)) return;
+    answer_.append(frame);
+    if (answer_.size() >= piece) owner_->gather_emit(std::exchange(answer_, {}));
+}
+
+/// The servers' own words. What was running on others is of no use any more.
+void gathering::on_error(arm& which, std::string_view frame) {
+    const auto error = pg::read_error(frame.substr(pg::header_size));
+    std::string_view severity = error ? error->get('V') : std::string_view();
+    if (severity.empty() && error) severity = error->get('S');
+    if (severity == "FATAL" || severity == "PANIC") return lost(std::string(error->get('M')));
+    if (stage_ == stage::running && quiet_ == 0) {
+        answer_.append(frame);
+        which.failed = true;
+        return;
+    }
+    if (stage_ == stage::closing) {
+        which.failed = true;
+        return;
+    }
+    if (stage_ == stage::filling && &which == &seat() && error && error->get('C') == "23505")
+        return fail(fault{fault_kind::unsupported,
+                          fmt::format("rows of {} on several shards have the same unique key",
+                                      task_.plan->gather->tables[table_].name),
+                          std::string(error->get('D')),
+                          "group by all columns that are selected, in a subquery if need be"});
+    owner_->gather_emit(frame);
+    which.server->doomed |= stage_ == stage::opening;  // with half of the session's settings, maybe
+    fail(std::nullopt);
+}
+
+/// All that was asked of it has been answered.
+void gathering::settled(arm& which) {
+    switch (stage_) {
+        case stage::opening:
+            for (const auto& each : arms_)
+                if (each->owed > 0) return;
+            for (const auto& each : arms_) each->server->settings = task_.settings;
+            return fill();
+        case stage::filling:
+            if (&which == &seat()) {
+                ++table_;
+                return fill();
+            }
+            if (--copying_ == 0) {
+                std::string out;
+                write_copy_data(out, copy_trailer);
+                pg::write_empty(out, 'c');
+                seat().send(out, 0);
+            }
+            return;
+        case stage::running: {
+            if (!answer_.empty()) owner_->gather_emit(std::exchange(answer_, {}));
+            stage_ = stage::closing;
+            std::string out;
+            pg::write_query(out, which.status == 'T' ? "COMMIT" : "ROLLBACK");
+            return which.send(out, 1);
+        }
+        case stage::closing:
+            return finish(std::nullopt);
+        default:
+            return;
+    }
+}
+
+bool gathering::may_read(const arm& which) const {
+    if (stage_ == stage::filling && &which != &seat()) return !seat().server->link.congested();
+    return stage_ != stage::running || !owner_->gather_congested();
+}
+
+void gathering::resume() {
+    if (!arms_.empty() && seat().server) seat().server->link.want_read();
+}
+
+void gathering::cancel() {
+    if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
+    for (const auto& each : arms_)
+        if (each->server && each->owed > 0) stop_query(*each->server);
+}
+
+void gathering::abort() {
+    owner_ = nullptr;
+    let_go();
+}
+
+void gathering::lost(const std::string& why) {
+    fail(fault{fault_kind::server_lost,
+               fmt::format("a server was lost while rows of several shards were read: {}", why),
+               {},
+               {}});
+}
+
+void gathering::fail(std::optional<fault> why) {
+    finish(std::move(why));
+}
+
+void gathering::let_go() {
+    stage_ = stage::done;
+    for (const auto& each : arms_) each->leave();
+}
+
+void gathering::finish(std::optional<fault> why) {
+    if (stage_ == stage::done) return;
+    const auto keep = shared_from_this();
+    if (!answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
+    let_go();
+    if (auto* owner = std::exchange(owner_, nullptr)) owner->gather_ended(std::move(why));
+}
+
+}  // namespace ringway::proxy

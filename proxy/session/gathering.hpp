@@ -1,0 +1,98 @@
+#pragma once
+// A read over several shards: the rows of its tables are brought into temporary tables of the same names on one server,
+// the seat, and the client's statement runs there as it is. What it answers is what one server with all rows would.
+//
+//   lease a server of each shard -> COPY each table out of the shards and into the seat -> run -> COMMIT drops the
+//   tables
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/fault.hpp"
+#include "pool/pool.hpp"
+#include "pool/server.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::proxy {
+
+/// For whom rows are gathered: a session. Called on its worker.
+class gather_client {
+  public:
+    /// Where a shard's server is leased: `from`, or not yet (`hold`), or not at all (`why`).
+    struct node {
+        std::shared_ptr<pool::pool> from;
+        bool hold = false;
+        std::optional<config::fault> why;
+    };
+    virtual ~gather_client() = default;
+    virtual pool::worker_link& gather_home() = 0;
+    virtual node gather_node(std::uint16_t shard, bool primary) = 0;
+    virtual void gather_emit(std::string_view bytes) = 0;  ///< the answer, without its ReadyForQuery
+    virtual bool gather_congested() = 0;                   ///< the client does not take more now: resume() follows
+    /// The last call. `why`: it has failed, and nobody has told the client.
+    virtual void gather_ended(std::optional<config::fault> why) = 0;
+};
+
+struct gather_task {
+    std::shared_ptr<const router::plan> plan;  ///< has a recipe
+    std::uint16_t shards = 0;
+    std::uint64_t client_id = 0;
+    pool::settings_ref settings;
+    std::string run;         ///< what the seat is to run: a Query, or messages that end in a Sync
+    bool own_parse = false;  ///< the ParseComplete is not for the client
+};
+
+class gathering final : public std::enable_shared_from_this<gathering> {
+  public:
+    using steady_time = std::chrono::steady_clock::time_point;
+
+    gathering(gather_client& owner, gather_task task);
+    ~gathering();
+    void start();
+    void abort();                ///< the client is gone: nobody is told
+    void cancel();               ///< a CancelRequest for it has come
+    void resume();               ///< the client takes bytes again
+    void tick(steady_time now);  ///< while leases are waited for
+    steady_time begun() const noexcept { return begun_; }
+    /// Ends it before anything has run. False: it runs already.
+    bool give_up(const config::fault& why);
+
+  private:
+    class arm;
+    enum class stage : std::uint8_t { leasing, opening, filling, running, closing, done };
+
+    void lease();
+    void open();
+    void fill();  ///< the next table
+    void run();
+    void settled(arm& which);
+    void on_frame(arm& which, char type, std::string_view frame);
+    void on_error(arm& which, std::string_view frame);
+    void on_seat_filling(char type);
+    void forward_row(std::string_view frame, arm& from);
+    void lost(const std::string& why);
+    void fail(std::optional<config::fault> why);
+    void let_go();  ///< of all servers, in whatever state
+    void finish(std::optional<config::fault> why);
+    bool may_read(const arm& which) const;
+    arm& seat() const { return *arms_.front(); }
+
+    gather_client* owner_;
+    gather_task task_;
+    std::vector<std::shared_ptr<arm>> arms_;  ///< the seat first, then the other shards in order
+    stage stage_ = stage::leasing;
+    std::size_t leased_ = 0;  ///< arms that have a server
+    std::size_t table_ = 0;   ///< being filled
+    std::size_t copying_ = 0;
+    bool header_sent_ = false, holding_ = false;
+    int failed_leases_ = 0;
+    int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
+    std::string answer_;
+    steady_time begun_{};
+};
+
+}  // namespace ringway::proxy

@@ -1,0 +1,30 @@
+#pragma once
+// A SELECT whose rows lie on several shards, run whole on one server: what of which tables must be brought there.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/catalog.hpp"
+#include "router/keys.hpp"
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+/// A keyed table of the statement. On the server that runs it a temporary table of the same name stands in its place.
+struct gathered_table {
+    std::string schema, name;
+    std::vector<std::string> columns;  ///< those that the statement may name; may be none
+};
+
+struct gather_recipe {
+    std::vector<gathered_table> tables;
+    bool keys = false;       ///< GROUP BY a primary key may leave other columns free: the tables keep theirs
+    std::uint16_t seat = 0;  ///< the shard whose primary runs it: tables that are not in the map are there
+};
+
+/// Null, with a reason, when the statement's answer could depend on more than its tables' rows.
+std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
+                                         const std::vector<std::string>& path, std::string& why_not);
+
+}  // namespace ringway::router

@@ -1,0 +1,264 @@
+"""Reads over several shards: every answer is the one that a single server with all rows gives."""
+
+import decimal
+import threading
+import time
+
+import psycopg
+import pytest
+
+from conftest import admin, knows_tables, until
+from wire import Wire, bind, codes, describe, execute, kinds, one, parse, query, sync
+
+USERS = [(key, f"n{key % 7}", ("de", "fr", "jp")[key % 3]) for key in range(5001, 5061)]
+ORDERS = [(key * 10 + i, key, decimal.Decimal(key) / 7 + i, f"note {i}" if i else None) for key, _, _ in USERS[::2] for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def data(shop_cluster, shop_proxy):
+    """(schema, a connection to one server with all rows in a schema of its own): and the same rows on the shards."""
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    with shop_proxy.connect() as client:
+        for row in USERS:
+            client.execute("INSERT INTO users VALUES (%s, %s, %s)", row)
+        for row in ORDERS:
+            client.execute("INSERT INTO orders VALUES (%s, %s, %s, %s)", row)
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows(
+            "INSERT INTO countries VALUES ('de', 'Germany'), ('fr', 'France') ON CONFLICT DO NOTHING", user="app")
+        shop_cluster.caught_up(shard)
+    first = shop_cluster.primary(shop_cluster.shards[0])
+    with first.connect(user="app") as one_server:
+        one_server.execute("CREATE SCHEMA whole")
+        for table in ("users", "orders", "countries"):
+            one_server.execute(f"CREATE TABLE whole.{table} (LIKE public.{table} INCLUDING ALL)")
+        for shard in shop_cluster.shards:
+            for table in ("users", "orders", "countries"):
+                if table == "countries" and shard != shop_cluster.shards[0]:
+                    continue
+                rows = shop_cluster.primary(shard).rows(f"SELECT * FROM public.{table}")
+                for row in rows:
+                    one_server.execute(f"INSERT INTO whole.{table} VALUES ({', '.join(['%s'] * len(row))})", row)
+        one_server.execute("SET search_path = whole")
+        yield one_server
+        one_server.execute("DROP SCHEMA whole CASCADE")
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("DELETE FROM countries RETURNING 1", user="app")
+        for table in ("users", "orders"):
+            shop_cluster.primary(shard).rows(
+                f"DELETE FROM {table} WHERE {'id' if table == 'users' else 'user_id'} BETWEEN 5001 AND 5060 RETURNING 1", user="app")
+
+
+STATEMENTS = [
+    "SELECT count(*) FROM orders",
+    "SELECT * FROM users ORDER BY id",
+    "SELECT * FROM users ORDER BY name COLLATE \"C\" DESC, id LIMIT 7 OFFSET 3",
+    "SELECT name, count(*), min(id), max(id), avg(id) FROM users GROUP BY name ORDER BY name",
+    "SELECT sum(id), avg(id), stddev(id), string_agg(name, ',' ORDER BY id), array_agg(id ORDER BY id DESC) FROM users",
+    "SELECT country, count(DISTINCT name) FROM users GROUP BY ROLLUP (country) ORDER BY country NULLS FIRST",
+    "SELECT u.id, count(o.id) FROM users u LEFT JOIN orders o ON o.user_id = u.id GROUP BY u.id ORDER BY u.id",
+    "SELECT u.name, c.name FROM users u JOIN countries c ON c.code = u.country ORDER BY u.id",
+    "SELECT a.id, b.id FROM users a JOIN users b ON a.name = b.name AND a.id < b.id ORDER BY 1, 2",
+    "SELECT id FROM users WHERE id IN (SELECT user_id FROM orders WHERE note IS NULL) ORDER BY id",
+    "SELECT id FROM users u WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.id) ORDER BY id",
+    "WITH big AS (SELECT user_id, count(*) AS n FROM orders GROUP BY user_id) SELECT * FROM big WHERE n > 2 ORDER BY user_id",
+    "WITH RECURSIVE r(i) AS (SELECT min(id) FROM users UNION ALL SELECT i + 1 FROM r WHERE i < 5010) SELECT * FROM r",
+    "SELECT id, rank() OVER (PARTITION BY country ORDER BY id) FROM users ORDER BY id",
+    "SELECT DISTINCT ON (country) country, id FROM users ORDER BY country, id DESC",
+    "SELECT id FROM users WHERE id < 5010 UNION SELECT user_id FROM orders WHERE user_id > 5050 ORDER BY 1",
+    "SELECT id FROM users EXCEPT SELECT user_id FROM orders ORDER BY 1",
+    "SELECT u.id, x.note FROM users u, LATERAL (SELECT note FROM orders o WHERE o.user_id = u.id ORDER BY o.id DESC LIMIT 1) x ORDER BY 1",
+    "SELECT (SELECT count(*) FROM orders), (SELECT max(id) FROM users)",
+    "SELECT * FROM users WHERE id IN (5001, 5002, 5003, 5004, 5005) ORDER BY id",
+    "SELECT * FROM users WHERE id = 5001 OR name = 'n3' ORDER BY id",
+    "SELECT * FROM users WHERE id BETWEEN 5001 AND 5030 ORDER BY id",
+    "SELECT row_to_json(u) FROM users u ORDER BY id",
+    "SELECT json_agg(u ORDER BY u.id) FROM users u",
+    "SELECT u.id, u.name, u.country, count(*) FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id ORDER BY u.id",
+    "SELECT count(users) FROM users",
+    "SELECT b FROM users AS u (a, b) ORDER BY a LIMIT 3",
+    "SELECT o.* FROM users NATURAL JOIN orders o ORDER BY 1",
+    "SELECT count(*) FROM users TABLESAMPLE BERNOULLI (100)",
+    "SELECT GROUPING(country), country, count(*) FROM users GROUP BY CUBE (country) ORDER BY 1, 2",
+    "SELECT \"id\" FROM \"users\" WHERE \"users\".\"id\" > 5055 ORDER BY 1",
+    "SELECT count(*) FILTER (WHERE note IS NULL), bool_and(id > 0) FROM orders",
+    "SELECT 2 * id FROM orders WHERE id * 2 > 3 ORDER BY 1 LIMIT 5",
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM users",
+    "SELECT sum(amount), avg(amount), min(amount), variance(amount) FROM orders",
+    "SELECT amount, note FROM orders ORDER BY amount DESC, note",
+    "SELECT * FROM users WHERE false",
+    "SELECT FROM users",
+    "TABLE users",
+]
+
+
+def answers(connection, sql):
+    cursor = connection.execute(sql)
+    rows = cursor.fetchall() if cursor.description else []
+    shape = [(each.name, each.type_code) for each in cursor.description or []]
+    return (rows if "ORDER BY" in sql else sorted(rows, key=repr)), shape, cursor.statusmessage
+
+
+@pytest.mark.parametrize("sql", STATEMENTS)
+def test_the_answer_is_that_of_one_server(data, shop_proxy, sql):
+    with shop_proxy.connect() as client:
+        expected = answers(data, sql)
+        assert answers(client, sql) == expected
+        assert answers(client, sql) == expected
+        assert client.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("sql, values", [
+    ("SELECT * FROM users WHERE name = %s AND id > %s ORDER BY id", ("n3", 5010)),
+    ("SELECT count(*) FROM orders WHERE note = %s", ("note 1",)),
+    ("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id", ([5001, 5002, 5003, 5020],)),
+    ("SELECT %s::int + count(*) FROM users", (5,)),
+])
+@pytest.mark.parametrize("binary", [False, True])
+def test_by_the_extended_protocol(data, shop_proxy, sql, values, binary):
+    with shop_proxy.connect() as client:
+        expected = data.execute(sql, values, binary=binary).fetchall()
+        for prepare in (None, True, True, True):
+            assert client.execute(sql, values, binary=binary, prepare=prepare).fetchall() == expected
+
+
+@pytest.mark.parametrize("sql, code", [
+    ("SELECT 1 / (id - id) FROM users", "22012"), ("SELECT nothing FROM users", "42703"), ("SELECT nothing(id) FROM users", None),
+    ("SELECT name::int FROM users", "22P02"),
+])
+def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, code):
+    with shop_proxy.connect() as client:
+        for _ in range(3):
+            with pytest.raises(psycopg.Error) as why:
+                client.execute(sql)
+            assert code is None or why.value.sqlstate == code, why.value
+            assert client.execute("SELECT count(*) FROM users").fetchone()[0] >= len(USERS)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT ctid FROM users", "SELECT tableoid FROM users", "SELECT 'users'::regclass, count(*) FROM users",
+    "SELECT pg_table_size('users'), count(*) FROM users", "SELECT * FROM users FOR UPDATE", "SELECT * FROM users FOR SHARE",
+    "SELECT u FROM users u", "SELECT users FROM users", "SELECT (u).id FROM users u", "SELECT array_agg(u) FROM users u",
+    "SELECT * FROM public.users", "SELECT public.users.id FROM users", "SELECT nextval('s'), id FROM users",
+    "SELECT pg_advisory_lock(id) FROM users", "UPDATE users SET name = 'x'", "DELETE FROM orders",
+    "WITH d AS (DELETE FROM users RETURNING id) SELECT * FROM d", "SELECT * INTO copied FROM users",
+    "EXPLAIN SELECT * FROM users", "DECLARE c CURSOR FOR SELECT * FROM users", "COPY (SELECT * FROM users) TO STDOUT",
+])
+def test_what_could_differ_is_refused(data, shop_proxy, sql):
+    with shop_proxy.connect() as client:
+        with pytest.raises(psycopg.Error) as why:
+            client.execute(sql)
+        assert why.value.sqlstate in ("0A000", "42P01"), why.value
+
+
+def test_in_a_transaction_it_is_refused(data, shop_proxy):
+    with shop_proxy.connect(autocommit=False) as client:
+        client.execute("SELECT name FROM users WHERE id = 5001")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            client.execute("SELECT count(*) FROM users")
+        client.rollback()
+    with shop_proxy.connect() as client:
+        client.execute("BEGIN")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            client.execute("SELECT count(*) FROM users")
+        client.execute("ROLLBACK")
+
+
+def test_own_writes_are_seen(data, shop_proxy):
+    with shop_proxy.connect() as client:
+        before = client.execute("SELECT count(*) FROM orders WHERE note = 'mine'").fetchone()[0]
+        for i, (key, _, _) in enumerate(USERS[:12]):
+            client.execute("INSERT INTO orders VALUES (%s, %s, 1, 'mine')", [900000 + key, key])
+            assert client.execute("SELECT count(*) FROM orders WHERE note = 'mine'").fetchone()[0] == before + i + 1
+        for key, _, _ in USERS[:12]:
+            client.execute("DELETE FROM orders WHERE user_id = %s AND note = 'mine'", [key])
+        assert client.execute("SELECT count(*) FROM orders WHERE note = 'mine'").fetchone()[0] == 0
+
+
+def test_settings_hold_on_the_seat_and_leave_nothing(data, shop_proxy, shop_cluster):
+    with shop_proxy.connect() as client:
+        client.execute("SET DateStyle = 'German, DMY'")
+        client.execute("SET extra_float_digits = 0")
+        assert client.execute("SELECT max(date '2024-02-01')::text FROM users").fetchone() == ("01.02.2024",)
+    with shop_proxy.connect() as client:
+        assert client.execute("SELECT max(date '2024-02-01')::text FROM users").fetchone() == ("2024-02-01",)
+    for shard in shop_cluster.shards:
+        left = shop_cluster.primary(shard).rows("SELECT relname FROM pg_class WHERE relpersistence = 't'")
+        assert left == []
+
+
+def test_many_at_once(data, shop_proxy):
+    expected = data.execute("SELECT count(*), sum(id) FROM orders").fetchone()
+    problems, done = [], []
+
+    def ask():
+        try:
+            with shop_proxy.connect() as client:
+                for _ in range(10):
+                    assert client.execute("SELECT count(*), sum(id) FROM orders").fetchone() == expected
+                    done.append(1)
+        except Exception as why:  # noqa: BLE001: reported below
+            problems.append(why)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(30)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert not problems and len(done) == 300, problems[:3]
+
+
+def test_cancel_and_disconnect_stop_it_everywhere(data, shop_proxy, shop_cluster):
+    sql = "SELECT count(*) FROM users a, users b, users c, users d, users e WHERE a.id + b.id + c.id + d.id + e.id > random()"
+    with shop_proxy.connect() as client:
+        timer = threading.Timer(0.7, client.cancel)
+        timer.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            client.execute(sql)
+        timer.join()
+        assert client.execute("SELECT 1").fetchone() == (1,)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%users e WHERE%' AND state = 'active' AND pid <> pg_backend_pid()"
+    first = shop_cluster.primary(shop_cluster.shards[0])
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.send(query(sql))
+        assert until(lambda: first.rows(running)[0][0] == 1)
+    assert until(lambda: first.rows(running)[0][0] == 0, 10)
+
+
+def test_a_large_answer_to_a_slow_reader(data, shop_proxy):
+    sql = "SELECT repeat('x', 1000) FROM users a, users b"
+    with Wire(shop_proxy.port, database="shop", limit=60) as client:
+        client.send(query(sql))
+        time.sleep(1)
+        came = client.until("Z")
+        rows = sum(1 for kind, _ in came if kind == "D")
+        assert not codes(came) and rows == data.execute("SELECT count(*) FROM users a, users b").fetchone()[0]
+
+
+def test_messages_are_answered_as_a_server_does(data, shop_proxy):
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert kinds(client.run(query("SELECT count(*) FROM users"))) == "TDCZ"
+        assert kinds(client.run(one("SELECT count(*) FROM users") + sync())) == "12TDCZ"
+        assert kinds(client.run(parse("SELECT count(*) FROM users WHERE id > $1", "s") + describe("S", "s") + sync())) == "1tTZ"
+        assert kinds(client.run(bind([5], "s") + execute() + sync())) == "2DCZ"
+        assert kinds(client.run(bind([5], "s") + describe("P") + execute() + sync())) == "2TDCZ"
+        assert kinds(client.run(bind(["x"], "s") + execute() + sync())) == "EZ"
+        assert codes(client.run(one("SELECT count(*) FROM users") * 2 + sync())) == ["0A000"]
+        assert codes(client.run(query("SELECT count(*) FROM users; SELECT 1"))) == ["0A000"]
+        assert kinds(client.run(query("SELECT count(*) FROM users") * 3, 3)) == "TDCZ" * 3
+
+
+def test_prepare_and_execute_over_several_shards_are_refused(data, shop_proxy):
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert codes(client.run(query("PREPARE p AS SELECT count(*) FROM users WHERE id > $1"))) == ["0A000"]
+        client.run(query("PREPARE several(int[]) AS SELECT name FROM users WHERE id = ANY($1)"))
+        assert codes(client.run(query("EXECUTE several('{5001,5002,5003,5004,5005}')"))) == ["0A000"]
+        client.run(parse("SELECT count(*) FROM users WHERE id > $1", "q") + sync())
+        assert codes(client.run(query("EXECUTE q(5)"))) == ["0A000"]
+        assert client.rows("SELECT 1") == [[b"1"]]
+
+
+def test_show_route_tells_of_it(data, shop_proxy):
+    lines = admin(shop_proxy, "SHOW ROUTE shop 'SELECT count(*), max(name) FROM users'")
+    told = {line["item"]: line["value"] for line in lines}
+    assert told["plan"] == "gather" and told["shards"] == "all" and told["gathers"] == "public.users (name)"
