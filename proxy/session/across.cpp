@@ -73,7 +73,7 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                 break;
             case 'E': {
                 const auto execute = pg::read_execute(body);
-                one_execute = execute && execute->portal.empty() && execute->max_rows == 0;
+                one_execute = execute && execute->portal.empty();
                 run.append(frame);
                 break;
             }

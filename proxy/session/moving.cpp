@@ -83,8 +83,9 @@ bool session::leave_unbound(std::string_view body) {
     const auto bind = pg::read_bind(body);
     const auto what = bind ? planned_statement(bind->statement) : nullptr;
     destination to;
+    to.may_gather = true;
     if (!what || bind_destination(*what, bind->rest, to)) return false;
-    if (to.shard == talk.shard && (to.need == router::need::any || !talk.on_replica)) return false;
+    if (!to.several && to.shard == talk.shard && (to.need == router::need::any || !talk.on_replica)) return false;
     if (!talk.replies.empty()) {
         pg::write_flush(outgoing());
         stalled_ = true;

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from conftest import admin, knows_tables, until
-from wire import Wire, bind, codes, describe, execute, kinds, one, parse, query, sync
+from wire import Wire, bind, codes, describe, execute, flush, kinds, one, parse, query, sync
 
 USERS = [(key, f"n{key % 7}", ("de", "fr", "jp")[key % 3]) for key in range(5001, 5061)]
 ORDERS = [(key * 10 + i, key, decimal.Decimal(key) / 7 + i, f"note {i}" if i else None) for key, _, _ in USERS[::2] for i in range(3)]
@@ -242,6 +242,10 @@ def test_messages_are_answered_as_a_server_does(data, shop_proxy):
         assert kinds(client.run(parse("SELECT count(*) FROM users WHERE id > $1", "s") + describe("S", "s") + sync())) == "1tTZ"
         assert kinds(client.run(bind([5], "s") + execute() + sync())) == "2DCZ"
         assert kinds(client.run(bind([5], "s") + describe("P") + execute() + sync())) == "2TDCZ"
+        assert kinds(client.run(parse("SELECT id FROM users") + bind() + execute(max_rows=2) + sync())) == "12DDsZ"
+        client.send(parse("SELECT max(id) FROM users WHERE id > $1", "flushed") + describe("S", "flushed") + flush())
+        assert kinds(client.until("T")) == "1tT"
+        assert kinds(client.run(bind([5], "flushed") + execute() + sync())) == "2DCZ"
         assert kinds(client.run(bind(["x"], "s") + execute() + sync())) == "EZ"
         assert codes(client.run(one("SELECT count(*) FROM users") * 2 + sync())) == ["0A000"]
         assert codes(client.run(query("SELECT count(*) FROM users; SELECT 1"))) == ["0A000"]

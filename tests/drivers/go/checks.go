@@ -369,8 +369,9 @@ func shards() {
 			for _, id := range users {
 				same(one[string](client, "SELECT note FROM orders WHERE user_id = $1", mode, id), me)
 				if sharded {
-					failing(client, "0A000", "SELECT * FROM orders WHERE note = $1", mode, me)
+					failing(client, "0A000", "DELETE FROM orders WHERE note = $1", mode, me)
 				}
+				same(one[int64](client, "SELECT count(DISTINCT user_id) FROM orders WHERE note = $1", mode, me), int64(len(users)))
 			}
 			same(failing(client, "23505", "INSERT INTO orders (id, user_id) VALUES (1, $1)", mode, users[3]).ConstraintName, "orders_pkey")
 		}

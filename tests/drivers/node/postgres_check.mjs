@@ -211,7 +211,8 @@ await checks.run({
       }
       for (const id of users) {
         same(plain(await sql`SELECT user_id, note FROM orders WHERE user_id = ${id}`), [{ user_id: `${id}`, note: me }])
-        if (checks.sharded) await fails('0A000', sql`SELECT * FROM orders WHERE note = ${me}`)
+        if (checks.sharded) await fails('0A000', sql`DELETE FROM orders WHERE note = ${me}`)
+        same(Number(await value(sql`SELECT count(DISTINCT user_id) FROM orders WHERE note = ${me}`)), users.length)
       }
       const found = await Promise.all(users.map((id) => value(sql`SELECT user_id FROM orders WHERE user_id = ${id}`)))
       same(found.map(Number), users)

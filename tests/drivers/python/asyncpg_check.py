@@ -228,8 +228,9 @@ async def check_shards():
             assert tuple(await client.fetchrow("SELECT user_id, note FROM orders WHERE user_id = $1", user)) == (user, ME)
         for _ in range(5):
             if checks.SHARDED:
-                await fails("0A000", client.fetch("SELECT * FROM orders"))
-                await fails("0A000", client.fetch("SELECT * FROM orders WHERE note = $1", ME))
+                await fails("0A000", client.execute("DELETE FROM orders"))
+                await fails("0A000", client.fetch("UPDATE orders SET note = $1 WHERE note = $1", ME))
+            assert await client.fetchval("SELECT count(DISTINCT user_id) FROM orders WHERE note = $1", ME) == len(users)
             assert await client.fetchval("SELECT count(*) FROM orders WHERE user_id = $1", 3000) == 1
         assert [await client.fetchval("SELECT user_id FROM orders WHERE user_id = ANY($1)", [user]) for user in users] == list(users)
         async with client.transaction():

@@ -166,9 +166,10 @@ def check_shards():
     users = range(2000, 2030)
     psql("".join(f"DELETE FROM orders WHERE user_id = {i};\nINSERT INTO orders (id, user_id, note) VALUES (1, {i}, '{ME}');\n" for i in users),
          "-v", "ON_ERROR_STOP=1", dbname="shop")
-    script = "".join(f"SELECT user_id FROM orders WHERE user_id = {i};\nSELECT * FROM orders WHERE false;\n" for i in users)
+    script = "".join(f"SELECT user_id FROM orders WHERE user_id = {i};\nDELETE FROM orders WHERE false;\n" for i in users)
     out, codes = states(script, dbname="shop")
     is_equal((out, codes), ([str(i) for i in users], ["0A000"] * len(users) if checks.SHARDED else []))
+    is_equal(psql(f"SELECT user_id FROM orders WHERE note = '{ME}' ORDER BY user_id;\n", dbname="shop").split(), [str(i) for i in users])
     is_equal(psql("PREPARE o(int8) AS SELECT note FROM orders WHERE user_id = $1;\n" + "".join(f"EXECUTE o({i});\n" for i in users), dbname="shop").split(),
              [ME] * len(users))
 

@@ -256,8 +256,9 @@ def check_shards():
             assert one(client, "SELECT user_id FROM orders WHERE user_id = %s", [user], prepare=True, binary=True) == (user,)
         for _ in range(5):
             if checks.SHARDED:
-                fails("0A000", client, "SELECT * FROM orders")
-                fails("0A000", client, "SELECT * FROM orders WHERE note = %s", [ME])
+                fails("0A000", client, "DELETE FROM orders")
+                fails("0A000", client, "UPDATE orders SET note = %s WHERE note = %s", [ME, ME])
+            assert one(client, "SELECT count(DISTINCT user_id) > 20 FROM orders WHERE note = %s", [ME]) == (True,)
             assert one(client, "SELECT count(*) FROM orders WHERE user_id = %s", [1000]) == (1,)
         with client.transaction(force_rollback=True):
             client.execute("UPDATE orders SET note = 'x' WHERE user_id = %s", [1001])
