@@ -97,7 +97,8 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
     if (found.kind == route::to::several && what.gather)
         for (const auto& table : what.gather->tables)
             out.emplace_back("gathers",
-                             fmt::format("{}.{} ({})", table.schema, table.name, fmt::join(table.columns, ", ")));
+                             fmt::format("{}.{} ({})", table.schema, table.name, fmt::join(table.columns, ", ")) +
+                                 filter_of(table, with));
     using wish = routing_hint::role_wish;
     const auto& hint = what.parsed.hint;
     if (hint.role != wish::none) out.emplace_back("hint", hint.role == wish::primary ? "role=primary" : "role=replica");

@@ -57,6 +57,19 @@ class references {
         return use->bare <= expected + use->counted || is_other(name) ? row_use::counted : row_use::value;
     }
 
+    /// The one reference to a table; null: there are more, or its name may stand for something else too.
+    const table_ref* only(const std::string& name) const {
+        const table_ref* found = nullptr;
+        for (const auto* each : all_) {
+            if (each->name != name) continue;
+            if (found) return nullptr;
+            found = each;
+        }
+        const bool plain =
+            found && use_of(name) == row_use::none && (found->alias.empty() || use_of(found->alias) == row_use::none);
+        return plain ? found : nullptr;
+    }
+
   private:
     /// A column, or what FROM makes: then it is not the table.
     bool is_other(const std::string& name) const {
@@ -72,6 +85,36 @@ class references {
     std::vector<std::string> derived_;
     std::vector<const catalog_relation*> relations_;
 };
+
+/// The query level whose FROM has this reference.
+const query_block* level_of(const query_block& block, const table_ref* reference) {
+    for (const auto& each : block.tables)
+        if (&each == reference) return &block;
+    for (const auto& child : block.children)
+        if (const auto* found = level_of(child, reference)) return found;
+    return nullptr;
+}
+
+/// Of a table that is named once: what its level asks of each of its rows.
+std::vector<gather_test> tests_of(const query_block& whole, const table_ref& reference,
+                                  const catalog_relation& relation) {
+    std::vector<gather_test> out;
+    const auto* level = level_of(whole, &reference);
+    if (!level) return out;
+    const auto& shown = reference.alias.empty() ? reference.name : reference.alias;
+    const bool alone =
+        level->tables.size() == 1 && level->derived.empty() && !level->joined &&
+        std::none_of(level->children.begin(), level->children.end(), [](const auto& c) { return c.joined; });
+    for (const auto& test : level->tests) {
+        if (test.column.schema.empty() && (test.column.table == shown || (test.column.table.empty() && alone))) {
+            const auto column =
+                std::find_if(relation.columns.begin(), relation.columns.end(),
+                             [&](const catalog_column& each) { return each.name == test.column.column; });
+            if (column != relation.columns.end()) out.push_back({column->name, column->type_oid, test.values});
+        }
+    }
+    return out;
+}
 
 }  // namespace
 
@@ -125,7 +168,8 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
                 all |= used == row_use::counted;
             }
         }
-        gathered_table made{meaning.relation->schema, meaning.relation->name, {}};
+        gathered_table made{meaning.relation->schema, meaning.relation->name, {}, {}};
+        if (const auto* only = named.only(bare)) made.tests = tests_of(what.block, *only, *meaning.relation);
         for (const auto& column : meaning.relation->columns)
             if (all || what.names.find(column.name)) made.columns.push_back(column.name);
         out.tables.push_back(std::move(made));

@@ -7,14 +7,23 @@
 
 #include "router/catalog.hpp"
 #include "router/keys.hpp"
+#include "router/plan.hpp"
 #include "router/statement.hpp"
 
 namespace ringway::router {
+
+/// column = value, or one of the values: no other row of the table matters to the statement.
+struct gather_test {
+    std::string column;
+    std::uint32_t type_oid = 0;  ///< of the column
+    std::vector<value_source> values;
+};
 
 /// A keyed table of the statement. On the server that runs it a temporary table of the same name stands in its place.
 struct gathered_table {
     std::string schema, name;
     std::vector<std::string> columns;  ///< those that the statement may name; may be none
+    std::vector<gather_test> tests;
 };
 
 struct gather_recipe {
@@ -26,5 +35,8 @@ struct gather_recipe {
 /// Null, with a reason, when the statement's answer could depend on more than its tables' rows.
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
                                          const std::vector<std::string>& path, std::string& why_not);
+
+/// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
+std::string filter_of(const gathered_table& table, const values& with);
 
 }  // namespace ringway::router

@@ -5,6 +5,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/session/batch.hpp"
 #include "proxy/session/session.hpp"
+#include "router/gather.hpp"
 
 namespace ringway::proxy {
 
@@ -12,14 +13,15 @@ namespace pg = protocol::postgres;
 using config::fault;
 using config::fault_kind;
 
-void session::start_gathering(std::shared_ptr<const router::plan> plan, std::string_view text, std::string run,
+void session::start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
                               bool own_parse) {
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     ++traffic.reads_on_primary;
     requested_ = clock::now();
-    if (who_.cluster->now->log_queries) log_statement(*plan, text);
+    if (who_.cluster->now->log_queries) log_statement(*plan, with.text);
     gather_task task;
+    for (const auto& table : plan->gather->tables) task.filters.push_back(router::filter_of(table, with));
     task.plan = std::move(plan);
     task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
     task.client_id = who_.id;
@@ -88,15 +90,22 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     destination to;
     to.may_gather = true;
     if (bind_destination(*what, parameters, to) || !to.several) return false;
+    std::vector<pg::bound_parameter> raw;
+    std::vector<router::parameter> bound;
+    if (!pg::read_parameters(parameters, raw)) return false;
+    for (std::size_t i = 0; i < raw.size(); ++i)
+        bound.push_back({raw[i].bytes,
+                         i < what->text->types.size() / 4 ? pg::load32(what->text->types.data() + 4 * i) : 0,
+                         raw[i].is_null, raw[i].binary});
     if (only.parse) {
         if (only.parse->name.empty())
             unnamed_ = what;
         else
             keep_statement(std::string(only.parse->name), what);
     }
-    const auto text = what->text;
+    const auto keep = what->text;
+    start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse);
     rest.remove_prefix(batch.size());
-    start_gathering(what->plan, text->query, std::move(run), !only.parse);
     return true;
 }
 

@@ -36,18 +36,19 @@ std::string column_list(const router::gathered_table& table) {
     return out;
 }
 
-std::string rows_of(const router::gathered_table& table) {
-    return fmt::format("SELECT {} FROM {}.{}", column_list(table), quoted(table.schema), quoted(table.name));
+std::string rows_of(const router::gathered_table& table, const std::string& filter) {
+    return fmt::format("SELECT {} FROM {}.{}{}", column_list(table), quoted(table.schema), quoted(table.name), filter);
 }
 
 /// With the seat's own rows.
-std::string make_table(const router::gathered_table& table, bool with_keys) {
+std::string make_table(const router::gathered_table& table, const std::string& filter, bool with_keys) {
     if (!with_keys)
-        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted(table.name), rows_of(table));
+        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted(table.name),
+                           rows_of(table, filter));
     return fmt::format(
         "; CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP; INSERT INTO pg_temp.{0} ({2}) "
         "{3}",
-        quoted(table.name), quoted(table.schema), column_list(table), rows_of(table));
+        quoted(table.name), quoted(table.schema), column_list(table), rows_of(table, filter));
 }
 
 void write_copy_data(std::string& out, std::string_view data) {
@@ -239,7 +240,9 @@ void gathering::open() {
         int ready = write_settings_change(out, each->server->settings, task_.settings);
         if (each.get() == &seat()) {
             std::string sql = "BEGIN READ WRITE";
-            for (const auto& table : task_.plan->gather->tables) sql += make_table(table, task_.plan->gather->keys);
+            const auto& tables = task_.plan->gather->tables;
+            for (std::size_t i = 0; i < tables.size(); ++i)
+                sql += make_table(tables[i], task_.filters[i], task_.plan->gather->keys);
             pg::write_query(out, sql);
             ++ready;
         }
@@ -262,8 +265,8 @@ void gathering::fill() {
 void gathering::on_seat_filling(char type) {
     if (type != 'G') return;
     std::string out;
-    pg::write_query(out,
-                    fmt::format("COPY ({}) TO STDOUT (FORMAT binary)", rows_of(task_.plan->gather->tables[table_])));
+    pg::write_query(out, fmt::format("COPY ({}) TO STDOUT (FORMAT binary)",
+                                     rows_of(task_.plan->gather->tables[table_], task_.filters[table_])));
     for (std::size_t i = 1; i < arms_.size(); ++i) {
         arms_[i]->begun = false;
         ++copying_;

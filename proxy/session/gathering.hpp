@@ -42,8 +42,9 @@ struct gather_task {
     std::uint16_t shards = 0;
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
-    std::string run;         ///< what the seat is to run: a Query, or messages that end in a Sync
-    bool own_parse = false;  ///< the ParseComplete is not for the client
+    std::vector<std::string> filters;  ///< of the recipe's tables: " WHERE ..." or empty
+    std::string run;                   ///< what the seat is to run: a Query, or messages that end in a Sync
+    bool own_parse = false;            ///< the ParseComplete is not for the client
 };
 
 class gathering final : public std::enable_shared_from_this<gathering> {

@@ -260,7 +260,7 @@ class session final : public pool::wire_owner,
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
     // across.cpp
-    void start_gathering(std::shared_ptr<const router::plan> plan, std::string_view text, std::string run,
+    void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
                          bool own_parse);
     bool gather_batch(std::string_view batch, std::string_view& rest);
     pool::worker_link& gather_home() override;

@@ -85,7 +85,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return true;
     }
     if (to.several) {
-        start_gathering(home_.plans.hold(found), sql, std::string(frame), false);
+        start_gathering(home_.plans.hold(found), with, std::string(frame), false);
         rest.remove_prefix(frame.size());
         return true;
     }

@@ -86,6 +86,33 @@ STATEMENTS = [
     "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM users",
     "SELECT sum(amount), avg(amount), min(amount), variance(amount) FROM orders",
     "SELECT amount, note FROM orders ORDER BY amount DESC, note",
+    "SELECT count(*), min(id) FROM users WHERE country = 'de' AND name IN ('n1', E'n\\x32')",
+    "SELECT u.id, o.id FROM users u LEFT JOIN orders o ON o.user_id = u.id AND u.country = 'de' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM users u LEFT JOIN orders o ON o.user_id = u.id AND o.note = 'note 1' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM users u FULL JOIN orders o ON o.user_id = u.id AND u.country = 'de' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM users u FULL JOIN orders o ON o.user_id = u.id AND o.note = 'note 1' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM orders o RIGHT JOIN users u ON o.user_id = u.id AND u.country = 'de' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE o.note = 'note 2' ORDER BY 1, 2",
+    "SELECT u.id, o.id FROM users u LEFT JOIN orders o ON o.user_id = u.id WHERE u.country = 'fr' AND o.id IS NULL ORDER BY 1, 2",
+    "SELECT id FROM users WHERE NOT (country = 'de') ORDER BY id",
+    "SELECT id FROM users WHERE (country = 'de') IS NOT TRUE ORDER BY id",
+    "SELECT id FROM users WHERE country = 'de' OR name = 'n1' ORDER BY id",
+    "SELECT id FROM users u WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.id AND o.note = 'note 1') ORDER BY id",
+    "SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM orders WHERE note = 'note 1') ORDER BY id",
+    "SELECT count(*) FILTER (WHERE country = 'de'), count(*) FROM users",
+    "SELECT country, count(*) FROM users GROUP BY country HAVING country = 'de'",
+    "SELECT id, count(*) OVER () FROM users WHERE country = 'de' ORDER BY id",
+    "SELECT CASE WHEN country = 'de' THEN 1 END FROM users ORDER BY id",
+    "WITH d AS (SELECT * FROM users WHERE country = 'de') SELECT count(*) FROM d WHERE name = 'n1'",
+    "SELECT id FROM (SELECT * FROM users WHERE country = 'de') x WHERE id = 5001 OR id > 5040 ORDER BY id",
+    "SELECT id FROM users WHERE country = 'de' UNION ALL SELECT id FROM orders WHERE note = 'note 2' ORDER BY 1",
+    "SELECT id FROM users WHERE country = 'de' EXCEPT SELECT user_id FROM orders WHERE note = 'note 2' ORDER BY 1",
+    "SELECT a.id, b.id FROM users a JOIN users b ON a.name = b.name AND a.country = 'de' AND b.country = 'fr' ORDER BY 1, 2",
+    "SELECT id FROM users WHERE name = ANY('{n1,n2}') AND country = ANY(ARRAY['de', 'fr']) ORDER BY id",
+    "SELECT id, amount FROM orders WHERE amount = 716.571428571428571429 OR id = 50020 ORDER BY id",
+    "SELECT count(*) FROM orders WHERE id = 50021.0",
+    "SELECT count(*) FROM orders WHERE id = -1",
+    "SELECT u.id, x.n FROM users u LEFT JOIN LATERAL (SELECT count(*) AS n FROM orders o WHERE o.user_id = u.id AND o.note = 'note 1') x ON true ORDER BY 1",
     "SELECT * FROM users WHERE false",
     "SELECT FROM users",
     "TABLE users",
@@ -113,6 +140,11 @@ def test_the_answer_is_that_of_one_server(data, shop_proxy, sql):
     ("SELECT count(*) FROM orders WHERE note = %s", ("note 1",)),
     ("SELECT id FROM users WHERE id = ANY(%s) ORDER BY id", ([5001, 5002, 5003, 5020],)),
     ("SELECT %s::int + count(*) FROM users", (5,)),
+    ("SELECT id FROM users WHERE country = %s AND name = ANY(%s) ORDER BY id", ("de", ["n1", "n2", "it's\\"])),
+    ("SELECT id FROM orders WHERE id IN (%s, %s) ORDER BY id", (50020, 50021)),
+    ("SELECT id FROM orders WHERE amount = %s ORDER BY id", (decimal.Decimal("5001") / 7,)),
+    ("SELECT count(*) FROM users WHERE name = %s", ("it's\\",)),
+    ("SELECT count(*) FROM users WHERE name = %s", (None,)),
 ])
 @pytest.mark.parametrize("binary", [False, True])
 def test_by_the_extended_protocol(data, shop_proxy, sql, values, binary):
@@ -260,6 +292,13 @@ def test_prepare_and_execute_over_several_shards_are_refused(data, shop_proxy):
         client.run(parse("SELECT count(*) FROM users WHERE id > $1", "q") + sync())
         assert codes(client.run(query("EXECUTE q(5)"))) == ["0A000"]
         assert client.rows("SELECT 1") == [[b"1"]]
+
+
+def test_conditions_are_checked_where_the_rows_are(data, shop_proxy):
+    lines = [line["value"] for line in admin(
+        shop_proxy, "SHOW ROUTE shop $$SELECT u.id FROM users u JOIN orders o ON o.user_id = u.id AND o.note = 'x' WHERE u.country IN ('de', 'fr')$$")
+        if line["item"] == "gathers"]
+    assert lines == ["public.users (id, country) WHERE \"country\" IN ('de', 'fr')", "public.orders (id, user_id, note) WHERE \"note\" = ('x')"]
 
 
 def test_show_route_tells_of_it(data, shop_proxy):

@@ -1,0 +1,119 @@
+// The conditions of a gathered statement that the shards can check before they send rows.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "router/gather.hpp"
+#include "router/key.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+struct simple_type {
+    std::uint32_t oid, array;
+    std::string_view name;
+};
+/// Types whose values are written as a literal and a cast.
+constexpr std::array types{simple_type{oid::boolean, 1000, "bool"},
+                           simple_type{oid::int2, 1005, "int2"},
+                           simple_type{oid::int4, 1007, "int4"},
+                           simple_type{oid::int8, 1016, "int8"},
+                           simple_type{oid::text, 1009, "text"},
+                           simple_type{oid::varchar, 1015, "varchar"},
+                           simple_type{oid::date, 1182, "date"},
+                           simple_type{oid::timestamp, 1115, "timestamp"},
+                           simple_type{oid::timestamptz, 1185, "timestamptz"},
+                           simple_type{oid::numeric, 1231, "numeric"},
+                           simple_type{oid::uuid, 2951, "uuid"}};
+
+std::string quoted_name(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+    return out + '"';
+}
+
+/// Safe whatever standard_conforming_strings is.
+std::string quoted_text(std::string_view text) {
+    std::string out = text.find('\\') == std::string_view::npos ? "'" : " E'";
+    for (const char c : text) out.append(c == '\'' || c == '\\' ? 2 : 1, c);
+    return out + '\'';
+}
+
+std::optional<std::string> integer_of(std::string_view bytes) {
+    if (bytes.size() != 2 && bytes.size() != 4 && bytes.size() != 8) return std::nullopt;
+    std::uint64_t value = (bytes[0] & 0x80) ? ~std::uint64_t{0} : 0;
+    for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
+    return std::to_string(static_cast<std::int64_t>(value));
+}
+
+std::optional<std::string> parameter_text(const parameter& given, const value_source& from, std::uint32_t column) {
+    if (given.is_null) return std::nullopt;
+    const bool declared = given.type_oid != oid::unspecified && given.type_oid != oid::unknown;
+    const auto wanted = declared ? given.type_oid : column;
+    const auto type = std::find_if(types.begin(), types.end(), [&](const simple_type& each) {
+        return (from.array && declared ? each.array : each.oid) == wanted;
+    });
+    if (type == types.end()) return std::nullopt;
+    std::string text(given.bytes);
+    if (given.binary) {
+        const bool integer = type->oid == oid::int2 || type->oid == oid::int4 || type->oid == oid::int8;
+        const bool string = type->oid == oid::text || type->oid == oid::varchar;
+        if (from.array || (!integer && !string)) return std::nullopt;
+        if (integer) {
+            const auto number = integer_of(given.bytes);
+            if (!number) return std::nullopt;
+            text = *number;
+        }
+    }
+    auto out = quoted_text(text);
+    if (declared) out += fmt::format("::pg_catalog.{}{}", type->name, from.array ? "[]" : "");
+    return out;
+}
+
+std::optional<std::string> text_of(const value_source& from, const values& with, std::uint32_t column) {
+    if (!from.cast.empty()) return std::nullopt;
+    switch (from.what) {
+        case value_source::from::literal: {
+            if (from.index >= with.literals.size()) return std::nullopt;
+            const auto& what = with.literals[from.index];
+            if (from.negated && from.array) return std::nullopt;
+            return fmt::format("{}{}", from.negated ? "-" : "", with.text.substr(what.offset, what.length));
+        }
+        case value_source::from::parameter:
+            if (from.index >= with.parameters.size()) return std::nullopt;
+            return parameter_text(with.parameters[from.index], from, column);
+        default:
+            return std::nullopt;
+    }
+}
+
+std::optional<std::string> condition(const gather_test& test, const values& with) {
+    std::string list;
+    for (const auto& each : test.values) {
+        const auto text = text_of(each, with, test.type_oid);
+        if (!text || (each.array && test.values.size() > 1)) return std::nullopt;
+        list += (list.empty() ? "" : ", ") + *text;
+    }
+    if (list.empty()) return std::nullopt;
+    const bool any = test.values.front().array;
+    return fmt::format("{} {} ({})", quoted_name(test.column),
+                       any                       ? "= ANY"
+                       : test.values.size() == 1 ? "="
+                                                 : "IN",
+                       list);
+}
+
+}  // namespace
+
+std::string filter_of(const gathered_table& table, const values& with) {
+    std::string out;
+    for (const auto& test : table.tests)
+        if (const auto text = condition(test, with)) out += (out.empty() ? " WHERE " : " AND ") + *text;
+    return out;
+}
+
+}  // namespace ringway::router
