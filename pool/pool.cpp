@@ -337,6 +337,15 @@ void pool::close_idle_of(worker_link& on) {
     }
 }
 
+void pool::forget() {
+    std::vector<std::deque<server_ref>> idle;
+    std::list<wait> waits;
+    const std::lock_guard guard(lock_);
+    idle.swap(idle_);
+    waits.swap(waits_);
+    idle_count_ = 0;
+}
+
 void pool::idle_spoke(server& which) {
     namespace pg = protocol::postgres;
     // Notices and parameter changes are read and dropped; an end, an error or half a message ends the connection.

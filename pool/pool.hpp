@@ -69,6 +69,9 @@ class pool : public std::enable_shared_from_this<pool> {
     /// Closes idle connections past their time, opens up to min_idle. Called about once a second on each worker.
     void tend(worker_link& on, std::chrono::steady_clock::time_point now);
     void close_idle_of(worker_link& on);
+    /// Lets go of all idle connections and waiters, when no worker runs any more: they refer to the pool, and it to
+    /// them.
+    void forget();
 
     const pool_name& name() const noexcept { return name_; }
     std::shared_ptr<const server_target> target() const;

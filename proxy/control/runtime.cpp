@@ -277,12 +277,13 @@ void runtime::stop() {
         catalog_wake_.notify_all();
     }
     if (catalog_thread_.joinable()) catalog_thread_.join();
+    for (auto& each : workers_) each->stop();  // they report to the monitor
     monitor_.reset();
-    for (auto& each : workers_) each->stop();
     desk_.forget();
     listeners_.clear();
     {
         const std::lock_guard guard(lock_);
+        for (auto& entry : pools_) entry.second->forget();
         pools_.clear();
     }
     workers_.clear();

@@ -76,6 +76,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
         auto server = std::move(server_);
         auto* home = server->home.get();
         if (!clean) return home->discard(std::move(server));
+        server->unnamed.reset();
         if (discard_) {
             server->statements.clear();
             server->unnamed.reset();

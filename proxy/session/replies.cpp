@@ -466,6 +466,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         forward = false;
         return server_lost("the server is ready before it has answered");
     }
+    if (head.what == kind::query) talk.server->unnamed.reset();  // a Query drops the unnamed statement
     if (head.deliver == to::nobody) {
         forward = false;
         if (head.failed && head.statement) talk.server->statements.remove(*head.statement);

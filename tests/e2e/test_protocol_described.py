@@ -177,3 +177,14 @@ def test_flush_before_bind_of_a_write_on_a_replica(proxy, table):
             assert [kind for kind, _ in client.until("T")] == ["1", "t", "T"]
             came = client.run(bind([i + 10], "w") + execute() + sync())
             assert not codes(came) and rows_of(came) == [1]
+
+
+def test_a_query_of_another_client_drops_no_unnamed_statement(ringway):
+    """A server forgets its unnamed statement with each Query; a client's own Parse is remembered."""
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    with Wire(proxy.port) as client, Wire(proxy.port) as other:
+        client.run(parse("SELECT 1 FOR UPDATE") + sync())
+        for _ in range(3):
+            assert other.rows("SELECT 2") == [[b"2"]]
+            other.run(query("BEGIN") + query("COMMIT"), 2)
+            assert kinds(client.run(bind() + execute() + sync())) == "2DCZ"
