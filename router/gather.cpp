@@ -100,7 +100,7 @@ std::vector<gather_test> tests_of(const query_block& whole, const table_ref& ref
                                   const catalog_relation& relation) {
     std::vector<gather_test> out;
     const auto* level = level_of(whole, &reference);
-    if (!level) return out;
+    if (!level || !level->exact) return out;
     const auto& shown = reference.alias.empty() ? reference.name : reference.alias;
     const bool alone =
         level->tables.size() == 1 && level->derived.empty() && !level->joined &&
@@ -127,6 +127,8 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     if (what.verb != verb::select || what.writes || what.locks_rows)
         return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
+    if (what.names.rows) return refuse("it uses whole rows as values");
+    if (what.names.only) return refuse("it asks for the rows of ONLY one table of several that inherit");
     for (const auto& each : places)
         if (what.names.find(each))
             return refuse(fmt::format("it asks for {}, which is a row's place on one server", each));
@@ -138,6 +140,9 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         return refuse("pg_temp is in the search_path");
 
     const references named(what, tables);
+    for (const auto* each : named.all())
+        if (tables.find(*each).what == table_class::system)
+            return refuse(fmt::format("{} tells of one server's objects", each->name));
     gather_recipe out;
     out.keys = what.names.find("group") != nullptr;
     for (const auto& entry : tables.map().tables) {

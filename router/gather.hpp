@@ -36,6 +36,9 @@ struct gather_recipe {
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
                                          const std::vector<std::string>& path, std::string& why_not);
 
+/// A name as SQL writes it, in quotes.
+std::string quoted_name(std::string_view name);
+
 /// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
 std::string filter_of(const gathered_table& table, const values& with);
 

@@ -30,12 +30,6 @@ constexpr std::array types{simple_type{oid::boolean, 1000, "bool"},
                            simple_type{oid::numeric, 1231, "numeric"},
                            simple_type{oid::uuid, 2951, "uuid"}};
 
-std::string quoted_name(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
-    return out + '"';
-}
-
 /// Safe whatever standard_conforming_strings is.
 std::string quoted_text(std::string_view text) {
     std::string out = text.find('\\') == std::string_view::npos ? "'" : " E'";
@@ -74,17 +68,32 @@ std::optional<std::string> parameter_text(const parameter& given, const value_so
     return out;
 }
 
+/// 'now', 'today' and their like mean another time on each server.
+bool may_mean_now(std::uint32_t column, std::string_view text) {
+    if (column != oid::date && column != oid::timestamp && column != oid::timestamptz) return false;
+    return std::any_of(text.begin(), text.end(), [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; });
+}
+
+/// Types whose equality and whose reading of a text are the server's own.
+bool is_known(std::uint32_t column) {
+    return column == oid::bpchar || column == oid::bytea ||
+           std::any_of(types.begin(), types.end(), [column](const simple_type& each) { return each.oid == column; });
+}
+
 std::optional<std::string> text_of(const value_source& from, const values& with, std::uint32_t column) {
     if (!from.cast.empty()) return std::nullopt;
     switch (from.what) {
         case value_source::from::literal: {
             if (from.index >= with.literals.size()) return std::nullopt;
             const auto& what = with.literals[from.index];
-            if (from.negated && from.array) return std::nullopt;
-            return fmt::format("{}{}", from.negated ? "-" : "", with.text.substr(what.offset, what.length));
+            const auto written = with.text.substr(what.offset, what.length);
+            if ((from.negated && from.array) || may_mean_now(column, written)) return std::nullopt;
+            return fmt::format("{}{}", from.negated ? "-" : "", written);
         }
         case value_source::from::parameter:
-            if (from.index >= with.parameters.size()) return std::nullopt;
+            if (from.index >= with.parameters.size() ||
+                (!with.parameters[from.index].binary && may_mean_now(column, with.parameters[from.index].bytes)))
+                return std::nullopt;
             return parameter_text(with.parameters[from.index], from, column);
         default:
             return std::nullopt;
@@ -92,6 +101,7 @@ std::optional<std::string> text_of(const value_source& from, const values& with,
 }
 
 std::optional<std::string> condition(const gather_test& test, const values& with) {
+    if (!is_known(test.type_oid)) return std::nullopt;
     std::string list;
     for (const auto& each : test.values) {
         const auto text = text_of(each, with, test.type_oid);
@@ -108,6 +118,12 @@ std::optional<std::string> condition(const gather_test& test, const values& with
 }
 
 }  // namespace
+
+std::string quoted_name(std::string_view name) {
+    std::string out = "\"";
+    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+    return out + '"';
+}
 
 std::string filter_of(const gathered_table& table, const values& with) {
     std::string out;

@@ -181,6 +181,8 @@ struct name_use {
 struct names_used {
     std::vector<name_use> all;
     bool star = false;    ///< SELECT *, t.*: columns that are not named
+    bool rows = false;    ///< t.* within an expression: a whole row
+    bool only = false;    ///< FROM ONLY
     bool unsure = false;  ///< names that are not known here: U&"...", longer than the server keeps
     const name_use* find(std::string_view name) const;
 };

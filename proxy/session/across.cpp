@@ -42,7 +42,10 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     if (only.kind != local_batch_kind::one_statement) return false;
     statement_ref what;
     if (only.parse) {
-        if (!plan_of(only.parse->query).plan->gather) return false;
+        const auto size = only.parse->query.size();
+        if (size > who_.cluster->now->max_parse_bytes ||
+            prepared_bytes_ + size > who_.cluster->now->max_prepared_bytes || !plan_of(only.parse->query).plan->gather)
+            return false;
         if (!only.parse->name.empty() && find_statement(only.parse->name)) return false;  // refused in its place
         what = make_statement(*only.parse);
     } else {
@@ -52,13 +55,20 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
 
     std::string run;
     std::string_view parameters;
-    bool one_execute = true;
+    char before = '\0';
     pg::write_parse(run, {}, what->text->query, what->text->types);
     pg::frame_header header;
     for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
          at += header.total()) {
         const auto frame = batch.substr(at, header.total());
         const auto body = frame.substr(pg::header_size);
+        // In the usual order only: a Bind before the Parse would be of the statement of before.
+        const std::string_view may_precede = header.type == 'P'   ? std::string_view("\0", 1)
+                                             : header.type == 'B' ? std::string_view("\0P", 2)
+                                             : header.type == 'D' ? std::string_view("\0PB", 3)
+                                             : header.type == 'E' ? std::string_view("B")
+                                                                  : std::string_view("E");
+        if (may_precede.find(before) == std::string_view::npos) return false;
         switch (header.type) {
             case 'P':
                 break;
@@ -69,13 +79,18 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                 run.append(bind->rest);
                 break;
             }
-            case 'D':
-                if (body.substr(1, 1) != std::string_view("\0", 1) && body[0] == 'P') return false;
-                pg::write_target(run, 'D', body[0], {});
-                break;
+            case 'D': {  // of the statement before its Bind, of the portal after it
+                const auto target = pg::read_target(body);
+                const bool bound = before == 'B';
+                const auto name = bound ? std::string_view() : only.parse ? only.parse->name : only.statement;
+                if (!target || target->kind != (bound ? 'P' : 'S') || target->name != name) return false;
+                if (only.parse && before == '\0') return false;
+                pg::write_target(run, 'D', target->kind, {});
+                continue;
+            }
             case 'E': {
                 const auto execute = pg::read_execute(body);
-                one_execute = execute && execute->portal.empty();
+                if (!execute || !execute->portal.empty()) return false;
                 run.append(frame);
                 break;
             }
@@ -85,8 +100,8 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
             default:
                 return false;
         }
+        before = header.type;
     }
-    if (!one_execute) return false;
     destination to;
     to.may_gather = true;
     if (bind_destination(*what, parameters, to) || !to.several) return false;
@@ -98,10 +113,12 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                          i < what->text->types.size() / 4 ? pg::load32(what->text->types.data() + 4 * i) : 0,
                          raw[i].is_null, raw[i].binary});
     if (only.parse) {
+        gather_undo_ = std::make_unique<undo_record>();
+        gather_undo_->name = only.parse->name;
         if (only.parse->name.empty())
-            unnamed_ = what;
+            gather_undo_->before = std::exchange(unnamed_, what);
         else
-            keep_statement(std::string(only.parse->name), what);
+            keep_statement(gather_undo_->name, what);
     }
     const auto keep = what->text;
     start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse);
@@ -151,6 +168,7 @@ gather_client::node session::gather_node(std::uint16_t shard, bool primary) {
         auto& slot = pools[shard][static_cast<std::size_t>(chosen.node)];
         if (!slot) slot = home_.owner.pool_of(cluster, *who_.who, shard, static_cast<std::size_t>(chosen.node));
         out.from = slot;
+        out.index = chosen.node;
     } else if ((chosen.hold || !known) && !late) {
         out.hold = true;
     } else {
@@ -170,9 +188,11 @@ bool session::gather_congested() {
     return client_.congested();
 }
 
-void session::gather_ended(std::optional<fault> why) {
+void session::gather_ended(std::optional<fault> why, bool parsed) {
     const auto keep = shared_from_this();
     gathering_.reset();
+    const auto made = std::exchange(gather_undo_, nullptr);
+    if (made && !parsed) undo(*made);
     if (phase_ != phase::gathering) return;
     phase_ = phase::idle;
     ++who_.cluster->traffic.transactions;

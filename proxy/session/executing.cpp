@@ -59,7 +59,7 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
                 const auto declared = i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0;
                 parameters.push_back(router::argument_of(from, with, declared, kept.emplace_back()));
             }
-            if (!alone && named->plan->placement == router::placement::single)
+            if (!alone && !runs_anywhere(*named->plan))
                 return fault{fault_kind::unsupported,
                              fmt::format("EXECUTE {} among other statements names no shard", what.name),
                              {},
@@ -70,6 +70,7 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
     const auto named = planned_statement(name);
     auto refused =
         destination_of(*named->plan, {named->planned_text(), named->literals, parameters, conforming_strings_}, out);
+    if (!out.replica_only) out.need = router::need::primary;  // its arguments may be anything
     found = plan_of(sql);
     return refused;
 }

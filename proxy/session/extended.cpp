@@ -139,7 +139,7 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
                 continue;
             }
             if (what.what == effect::kind::execute && who_.cluster->now->map->is_sharded() &&
-                named->plan->placement == router::placement::single)
+                !runs_anywhere(*named->plan))
                 refused = fault{fault_kind::unsupported,
                                 "EXECUTE of a keyed statement names no shard",
                                 {},

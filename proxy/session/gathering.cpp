@@ -13,6 +13,7 @@ namespace ringway::proxy {
 namespace pg = protocol::postgres;
 using config::fault;
 using config::fault_kind;
+using router::quoted_name;
 
 namespace {
 
@@ -24,31 +25,26 @@ constexpr std::string_view copy_trailer("\xff\xff", 2);
 /// An answer is passed on in pieces of about this size.
 constexpr std::size_t piece = 64 * 1024;
 
-std::string quoted(std::string_view name) {
-    std::string out = "\"";
-    for (const char c : name) out.append(c == '"' ? 2 : 1, c);
-    return out + '"';
-}
-
 std::string column_list(const router::gathered_table& table) {
     std::string out;
-    for (const auto& each : table.columns) out += (out.empty() ? "" : ", ") + quoted(each);
+    for (const auto& each : table.columns) out += (out.empty() ? "" : ", ") + quoted_name(each);
     return out;
 }
 
 std::string rows_of(const router::gathered_table& table, const std::string& filter) {
-    return fmt::format("SELECT {} FROM {}.{}{}", column_list(table), quoted(table.schema), quoted(table.name), filter);
+    return fmt::format("SELECT {} FROM {}.{}{}", column_list(table), quoted_name(table.schema), quoted_name(table.name),
+                       filter);
 }
 
 /// With the seat's own rows.
 std::string make_table(const router::gathered_table& table, const std::string& filter, bool with_keys) {
     if (!with_keys)
-        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted(table.name),
+        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted_name(table.name),
                            rows_of(table, filter));
     return fmt::format(
         "; CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP; INSERT INTO pg_temp.{0} ({2}) "
         "{3}",
-        quoted(table.name), quoted(table.schema), column_list(table), rows_of(table, filter));
+        quoted_name(table.name), quoted_name(table.schema), column_list(table), rows_of(table, filter));
 }
 
 void write_copy_data(std::string& out, std::string_view data) {
@@ -146,7 +142,7 @@ class gathering::arm final : public pool::lessee, public pool::waiter, public st
     int owed = 0;  ///< ReadyForQuery to come
     char status = 'I';
     bool begun = false;  ///< its COPY has sent its header
-    bool failed = false;
+    int node = -1;       ///< of the shard
 
   private:
     static void give_back(pool::server_ref what) {
@@ -215,6 +211,7 @@ void gathering::lease() {
             return;
         }
         next.waiting_in = found.from;
+        next.node = found.index;
         auto got = found.from->acquire(arms_[leased_], owner_->gather_home());
         if (!got) return;
         next.take(std::move(got));
@@ -257,7 +254,7 @@ void gathering::fill() {
     header_sent_ = false;
     std::string out;
     pg::write_query(
-        out, fmt::format("COPY pg_temp.{}{} FROM STDIN (FORMAT binary)", quoted(tables[table_].name),
+        out, fmt::format("COPY pg_temp.{}{} FROM STDIN (FORMAT binary)", quoted_name(tables[table_].name),
                          tables[table_].columns.empty() ? std::string() : " (" + column_list(tables[table_]) + ")"));
     seat().send(out, 1);
 }
@@ -300,7 +297,7 @@ void gathering::run() {
     std::string out, sql;
     const auto& tables = task_.plan->gather->tables;
     if (tables.size() > 1)  // joins are planned by what is there
-        for (const auto& table : tables) sql += fmt::format("ANALYZE pg_temp.{}; ", quoted(table.name));
+        for (const auto& table : tables) sql += fmt::format("ANALYZE pg_temp.{}; ", quoted_name(table.name));
     pg::write_query(out, sql + "SET TRANSACTION READ ONLY");
     quiet_ = 1;
     out += task_.run;
@@ -334,7 +331,9 @@ void gathering::on_frame(arm& which, char type, std::string_view frame) {
     }
     if (stage_ == stage::filling && type == 'd' && !is_seat) return forward_row(frame, which);
     if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
-    if (stage_ != stage::running || quiet_ > 0 || !is_seat || (type == '1' && task_.own_parse)) return;
+    if (stage_ != stage::running || quiet_ > 0 || !is_seat) return;
+    parsed_ |= type == '1';
+    if (type == '1' && task_.own_parse) return;
     answer_.append(frame);
     if (answer_.size() >= piece) owner_->gather_emit(std::exchange(answer_, {}));
 }
@@ -347,13 +346,9 @@ void gathering::on_error(arm& which, std::string_view frame) {
     if (severity == "FATAL" || severity == "PANIC") return lost(std::string(error->get('M')));
     if (stage_ == stage::running && quiet_ == 0) {
         answer_.append(frame);
-        which.failed = true;
         return;
     }
-    if (stage_ == stage::closing) {
-        which.failed = true;
-        return;
-    }
+    if (stage_ == stage::closing) return;  // of a COMMIT after reads: the client has its answer
     if (stage_ == stage::filling && &which == &seat() && error && error->get('C') == "23505")
         return fail(fault{fault_kind::unsupported,
                           fmt::format("rows of {} on several shards have the same unique key",
@@ -369,9 +364,9 @@ void gathering::on_error(arm& which, std::string_view frame) {
 void gathering::settled(arm& which) {
     switch (stage_) {
         case stage::opening:
+            which.server->settings = task_.settings;  // it may go back before the others have theirs
             for (const auto& each : arms_)
                 if (each->owed > 0) return;
-            for (const auto& each : arms_) each->server->settings = task_.settings;
             return fill();
         case stage::filling:
             if (&which == &seat()) {
@@ -408,6 +403,13 @@ void gathering::resume() {
     if (!arms_.empty() && seat().server) seat().server->link.want_read();
 }
 
+/// What an old primary answers may lack what the session has written on the new one.
+void gathering::primary_moved(std::uint16_t shard, int primary) {
+    const bool leased = stage_ != stage::leasing || leased_ > 0;
+    if (stage_ != stage::done && leased && seat().shard == shard && seat().node != primary)
+        lost("the primary has moved");
+}
+
 void gathering::cancel() {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : arms_)
@@ -440,7 +442,7 @@ void gathering::finish(std::optional<fault> why) {
     const auto keep = shared_from_this();
     if (!answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
     let_go();
-    if (auto* owner = std::exchange(owner_, nullptr)) owner->gather_ended(std::move(why));
+    if (auto* owner = std::exchange(owner_, nullptr)) owner->gather_ended(std::move(why), parsed_);
 }
 
 }  // namespace ringway::proxy

@@ -25,6 +25,7 @@ class gather_client {
     /// Where a shard's server is leased: `from`, or not yet (`hold`), or not at all (`why`).
     struct node {
         std::shared_ptr<pool::pool> from;
+        int index = -1;  ///< of the node in its shard
         bool hold = false;
         std::optional<config::fault> why;
     };
@@ -33,8 +34,8 @@ class gather_client {
     virtual node gather_node(std::uint16_t shard, bool primary) = 0;
     virtual void gather_emit(std::string_view bytes) = 0;  ///< the answer, without its ReadyForQuery
     virtual bool gather_congested() = 0;                   ///< the client does not take more now: resume() follows
-    /// The last call. `why`: it has failed, and nobody has told the client.
-    virtual void gather_ended(std::optional<config::fault> why) = 0;
+    /// The last call. `why`: it has failed, and nobody has told the client. `parsed`: the seat has taken the Parse.
+    virtual void gather_ended(std::optional<config::fault> why, bool parsed) = 0;
 };
 
 struct gather_task {
@@ -54,9 +55,10 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     gathering(gather_client& owner, gather_task task);
     ~gathering();
     void start();
-    void abort();                ///< the client is gone: nobody is told
-    void cancel();               ///< a CancelRequest for it has come
-    void resume();               ///< the client takes bytes again
+    void abort();   ///< the client is gone: nobody is told
+    void cancel();  ///< a CancelRequest for it has come
+    void resume();  ///< the client takes bytes again
+    void primary_moved(std::uint16_t shard, int primary);
     void tick(steady_time now);  ///< while leases are waited for
     steady_time begun() const noexcept { return begun_; }
     /// Ends it before anything has run. False: it runs already.
@@ -89,7 +91,7 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     std::size_t leased_ = 0;  ///< arms that have a server
     std::size_t table_ = 0;   ///< being filled
     std::size_t copying_ = 0;
-    bool header_sent_ = false, holding_ = false;
+    bool header_sent_ = false, holding_ = false, parsed_ = false;
     int failed_leases_ = 0;
     int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
     std::string answer_;

@@ -386,7 +386,8 @@ void session::server_lost(const std::string& why, bool news) {
     if (news) process.node_failed(cluster, node, why);
     if (news && on_primary) process.role_changed(cluster);
     const auto pass_on = [this] {  // what came before it in the same chunk
-        if (in_reply_ && !composed().empty()) emit(composed());
+        if (!in_reply_) return;
+        if (!composed().empty()) emit(composed());
         composed().clear();
     };
     const bool owes_nothing = talk.status == 'I' && talk.replies.empty() && !talk.open_batch;

@@ -267,7 +267,7 @@ class session final : public pool::wire_owner,
     node gather_node(std::uint16_t shard, bool primary) override;
     void gather_emit(std::string_view bytes) override;
     bool gather_congested() override;
-    void gather_ended(std::optional<config::fault> why) override;
+    void gather_ended(std::optional<config::fault> why, bool parsed) override;
 
     // described.cpp
     bool look_first(std::string_view body, std::string_view after);
@@ -359,7 +359,8 @@ class session final : public pool::wire_owner,
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
     std::shared_ptr<gathering> gathering_;
-    std::uint64_t talk_number_ = 0;  ///< grows with each lease
+    std::unique_ptr<undo_record> gather_undo_;  ///< of a Parse that its seat may not take
+    std::uint64_t talk_number_ = 0;             ///< grows with each lease
     pool::settings_ref settings_, base_;
     std::unique_ptr<std::unordered_map<std::string, statement_ref>> statements_;
     statement_ref unnamed_;

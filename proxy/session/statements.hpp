@@ -47,6 +47,11 @@ inline bool is_one(const router::plan& plan, router::verb verb) {
     return parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements.front().verb == verb;
 }
 
+/// Whether it may run on whatever shard the session is on.
+inline bool runs_anywhere(const router::plan& plan) {
+    return plan.placement == router::placement::any_shard || plan.placement == router::placement::all_same;
+}
+
 /// The types that a PREPARE declares, as OIDs on the wire.
 std::string declared_types(const router::effect& prepare);
 

@@ -308,6 +308,7 @@ names_used names_in(std::string_view text, std::span<const literal> literals, st
             auto name = folded(in.text_of(now), now.kind == token_kind::quoted_name);
             out.unsure |= name.size() > longest || (now.kind == token_kind::quoted_name && before == '&');
             if (name == "natural" || name == "table") out.star = true;  // columns, or rows, that are not named
+            if (name == "only" && !in.is(last, "row") && !in.is(last, "rows")) out.only = true;
             auto at =
                 std::lower_bound(out.all.begin(), out.all.end(), name,
                                  [](const name_use& each, const std::string& wanted) { return each.name < wanted; });
@@ -318,7 +319,9 @@ names_used names_in(std::string_view text, std::span<const literal> literals, st
             if (is_symbol(last, '(') && takes_rows(in, called)) ++at->counted;
         } else if (is_symbol(now, '*')) {
             const bool counted = before == '(' && is_symbol(next, ')');
-            if (!counted && ends_an_item(in, next, text)) out.star = true;
+            const bool ends = ends_an_item(in, next, text);
+            out.rows |= before == '.' && (!ends || is_symbol(next, ')'));
+            out.star |= ends && !counted;
         }
         before = now.kind == token_kind::symbol ? text[now.offset] : '\0';
         called = last;

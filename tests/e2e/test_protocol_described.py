@@ -35,22 +35,6 @@ def rows_of(came):
     return [int.from_bytes(body[:2], "big") for kind, body in came if kind == "D"]
 
 
-def direct_and_proxy(app_cluster, proxy):
-    return [Wire(app_cluster.primary().port, database="app", user="app"), Wire(proxy.port, database="app", user="app")]
-
-
-def test_a_changed_table_is_refused_as_a_server_does(table, app_cluster, proxy):
-    for client in direct_and_proxy(app_cluster, proxy):
-        client.run(query("BEGIN"))  # the primary
-        client.run(query("COMMIT"))
-        learn(client, "SELECT * FROM described FOR SHARE")
-        assert rows_of(fetch(client)) == [1]
-    table.rows("ALTER TABLE described ADD b int", user="app")
-    for client in [Wire(proxy.port, database="app", user="app")]:
-        learn(client, "SELECT * FROM described FOR SHARE", "later")
-        assert rows_of(fetch(client, "later")) == [2]
-
-
 @pytest.mark.parametrize("sql", [ROWS, ROWS + " FOR SHARE"])
 def test_old_descriptions_are_never_answered_with_new_rows(table, app_cluster, proxy, sql):
     """Many connections, some of which prepare the text after the change only."""

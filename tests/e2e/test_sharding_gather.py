@@ -113,6 +113,9 @@ STATEMENTS = [
     "SELECT count(*) FROM orders WHERE id = 50021.0",
     "SELECT count(*) FROM orders WHERE id = -1",
     "SELECT u.id, x.n FROM users u LEFT JOIN LATERAL (SELECT count(*) AS n FROM orders o WHERE o.user_id = u.id AND o.note = 'note 1') x ON true ORDER BY 1",
+    "SELECT id FROM users ORDER BY id FETCH FIRST 3 ROWS ONLY",
+    "SELECT id FROM users ORDER BY id FETCH FIRST ROW ONLY",
+    "SELECT count(*) FROM orders WHERE note = 'today'",
     "SELECT * FROM users WHERE false",
     "SELECT FROM users",
     "TABLE users",
@@ -171,6 +174,9 @@ def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, c
     "SELECT ctid FROM users", "SELECT tableoid FROM users", "SELECT 'users'::regclass, count(*) FROM users",
     "SELECT pg_table_size('users'), count(*) FROM users", "SELECT * FROM users FOR UPDATE", "SELECT * FROM users FOR SHARE",
     "SELECT u FROM users u", "SELECT users FROM users", "SELECT (u).id FROM users u", "SELECT array_agg(u) FROM users u",
+    "SELECT (u.*)::text FROM users u", "SELECT array_agg(u.*) FROM users u", "SELECT id FROM users u WHERE u.* IS NOT NULL",
+    "SELECT count(*) FROM ONLY users", "SELECT count(*), (SELECT count(*) FROM pg_class) FROM users",
+    "SELECT count(*), (SELECT count(*) FROM information_schema.tables) FROM users",
     "SELECT * FROM public.users", "SELECT public.users.id FROM users", "SELECT nextval('s'), id FROM users",
     "SELECT pg_advisory_lock(id) FROM users", "UPDATE users SET name = 'x'", "DELETE FROM orders",
     "WITH d AS (DELETE FROM users RETURNING id) SELECT * FROM d", "SELECT * INTO copied FROM users",
@@ -217,6 +223,26 @@ def test_settings_hold_on_the_seat_and_leave_nothing(data, shop_proxy, shop_clus
     for shard in shop_cluster.shards:
         left = shop_cluster.primary(shard).rows("SELECT relname FROM pg_class WHERE relpersistence = 't'")
         assert left == []
+
+
+def test_settings_never_leak_when_it_fails_half_way(data, ringway, shop_cluster):
+    """The seat may not copy: what has been set on the other shards' connections is known to be there."""
+    proxy = ringway({"clusters": {"shop": {"pool_size": 1, "read_consistency": "primary"}}}, clusters=shop_cluster)
+    assert until(lambda: knows_tables(proxy, "shop"))
+    seat = shop_cluster.primary(shop_cluster.shards[0])
+    seat.rows("REVOKE SELECT ON users FROM app")
+    try:
+        for i in range(5):
+            with proxy.connect() as client:
+                client.execute("SET DateStyle = 'German, DMY'")
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    client.execute("SELECT count(*) FROM users")
+            with proxy.connect() as other:
+                for key, _, _ in USERS[:12]:
+                    style = other.execute("SELECT current_setting('DateStyle'), max(id) FROM orders WHERE user_id = %s", [key]).fetchone()[0]
+                    assert style == "ISO, MDY"
+    finally:
+        seat.rows("GRANT SELECT ON users TO app")
 
 
 def test_many_at_once(data, shop_proxy):
@@ -274,6 +300,16 @@ def test_messages_are_answered_as_a_server_does(data, shop_proxy):
         assert kinds(client.run(parse("SELECT count(*) FROM users WHERE id > $1", "s") + describe("S", "s") + sync())) == "1tTZ"
         assert kinds(client.run(bind([5], "s") + execute() + sync())) == "2DCZ"
         assert kinds(client.run(bind([5], "s") + describe("P") + execute() + sync())) == "2TDCZ"
+        # Bind is for the statement of before, which stands first in the message; Describe may ask for another one.
+        client.run(parse("SELECT 'old', count(*) FROM users") + sync())
+        came = client.run(bind() + parse("SELECT 'new', count(*) FROM users") + execute() + sync())
+        assert codes(came) == ["0A000"], came
+        client.run(parse("SELECT 1", "other") + sync())
+        came = client.run(describe("S", "other") + bind([5], "s") + execute() + sync())
+        assert codes(came) == ["0A000"] or kinds(came) == "tT2DCZ" and b"?column?" in came[1][1], came
+        # A name whose Parse has failed is free again.
+        assert codes(client.run(one("SELECT nothing FROM users", name="again") + sync())) == ["42703"]
+        assert kinds(client.run(one("SELECT count(*) FROM users", name="again") + sync())) == "12TDCZ"
         assert kinds(client.run(parse("SELECT id FROM users") + bind() + execute(max_rows=2) + sync())) == "12DDsZ"
         client.send(parse("SELECT max(id) FROM users WHERE id > $1", "flushed") + describe("S", "flushed") + flush())
         assert kinds(client.until("T")) == "1tT"
@@ -291,6 +327,11 @@ def test_prepare_and_execute_over_several_shards_are_refused(data, shop_proxy):
         assert codes(client.run(query("EXECUTE several('{5001,5002,5003,5004,5005}')"))) == ["0A000"]
         client.run(parse("SELECT count(*) FROM users WHERE id > $1", "q") + sync())
         assert codes(client.run(query("EXECUTE q(5)"))) == ["0A000"]
+        client.run(parse("DELETE FROM users", "d") + sync())
+        for statement in ("q(5)", "d", "several('{5001}')"):
+            assert codes(client.run(query(f"SELECT 1; EXECUTE {statement}"))) == ["0A000"]
+            assert codes(client.run(parse(f"EXECUTE {statement}") + bind() + execute() + sync())) == ["0A000"]
+        assert codes(client.run(query("EXECUTE d"))) == ["0A000"]
         assert client.rows("SELECT 1") == [[b"1"]]
 
 
