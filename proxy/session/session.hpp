@@ -2,9 +2,10 @@
 // One client after login. It takes the client's messages, finds a route for each statement, holds a lease while the
 // server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
-// Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; leasing.cpp from a route to a
-// server connection; moving.cpp a transaction to another shard; across.cpp reads over several shards; replies.cpp the
-// server's messages; effects.cpp what statements do to the session.
+// Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
+// and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a transaction to
+// another shard; across.cpp reads over several shards; replies.cpp the server's messages; effects.cpp what statements do
+// to the session.
 
 #include <chrono>
 #include <memory>
@@ -198,7 +199,7 @@ class session final : public pool::wire_owner,
     void send_oversized(std::uint32_t total, std::string_view& rest);
     bool on_function_call(std::string_view frame);
 
-    // extended.cpp
+    // extended.cpp, statements.cpp
     bool on_extended_idle(std::string_view& rest);
     bool on_extended(std::string_view frame, std::string_view& rest);
     std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,

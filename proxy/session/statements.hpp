@@ -52,6 +52,9 @@ inline bool runs_anywhere(const router::plan& plan) {
     return plan.placement == router::placement::any_shard || plan.placement == router::placement::all_same;
 }
 
+/// As a server says it.
+config::fault unknown_statement(std::string_view name);
+
 /// The types that a PREPARE declares, as OIDs on the wire.
 std::string declared_types(const router::effect& prepare);
 

@@ -5,6 +5,7 @@ The proxy is build/ringway, or what RINGWAY_BINARY says. Servers start once a se
 loopback ports, and end with it, by pid.
 """
 
+import contextlib
 import copy
 import dataclasses
 import json
@@ -103,6 +104,15 @@ class Node:
     @property
     def address(self):
         return f"{self.host}:{self.port}"
+
+    def kill(self):
+        """kill -9 of the whole server: nothing is flushed, nobody is told goodbye."""
+        parent = int((pathlib.Path(self.data) / "postmaster.pid").read_text().split()[0])
+        children = [int(pid) for pid in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        for pid in [parent, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in children), 20)
 
 
 class Cluster:

@@ -1,10 +1,7 @@
 """Must show 3: pgbench, 200 clients on a pool of 20, in every protocol; and replicas that die and return while it runs."""
 
-import contextlib
 import os
-import pathlib
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -86,16 +83,6 @@ def test_200_clients_on_a_pool_of_20(bench, bench_cluster, script, protocol):
         assert len(set(sums(bench))) == 1
 
 
-def kill(node):
-    """kill -9 of the whole server."""
-    parent = int((pathlib.Path(node.data) / "postmaster.pid").read_text().split()[0])
-    children = [int(pid) for pid in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    for pid in [parent, *children]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    assert until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in children), 20)
-
-
 def state_of(proxy, node):
     return next(row["state"] for row in admin(proxy, "SHOW LAG") if row["node"] == node.address)
 
@@ -118,7 +105,7 @@ def test_each_replica_killed_and_restarted_during_a_run(bench, bench_cluster, sc
     try:
         for replica in bench_cluster.replicas():
             assert until(lambda: problems or script == "tpcb" or replica.rows(reads)[0][0] > 0, 20)
-            kill(replica)
+            replica.kill()
             assert until(lambda: state_of(bench, replica) != "up", 20), (problems, len(processed), replica, admin(bench, "SHOW LAG"))
             time.sleep(0.3)
             bench_cluster.ctl(replica, "start")

@@ -38,15 +38,6 @@ class Shard:
     def replicas(self):
         return [node for node in self.cluster.nodes if node is not self.primary]
 
-    def kill(self, node):
-        """kill -9 of the whole server: nothing is flushed, nobody is told goodbye."""
-        parent = postmaster(node)
-        children = [int(pid) for pid in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-        for pid in [parent, *children]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        assert until(lambda: not any(pathlib.Path(f"/proc/{pid}/stat").exists() for pid in children), 20)
-
     def synchronous_with(self, replica):
         """What the primary acknowledges from now on is also on that replica, so a promotion may lose none of it."""
         name = pathlib.Path(replica.data).name
@@ -251,7 +242,7 @@ def test_r06_a_replica_promoted_under_load(shard, ringway):
     old, (heir, other) = shard.primary, shard.replicas
     shard.synchronous_with(heir)
     with Load(proxy) as load:
-        shard.kill(old)
+        old.kill()
         time.sleep(0.5)  # writes of this time are held
         shard.promote(heir)
         load.flows()
@@ -310,7 +301,7 @@ def test_r06_a_transaction_whose_server_is_lost(shard, ringway, by):
         for each in (writes, commits, rolls_back):
             each.execute("BEGIN", **how)
             each.execute(insert, **how)
-        shard.kill(shard.primary)
+        shard.primary.kill()
         time.sleep(0.2)
         shard.cluster.ctl(shard.primary, "start")
         for each, sql in ((writes, insert), (commits, "COMMIT")):

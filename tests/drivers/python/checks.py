@@ -39,6 +39,16 @@ def reason():
     return f"{error[:500]} ({place[-1] if place else ''})".replace("\n", " ")
 
 
+def run(module):
+    """Every check of a module, in a line each."""
+    for name, check in of(module).items():
+        try:
+            check()
+            say(name)
+        except Exception:
+            say(name, reason())
+
+
 def of(module):
     """The check_* functions of a module by the name of their check, in the order they are written."""
     return {name.removeprefix("check_"): made for name, made in vars(module).items() if name.startswith("check_") and inspect.isfunction(made)}

@@ -174,13 +174,4 @@ def check_shards():
              [ME] * len(users))
 
 
-def main():
-    for name, check in checks.of(sys.modules[__name__]).items():
-        try:
-            check()
-            checks.say(name)
-        except Exception:
-            checks.say(name, checks.reason())
-
-
-main()
+checks.run(sys.modules[__name__])

@@ -284,13 +284,4 @@ def check_shards():
         assert one(client, "SELECT user_id FROM orders WHERE user_id = %s", [1007]) == (1007,)
 
 
-def main():
-    for name, check in checks.of(sys.modules[__name__]).items():
-        try:
-            check()
-            checks.say(name)
-        except Exception:
-            checks.say(name, checks.reason())
-
-
-main()
+checks.run(sys.modules[__name__])
