@@ -3,11 +3,15 @@
 import argparse
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+import psycopg
+import psycopg.waiting
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from stack import BIN, ENV, POOL, USER, Stack  # noqa: E402
@@ -102,8 +106,7 @@ def print_table(workload, results):
     for name, rounds in results.items():
         done = [one for one in rounds if one]
         if not done:
-            why = "cannot (1.18)" if name == "pgbouncer" and workload.startswith("prepared") else "FAILED"
-            print(f"  {name:14}{why:>16}")
+            print(f"  {name:14}{'FAILED':>16}")  # PgBouncer 1.18 knows no prepared statements in transaction pooling
             continue
         middle = {key: statistics.median(one[key] for one in done) for key in done[0]}
         failed = len(rounds) - len(done)
@@ -113,12 +116,43 @@ def print_table(workload, results):
               flush=True)
 
 
+def idle_kib(stack, name, count):
+    """KiB of resident memory that each of `count` clients costs which have logged in, asked once and are silent."""
+    process = stack.processes[name]
+    before = resident_mb(process.pid)
+    psycopg.waiting.wait = psycopg.waiting.wait_epoll  # select() knows 1,024 descriptors
+    clients = []
+    try:
+        for _ in range(count):
+            clients.append(psycopg.connect(host="127.0.0.1", port=stack.ports[name], user=USER, dbname=USER, password=USER,
+                                           autocommit=True, connect_timeout=30))
+            clients[-1].execute("SELECT 1")
+        time.sleep(1)
+        return (resident_mb(process.pid) - before) * 1024 / count
+    finally:
+        for each in clients:
+            each.close()
+
+
+def print_idle(stack, count):
+    """Only of those that pool: HAProxy would need a server connection for each."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * count + 1000) if hard > 0 else 2 * count + 1000, hard))
+    print(f"\n{count} idle clients")
+    for name in ("pgbouncer", "ringway", "ringway-split"):
+        try:
+            print(f"  {name:14}{idle_kib(stack, name, count):9.2f} KiB each", flush=True)
+        except (OSError, psycopg.Error) as why:
+            print(f"  {name:14}{'FAILED':>16} {why}", flush=True)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("ringway")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--secs", type=int, default=5)
     options.add_argument("--workloads", default=",".join(WORKLOADS), help="names, separated by commas")
+    options.add_argument("--idle", type=int, default=10000, help="idle clients whose memory is measured; 0: not")
     chosen = options.parse_args()
     workloads = chosen.workloads.split(",")
     if unknown := set(workloads) - set(WORKLOADS):
@@ -130,10 +164,12 @@ def main():
             results = {name: [] for name in stack.ports}
             for _ in range(chosen.rounds):
                 for name in results:
-                    impossible = name == "pgbouncer" and workload.startswith("prepared")
-                    results[name].append(None if impossible else measure(stack, name, workload, chosen.secs))
+                    given_up = results[name] and results[name][-1] is None and name == "pgbouncer"
+                    results[name].append(None if given_up else measure(stack, name, workload, chosen.secs))
             print_table(workload, results)
             bad |= any(one is None for name in results if name.startswith("ringway") for one in results[name])
+        if chosen.idle:
+            print_idle(stack, chosen.idle)
     return 1 if bad else 0
 
 

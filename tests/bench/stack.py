@@ -25,6 +25,7 @@ def ringway_config(place, nodes, port, splitting):
 postgres = "127.0.0.1:{port}"
 [general]
 workers = 1
+max_clients = 12000
 pool_size = {POOL}
 read_splitting = {str(splitting).lower()}
 state_dir = "{place}/state{port}"
