@@ -120,6 +120,7 @@ DRIVERS = [
     Driver("node-postgres", "node", ["node", "pg_check.mjs"], NPM, ("node", "npm")),
     Driver("postgres.js", "node", ["node", "postgres_check.mjs"], NPM, ("node", "npm")),
     Driver("pgx", "go", ["./pgx_check"], ["go", "build", "-o", "pgx_check", "."], ("go",)),
+    Driver("tokio-postgres", "rust", ["../target/debug/tokio_postgres_check"], ["cargo", "build", "-q", "--locked"], ("cargo",)),
 ]
 
 
