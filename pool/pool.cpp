@@ -259,12 +259,12 @@ void pool::login_done(worker_link& on, server_login login, const std::shared_ptr
             retry_at_ = {};
             last_failure_.reset();
         }
-        report_(name_.node, true, {});
+        report_(name_.node, true, {}, false);
         give_back(std::move(made));
         return;
     }
     report_(name_.node, !login.server_sqlstate.empty() && login.server_sqlstate.substr(0, 2) != "57",
-            login.failure->message);
+            login.failure->message, login.server_sqlstate == "53300");
     const std::lock_guard guard(lock_);
     --login_;
     const auto pause =

@@ -45,8 +45,9 @@ struct pool_figures {
     double longest_wait_seconds = 0;
 };
 
-/// Told of the outcome of logins, for the node's breaker. Called on a worker.
-using login_report = std::function<void(const config::endpoint& node, bool ok, const std::string& why)>;
+/// Told of the outcome of logins, for the node's breaker. Called on a worker. `full`: the server has no connection left
+/// (53300): idle ones of other pools may make way.
+using login_report = std::function<void(const config::endpoint& node, bool ok, const std::string& why, bool full)>;
 
 /// Thread-safe. Lives as long as a session or a server connection refers to it.
 class pool : public std::enable_shared_from_this<pool> {

@@ -173,8 +173,9 @@ struct name_use {
     std::string name;
     std::uint32_t bare = 0;       ///< times without a dot after it
     std::uint32_t qualified = 0;  ///< times after a dot
-    std::uint32_t counted = 0;    ///< times as the first argument of count, row_to_json and their like, which take whole rows
-    bool opened = false;          ///< a parenthesis has followed: a function, or an alias with names for columns
+    std::uint32_t counted =
+        0;                ///< times as the first argument of count, row_to_json and their like, which take whole rows
+    bool opened = false;  ///< a parenthesis has followed: a function, or an alias with names for columns
 };
 
 /// All names of a SELECT, sorted: what may be meant by it is among them, whatever the parser understood.

@@ -113,6 +113,14 @@ void runtime::close_idle(const std::string& cluster) {
         for (auto& on : workers_) on->post([left = it->second, &w = *on] { left->close_idle_of(w); });
 }
 
+/// The node has no connection left: those of ours that nobody uses make way for who waits for one.
+void runtime::make_room(const config::endpoint& node) {
+    const std::lock_guard guard(lock_);
+    for (const auto& entry : pools_)
+        if (entry.second->name().node == node && entry.second->figures().idle > 0)
+            for (auto& on : workers_) on->post([left = entry.second, &w = *on] { left->close_idle_of(w); });
+}
+
 /// Connections that are still there, to replicas, are to a database that has another name now.
 void runtime::database_gone(const std::string& cluster) {
     const std::lock_guard guard(lock_);

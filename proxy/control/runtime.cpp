@@ -450,8 +450,9 @@ std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const 
         const auto newest = shown_.find({config.name, who.user});
         if (newest != shown_.end()) target->secret = newest->second;
         auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok,
-                                                                const std::string& why) {
+                                                                const std::string& why, bool full) {
             if (!monitor_) return;
+            if (full) make_room(at);
             if (ok)
                 monitor_->report_success(name, at);
             else

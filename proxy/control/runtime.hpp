@@ -106,7 +106,8 @@ class runtime final : public process, public inventory {
     void forget_names();
     void make_way();
     void close_idle(const std::string& cluster);  ///< under lock_
-    void read_catalogs();                         ///< the catalog thread
+    void make_room(const config::endpoint& node);
+    void read_catalogs();  ///< the catalog thread
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);

@@ -3,9 +3,9 @@
 // server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
-// and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a transaction to
-// another shard; across.cpp reads over several shards; replies.cpp the server's messages; effects.cpp what statements do
-// to the session.
+// and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a transaction
+// to another shard; across.cpp reads over several shards; replies.cpp the server's messages; effects.cpp what
+// statements do to the session.
 
 #include <chrono>
 #include <memory>
