@@ -1,0 +1,87 @@
+#pragma once
+// How a transaction that stands on several shards ends: a state machine, no sockets and no clock.
+//
+// One member that wrote: plain COMMITs, the writer's last. Several: two phases. The first of them, the decider, holds
+// the decision as a row in its own transaction (ringway.decide), so its plain COMMIT is the moment at which all is
+// decided:
+//
+//   decider: SELECT ringway.decide(id)   others: PREPARE TRANSACTION   ->   decider: COMMIT   ->   others: COMMIT
+//   PREPARED
+//
+// Who finds a prepared transaction later asks the decider's shard: ringway.outcome(id) gives the decision, and writes a
+// refusal when there is none, which makes a later decide() fail.
+// https://www.postgresql.org/docs/15/sql-prepare-transaction.html
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringway::proxy {
+
+/// What is to be run on one member's connection.
+enum class commit_step : std::uint8_t { none, commit, rollback, decide, prepare, commit_prepared, rollback_prepared };
+
+class two_phase {
+  public:
+    struct command {
+        std::size_t member = 0;
+        commit_step step = commit_step::none;
+    };
+    using commands = std::vector<command>;
+    enum class outcome : std::uint8_t {
+        pending,
+        committed,    ///< on every member, or decided and still to be brought to some that were lost
+        rolled_back,  ///< on every member
+        unknown       ///< the decider was lost while it decided
+    };
+
+    /// `wrote`: by member, in the order of the shards.
+    explicit two_phase(const std::vector<bool>& wrote);
+
+    commands begin();
+    /// The member's last command has ended. A failed one has rolled its transaction back, except for those on prepared
+    /// transactions.
+    commands answered(std::size_t member, bool ok);
+    /// The member's connection is gone; what it was doing may have taken effect.
+    commands lost(std::size_t member);
+
+    outcome result() const noexcept { return result_; }
+    /// Decided, or it cannot be any more: a client need not wait for what is left.
+    bool decided() const noexcept { return decided_; }
+    /// Every member's part is over, as far as this connection to it can tell.
+    bool finished() const noexcept;
+    /// Prepared transactions that may be left behind for recovery.
+    bool leaves_prepared() const noexcept { return left_; }
+    std::size_t decider() const noexcept { return decider_; }
+    bool two_phases() const noexcept { return writers_ > 1; }
+
+  private:
+    struct part {
+        bool wrote = false, open = true, prepared = false, gone = false;
+        commit_step doing = commit_step::none;
+    };
+    void give(commands& out, std::size_t member, commit_step step);
+    bool waiting() const noexcept;
+    commands advance();
+    commands abort();
+
+    std::vector<part> parts_;
+    std::size_t writers_ = 0, decider_ = 0;
+    bool aborting_ = false, decided_ = false, left_ = false, deciding_ = false;
+    outcome result_ = outcome::pending;
+};
+
+/// The name of a prepared transaction: which decision it waits for, and where that is. At most 200 bytes.
+std::string prepared_name(std::string_view id, std::string_view decider_shard, std::string_view shard);
+struct prepared_parts {
+    std::string id, decider_shard;
+};
+/// False: not one of ours.
+bool read_prepared_name(std::string_view name, prepared_parts& out);
+
+/// A transaction's own id: 128 random bits, as hexadecimal digits.
+std::string new_transaction_id();
+
+}  // namespace ringway::proxy
