@@ -54,135 +54,6 @@ void write_copy_data(std::string& out, std::string_view data) {
 
 }  // namespace
 
-/// One shard's server, from the wish for a lease to its return.
-class gathering::arm final : public pool::lessee, public pool::waiter, public std::enable_shared_from_this<arm> {
-  public:
-    arm(gathering& all, pool::worker_link& home, std::uint16_t of_shard) : shard(of_shard), all_(&all), home_(home) {}
-
-    void take(pool::server_ref got) {
-        waiting_in.reset();
-        got->user = this;
-        got->client_id = all_->task_.client_id;
-        server = std::move(got);
-    }
-
-    void send(const std::string& bytes, int ready) {
-        owed += ready;
-        server->link.write(bytes);
-        server->link.want_read();
-    }
-
-    /// It will be told of nothing any more.
-    void leave() {
-        all_ = nullptr;
-        if (waiting_in) waiting_in->cancel_wait(*this);
-        waiting_in.reset();
-        if (!server) return;
-        auto gone = std::exchange(server, nullptr);
-        if (owed == 0 && status == 'I' && !gone->link.broken()) return give_back(std::move(gone));
-        if (owed == 0 && !gone->link.broken()) return clean(std::move(gone), false);
-        if (owed > 0 && !gone->link.broken()) stop_query(*gone);
-        auto* home = gone->home.get();
-        home->discard(std::move(gone));
-    }
-
-    void server_readable(pool::server& from) override {
-        const auto keep = shared_from_this();
-        const auto all = all_ ? all_->shared_from_this() : nullptr;
-        const auto mine = server;
-        for (int rounds = 0; all_ && rounds < 16; ++rounds) {
-            std::string_view bytes;
-            const auto got = from.link.read(bytes);
-            if (got == pool::wire::got::end) return all_->lost("the server closed the connection");
-            if (got == pool::wire::got::would_block) break;
-            const bool full = bytes.size() == pool::scratch_space::size;
-            take_frames(bytes);
-            if (!all_ || server != mine || !all_->may_read(*this)) return;
-            if (!full) break;
-        }
-        if (all_ && server == mine) from.link.want_read();
-    }
-
-    void server_drained(pool::server&) override {
-        if (!all_) return;
-        for (const auto& each : all_->arms_)
-            if (each->server && each.get() != this) each->server->link.want_read();
-    }
-
-    void server_broken(pool::server& from) override {
-        const auto keep = shared_from_this();
-        server_readable(from);  // a FATAL tells why
-        if (all_ && server.get() == &from) all_->lost("the connection to the server broke");
-    }
-
-    pool::worker_link& waiter_home() override { return home_; }
-
-    void leased(pool::server_ref got) override {
-        const auto keep = shared_from_this();
-        if (!all_) {
-            auto* home = got->home.get();
-            return home->give_back(std::move(got));
-        }
-        take(std::move(got));
-        ++all_->leased_;
-        all_->lease();
-    }
-
-    void lease_failed(const fault& why) override {
-        const auto keep = shared_from_this();
-        if (!all_) return;
-        waiting_in.reset();
-        if (pool::is_refusal(why) || ++all_->failed_leases_ >= most_failed_leases) return all_->fail(why);
-        all_->holding_ = true;  // the next tick looks again
-    }
-
-    const std::uint16_t shard;
-    pool::server_ref server;
-    std::shared_ptr<pool::pool> waiting_in;
-    int owed = 0;  ///< ReadyForQuery to come
-    char status = 'I';
-    bool begun = false;  ///< its COPY has sent its header
-    int node = -1;       ///< of the shard
-
-  private:
-    static void give_back(pool::server_ref what) {
-        what->unnamed.reset();
-        if (what->cancels > 0) {
-            what->user = nullptr;
-            what->parked = true;
-            return;
-        }
-        auto* home = what->home.get();
-        home->give_back(std::move(what));
-    }
-
-    void take_frames(std::string_view bytes) {
-        std::string held;
-        if (!carry_.empty()) {
-            held.swap(carry_);
-            held.append(bytes);
-            bytes = held;
-        }
-        pg::frame_header header;
-        std::size_t at = 0;
-        while (all_ && server) {
-            const auto rest = bytes.substr(at);
-            const auto state = pg::read_header(rest, header);
-            if (state == pg::header_state::malformed) return all_->lost("the server sent what nobody asked for");
-            if (state != pg::header_state::ready || rest.size() < header.total()) break;
-            const auto frame = rest.substr(0, header.total());
-            at += frame.size();
-            all_->on_frame(*this, header.type, frame);
-        }
-        if (all_ && server) carry_.assign(bytes.substr(at));
-        if (all_ && !all_->answer_.empty()) all_->owner_->gather_emit(std::exchange(all_->answer_, {}));
-    }
-
-    gathering* all_;
-    pool::worker_link& home_;
-    std::string carry_;
-};
-
 gathering::gathering(gather_client& owner, gather_task task)
     : owner_(&owner), task_(std::move(task)), begun_(std::chrono::steady_clock::now()) {}
 
@@ -210,11 +81,7 @@ void gathering::lease() {
             holding_ = true;
             return;
         }
-        next.waiting_in = found.from;
-        next.node = found.index;
-        auto got = found.from->acquire(arms_[leased_], owner_->gather_home());
-        if (!got) return;
-        next.take(std::move(got));
+        if (!next.lease(std::move(found.from), found.index)) return;
         ++leased_;
     }
     open();
@@ -264,8 +131,8 @@ void gathering::on_seat_filling(char type) {
     std::string out;
     pg::write_query(out, fmt::format("COPY ({}) TO STDOUT (FORMAT binary)",
                                      rows_of(task_.plan->gather->tables[table_], task_.filters[table_])));
+    begun_copies_.assign(task_.shards, false);
     for (std::size_t i = 1; i < arms_.size(); ++i) {
-        arms_[i]->begun = false;
         ++copying_;
         arms_[i]->send(out, 1);
     }
@@ -275,7 +142,8 @@ void gathering::on_seat_filling(char type) {
 void gathering::forward_row(std::string_view frame, arm& from) {
     auto data = frame.substr(pg::header_size);
     auto& link = seat().server->link;
-    if (!std::exchange(from.begun, true)) {
+    if (!begun_copies_[from.shard]) {
+        begun_copies_[from.shard] = true;
         if (data.size() < copy_header) return lost("the server sent a COPY without a header");
         const auto header = data.substr(0, copy_header);
         data.remove_prefix(copy_header);
@@ -309,17 +177,10 @@ void gathering::run() {
     seat().send(out, 2);
 }
 
-void gathering::on_frame(arm& which, char type, std::string_view frame) {
+void gathering::arm_frame(arm& which, char type, std::string_view frame) {
     const bool is_seat = &which == &seat();
     const auto body = frame.substr(pg::header_size);
-    if (type == 'S') {
-        pg::reader in(body);
-        const auto name = in.text(), value = in.text();
-        for (auto& entry : which.server->parameters)
-            if (entry.first == name) entry.second = value;
-        return;
-    }
-    if (type == 'A') return;
+    if (type == 'S' || type == 'A') return;
     if (type == 'E') return on_error(which, frame);
     if (which.owed == 0 && type != 'N') return lost("the server sent what nobody asked for");
     if (type == 'Z') {
@@ -394,13 +255,32 @@ void gathering::settled(arm& which) {
     }
 }
 
-bool gathering::may_read(const arm& which) const {
+bool gathering::arm_may_read(const arm& which) const {
     if (stage_ == stage::filling && &which != &seat()) return !seat().server->link.congested();
     return stage_ != stage::running || !owner_->gather_congested();
 }
 
+void gathering::arm_leased(arm&) {
+    ++leased_;
+    lease();
+}
+
+void gathering::arm_refused(arm&, const fault& why) {
+    if (pool::is_refusal(why) || ++failed_leases_ >= most_failed_leases) return fail(why);
+    holding_ = true;  // the next tick looks again
+}
+
+void gathering::arm_flush() {
+    if (!answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
+}
+
+void gathering::arm_drained(arm& which) {
+    for (const auto& each : arms_)
+        if (each.get() != &which) each->read_on();
+}
+
 void gathering::resume() {
-    if (!arms_.empty() && seat().server) seat().server->link.want_read();
+    if (!arms_.empty()) seat().read_on();
 }
 
 /// What an old primary answers may lack what the session has written on the new one.

@@ -15,6 +15,7 @@
 #include "config/fault.hpp"
 #include "pool/pool.hpp"
 #include "pool/server.hpp"
+#include "proxy/session/arm.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
@@ -48,12 +49,12 @@ struct gather_task {
     bool own_parse = false;            ///< the ParseComplete is not for the client
 };
 
-class gathering final : public std::enable_shared_from_this<gathering> {
+class gathering final : public arm_owner, public std::enable_shared_from_this<gathering> {
   public:
     using steady_time = std::chrono::steady_clock::time_point;
 
     gathering(gather_client& owner, gather_task task);
-    ~gathering();
+    ~gathering() override;
     void start();
     void abort();   ///< the client is gone: nobody is told
     void cancel();  ///< a CancelRequest for it has come
@@ -64,8 +65,18 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     /// Ends it before anything has run. False: it runs already.
     bool give_up(const config::fault& why);
 
+    // arm_owner
+    std::shared_ptr<void> arm_keep() override { return shared_from_this(); }
+    void arm_leased(arm& which) override;
+    void arm_refused(arm& which, const config::fault& why) override;
+    void arm_frame(arm& which, char type, std::string_view frame) override;
+    void arm_lost(arm&, const std::string& why) override { lost(why); }
+    void arm_flush() override;
+    bool arm_may_read(const arm& which) const override;
+    void arm_drained(arm& which) override;
+    std::uint64_t arm_client() const override { return task_.client_id; }
+
   private:
-    class arm;
     enum class stage : std::uint8_t { leasing, opening, filling, running, closing, done };
 
     void lease();
@@ -73,7 +84,6 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     void fill();  ///< the next table
     void run();
     void settled(arm& which);
-    void on_frame(arm& which, char type, std::string_view frame);
     void on_error(arm& which, std::string_view frame);
     void on_seat_filling(char type);
     void forward_row(std::string_view frame, arm& from);
@@ -81,7 +91,6 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     void fail(std::optional<config::fault> why);
     void let_go();  ///< of all servers, in whatever state
     void finish(std::optional<config::fault> why);
-    bool may_read(const arm& which) const;
     arm& seat() const { return *arms_.front(); }
 
     gather_client* owner_;
@@ -91,6 +100,7 @@ class gathering final : public std::enable_shared_from_this<gathering> {
     std::size_t leased_ = 0;  ///< arms that have a server
     std::size_t table_ = 0;   ///< being filled
     std::size_t copying_ = 0;
+    std::vector<bool> begun_copies_;  ///< by shard: its COPY has sent its header
     bool header_sent_ = false, holding_ = false, parsed_ = false;
     int failed_leases_ = 0;
     int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
