@@ -44,6 +44,8 @@ codes codes_of(fault_kind kind) noexcept {
             return {"26000", 1243};
         case fault_kind::duplicate_statement:
             return {"42P05", 1235};
+        case fault_kind::undefined_cursor:
+            return {"34000", 1325};
         case fault_kind::aborted_transaction:
             return {"25P02", 1235};
         case fault_kind::query_wait_timeout:

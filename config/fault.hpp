@@ -25,6 +25,7 @@ enum class fault_kind : std::uint8_t {
     syntax,                ///< 42601 / 1064
     undefined_statement,   ///< 26000 / 1243
     duplicate_statement,   ///< 42P05 / 1235
+    undefined_cursor,      ///< 34000 / 1325
     aborted_transaction,   ///< 25P02 / 1235
     query_wait_timeout,    ///< 53300 / 1205
     shutting_down,         ///< 57P01 / 1053

@@ -22,6 +22,8 @@ std::string_view name_of(placement where) {
             return "the session's shard";
         case placement::several:
             return "gather";
+        case placement::spread:
+            return "several shards";
         case placement::refused:
             return "refused";
     }
@@ -38,6 +40,7 @@ std::string shards_of(const route& found, const shard_map& map) {
         case route::to::all_same:
             return "the session's";
         case route::to::several:
+        case route::to::spread:
             return "all";
         case route::to::refused:
             break;
@@ -89,11 +92,16 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
     const auto found = route_of(what, with, map);
     out.emplace_back("plan", name_of(found.kind == route::to::refused   ? placement::refused
                                      : found.kind == route::to::several ? placement::several
+                                     : found.kind == route::to::spread  ? placement::spread
                                                                         : what.placement));
     out.emplace_back("shards",
                      waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
     out.emplace_back("role", what.need == need::any ? "replica or primary" : "primary");
     out.emplace_back("why", what.reason);
+    if (found.kind == route::to::spread)
+        out.emplace_back("runs", what.spread == spreading::rows    ? "each shard inserts the rows that belong to it"
+                                 : what.spread == spreading::apart ? "on every shard, on the rows it has"
+                                                                   : "the same on every shard");
     if (found.kind == route::to::several && what.gather)
         for (const auto& table : what.gather->tables)
             out.emplace_back("gathers",

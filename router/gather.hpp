@@ -39,6 +39,14 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
 /// A name as SQL writes it, in quotes.
 std::string quoted_name(std::string_view name);
 
+/// Statements that make the temporary tables on the seat, with its own rows: they go with the transaction.
+std::string stand_ins(const gather_recipe& all, const std::vector<std::string>& filters);
+/// ... and that drop them.
+std::string drop_stand_ins(const gather_recipe& all);
+/// COPY of another shard's rows out of it, and into the seat's temporary table. Both binary.
+std::string copy_out(const gathered_table& table, const std::string& filter);
+std::string copy_in(const gathered_table& table);
+
 /// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
 std::string filter_of(const gathered_table& table, const values& with);
 

@@ -55,7 +55,7 @@ class placing {
             case verb::notify:
                 return on_shard(rules_.hinted.value_or(first_shard));
             case verb::ddl:
-                return on_hinted("DDL runs on every shard, which Ringway does not do yet");
+                return definition();
             case verb::maintenance:
                 return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
             case verb::do_block:
@@ -105,20 +105,131 @@ class placing {
 
     placed query() {
         look_at(what_.block);
-        if (!seen_.reference_written.empty())
-            return refused({fault_kind::unsupported,
-                            fmt::format("reference table {} cannot be written yet", seen_.reference_written),
-                            "each shard has a copy of it, and a write to all of them is not served yet",
-                            "write it on each shard directly; this comes with writes across shards"});
+        if (!seen_.reference_written.empty()) return copies();
         if (what_.verb == verb::copy_from && seen_.keyed)
             return refused({fault_kind::unsupported, fmt::format("COPY into {} is not served yet", seen_.keyed_name),
                             "its rows belong to several shards", "use INSERT, or load each shard directly"});
-        if (what_.verb == verb::truncate && seen_.keyed)
-            return on_hinted(fmt::format("{} is on every shard", seen_.keyed_name));
+        if (what_.verb == verb::truncate && seen_.keyed) return truncate();
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
                             fmt::format("name the shard in a comment: {}", hint_example())});
         return seen_.keyed ? keyed() : unkeyed();
+    }
+
+    static placed spread(spreading how, fault why) {
+        placed out;
+        out.where = placement::spread;
+        out.spread = how;
+        out.refusal = std::move(why);
+        return out;
+    }
+
+    placed spread_alike() const {
+        return spread(spreading::alike, {fault_kind::unsupported,
+                                         "this statement runs on every shard, and cannot be one of several in a text",
+                                         {},
+                                         "send it by itself"});
+    }
+
+    /// Tables that are not in the map are made on every shard too: those on the first are the ones that count.
+    placed definition() {
+        if (rules_.hinted) return on_shard(*rules_.hinted);
+        look_at(what_.block);
+        const bool pins = std::any_of(what_.effects.begin(), what_.effects.end(),
+                                      [](const effect& e) { return e.what == effect::kind::pin; });
+        if (pins) return on_hinted("temporary tables live on one shard");
+        if (seen_.keyed || seen_.elsewhere || !what_.functions.empty())
+            return on_hinted("it fills what it makes with rows of its own");
+        return spread_alike();
+    }
+
+    placed truncate() const {
+        if (rules_.hinted) return on_shard(*rules_.hinted);
+        if (seen_.elsewhere) return on_hinted("it names tables of the first shard beside those of all shards");
+        return spread_alike();
+    }
+
+    /// A write to reference tables: each copy must come out the same.
+    placed copies() const {
+        if (rules_.hinted) return on_shard(*rules_.hinted);
+        const auto why = why_not_alike();
+        if (why.empty()) return spread_alike();
+        return refused(
+            {fault_kind::unsupported,
+             fmt::format("this write to reference table {} could leave its copies different", seen_.reference_written),
+             why, "give each value as a constant or a parameter"});
+    }
+
+    std::string why_not_alike() const {
+        if (seen_.keyed || seen_.elsewhere || seen_.system) return "it reads tables that are not the same everywhere";
+        if (what_.verb == verb::merge || what_.verb == verb::copy_from || !what_.block.exact)
+            return "it is of a form that is not served on several shards";
+        if (auto why = why_uneven(); !why.empty()) return why;
+        static constexpr std::string_view own[] = {"inet_server_addr", "inet_server_port", "pg_backend_pid",
+                                                   "pg_postmaster_start_time", "pg_conf_load_time"};
+        for (const auto& [schema, name] : what_.functions)
+            if (nature_of(rules_.in, rules_.path, schema, name).varies ||
+                std::find(std::begin(own), std::end(own), name) != std::end(own))
+                return fmt::format("function {} may give each shard another value", name);
+        if (!what_.block.insert) return {};
+        const auto& made = *what_.block.insert;
+        if (made.from_select) return "the order in which a SELECT gives rows may differ by shard";
+        const auto meaning = tables_.find(made.table);
+        if (!meaning.relation) return "the table is not in the catalogs that were read last";
+        for (const auto& row : made.rows) {
+            for (const auto& each : row)
+                if (each.what == value_source::from::unknown && each.constant == "default")
+                    return "a column's default may differ by shard";
+            for (std::size_t i = 0; i < meaning.relation->columns.size(); ++i) {
+                const auto& column = meaning.relation->columns[i];
+                const bool given = made.columns.empty() ? i < row.size()
+                                                        : std::find(made.columns.begin(), made.columns.end(),
+                                                                    column.name) != made.columns.end();
+                if (!given && column.has_default)
+                    return fmt::format("column {} has a default, which may differ by shard", column.name);
+            }
+        }
+        return {};
+    }
+
+    /// Whether what it calls could give each shard another value.
+    std::string why_uneven() const {
+        if (what_.transaction_time) return "each shard has its own time of the transaction";
+        for (const auto& [schema, name] : what_.functions) {
+            static constexpr std::string_view times[] = {"now", "statement_timestamp", "transaction_timestamp", "age"};
+            const auto nature = nature_of(rules_.in, rules_.path, schema, name);
+            if (nature.needs_primary || nature.one_place || nature.opaque || nature.unknown)
+                return fmt::format("function {} may give each shard another value", name);
+            if (std::find(std::begin(times), std::end(times), name) != std::end(times))
+                return fmt::format("function {} gives each shard another time", name);
+        }
+        return volatile_use(rules_.in, what_);
+    }
+
+    /// Empty: each shard's part of this write depends on its own rows and on reference tables only.
+    std::string why_not_spread() const {
+        const auto& block = what_.block;
+        if (what_.verb != verb::update && what_.verb != verb::delete_ && what_.verb != verb::insert)
+            return "it is of a kind that is not served on several shards";
+        if (!block.exact || !block.derived.empty()) return "its form is not understood well enough";
+        if (seen_.elsewhere || seen_.system) return "it reads tables that are not on every shard";
+        if (what_.verb == verb::insert && (!block.insert || block.insert->from_select || !block.children.empty()))
+            return "its rows do not stand in its text";
+        if (count_keyed(block) != 1) return "it reads rows of other shards";
+        if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||
+            !block.tables.front().written)
+            return "it writes another table than it is keyed by";
+        const auto& key = rules_.map.tables[tables_.find(block.tables.front()).map_index].key;
+        for (const auto& each : block.assignments)
+            if (each.column.column == key) return "it changes the key";
+        return why_uneven();
+    }
+
+    int count_keyed(const query_block& block) const {
+        int out = 0;
+        for (const auto& each : block.tables) out += tables_.find(each).what == table_class::keyed;
+        for (const auto& child : block.children) out += count_keyed(child);
+        return out;
     }
 
     void look_at(const query_block& block) {
@@ -187,6 +298,8 @@ class placing {
         out.where = placement::single;
         out.keys = std::move(found.keys);
         if (!rules_.hinted && !out.keys.empty()) out.gather = gather().gather;
+        if (what_.writes && !rules_.hinted && why_not_spread().empty())
+            out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
         return out;
@@ -205,6 +318,12 @@ class placing {
     }
 
     placed over_several(fault why) const {
+        if (what_.verb == verb::update || what_.verb == verb::delete_) {
+            auto why_not = why_not_spread();
+            if (why_not.empty()) return spread(spreading::apart, std::move(why));
+            why.detail += fmt::format("; it does not run on every shard because {}", why_not);
+            return refused(std::move(why));
+        }
         auto out = gather();
         if (!out.gather) {
             if (out.refusal && what_.verb == verb::select) why.detail += fmt::format("; {}", out.refusal->detail);
@@ -246,8 +365,8 @@ placed place(const statement& what, const placement_rules& rules) {
 placed together(placed a, placed b) {
     if (a.where == placement::refused) return a;
     if (b.where == placement::refused) return b;
-    if (a.where == placement::several) return refused(std::move(*a.refusal));
-    if (b.where == placement::several) return refused(std::move(*b.refusal));
+    if (a.where == placement::several || a.where == placement::spread) return refused(std::move(*a.refusal));
+    if (b.where == placement::several || b.where == placement::spread) return refused(std::move(*b.refusal));
     if (a.where != placement::single && b.where != placement::single) {
         if (b.where == placement::any_shard) a.where = b.where;
         return a;

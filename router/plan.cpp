@@ -102,6 +102,8 @@ class planner {
             case verb::set:
             case verb::reset:
                 return false;
+            case verb::set_constraints:
+                return !is_sharded();
             case verb::show:
                 return !one.name.starts_with("ringway.");
             case verb::begin:
@@ -194,6 +196,8 @@ class planner {
         out_.keys = std::move(all.keys);
         out_.fixed_shard = all.fixed_shard;
         out_.refusal = std::move(all.refusal);
+        if (out_.parsed.statements.size() == 1) out_.spread = all.spread;
+        if (out_.placement == placement::spread) out_.refusal.reset();
         if (out_.parsed.statements.size() == 1 && out_.need == need::any && out_.plain)
             out_.gather = std::move(all.gather);
         if (out_.placement != placement::several) return;

@@ -53,7 +53,16 @@ enum class placement : std::uint8_t {
     any_shard,  ///< no table, or reference tables only: any shard gives the same answer
     all_same,   ///< session commands (SET, BEGIN, ...): whatever shard the session is on
     several,    ///< a read of rows of all shards: `gather` tells what is brought to one server
+    spread,     ///< a write that runs on several shards: plan::spread tells how
     refused,    ///< `refusal` says why
+};
+
+/// How a write runs on several shards at once.
+enum class spreading : std::uint8_t {
+    none,
+    apart,  ///< UPDATE, DELETE: the same text everywhere, each shard has rows of its own
+    rows,   ///< INSERT: each shard gets those rows that belong to it (router/spread.hpp)
+    alike   ///< the same on every shard: reference tables, TRUNCATE, DDL
 };
 
 /// One set of values that must lie on one shard.
@@ -76,6 +85,7 @@ struct plan {
         fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
     std::optional<config::fault> refusal;         ///< for placement::refused
     std::shared_ptr<const gather_recipe> gather;  ///< also for `single`: when its keys turn out to be of several shards
+    spreading spread = spreading::none;           ///< also for `single`: when its keys turn out to be of several shards
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
@@ -109,7 +119,7 @@ struct values {
 
 /// Where one execution goes.
 struct route {
-    enum class to : std::uint8_t { shard, any_shard, all_same, several, refused } kind = to::shard;
+    enum class to : std::uint8_t { shard, any_shard, all_same, several, spread, refused } kind = to::shard;
     std::uint16_t shard = 0;
     router::need need = need::primary;
     std::optional<config::fault> refusal;  ///< only for refused (this may allocate)

@@ -27,6 +27,8 @@ class finding {
             if (!follow(recipe)) break;
         if (refusal_ && what_.gather) {
             out.kind = route::to::several;
+        } else if (refusal_ && over_several_ && what_.spread != spreading::none) {
+            out.kind = route::to::spread;
         } else if (refusal_) {
             out.kind = route::to::refused;
             out.refusal = std::move(refusal_);
@@ -80,6 +82,7 @@ class finding {
                 if (what == key_outcome::key) seen.set(map_.points->owner(position(canonical)));
                 return true;
             });
+        over_several_ = true;
         std::string names;
         for (std::size_t i = 0; i < map_.shards.size(); ++i)
             if (seen.test(i)) names += (names.empty() ? "" : ", ") + map_.shards[i].name;
@@ -101,6 +104,7 @@ class finding {
     const shard_map& map_;
     std::optional<std::uint16_t> shard_;
     std::optional<fault> refusal_;
+    bool over_several_ = false;  ///< the only thing that is wrong
 };
 
 }  // namespace
@@ -123,6 +127,9 @@ route route_of(const plan& what, const values& with, const shard_map& map) {
             return out;
         case placement::several:
             out.kind = route::to::several;
+            return out;
+        case placement::spread:
+            out.kind = route::to::spread;
             return out;
         case placement::refused:
             break;

@@ -103,6 +103,7 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
             schema.empty() ? path.empty() || std::find(path.begin(), path.end(), where) != path.end() : where == schema;
         if (!meant) continue;
         const bool built_in = where == "pg_catalog";
+        out.varies = true;
         if (built_in && among(harmless, name)) continue;
         out.needs_primary = true;
         out.may_set |= !built_in;

@@ -19,6 +19,7 @@ struct call_nature {
         false;  ///< state that must not be split over shards: sequences, advisory locks, NOTIFY, large objects
     bool opaque = false;   ///< may read tables that the text does not name
     bool unknown = false;  ///< not in the catalog
+    bool varies = false;   ///< volatile, if without effect: another value at each call
 };
 
 /// `path`: the schemas an unqualified name is looked up in; empty: any schema.

@@ -31,6 +31,8 @@ std::string_view name_of(router::placement what) {
             return "session";
         case router::placement::several:
             return "gather";
+        case router::placement::spread:
+            return "spread";
         case router::placement::refused:
             break;
     }

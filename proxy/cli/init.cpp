@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "config/nearest.hpp"
 #include "proxy/cli/connection_string.hpp"
+#include "proxy/transaction/decisions.hpp"
 #include "router/ring.hpp"
 
 namespace ringway::proxy::cli {
@@ -59,6 +60,7 @@ bool install_on(const connection_target& to, init_report& report) {
         if (work.exec1("SELECT pg_is_in_recovery()")[0].as<bool>()) return false;
         report.node = fmt::format("{}:{}", to.host, to.port);
         work.exec(std::string(router::postgres_position_function()));
+        work.exec(std::string(decision_objects()));
         // The function must agree with the proxy before anybody relies on it.
         const std::string probe = "ringway";
         const auto there = work.exec_params1("SELECT ringway_position($1)::text", probe)[0].as<std::string>();

@@ -55,7 +55,10 @@ protocol::tls_files files_of(const config::tls& from, bool server_side) {
 }  // namespace
 
 runtime::runtime(config::settings from, std::string path)
-    : path_(std::move(path)), plans_(from.general.plan_cache_entries), desk_(*this) {
+    : path_(std::move(path)),
+      plans_(from.general.plan_cache_entries),
+      desk_(*this),
+      recovery_([this] { return recovery_places(); }) {
     settings_ = std::make_shared<const config::settings>(std::move(from));
 }
 
@@ -247,7 +250,23 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     for (auto& each : workers_) each->start();
     for (auto& each : listeners_) each->start();
     catalog_thread_ = std::thread([this] { read_catalogs(); });
+    recovery_.start();
     return std::nullopt;
+}
+
+std::vector<recovery_place> runtime::recovery_places() const {
+    std::vector<recovery_place> out;
+    const std::lock_guard guard(lock_);
+    for (const auto& [name, snapshot] : clusters_) {
+        if (!snapshot->config.is_sharded() || snapshot->config.engine != config::engine::postgres) continue;
+        auto& one = out.emplace_back();
+        one.cluster = watched(snapshot->config, *settings_);
+        one.users = settings_->users;
+        const auto health = monitor_->snapshot(name);
+        for (std::size_t i = 0; i < one.cluster.shards.size(); ++i)
+            one.primaries.push_back(health && i < health->shards.size() ? health->shards[i].primary : -1);
+    }
+    return out;
 }
 
 void runtime::close_doors() {
@@ -276,6 +295,7 @@ void runtime::stop() {
         for (auto& entry : readers_) entry.second->abandon();
         catalog_wake_.notify_all();
     }
+    recovery_.stop();
     if (catalog_thread_.joinable()) catalog_thread_.join();
     for (auto& each : workers_) each->stop();  // they report to the monitor
     monitor_.reset();

@@ -17,6 +17,7 @@
 #include "proxy/admin/connection.hpp"
 #include "proxy/control/catalog_reader.hpp"
 #include "proxy/control/inventory.hpp"
+#include "proxy/control/recovery.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/login.hpp"
 
@@ -108,6 +109,7 @@ class runtime final : public process, public inventory {
     void close_idle(const std::string& cluster);  ///< under lock_
     void make_room(const config::endpoint& node);
     void read_catalogs();  ///< the catalog thread
+    std::vector<recovery_place> recovery_places() const;
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
@@ -150,6 +152,7 @@ class runtime final : public process, public inventory {
     std::unique_ptr<pool::monitor> monitor_;
     std::vector<std::unique_ptr<listener>> listeners_;
     std::thread catalog_thread_;
+    recovery recovery_;
     std::atomic<bool> draining_{false};  ///< takes no new connections
     std::atomic<bool> refusing_{false};  ///< ... nor those who are logging in
     std::atomic<bool> stopping_{false};

@@ -131,20 +131,25 @@ pool::worker_link& session::gather_home() {
 }
 
 gather_client::node session::gather_node(std::uint16_t shard, bool primary) {
+    return node_for(shard, primary, gathering_->begun(), true);
+}
+
+/// Where a shard's server is leased. `since`: when it was first asked for; a transaction under way does not heed PAUSE.
+gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause) {
     node out;
     auto& cluster = *who_.cluster;
     const auto& shards = cluster.now->config.shards;
-    if (shard >= shards.size() || gathering_ == nullptr) {
+    if (shard >= shards.size()) {
         out.why = fault{fault_kind::internal, "the shard map has changed", {}, "repeat the statement"};
         return out;
     }
     auto& pools = who_.who->pools;
     if (pools.size() != shards.size()) pools.assign(shards.size(), {});
     pools[shard].resize(shards[shard].nodes.size());
-    const bool late = clock::now() - gathering_->begun() >= cluster.now->config.failover_hold;
+    const bool late = clock::now() - since >= cluster.now->config.failover_hold;
     const bool known = cluster.health && shard < cluster.health->shards.size();
     pool::choice chosen;
-    if (cluster.paused) {
+    if (cluster.paused && heeds_pause) {
         out.hold = true;
         return out;
     }

@@ -48,6 +48,10 @@ void session::completed(expected_reply& entry) {
     const auto& all = run.plan->parsed.statements;
     if (run.next >= all.size()) return;
     const auto& one = all[run.next++];
+    if ((runs_everywhere(one.verb) || one.verb == verb::begin) && who_.cluster->now->map->is_sharded()) {
+        if (one.verb == verb::begin) talk_->reads_only = one.read_only_begin;
+        talk_->history.push_back(run.text.substr(one.where.offset, one.where.length));
+    }
     track_transaction(one);
     for (const auto& what : one.effects) apply(what, one, run);
 }
@@ -180,6 +184,36 @@ void session::apply_set(const effect& what, const router::statement& of, const r
         pin("settings among several statements");  // one of them may change how the others are to be read
     if (!local) set_setting(what.name, run.text.substr(of.where.offset, of.where.length));
     follow_path(what.name, std::move(shown), local);
+}
+
+/// The same in a transaction over several shards, whose servers have all done it.
+void session::span_set(const effect& what, const router::statement& of, const running_statement& run) {
+    std::vector<std::string> values;
+    for (const auto& source : what.values)
+        if (auto value = value_of(source, run)) values.push_back(std::move(*value));
+    auto& span = *spanning_;
+    std::string shown = what.name == "search_path" ? as_name_list(values)
+                        : values.empty()           ? std::string()
+                                                   : values.front();
+    if (what.what == effect::kind::set) {
+        settings_ = settings_->with(what.name, run.text.substr(of.where.offset, of.where.length));
+        span.across->change_settings(settings_);
+    } else if (what.what == effect::kind::reset) {
+        const auto* at_start = base_->find(what.name);
+        settings_ = at_start ? settings_->with(what.name, *at_start) : settings_->without(what.name);
+        span.across->change_settings(settings_);
+        span.across->leave_dirty();
+        shown = what.name == "search_path" ? first_path_ : first_conforming_ ? "on" : "off";
+        told_behind_ = true;
+    }
+    const bool lasts = what.what != effect::kind::set_local;
+    if (what.name == "search_path") {
+        search_path_ = shown;
+        if (lasts) span.path_after = shown;
+    } else if (what.name == "standard_conforming_strings") {
+        conforming_strings_ = says_true(shown);
+        if (lasts) span.conforming_after = conforming_strings_;
+    }
 }
 
 void session::apply_set_config(const effect& what, const running_statement& run) {

@@ -85,6 +85,10 @@ bool session::on_extended_idle(std::string_view& rest) {
         failure_ = std::move(refused);
         return true;
     }
+    if (to->spread && found.ended) {  // taken again, as the span's first messages
+        begin_span();
+        return true;
+    }
     to->replayable = replayable;
     return seek(*to) || failure_.has_value();
 }
@@ -147,6 +151,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             bool fine = true;
             if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
             destination one;
+            one.may_spread = talk_ ? can_span() : !pinned();
             auto why = fine ? destination_of(*plan, with, one) : std::optional<fault>(malformed());
             if (why) {
                 if (!placed && !refused) refused = std::move(why);
@@ -159,6 +164,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             }
             out.replica_only |= one.replica_only;
             const bool keyed = plan->placement == router::placement::single;
+            out.spread |= one.spread || one.several || (keyed && placed && one.may_spread && one.shard != out.shard);
             if (keyed && !placed) {
                 out.shard = one.shard;
                 out.placed = placed = true;
@@ -267,7 +273,19 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         std::optional<fault> refused;
         bool replayable = true;
         const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
-        if (to && to->placed && leave_shard(*to)) return false;
+        if (to && to->placed && !to->spread && leave_shard(*to)) return false;
+    }
+    if (!talk.open_batch && can_span()) {
+        const auto found = find_batch(rest);
+        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
+            return false;  // more is to come, and may name a shard
+        std::optional<fault> refused;
+        bool replayable = true;
+        const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
+        if (to && (to->spread || (to->placed && to->shard != talk.shard))) {
+            begin_span();
+            return true;
+        }
     }
     if (!talk.open_batch) {
         if (!talk.replies.empty()) {
@@ -577,7 +595,10 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     const auto execute = pg::read_execute(body);
     if (!execute) return fail_next(malformed());
     auto& talk = *talk_;
-    if (execute->max_rows > 0) talk.begin.clear();  // the portal may be asked for more
+    if (execute->max_rows > 0) {  // the portal may be asked for more
+        talk.begin.clear();
+        talk.limited = true;
+    }
     const client_statement* what = talk.unnamed_portal.get();
     const std::string* bound = &talk.unnamed_bound;
     if (!execute->portal.empty()) {

@@ -18,39 +18,8 @@ using router::quoted_name;
 namespace {
 
 constexpr int most_failed_leases = 5;
-/// Of a binary COPY: signature, flags, length of an extension that no server sends; and the count that ends it.
-/// https://www.postgresql.org/docs/15/sql-copy.html
-constexpr std::size_t copy_header = 19;
-constexpr std::string_view copy_trailer("\xff\xff", 2);
 /// An answer is passed on in pieces of about this size.
 constexpr std::size_t piece = 64 * 1024;
-
-std::string column_list(const router::gathered_table& table) {
-    std::string out;
-    for (const auto& each : table.columns) out += (out.empty() ? "" : ", ") + quoted_name(each);
-    return out;
-}
-
-std::string rows_of(const router::gathered_table& table, const std::string& filter) {
-    return fmt::format("SELECT {} FROM {}.{}{}", column_list(table), quoted_name(table.schema), quoted_name(table.name),
-                       filter);
-}
-
-/// With the seat's own rows.
-std::string make_table(const router::gathered_table& table, const std::string& filter, bool with_keys) {
-    if (!with_keys)
-        return fmt::format("; CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", quoted_name(table.name),
-                           rows_of(table, filter));
-    return fmt::format(
-        "; CREATE TEMPORARY TABLE {0} (LIKE {1}.{0} INCLUDING INDEXES) ON COMMIT DROP; INSERT INTO pg_temp.{0} ({2}) "
-        "{3}",
-        quoted_name(table.name), quoted_name(table.schema), column_list(table), rows_of(table, filter));
-}
-
-void write_copy_data(std::string& out, std::string_view data) {
-    pg::writer frame(out, 'd');
-    frame.bytes(data);
-}
 
 }  // namespace
 
@@ -103,11 +72,7 @@ void gathering::open() {
         std::string out;
         int ready = write_settings_change(out, each->server->settings, task_.settings);
         if (each.get() == &seat()) {
-            std::string sql = "BEGIN READ WRITE";
-            const auto& tables = task_.plan->gather->tables;
-            for (std::size_t i = 0; i < tables.size(); ++i)
-                sql += make_table(tables[i], task_.filters[i], task_.plan->gather->keys);
-            pg::write_query(out, sql);
+            pg::write_query(out, "BEGIN READ WRITE; " + router::stand_ins(*task_.plan->gather, task_.filters));
             ++ready;
         }
         if (ready > 0) each->send(out, ready);
@@ -118,46 +83,20 @@ void gathering::fill() {
     stage_ = stage::filling;
     const auto& tables = task_.plan->gather->tables;
     if (table_ == tables.size() || arms_.size() == 1) return run();
-    header_sent_ = false;
+    pipe_.begin(task_.shards);
     std::string out;
-    pg::write_query(
-        out, fmt::format("COPY pg_temp.{}{} FROM STDIN (FORMAT binary)", quoted_name(tables[table_].name),
-                         tables[table_].columns.empty() ? std::string() : " (" + column_list(tables[table_]) + ")"));
+    pg::write_query(out, router::copy_in(tables[table_]));
     seat().send(out, 1);
 }
 
 void gathering::on_seat_filling(char type) {
     if (type != 'G') return;
     std::string out;
-    pg::write_query(out, fmt::format("COPY ({}) TO STDOUT (FORMAT binary)",
-                                     rows_of(task_.plan->gather->tables[table_], task_.filters[table_])));
-    begun_copies_.assign(task_.shards, false);
+    pg::write_query(out, router::copy_out(task_.plan->gather->tables[table_], task_.filters[table_]));
     for (std::size_t i = 1; i < arms_.size(); ++i) {
         ++copying_;
         arms_[i]->send(out, 1);
     }
-}
-
-/// The servers send each row in a message of its own, the first one after the header.
-void gathering::forward_row(std::string_view frame, arm& from) {
-    auto data = frame.substr(pg::header_size);
-    auto& link = seat().server->link;
-    if (!begun_copies_[from.shard]) {
-        begun_copies_[from.shard] = true;
-        if (data.size() < copy_header) return lost("the server sent a COPY without a header");
-        const auto header = data.substr(0, copy_header);
-        data.remove_prefix(copy_header);
-        if (!std::exchange(header_sent_, true)) {
-            std::string out;
-            write_copy_data(out, header);
-            link.write(out);
-        }
-        if (data.empty() || data == copy_trailer) return;
-        std::string out;
-        write_copy_data(out, data);
-        return link.write(out);
-    }
-    if (data != copy_trailer) link.write(frame);
 }
 
 void gathering::run() {
@@ -190,7 +129,10 @@ void gathering::arm_frame(arm& which, char type, std::string_view frame) {
         if (which.owed == 0) settled(which);
         return;
     }
-    if (stage_ == stage::filling && type == 'd' && !is_seat) return forward_row(frame, which);
+    if (stage_ == stage::filling && type == 'd' && !is_seat) {
+        if (!pipe_.forward(frame, which.shard, seat().server->link)) lost("the server sent a COPY without a header");
+        return;
+    }
     if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
     if (stage_ != stage::running || quiet_ > 0 || !is_seat) return;
     parsed_ |= type == '1';
@@ -235,10 +177,7 @@ void gathering::settled(arm& which) {
                 return fill();
             }
             if (--copying_ == 0) {
-                std::string out;
-                write_copy_data(out, copy_trailer);
-                pg::write_empty(out, 'c');
-                seat().send(out, 0);
+                seat().send(copy_pipe::end(), 0);
             }
             return;
         case stage::running: {

@@ -16,6 +16,7 @@
 #include "pool/pool.hpp"
 #include "pool/server.hpp"
 #include "proxy/session/arm.hpp"
+#include "proxy/session/copy_pipe.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
@@ -86,7 +87,6 @@ class gathering final : public arm_owner, public std::enable_shared_from_this<ga
     void settled(arm& which);
     void on_error(arm& which, std::string_view frame);
     void on_seat_filling(char type);
-    void forward_row(std::string_view frame, arm& from);
     void lost(const std::string& why);
     void fail(std::optional<config::fault> why);
     void let_go();  ///< of all servers, in whatever state
@@ -100,8 +100,8 @@ class gathering final : public arm_owner, public std::enable_shared_from_this<ga
     std::size_t leased_ = 0;  ///< arms that have a server
     std::size_t table_ = 0;   ///< being filled
     std::size_t copying_ = 0;
-    std::vector<bool> begun_copies_;  ///< by shard: its COPY has sent its header
-    bool header_sent_ = false, holding_ = false, parsed_ = false;
+    copy_pipe pipe_;
+    bool holding_ = false, parsed_ = false;
     int failed_leases_ = 0;
     int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
     std::string answer_;

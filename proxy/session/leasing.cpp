@@ -57,12 +57,24 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
     out.several = route.kind == router::route::to::several;
-    if (out.several && !out.may_gather)
+    out.spread = route.kind == router::route::to::spread;
+    if (out.spread) {
+        out.need = router::need::primary;
+        if (out.may_spread) return std::nullopt;
+        return fault{fault_kind::unsupported,
+                     fmt::format("this statement runs on several shards of cluster \"{}\", and the session is tied to "
+                                 "one, or it stands behind EXECUTE",
+                                 who_.cluster->now->config.name),
+                     {},
+                     "send it by itself; SHOW PINS on the admin port tells what ties the session"};
+    }
+    if (out.several && !out.may_gather && !out.may_spread)
         return fault{
             fault_kind::unsupported,
-            fmt::format("this statement does not name one shard of cluster \"{}\", and stands in a transaction, "
-                        "in a pipeline with others or behind EXECUTE",
-                        who_.cluster->now->config.name),
+            fmt::format(
+                "this statement does not name one shard of cluster \"{}\", and the session is tied to one, or it "
+                "stands in a READ ONLY transaction or behind EXECUTE",
+                who_.cluster->now->config.name),
             "Rows of several shards are read by a statement of its own.", "send it outside of transactions"};
     using wish = router::routing_hint::role_wish;
     const auto hint = plan.parsed.hint.role;
@@ -306,6 +318,8 @@ bool session::prepare() {
     if (server.settings != settings_) write_settings(out);
     if (!begun_.empty()) {
         talk_->begin = begun_;
+        talk_->history.assign(1, begun_);
+        talk_->reads_only = begun_reads_;
         talk_->begin_reads = begun_reads_;
         pg::write_query(out, begun_);
         talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);

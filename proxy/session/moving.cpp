@@ -79,13 +79,17 @@ bool session::leave_shard(const destination& to) {
 /// write on a replica: what was sent is ended here. The client hears nothing of it.
 bool session::leave_unbound(std::string_view body) {
     auto& talk = *talk_;
-    if (!talk.flushed || talk.bound || talk.status != 'I' || pinned()) return false;
+    if (!talk.flushed || talk.bound || talk.status == 'E' || pinned()) return false;
+    const bool open = talk.status == 'T';  // goes on over several shards
+    if (open && (talk.on_replica || talk.history.empty())) return false;
     const auto bind = pg::read_bind(body);
     const auto what = bind ? planned_statement(bind->statement) : nullptr;
     destination to;
-    to.may_gather = true;
+    to.may_gather = !open;
+    to.may_spread = true;
     if (!what || bind_destination(*what, bind->rest, to)) return false;
-    if (!to.several && to.shard == talk.shard && (to.need == router::need::any || !talk.on_replica)) return false;
+    if (!to.several && !to.spread && to.shard == talk.shard && (to.need == router::need::any || !talk.on_replica))
+        return false;
     if (!talk.replies.empty()) {
         pg::write_flush(outgoing());
         stalled_ = true;
@@ -103,7 +107,13 @@ bool session::leave_unbound(std::string_view body) {
 
 void session::end_leaving() {
     if (talk_->unbound) {
-        release_for_retry();
+        talk_->unbound = talk_->leaving = false;
+        if (talk_->status == 'I')
+            release_for_retry();
+        else if (can_span())
+            begin_span();
+        else
+            phase_ = phase::active;
         stalled_ = false;
         return;
     }

@@ -247,20 +247,23 @@ void session::on_parameter(std::string_view body, bool& forward) {
     forward = false;
     if (!told_) return;                      // the greeting will tell it
     if (phase_ == phase::preparing) return;  // our doing: for the client nothing changes
+    forward = is_news(name, value);
+}
+
+bool session::is_news(std::string_view name, std::string_view value) {
     if (name == "in_hot_standby" || name == "default_transaction_read_only")
-        return;  // which node answers is not the client's concern
+        return false;  // which node answers is not the client's concern
     for (std::size_t i = 0; told_ && i < told_->size(); ++i) {
         const auto& entry = (*told_)[i];
         if (entry.first != name) continue;
-        if (entry.second == value) return;
+        if (entry.second == value) return false;
         auto copy = std::make_shared<pool::parameter_list>(*told_);
         (*copy)[i].second = value;
         told_ = std::move(copy);
         if (name == "client_encoding") follow_encoding(value);
-        forward = true;
-        return;
+        return true;
     }
-    forward = true;
+    return true;
 }
 
 // ---- errors ---------------------------------------------------------------------------------------------------------
@@ -496,6 +499,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         }
         if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
         talk.portals.clear();
+        talk.history.clear();
+        talk.limited = false;
         talk.unnamed_portal.reset();
     }
     talk.failed = talk.rolled_back = false;

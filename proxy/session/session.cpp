@@ -65,6 +65,7 @@ void session::close() {
     }
     closing_ = true;
     if (gathering_) std::exchange(gathering_, nullptr)->abort();
+    if (spanning_) std::exchange(spanning_, nullptr)->across->abort();
     client_.close_after_write();
     if (talk_) drop_server(false);
     count_traffic();
@@ -90,6 +91,7 @@ void session::drain() {
 /// No statement is under way: it is the client's turn. The connection of a pinned session may still be held.
 bool session::quiet() const noexcept {
     if (!pending_.empty() || greeting_) return false;
+    if (spanning_) return !spanning_->across->busy() && !skip_to_sync_;
     if (!talk_) return phase_ == phase::idle;
     return phase_ == phase::active && !talk_->open_batch && !owed();
 }
@@ -104,6 +106,8 @@ bool session::leave_if_resting() {
 void session::cancel_running() {
     if (gathering_) {
         std::shared_ptr(gathering_)->cancel();
+    } else if (spanning_) {
+        std::shared_ptr(spanning_->across)->cancel();
     } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
         give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
     } else if (talk_ && !talk_->replies.empty()) {
@@ -123,10 +127,21 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 }
 
 bool session::needs_ticks() const noexcept {
-    return phase_ == phase::holding || phase_ == phase::leasing || phase_ == phase::gathering;
+    return phase_ == phase::holding || phase_ == phase::leasing || phase_ == phase::gathering ||
+           phase_ == phase::spanning;
 }
 
 void session::tick(steady_time now) {
+    if (phase_ == phase::spanning) {
+        const auto keep = spanning_->across;
+        const auto limit = who_.who->limits.query_wait_timeout;
+        if (limit.count() == 0 || !keep->waits() || now - keep->asked() < limit ||
+            !keep->give_up({config::fault_kind::query_wait_timeout,
+                            "no server connection of each shard became free within query_wait_timeout",
+                            fmt::format("waited {} ms", limit.count()), "raise pool_size or query_wait_timeout"}))
+            keep->tick(now);
+        return;
+    }
     if (phase_ == phase::gathering) {
         const auto keep = gathering_;
         const auto limit = who_.who->limits.query_wait_timeout;
@@ -158,6 +173,7 @@ void session::tick(steady_time now) {
 
 char session::status() const noexcept {
     if (talk_) return talk_->status;
+    if (spanning_) return spanning_->implicit ? 'I' : spanning_->across->failed() ? 'E' : 'T';
     return begun_.empty() ? 'I' : begun_failed_ ? 'E' : 'T';
 }
 
@@ -186,6 +202,7 @@ void session::wire_readable(pool::wire&) {
 
 bool session::may_read() const noexcept {
     if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
+    if (spanning_ && !spanning_->across->busy()) return true;
     const bool waiting =
         phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || talk_->copy_awaited || stalled_);
     return !waiting || pending_.size() < most_pending;
@@ -216,6 +233,7 @@ void session::want_client() {
 void session::wire_drained(pool::wire&) {
     if (talk_) talk_->server->link.want_read();
     if (gathering_) gathering_->resume();
+    if (spanning_) spanning_->across->resume();
 }
 
 void session::pump(std::string_view fresh) {
@@ -292,7 +310,7 @@ bool session::step(std::string_view& rest) {
     if (stream_left_ > 0) return stream_on(rest);
     if (pass_left_ > 0) return pass_over(rest);
     if (failure_) return fail_front(rest);
-    if (phase_ != phase::idle && phase_ != phase::active) return false;
+    if (phase_ != phase::idle && phase_ != phase::active && (!spanning_ || spanning_->across->busy())) return false;
     if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
     pg::frame_header header;
     switch (pg::read_header(rest, header)) {
@@ -307,6 +325,7 @@ bool session::step(std::string_view& rest) {
     const bool whole = rest.size() >= header.total();
     const auto frame = rest.substr(0, std::min<std::size_t>(rest.size(), header.total()));
 
+    if (spanning_) return span_step(header, frame, whole, rest);
     if (skip_to_sync_ && header.type != 'X') {
         if (!whole) {
             // The body is passed over as it comes, without keeping it.
@@ -480,6 +499,7 @@ client_row session::describe() const {
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
     row.state = gathering_        ? "active"
+                : spanning_       ? (spanning_->across->busy() ? "active" : "transaction")
                 : needs_ticks()   ? "waiting"
                 : status() != 'I' ? "transaction"
                 : talk_           ? "active"
@@ -489,10 +509,11 @@ client_row session::describe() const {
     if (requested_ != steady_time{})
         row.requested = std::chrono::system_clock::now() -
                         std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
-    if (needs_ticks() && !gathering_)
+    if (needs_ticks() && !gathering_ && !spanning_)
         row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);
+    if (spanning_) row.server = spanning_->across->where();
     row.pins = pins_;
     if (session_mode_) row.pins.emplace_back("session mode");
     row.prepared_statements = statements_ ? static_cast<std::uint32_t>(statements_->size()) : 0;

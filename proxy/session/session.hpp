@@ -4,8 +4,8 @@
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
 // and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a transaction
-// to another shard; across.cpp reads over several shards; replies.cpp the server's messages; effects.cpp what
-// statements do to the session.
+// to another shard; spanning.cpp transactions and across.cpp reads over several shards; replies.cpp the server's
+// messages; effects.cpp what statements do to the session.
 
 #include <chrono>
 #include <memory>
@@ -24,6 +24,7 @@
 #include "proxy/net/topology.hpp"
 #include "proxy/session/encoding.hpp"
 #include "proxy/session/gathering.hpp"
+#include "proxy/session/spanning.hpp"
 #include "proxy/session/statements.hpp"
 #include "router/plan.hpp"
 
@@ -53,12 +54,15 @@ struct destination {
     bool placed = false;        ///< by keys or a hint: no other shard will do
     bool may_gather = false;    ///< asked for by who can: `several` may come out
     bool several = false;       ///< rows of all shards
+    bool may_spread = false;    ///< asked for by who can: `spread` may come out
+    bool spread = false;        ///< a write on several shards, or a batch whose statements are of several
 };
 
 class session final : public pool::wire_owner,
                       public pool::lessee,
                       public pool::waiter,
                       public gather_client,
+                      public span_client,
                       public std::enable_shared_from_this<session> {
   public:
     using clock = std::chrono::steady_clock;
@@ -96,7 +100,7 @@ class session final : public pool::wire_owner,
     void lease_failed(const config::fault& why) override;
 
   private:
-    enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, gathering, closed };
+    enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, gathering, spanning, closed };
 
     /// A savepoint that a settings change may have to be taken back to.
     struct settings_mark {
@@ -139,6 +143,9 @@ class session final : public pool::wire_owner,
         statement_ref unnamed_portal;
         std::string unnamed_bound;
         std::vector<settings_mark> marks;
+        bool limited = false;                      ///< a portal of it may have rows left
+        bool reads_only = false;                   ///< its BEGIN says so
+        std::vector<std::string> history;          ///< sharded: BEGIN, SAVEPOINT, SET and the like since it began
         bool failed = false, rolled_back = false;  ///< since the last ReadyForQuery
         bool discarding = false, drop_composed = false,
              again = false;       ///< the batch has failed and is about to run again
@@ -270,6 +277,37 @@ class session final : public pool::wire_owner,
     bool gather_congested() override;
     void gather_ended(std::optional<config::fault> why, bool parsed) override;
 
+    node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);
+
+    // spanning.cpp
+    bool can_span() const;
+    void begin_span();
+    bool span_step(const protocol::postgres::frame_header& header, std::string_view frame, bool whole,
+                   std::string_view& rest);
+    void span_refuse(const config::fault& why, spanning::doing within);
+    void span_query(std::string_view body);
+    std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
+    std::optional<config::fault> span_parts(const router::plan& plan, const router::values& with, span_unit& unit);
+    void span_parse(std::string_view body);
+    void span_bind(std::string_view body);
+    void span_describe(std::string_view body);
+    void span_execute(std::string_view body);
+    std::optional<config::fault> span_portal_unit(spanning::portal& of, char message, std::uint32_t max_rows,
+                                                  span_unit& unit);
+    void span_remember(const router::statement& what);
+    void span_followed();
+    void span_set(const router::effect& what, const router::statement& of, const running_statement& run);
+    void span_go_on();
+    void span_over(spanning& was, bool committed);
+    pool::worker_link& span_home() override;
+    gather_client::node span_node(std::uint16_t shard) override;
+    void span_emit(std::string_view bytes) override;
+    bool span_congested() override;
+    void span_parameter(std::string_view body) override;
+    void span_answered() override;
+    void span_ended(two_phase::outcome how, const std::string& error, bool wrote) override;
+    void span_lost(const std::string& why) override;
+
     // described.cpp
     bool look_first(std::string_view body, std::string_view after);
     bool differs(const client_statement& what) const;
@@ -310,6 +348,7 @@ class session final : public pool::wire_owner,
     void on_tag(std::string_view body);
     void renew_statement(const pool::prepared_ref& old);
     void on_parameter(std::string_view body, bool& forward);
+    bool is_news(std::string_view name, std::string_view value);  ///< for the client, which is told of it
     void pass_local(std::string& out);
     void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
     void settle();               ///< after a chunk: settle_lease(), then go on with input
@@ -360,6 +399,7 @@ class session final : public pool::wire_owner,
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
     std::shared_ptr<gathering> gathering_;
+    std::unique_ptr<spanning> spanning_;
     std::unique_ptr<undo_record> gather_undo_;  ///< of a Parse that its seat may not take
     std::uint64_t talk_number_ = 0;             ///< grows with each lease
     pool::settings_ref settings_, base_;

@@ -71,6 +71,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     }
     destination to;
     to.may_gather = !talk_ && begun_.empty();
+    to.may_spread = talk_ ? can_span() : !pinned();
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
     if (talk_ && talk_->status == 'E') {  // the server will say so itself, or hear the ROLLBACK
         to = {talk_->shard, router::need::any};
@@ -84,9 +85,13 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         fail_next(*refused);
         return true;
     }
-    if (to.several) {
+    if (to.several && to.may_gather) {
         start_gathering(home_.plans.hold(found), with, std::string(frame), false);
         rest.remove_prefix(frame.size());
+        return true;
+    }
+    if (to.spread || to.several) {  // taken again, as the span's first statement
+        begin_span();
         return true;
     }
     if (auto refused = sequence_elsewhere(*found.plan)) {
@@ -103,6 +108,10 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         if (!seek(to)) return failure_.has_value();
     } else if (talk_->shard != to.shard) {
         if (leave_shard(to)) return false;
+        if (to.placed && can_span()) {
+            begin_span();
+            return true;
+        }
         rest.remove_prefix(frame.size());
         fail_next(wrong_shard(to.shard));
         return true;
@@ -312,7 +321,8 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
             return true;
         }
         pg::write_command_complete(out, one.verb == verb::set ? "SET" : "RESET");
-    } else if (!talk_ && begun_.empty() && one.verb == verb::begin && who_.cluster->now->map->is_sharded()) {
+    } else if (!talk_ && !spanning_ && begun_.empty() && one.verb == verb::begin &&
+               who_.cluster->now->map->is_sharded()) {
         begun_reads_ = one.read_only_begin;
         begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
         pg::write_command_complete(out, "BEGIN");

@@ -38,8 +38,9 @@ inline bool is_watched(const router::plan& plan) {
     if (!plan.plain) return true;
     if (plan.parsed.statements.empty()) return false;
     const auto verb = plan.parsed.statements.front().verb;
-    return verb == router::verb::savepoint || verb == router::verb::rollback_to || verb == router::verb::release ||
-           verb == router::verb::commit || verb == router::verb::prepare_transaction;
+    return verb == router::verb::set_constraints || verb == router::verb::savepoint ||
+           verb == router::verb::rollback_to || verb == router::verb::release || verb == router::verb::commit ||
+           verb == router::verb::prepare_transaction;
 }
 
 inline bool is_one(const router::plan& plan, router::verb verb) {
@@ -61,6 +62,13 @@ std::string declared_types(const router::effect& prepare);
 /// The server's own words to who reads rows as they were before a table changed.
 inline config::fault changed_result() {
     return {config::fault_kind::unsupported, "cached plan must not change result type", {}, {}};
+}
+
+/// What a transaction over several shards does on each of them.
+inline bool runs_everywhere(router::verb what) noexcept {
+    using router::verb;
+    return what == verb::savepoint || what == verb::release || what == verb::rollback_to || what == verb::set ||
+           what == verb::reset || what == verb::set_constraints;
 }
 
 /// Changes nothing: it may run again where the first answer was lost.

@@ -178,7 +178,7 @@ def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, c
     "SELECT count(*) FROM ONLY users", "SELECT count(*), (SELECT count(*) FROM pg_class) FROM users",
     "SELECT count(*), (SELECT count(*) FROM information_schema.tables) FROM users",
     "SELECT * FROM public.users", "SELECT public.users.id FROM users", "SELECT nextval('s'), id FROM users",
-    "SELECT pg_advisory_lock(id) FROM users", "UPDATE users SET name = 'x'", "DELETE FROM orders",
+    "SELECT pg_advisory_lock(id) FROM users",
     "WITH d AS (DELETE FROM users RETURNING id) SELECT * FROM d", "SELECT * INTO copied FROM users",
     "EXPLAIN SELECT * FROM users", "DECLARE c CURSOR FOR SELECT * FROM users", "COPY (SELECT * FROM users) TO STDOUT",
 ])
@@ -189,15 +189,18 @@ def test_what_could_differ_is_refused(data, shop_proxy, sql):
         assert why.value.sqlstate in ("0A000", "42P01"), why.value
 
 
-def test_in_a_transaction_it_is_refused(data, shop_proxy):
+@pytest.mark.parametrize("first", ["SELECT name FROM users WHERE id = 5001", "SELECT 1", None])
+def test_in_a_transaction(data, shop_proxy, first):
     with shop_proxy.connect(autocommit=False) as client:
-        client.execute("SELECT name FROM users WHERE id = 5001")
-        with pytest.raises(psycopg.errors.FeatureNotSupported):
-            client.execute("SELECT count(*) FROM users")
-        client.rollback()
+        if first:
+            client.execute(first)
+        for sql in ("SELECT count(*) FROM users", "SELECT u.id, count(o.id) FROM users u LEFT JOIN orders o ON o.user_id = u.id GROUP BY u.id ORDER BY 1"):
+            rows = client.execute(sql).fetchall()
+            assert rows == data.execute(sql).fetchall()
+        client.commit()
     with shop_proxy.connect() as client:
-        client.execute("BEGIN")
-        with pytest.raises(psycopg.errors.FeatureNotSupported):
+        client.execute("BEGIN READ ONLY")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="READ ONLY"):
             client.execute("SELECT count(*) FROM users")
         client.execute("ROLLBACK")
 
@@ -303,7 +306,7 @@ def test_messages_are_answered_as_a_server_does(data, shop_proxy):
         # Bind is for the statement of before, which stands first in the message; Describe may ask for another one.
         client.run(parse("SELECT 'old', count(*) FROM users") + sync())
         came = client.run(bind() + parse("SELECT 'new', count(*) FROM users") + execute() + sync())
-        assert codes(came) == ["0A000"], came
+        assert kinds(came) == "21DCZ" and b"old" in came[2][1], came
         client.run(parse("SELECT 1", "other") + sync())
         came = client.run(describe("S", "other") + bind([5], "s") + execute() + sync())
         assert codes(came) == ["0A000"] or kinds(came) == "tT2DCZ" and b"?column?" in came[1][1], came
@@ -315,7 +318,7 @@ def test_messages_are_answered_as_a_server_does(data, shop_proxy):
         assert kinds(client.until("T")) == "1tT"
         assert kinds(client.run(bind([5], "flushed") + execute() + sync())) == "2DCZ"
         assert kinds(client.run(bind(["x"], "s") + execute() + sync())) == "EZ"
-        assert codes(client.run(one("SELECT count(*) FROM users") * 2 + sync())) == ["0A000"]
+        assert kinds(client.run(one("SELECT count(*) FROM users") * 2 + sync())) == "12TDC12TDCZ"
         assert codes(client.run(query("SELECT count(*) FROM users; SELECT 1"))) == ["0A000"]
         assert kinds(client.run(query("SELECT count(*) FROM users") * 3, 3)) == "TDCZ" * 3
 

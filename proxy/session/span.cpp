@@ -1,0 +1,659 @@
+#include "proxy/session/span.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "pool/session_settings.hpp"
+#include "protocol/postgres/frame.hpp"
+#include "protocol/postgres/message.hpp"
+#include "proxy/session/cleaner.hpp"
+#include "proxy/session/outgoing.hpp"
+#include "router/gather.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using merging = span_unit::merging;
+
+namespace {
+
+constexpr int most_failed_leases = 5;
+/// Answers are passed on in pieces of about this size.
+constexpr std::size_t piece = 64 * 1024;
+
+std::string error_frame(const fault& why) {
+    std::string out;
+    pg::write_error(out, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    return out;
+}
+
+/// Names and types of a RowDescription's columns: where they come from differs by shard.
+std::string columns_of(std::string_view body) {
+    constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
+    pg::reader in(body);
+    std::string out = fmt::to_string(in.i16());
+    while (in.ok() && !in.at_end()) {
+        const auto name = in.text();
+        in.bytes(origin);
+        const auto typed = in.bytes(type);
+        in.bytes(format);
+        out.append(name).push_back('\0');
+        out.append(typed);
+    }
+    return out;
+}
+
+}  // namespace
+
+span::span(span_client& owner, span_start with) : owner_(&owner), with_(std::move(with)) {}
+
+span::~span() {
+    for (const auto& each : wings_) each.on->leave();
+}
+
+span::wing* span::wing_of(std::uint16_t shard) {
+    for (auto& each : wings_)
+        if (each.on->shard == shard) return &each;
+    return nullptr;
+}
+
+span::wing& span::wing_of(const arm& which) {
+    return *wing_of(which.shard);
+}
+
+void span::adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote) {
+    auto& made = wings_.emplace_back();
+    made.on = std::make_shared<arm>(*this, owner_->span_home(), shard);
+    made.on->node = node;
+    made.on->status = 'T';
+    made.on->take(std::move(from));
+    made.on->read_on();
+    made.open = true;
+    made.wrote = wrote;
+    made.before = std::move(before);
+}
+
+std::vector<std::uint16_t> span::shards() const {
+    std::vector<std::uint16_t> out;
+    for (const auto& each : wings_)
+        if (each.open) out.push_back(each.on->shard);
+    return out;
+}
+
+std::string span::where() const {
+    std::string out;
+    for (const auto& each : wings_)
+        if (each.on->server) out += (out.empty() ? "" : ", ") + each.on->server->target->address.text();
+    return out;
+}
+
+bool span::wrote_on_several() const noexcept {
+    return std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; }) > 1;
+}
+
+void span::remember(std::string statement) {
+    with_.history.push_back(std::move(statement));
+}
+
+void span::change_settings(pool::settings_ref now) {
+    with_.settings = now;
+    for (auto& each : wings_)
+        if (each.open) each.on->server->settings = now;
+}
+
+void span::fail() {
+    failed_ = true;
+}
+
+// ---- shards join ----------------------------------------------------------------------------------------------------
+
+void span::run(span_unit unit) {
+    const auto keep = shared_from_this();
+    unit_ = std::move(unit);
+    tag_.clear();
+    error_.clear();
+    header_.clear();
+    rows_.clear();
+    added_ = 0;
+    failed_leases_ = 0;
+    asked_ = std::chrono::steady_clock::now();
+    stage_ = stage::joining;
+    join();
+}
+
+std::vector<std::uint16_t> span::needed() const {
+    std::vector<std::uint16_t> out;
+    if (unit_.gathers)
+        for (std::uint16_t i = 0; i < with_.shards.size(); ++i) out.push_back(i);
+    else
+        for (const auto& part : unit_.parts) out.push_back(part.shard);
+    return out;
+}
+
+/// One after the other, in the order of the shards.
+void span::join() {
+    for (const auto shard : needed()) {
+        auto* there = wing_of(shard);
+        if (there && there->on->server) continue;
+        auto found = owner_->span_node(shard);
+        if (found.why) return fail_unit(*found.why);
+        if (found.hold) {
+            holding_ = true;
+            return;
+        }
+        if (!there) {
+            there = &wings_.emplace_back();
+            there->on = std::make_shared<arm>(*this, owner_->span_home(), shard);
+        }
+        if (!there->on->lease(std::move(found.from), found.index)) return;
+    }
+    open();
+}
+
+void span::arm_leased(arm&) {
+    if (stage_ == stage::joining) join();
+}
+
+void span::arm_refused(arm&, const fault& why) {
+    if (stage_ != stage::joining) return;
+    if (pool::is_refusal(why) || ++failed_leases_ >= most_failed_leases) return fail_unit(why);
+    holding_ = true;  // the next tick looks again
+}
+
+void span::tick(steady_time) {
+    if (stage_ == stage::joining && std::exchange(holding_, false)) join();
+}
+
+bool span::give_up(const fault& why) {
+    if (stage_ != stage::joining) return false;
+    fail_unit(why);
+    return true;
+}
+
+/// The transaction begins where it has not yet, with what it has done to the session so far.
+void span::open() {
+    stage_ = stage::opening;
+    bool waits = false;
+    for (auto& each : wings_) {
+        if (each.open || !each.on->server) continue;
+        each.before = with_.settings;
+        each.failed = false;
+        std::string out;
+        int ready = write_settings_change(out, each.on->server->settings, with_.settings);
+        for (const auto& statement : with_.history) pg::write_query(out, statement);
+        pg::write_query(out, "SHOW transaction_isolation");
+        ready += static_cast<int>(with_.history.size()) + 1;
+        each.on->send(out, ready);
+        waits = true;
+    }
+    if (!waits) go();
+}
+
+// ---- rows are brought together --------------------------------------------------------------------------------------
+
+/// The seat makes its tables, then takes one after the other.
+void span::fill() {
+    auto& seat = *wing_of(unit_.parts.front().shard);
+    seat.failed = false;
+    const auto& recipe = *unit_.gathers->gather;
+    std::string out;
+    if (stage_ != stage::filling) {
+        stage_ = stage::filling;
+        table_ = 0;
+        pg::write_query(out, router::stand_ins(recipe, unit_.filters));
+    } else if (table_ < recipe.tables.size() && wings_.size() > 1) {
+        pipe_.begin(with_.shards.size());
+        pg::write_query(out, router::copy_in(recipe.tables[table_]));
+    } else {
+        std::string sql;
+        if (recipe.tables.size() > 1)  // joins are planned by what is there
+            for (const auto& table : recipe.tables)
+                sql += fmt::format("ANALYZE pg_temp.{};", router::quoted_name(table.name));
+        stage_ = stage::running;
+        parts_left_ = 1;
+        if (!sql.empty()) {
+            table_ = recipe.tables.size() + 1;
+            stage_ = stage::filling;
+            pg::write_query(out, sql);
+        } else {
+            return send_part(unit_.parts.front());
+        }
+    }
+    seat.on->send(out, 1);
+}
+
+void span::on_filling(wing& of, char type, std::string_view frame) {
+    auto& seat = *wing_of(unit_.parts.front().shard);
+    if (&of != &seat) {
+        if (type == 'd' && error_.empty() && !pipe_.forward(frame, of.on->shard, seat.on->server->link))
+            arm_lost(*of.on, "the server sent a COPY without a header");
+        return;
+    }
+    if (type != 'G') return;
+    std::string out;
+    pg::write_query(out, router::copy_out(unit_.gathers->gather->tables[table_], unit_.filters[table_]));
+    for (auto& each : wings_) {
+        if (&each == &seat) continue;
+        each.failed = false;
+        ++copying_;
+        each.on->send(out, 1);
+    }
+}
+
+void span::filled(wing& of) {
+    auto& seat = *wing_of(unit_.parts.front().shard);
+    if (&of != &seat) {
+        if (--copying_ > 0) return;
+        if (seat.on->owed == 0) return end_unit();  // it has failed
+        std::string out;
+        if (error_.empty()) {
+            out = copy_pipe::end();
+        } else {
+            pg::writer frame(out, 'f');
+            frame.text("a shard could not be read");
+        }
+        return seat.on->send(out, 0);
+    }
+    if (!error_.empty()) {
+        if (copying_ == 0) end_unit();
+        return;
+    }
+    const auto tables = unit_.gathers->gather->tables.size();
+    if (table_ == tables + 1) {  // analyzed
+        stage_ = stage::running;
+        parts_left_ = 1;
+        return send_part(unit_.parts.front());
+    }
+    if (made_) ++table_;
+    made_ = true;
+    fill();
+}
+
+void span::go() {
+    if (unit_.gathers) {
+        made_ = false;
+        copying_ = 0;
+        return fill();
+    }
+    stage_ = stage::running;
+    rows_.resize(unit_.order.empty() ? 0 : unit_.parts.size());
+    rest_to_come_ = unit_.in_turn && unit_.parts.size() > 1;
+    parts_left_ = unit_.parts.size();
+    for (std::size_t i = 0; i < (rest_to_come_ ? 1 : unit_.parts.size()); ++i) send_part(unit_.parts[i]);
+}
+
+void span::send_part(const span_part& part) {
+    auto& one = *wing_of(part.shard);
+    one.failed = false;
+    one.active = true;
+    one.wrote |= unit_.writes;
+    one.on->server->unnamed.reset();
+    one.on->send(part.bytes, 1);
+}
+
+/// The unit has not been sent, or not everywhere.
+void span::fail_unit(const fault& why) {
+    for (auto it = wings_.begin(); it != wings_.end();) {  // those that wait for a lease
+        if (it->on->server) {
+            ++it;
+            continue;
+        }
+        it->on->leave();
+        it = wings_.erase(it);
+    }
+    error_ = error_frame(why);
+    failed_ = true;
+    parts_left_ = 0;
+    end_unit();
+}
+
+// ---- replies --------------------------------------------------------------------------------------------------------
+
+std::size_t span::part_of(const wing& of) const {
+    for (std::size_t i = 0; i < unit_.parts.size(); ++i)
+        if (unit_.parts[i].shard == of.on->shard) return i;
+    return unit_.parts.size();
+}
+
+void span::arm_frame(arm& which, char type, std::string_view frame) {
+    auto& of = wing_of(which);
+    const auto body = frame.substr(pg::header_size);
+    if (type == 'A') return;
+    if (type == 'S') {
+        if (stage_ == stage::running && unit_.tells && owner_ && part_of(of) == 0) owner_->span_parameter(body);
+        return;
+    }
+    if (type == 'E') return on_error(of, frame);
+    if (which.owed == 0 && type != 'N') return arm_lost(which, "the server sent what nobody asked for");
+    if (type == 'Z') {
+        which.status = body.empty() ? 'I' : body[0];
+        if (--which.owed == 0) settled(of);
+        return;
+    }
+    if (stage_ == stage::ending) {
+        // A COMMIT that could only roll back says so by its tag.
+        if (type == 'C' && of.doing == commit_step::commit && body.starts_with("ROLLBACK")) of.failed = true;
+        return;
+    }
+    if (stage_ == stage::opening && type == 'D') check_isolation(of, body);
+    if (stage_ == stage::filling) on_filling(of, type, frame);
+    if (stage_ == stage::running) on_reply(of, type, frame);
+}
+
+/// The answer to SHOW: a snapshot for a whole transaction would be another one on each shard.
+void span::check_isolation(wing& of, std::string_view row) {
+    pg::reader in(row);
+    in.i16();
+    const auto level = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    if (level == "read committed" || level == "read uncommitted" || !error_.empty()) return;
+    of.failed = true;
+    error_ = error_frame({fault_kind::unsupported,
+                          fmt::format("a transaction with isolation level {} cannot stand on several shards", level),
+                          "Each shard would see a snapshot of its own.",
+                          "keep it to the keys of one shard, or begin it as READ COMMITTED"});
+}
+
+void span::on_reply(wing& of, char type, std::string_view frame) {
+    if (unit_.hidden.find(type) != std::string_view::npos) return;
+    if (unit_.how == merging::add) {
+        on_added(of, type, frame);
+    } else if (unit_.how == merging::relay || part_of(of) == 0) {
+        if (type == 'C' && (unit_.hold_tag || unit_.how == merging::same))
+            tag_ = frame;
+        else
+            answer_.append(frame);
+    }
+    if (answer_.size() >= piece) arm_flush();
+}
+
+void span::on_added(wing& of, char type, std::string_view frame) {
+    const auto part = part_of(of);
+    switch (type) {
+        case 'T': {
+            auto columns = columns_of(frame.substr(pg::header_size));
+            if (header_.empty()) {
+                header_ = std::move(columns);
+                answer_.append(frame);
+            } else if (header_ != columns && error_.empty()) {
+                error_ = error_frame({fault_kind::unsupported,
+                                      "the shards give this statement's rows in different columns or types",
+                                      {},
+                                      "compare the table on the shards"});
+            }
+            break;
+        }
+        case 'D':
+            if (rows_.empty())
+                answer_.append(frame);
+            else
+                rows_[part].emplace_back(frame);
+            break;
+        case 'C': {
+            auto tag = frame.substr(pg::header_size);
+            tag = tag.substr(0, tag.find('\0'));
+            const auto blank = tag.rfind(' ');
+            std::uint64_t count = 0;
+            if (blank != std::string_view::npos)
+                std::from_chars(tag.data() + blank + 1, tag.data() + tag.size(), count);
+            added_ += count;
+            verb_ = tag.substr(0, blank);
+            break;
+        }
+        case 'N':
+            answer_.append(frame);
+            break;
+        default:
+            if (part == 0) answer_.append(frame);
+    }
+}
+
+/// The servers' own words: the first error is the client's. What was running elsewhere is of no use any more.
+void span::on_error(wing& of, std::string_view frame) {
+    const auto error = pg::read_error(frame.substr(pg::header_size));
+    std::string_view severity = error ? error->get('V') : std::string_view();
+    if (severity.empty() && error) severity = error->get('S');
+    if (severity == "FATAL" || severity == "PANIC") return arm_lost(*of.on, std::string(error->get('M')));
+    of.failed = true;
+    if (stage_ == stage::opening) of.on->server->doomed = true;
+    if (error_.empty()) {
+        error_ = frame;
+        if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
+            error_ =
+                error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
+                             std::string(error->get('M')), "run: ringway init --config FILE"});
+        if (stage_ == stage::running || stage_ == stage::filling)
+            for (auto& each : wings_)
+                if (&each != &of && (each.active || (stage_ == stage::filling && each.on->owed > 0 &&
+                                                     each.on->shard != unit_.parts.front().shard)))
+                    stop_query(*each.on->server);
+    }
+}
+
+void span::settled(wing& of) {
+    switch (stage_) {
+        case stage::opening: {
+            of.open = !of.failed && of.on->status == 'T';
+            if (of.open) of.on->server->settings = with_.settings;
+            for (const auto& each : wings_)
+                if (each.on->owed > 0) return;
+            if (error_.empty()) return go();
+            for (auto it = wings_.begin(); it != wings_.end();) {
+                if (!it->open) it->on->leave(true);
+                it = it->open ? std::next(it) : wings_.erase(it);
+            }
+            failed_ = true;
+            return end_unit();
+        }
+        case stage::filling:
+            return filled(of);
+        case stage::dropping:
+            return end_unit();
+        case stage::running:
+            of.active = false;
+            if (unit_.gathers && error_.empty()) {
+                stage_ = stage::dropping;
+                std::string out;
+                pg::write_query(out, router::drop_stand_ins(*unit_.gathers->gather));
+                return of.on->send(out, 1);
+            }
+            --parts_left_;
+            if (std::exchange(rest_to_come_, false) && error_.empty()) {
+                for (std::size_t i = 1; i < unit_.parts.size(); ++i) send_part(unit_.parts[i]);
+                return;
+            }
+            if (!error_.empty())
+                parts_left_ = static_cast<std::size_t>(
+                    std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.active; }));
+            if (parts_left_ == 0) end_unit();
+            return;
+        case stage::ending: {
+            const bool ok = !of.failed;
+            of.doing = commit_step::none;
+            take(end_->answered(static_cast<std::size_t>(&of - wings_.data()), ok));
+            return end_if_over();
+        }
+        default:
+            return;
+    }
+}
+
+/// RETURNING of an INSERT whose rows were parted: in the order of the input, as far as each row gave one.
+void span::emit_rows_in_order() {
+    std::vector<std::size_t> next(rows_.size(), 0);
+    std::size_t all = 0;
+    for (const auto& each : rows_) all += each.size();
+    if (all == unit_.order.size()) {
+        for (const auto part : unit_.order) answer_.append(rows_[part][next[part]++]);
+    } else {  // ON CONFLICT DO NOTHING left some out: which ones is not told
+        for (const auto& each : rows_)
+            for (const auto& row : each) answer_.append(row);
+    }
+    rows_.clear();
+}
+
+void span::end_unit() {
+    if (error_.empty()) {
+        emit_rows_in_order();
+        if (unit_.how == merging::add && !verb_.empty()) {
+            tag_.clear();
+            pg::write_command_complete(tag_, fmt::format("{} {}", verb_, added_));
+        }
+        verb_.clear();
+        if (!unit_.hold_tag) answer_.append(std::exchange(tag_, {}));
+    } else {
+        failed_ = true;
+        answer_.append(error_);
+    }
+    stage_ = stage::idle;
+    arm_flush();
+    if (owner_) owner_->span_answered();
+}
+
+void span::arm_flush() {
+    if (!answer_.empty() && owner_) owner_->span_emit(std::exchange(answer_, {}));
+}
+
+bool span::arm_may_read(const arm& which) const {
+    if (stage_ == stage::filling) {
+        const auto& seat = unit_.parts.front().shard;
+        for (const auto& each : wings_)
+            if (each.on->shard == seat && which.shard != seat && each.on->server)
+                return !each.on->server->link.congested();
+    }
+    return stage_ != stage::running || !owner_ || !owner_->span_congested();
+}
+
+void span::resume() {
+    for (const auto& each : wings_) each.on->read_on();
+}
+
+// ---- the end --------------------------------------------------------------------------------------------------------
+
+void span::commit() {
+    self_ = shared_from_this();
+    error_.clear();
+    stage_ = stage::ending;
+    std::sort(wings_.begin(), wings_.end(), [](const wing& a, const wing& b) { return a.on->shard < b.on->shard; });
+    std::vector<bool> wrote;
+    for (const auto& each : wings_) wrote.push_back(each.wrote);
+    end_.emplace(wrote);
+    if (end_->two_phases()) id_ = new_transaction_id();
+    take(end_->begin());
+    end_if_over();
+}
+
+void span::rollback() {
+    const auto keep = shared_from_this();
+    let_go(false);  // the cleaner rolls each back before anybody else gets it
+    if (auto* owner = std::exchange(owner_, nullptr)) owner->span_ended(two_phase::outcome::rolled_back, {}, false);
+}
+
+void span::take(const two_phase::commands& what) {
+    for (const auto& each : what) {
+        auto& one = wings_[each.member];
+        if (!one.on->server) {
+            take(end_->lost(each.member));
+            continue;
+        }
+        const auto& shards = with_.shards;
+        const auto prepared = [&] {
+            return pool::quote_literal(
+                prepared_name(id_, shards[wings_[end_->decider()].on->shard], shards[one.on->shard]));
+        };
+        std::string sql;
+        switch (each.step) {
+            case commit_step::commit:
+                sql = "COMMIT";
+                break;
+            case commit_step::rollback:
+                sql = "ROLLBACK";
+                break;
+            case commit_step::decide:
+                sql = fmt::format("SELECT ringway.decide('{}')", id_);
+                break;
+            case commit_step::prepare:
+                sql = "PREPARE TRANSACTION " + prepared();
+                break;
+            case commit_step::commit_prepared:
+                sql = "COMMIT PREPARED " + prepared();
+                break;
+            case commit_step::rollback_prepared:
+                sql = "ROLLBACK PREPARED " + prepared();
+                break;
+            case commit_step::none:
+                continue;
+        }
+        one.doing = each.step;
+        one.failed = false;
+        std::string out;
+        pg::write_query(out, sql);
+        one.on->send(out, 1);
+    }
+}
+
+void span::end_if_over() {
+    if (stage_ != stage::ending || !end_->finished()) return;
+    const auto keep = shared_from_this();
+    const auto how = end_->result();
+    const bool wrote = std::any_of(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; });
+    let_go(how == two_phase::outcome::committed);
+    self_.reset();
+    if (auto* owner = std::exchange(owner_, nullptr)) owner->span_ended(how, error_, wrote);
+}
+
+void span::let_go(bool committed) {
+    stage_ = stage::done;
+    for (auto& each : wings_) {
+        if (each.on->server && !committed) each.on->server->settings = each.before;
+        each.on->leave(dirty_);
+    }
+    wings_.clear();
+}
+
+// ---- interruptions --------------------------------------------------------------------------------------------------
+
+void span::arm_lost(arm& which, const std::string& why) {
+    const auto keep = shared_from_this();
+    if (stage_ == stage::done) return;
+    if (stage_ == stage::ending) {
+        auto& of = wing_of(which);
+        auto gone = std::exchange(which.server, nullptr);
+        if (gone) gone->home->discard(std::move(gone));
+        which.owed = 0;
+        take(end_->lost(static_cast<std::size_t>(&of - wings_.data())));
+        return end_if_over();
+    }
+    auto gone = std::exchange(which.server, nullptr);
+    if (gone) gone->home->discard(std::move(gone));
+    which.owed = 0;
+    which.status = 'I';
+    let_go(false);
+    if (!answer_.empty() && owner_) owner_->span_emit(std::exchange(answer_, {}));
+    if (auto* owner = std::exchange(owner_, nullptr)) owner->span_lost(why);
+}
+
+void span::primary_moved(std::uint16_t shard, int primary) {
+    if (stage_ == stage::ending || stage_ == stage::done) return;
+    auto* there = wing_of(shard);
+    if (there && there->on->server && there->on->node != primary) arm_lost(*there->on, "the primary has moved");
+}
+
+void span::cancel() {
+    if (stage_ == stage::ending) return;
+    if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
+    for (const auto& each : wings_)
+        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server);
+}
+
+void span::abort() {
+    const auto keep = shared_from_this();
+    owner_ = nullptr;
+    if (stage_ == stage::ending || stage_ == stage::done) return;  // what is being committed is brought to its end
+    let_go(false);
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,179 @@
+#pragma once
+// A transaction that stands on several shards: a server of each, all in a transaction of the client's. A session hands
+// its statements over as units, one at a time; they run on one shard or on several at once, and the replies come back
+// as one server's. The end is decided by two_phase.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/fault.hpp"
+#include "proxy/session/arm.hpp"
+#include "proxy/session/copy_pipe.hpp"
+#include "proxy/session/gathering.hpp"
+#include "proxy/transaction/two_phase.hpp"
+
+namespace ringway::proxy {
+
+/// Whose transaction it is: a session. Called on its worker.
+class span_client {
+  public:
+    virtual ~span_client() = default;
+    virtual pool::worker_link& span_home() = 0;
+    virtual gather_client::node span_node(std::uint16_t shard) = 0;  ///< its primary
+    virtual void span_emit(std::string_view bytes) = 0;
+    virtual bool span_congested() = 0;
+    virtual void span_parameter(std::string_view body) = 0;  ///< ParameterStatus of a SET
+    virtual void span_answered() = 0;                        ///< the unit has ended; failed() tells how
+    /// The last call: the servers have been given back. `error`: a server's own ErrorResponse, for the client.
+    virtual void span_ended(two_phase::outcome how, const std::string& error, bool wrote) = 0;
+    virtual void span_lost(const std::string& why) = 0;  ///< the last call: all is rolled back
+};
+
+/// Something of one statement for one shard. `bytes` ends in its only Query or Sync.
+struct span_part {
+    std::uint16_t shard = 0;
+    std::string bytes;
+};
+
+/// One statement, or one part of the extended protocol.
+struct span_unit {
+    enum class merging : std::uint8_t {
+        relay,  ///< one part: its replies as they are
+        add,    ///< each part has rows of its own: rows one after the other, counts added
+        same    ///< each part does the same: the first one's replies
+    };
+    std::vector<span_part> parts;  ///< in the order of the shards
+    merging how = merging::relay;
+    bool in_turn = false;  ///< the first part alone, then the others: who does the same meets on the first shard
+    bool writes = false;
+    bool hold_tag = false;    ///< CommandComplete waits for span::held_tag()
+    bool tells = false;       ///< ParameterStatus is the client's
+    std::string_view hidden;  ///< types of messages that the client has had, or never asked for
+    std::shared_ptr<const router::plan>
+        gathers;                       ///< its one part reads rows that are first brought there from all shards
+    std::vector<std::string> filters;  ///< of the recipe's tables
+    std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
+};
+
+enum class two_phase_mode : std::uint8_t { on, off, error };
+
+struct span_start {
+    std::uint64_t client_id = 0;
+    pool::settings_ref settings;
+    std::vector<std::string>
+        history;  ///< what each shard's transaction begins with: BEGIN, then savepoints and the like
+    std::vector<std::string> shards;  ///< names
+};
+
+class span final : public arm_owner, public std::enable_shared_from_this<span> {
+  public:
+    using steady_time = std::chrono::steady_clock::time_point;
+
+    span(span_client& owner, span_start with);
+    ~span() override;
+    /// A shard on which the transaction stands already. `before`: the connection's settings should it be rolled back.
+    void adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote);
+
+    void run(span_unit unit);
+    /// Ends it everywhere; span_ended follows.
+    void commit();
+    void rollback();
+    void fail();  ///< a statement of the transaction has been refused: only its end, or a savepoint, is heard
+    void back_to_savepoint() { failed_ = false; }
+    void remember(std::string statement);  ///< to be run on shards that join later
+    void change_settings(pool::settings_ref now);
+    void leave_dirty() { dirty_ = true; }  ///< the connections are wiped before anybody else gets them
+
+    void abort();   ///< the client is gone
+    void cancel();  ///< a CancelRequest has come
+    void resume();  ///< the client takes bytes again
+    void primary_moved(std::uint16_t shard, int primary);
+    void tick(steady_time now);
+    /// Ends a wait for servers. False: it does not wait.
+    bool give_up(const config::fault& why);
+
+    bool busy() const noexcept { return stage_ != stage::idle; }
+    bool waits() const noexcept { return stage_ == stage::joining; }
+    bool failed() const noexcept { return failed_; }
+    bool unit_failed() const noexcept { return !error_.empty(); }
+    bool wrote_on_several() const noexcept;
+    steady_time asked() const noexcept { return asked_; }
+    std::vector<std::uint16_t> shards() const;
+    std::string where() const;  ///< "host:port, host:port"
+    std::string_view held_tag() const noexcept { return tag_; }
+
+    // arm_owner
+    std::shared_ptr<void> arm_keep() override { return shared_from_this(); }
+    void arm_leased(arm& which) override;
+    void arm_refused(arm& which, const config::fault& why) override;
+    void arm_frame(arm& which, char type, std::string_view frame) override;
+    void arm_lost(arm& which, const std::string& why) override;
+    void arm_flush() override;
+    bool arm_may_read(const arm& which) const override;
+    void arm_drained(arm&) override { resume(); }
+    std::uint64_t arm_client() const override { return with_.client_id; }
+
+  private:
+    enum class stage : std::uint8_t { idle, joining, opening, filling, running, dropping, ending, done };
+    /// One shard of the transaction.
+    struct wing {
+        std::shared_ptr<arm> on;
+        bool open = false;  ///< in the transaction
+        bool wrote = false;
+        bool failed = false;  ///< at its last command
+        bool active = false;  ///< has a part of the unit under way
+        pool::settings_ref before;
+        commit_step doing = commit_step::none;
+    };
+
+    wing* wing_of(std::uint16_t shard);
+    wing& wing_of(const arm& which);
+    void join();
+    void open();
+    void go();
+    void fill();
+    void on_filling(wing& of, char type, std::string_view frame);
+    void filled(wing& of);
+    std::vector<std::uint16_t> needed() const;
+    void send_part(const span_part& part);
+    void fail_unit(const config::fault& why);
+    void check_isolation(wing& of, std::string_view row);
+    void on_reply(wing& of, char type, std::string_view frame);
+    void on_added(wing& of, char type, std::string_view frame);
+    void on_error(wing& of, std::string_view frame);
+    void settled(wing& of);
+    void end_unit();
+    void emit_rows_in_order();
+    void take(const two_phase::commands& what);
+    void end_if_over();
+    void let_go(bool committed);
+    std::size_t part_of(const wing& of) const;
+
+    span_client* owner_;
+    span_start with_;
+    std::vector<wing> wings_;  ///< in the order of the shards once it ends
+    stage stage_ = stage::idle;
+    span_unit unit_;
+    std::size_t parts_left_ = 0;
+    bool rest_to_come_ = false;  ///< of a unit that goes in turn
+    bool failed_ = false, dirty_ = false, holding_ = false;
+    int failed_leases_ = 0;
+    std::string answer_, tag_, error_;            ///< frames for the client
+    std::string header_;                          ///< the first part's RowDescription
+    std::vector<std::vector<std::string>> rows_;  ///< by part, of a unit with an order
+    std::uint64_t added_ = 0;
+    std::string verb_;  ///< of the tags that are added
+    copy_pipe pipe_;
+    std::size_t table_ = 0, copying_ = 0;  ///< of a unit that gathers
+    bool made_ = false;                    ///< ... its tables have been made
+    std::optional<two_phase> end_;
+    std::string id_;
+    std::shared_ptr<span> self_;  ///< while it ends: its client may go before
+    steady_time asked_{};
+};
+
+}  // namespace ringway::proxy

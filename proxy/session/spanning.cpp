@@ -1,0 +1,783 @@
+// A transaction of this session that stands on several shards: its statements become units of a span.
+
+#include "proxy/session/spanning.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/session.hpp"
+#include "router/gather.hpp"
+#include "router/need.hpp"
+#include "router/spread.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using doing = spanning::doing;
+using merging = span_unit::merging;
+using router::effect;
+using router::verb;
+
+namespace {
+
+constexpr std::uint32_t longest_message = 64u << 20;
+constexpr std::size_t most_history = 256;
+
+fault not_across(std::string_view what) {
+    return {fault_kind::unsupported,
+            fmt::format("{} does not work in a transaction that stands on several shards", what),
+            {},
+            "keep this transaction to the keys of one shard"};
+}
+
+/// Why a statement cannot run in a span whatever its shard; empty: it can.
+std::string_view obstacle(const router::plan& plan) {
+    const auto& statements = plan.parsed.statements;
+    if (!plan.parsed.error.empty()) return {};  // the server says it
+    if (plan.asks_sequence) return "currval and lastval";
+    for (const auto& one : statements) {
+        switch (one.verb) {
+            case verb::prepare_transaction:
+                return "PREPARE TRANSACTION";
+            case verb::prepare:
+            case verb::execute:
+                return "SQL's PREPARE and EXECUTE";
+            case verb::discard:
+                return "DISCARD";
+            case verb::copy_from:
+                return "COPY ... FROM";
+            case verb::listen:
+            case verb::unlisten:
+                return "LISTEN";
+            default:
+                break;
+        }
+        if (statements.size() > 1 && router::is_session_command(one.verb))
+            return "a text of several statements, one of which is about the transaction or the session,";
+        for (const auto& what : one.effects) {
+            if (what.what == effect::kind::pin) return "what ties a session to one server connection";
+            if (what.what == effect::kind::set_config) return "set_config";
+        }
+    }
+    return {};
+}
+
+/// Whether a value, read as a date or a time, would be the server's own time.
+bool names_time(const router::values& with) {
+    static constexpr std::string_view words[] = {"now", "today", "tomorrow", "yesterday"};
+    const auto names = [](std::string_view value) {
+        while (!value.empty() && (value.front() == ' ' || value.front() == '\'')) value.remove_prefix(1);
+        return std::any_of(std::begin(words), std::end(words), [&](std::string_view word) {
+            if (value.size() < word.size()) return false;
+            const auto after = value.size() > word.size() ? value[word.size()] : ' ';
+            return std::equal(word.begin(), word.end(), value.begin(),
+                              [](char a, char b) { return a == (b | 0x20); }) &&
+                   (after == ' ' || after == '\'' || after == '\t');
+        });
+    };
+    return std::any_of(
+               with.literals.begin(), with.literals.end(),
+               [&](const router::literal& each) { return names(with.text.substr(each.offset, each.length)); }) ||
+           std::any_of(with.parameters.begin(), with.parameters.end(),
+                       [&](const router::parameter& each) { return !each.is_null && names(each.bytes); });
+}
+
+/// Of a Bind's parameters those that are named, with its result formats.
+void write_some_parameters(std::string& out, std::string_view bound, const std::vector<pg::bound_parameter>& raw,
+                           const std::vector<std::uint16_t>& wanted) {
+    const auto number = [&out](std::uint32_t value, int bytes) {
+        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out += static_cast<char>((value >> shift) & 0xff);
+    };
+    number(static_cast<std::uint32_t>(wanted.size()), 2);
+    for (const auto each : wanted) number(each < raw.size() && raw[each].binary ? 1 : 0, 2);
+    number(static_cast<std::uint32_t>(wanted.size()), 2);
+    for (const auto each : wanted) {
+        if (each >= raw.size() || raw[each].is_null) {
+            number(0xffffffff, 4);
+            continue;
+        }
+        number(static_cast<std::uint32_t>(raw[each].bytes.size()), 4);
+        out.append(raw[each].bytes);
+    }
+    pg::reader in(bound);  // formats, values; then the formats of the result
+    for (int formats = in.i16(); formats > 0; --formats) in.i16();
+    for (int values = static_cast<std::uint16_t>(in.i16()); values > 0; --values)
+        in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    out.append(in.rest());
+}
+
+}  // namespace
+
+// ---- into it --------------------------------------------------------------------------------------------------------
+
+/// Whether the transaction on the lease may go on on other shards too.
+bool session::can_span() const {
+    if (!talk_ || !who_.cluster->now->map->is_sharded() || talk_->status != 'T' || pinned() ||
+        !talk_->replies.empty() || talk_->on_replica || talk_->probe_settings || talk_->limited ||
+        !talk_->portals.empty() || talk_->history.empty())
+        return false;
+    return std::all_of(talk_->marks.begin(), talk_->marks.end(), [this](const settings_mark& mark) {
+        return mark.client == settings_ && mark.search_path == search_path_ &&
+               mark.conforming_strings == conforming_strings_;
+    });
+}
+
+/// From the lease's transaction, from a BEGIN that no shard knows yet, or for one statement or batch.
+void session::begin_span() {
+    span_start with;
+    with.client_id = who_.id;
+    with.settings = settings_;
+    for (const auto& each : who_.cluster->now->config.shards) with.shards.push_back(each.name);
+    spanning_ = std::make_unique<spanning>();
+    spanning_->settings_before = settings_;
+    spanning_->path_before = spanning_->path_after = search_path_;
+    spanning_->conforming_before = spanning_->conforming_after = conforming_strings_;
+    if (talk_) {
+        with.history = std::move(talk_->history);
+        spanning_->reads_only = talk_->reads_only;
+    } else {
+        spanning_->implicit = begun_.empty();
+        spanning_->reads_only = !begun_.empty() && begun_reads_;
+        with.history.push_back(begun_.empty() ? std::string("BEGIN") : std::exchange(begun_, {}));
+        begun_failed_ = false;
+    }
+    spanning_->across = std::make_shared<span>(*this, std::move(with));
+    if (talk_) {
+        const auto before = talk_->marks.empty() ? talk_->server->settings : talk_->marks.front().server;
+        const auto shard = talk_->shard;
+        const auto node = talk_->node;
+        const bool wrote = talk_->wrote;
+        auto server = std::move(talk_->server);
+        retire_conversation();
+        spanning_->across->adopt(std::move(server), shard, node, before, wrote);
+    }
+    phase_ = phase::spanning;
+    stalled_ = false;
+    tries_ = 0;
+    home_.watch(shared_from_this());
+}
+
+// ---- the client's messages ------------------------------------------------------------------------------------------
+
+/// One message. False: it cannot be taken now.
+bool session::span_step(const pg::frame_header& header, std::string_view frame, bool whole, std::string_view& rest) {
+    if (header.type == 'X') {
+        close();
+        return false;
+    }
+    if (header.type == 'd' || header.type == 'c' || header.type == 'f') {
+        pass_left_ = header.total();
+        return pass_over(rest);
+    }
+    if (skip_to_sync_ && header.type != 'S') {
+        pass_left_ = header.total();
+        return pass_over(rest);
+    }
+    if (!whole) {
+        if (header.total() > longest_message) violation("message too long");
+        return false;
+    }
+    rest.remove_prefix(frame.size());
+    const auto body = frame.substr(pg::header_size);
+    requested_ = clock::now();
+    switch (header.type) {
+        case 'Q':
+            span_query(body);
+            break;
+        case 'F':
+            span_refuse(not_across("FunctionCall"), doing::query);
+            break;
+        case 'P':
+            span_parse(body);
+            break;
+        case 'B':
+            span_bind(body);
+            break;
+        case 'D':
+            span_describe(body);
+            break;
+        case 'E':
+            span_execute(body);
+            break;
+        case 'C': {
+            const auto target = pg::read_target(body);
+            if (!target) return violation("invalid message format"), false;
+            if (target->kind == 'P')
+                spanning_->portals.erase(std::string(target->name));
+            else if (target->name.empty())
+                unnamed_.reset();
+            else
+                forget_statement(std::string(target->name));
+            std::string out;
+            pg::write_empty(out, '3');
+            emit(out);
+            break;
+        }
+        case 'S':
+            skip_to_sync_ = false;
+            if (!spanning_->implicit) {
+                say_ready(status());
+            } else {
+                spanning_->what = doing::end_of_batch;
+                spanning_->tag.clear();
+                if (spanning_->across->failed())
+                    spanning_->across->rollback();
+                else
+                    spanning_->across->commit();
+            }
+            break;
+        case 'H':
+            break;
+        default:
+            violation(fmt::format("invalid frontend message type {}", static_cast<unsigned char>(header.type)));
+            return false;
+    }
+    return true;
+}
+
+/// A statement that does not run: the transaction has failed, as on a server.
+void session::span_refuse(const fault& why, doing within) {
+    refuse(why);
+    auto& span = *spanning_;
+    span.across->fail();
+    if (within != doing::query) {
+        skip_to_sync_ = true;
+    } else if (span.implicit) {
+        span.what = doing::query;
+        span.tag.clear();
+        span.across->rollback();
+    } else {
+        say_ready(status());
+    }
+}
+
+void session::span_query(std::string_view body) {
+    const auto sql = body.substr(0, body.find('\0'));
+    auto found = plan_of(sql);
+    auto& span = *spanning_;
+    const auto& plan = *found.plan;
+    if (!span.across->failed() && !plan.plain && answer_locally(sql, plan, found.shape)) return;
+    span.held = home_.plans.hold(found);
+    span.literals.assign(found.shape.literals.begin(), found.shape.literals.end());
+    const router::values with{sql, span.literals, {}, conforming_strings_};
+    if (who_.cluster->now->log_queries) log_statement(plan, sql);
+    ++who_.cluster->traffic.statements;
+    span_unit unit;
+    if (auto why = span_control(*span.held, sql, doing::query)) {
+        if (why->message.empty()) return;  // under way
+        return span_refuse(*why, doing::query);
+    }
+    if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
+    for (auto& part : unit.parts) {
+        const auto text = std::exchange(part.bytes, {});
+        pg::write_query(part.bytes, text.empty() ? sql : std::string_view(text));
+    }
+    span.what = doing::query;
+    span.running = span.held.get();
+    unit.hold_tag = span.implicit;
+    span.across->run(std::move(unit));
+}
+
+/// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, SET: what concerns every shard. nullopt: another kind of statement. A fault
+/// without a message: it is under way, or has been answered.
+std::optional<fault> session::span_control(const router::plan& plan, std::string_view sql, doing within) {
+    auto& span = *spanning_;
+    const auto& statements = plan.parsed.statements;
+    const fault under_way;
+    const bool one = statements.size() == 1 && plan.parsed.error.empty();
+    const auto what = one ? statements.front().verb : verb::other;
+    const auto answer = [&](std::string_view tag) {
+        std::string out;
+        pg::write_command_complete(out, tag);
+        if (within == doing::query) pg::write_ready(out, status());
+        emit(out);
+        return under_way;
+    };
+    if (what == verb::commit || what == verb::rollback) {
+        if (statements.front().chain) return not_across("AND CHAIN");
+        if (span.implicit) {  // a batch that ends its own transaction in the middle
+            return not_across("a pipeline that ends its transaction before its Sync");
+        }
+        span.what = within == doing::query ? doing::end : doing::message;
+        span.tag.clear();
+        const bool rolls_back = what == verb::rollback || span.across->failed();
+        pg::write_command_complete(span.tag, rolls_back ? "ROLLBACK" : "COMMIT");
+        span.running = nullptr;
+        if (rolls_back)
+            span.across->rollback();
+        else
+            span.across->commit();
+        return under_way;
+    }
+    if (span.across->failed() && what != verb::rollback_to) return aborted();
+    if (const auto why = obstacle(plan); !why.empty()) return not_across(why);
+    if (!one) return std::nullopt;
+    if (what == verb::begin) {
+        if (span.implicit) return not_across("BEGIN within a pipeline");
+        std::string notice;
+        pg::write_notice(notice, "WARNING", "25001", "there is already a transaction in progress");
+        emit(notice);
+        return answer("BEGIN");
+    }
+    if (!runs_everywhere(what)) return std::nullopt;
+    if (span.implicit) return not_across("SAVEPOINT, SET and the like within a pipeline");
+    const auto& statement = statements.front();
+    const bool sets = what == verb::set || what == verb::reset;
+    if (sets && !statement.effects.empty() && statement.effects.front().name.starts_with("ringway."))
+        return not_across("SET ringway...");
+    if (sets && span.savepoints && !statement.effects.empty() &&
+        statement.effects.front().what != effect::kind::set_local)
+        return not_across("SET after a SAVEPOINT");
+    if (span.commands >= most_history) return not_across("so long a list of savepoints and settings");
+    span_unit unit;
+    span.text = sql.substr(statement.where.offset, statement.where.length);
+    span.whole = sql;
+    for (const auto shard : span.across->shards()) {
+        auto& part = unit.parts.emplace_back();
+        part.shard = shard;
+        pg::write_query(part.bytes, span.text);
+    }
+    unit.how = merging::same;
+    unit.tells = true;
+    span.what = within;
+    span.running = &plan;
+    if (unit.parts.empty()) {  // no shard has been reached: each will hear of it
+        span_remember(statement);
+        std::string_view tag = what == verb::savepoint ? "SAVEPOINT" : what == verb::release ? "RELEASE" : "SET";
+        return answer(tag);
+    }
+    span.across->run(std::move(unit));
+    return under_way;
+}
+
+/// The parts of a statement's unit; of those whose text is the client's own, `bytes` stays empty.
+std::optional<fault> session::span_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
+    auto& span = *spanning_;
+    const auto& map = *who_.cluster->now->map;
+    auto route = router::route_of(plan, with, map);
+    const auto& open = span.across->shards();
+    if (encoding_ != text_encoding::utf8 && !plan.keys.empty()) {
+        destination checked;
+        if (auto why = check_encoding(plan, with, checked)) return why;
+    }
+    unit.writes = plan.need == router::need::primary;
+    std::uint16_t shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+    using to = router::route::to;
+    switch (route.kind) {
+        case to::refused:
+            return std::move(route.refusal);
+        case to::several:
+            if (span.reads_only)
+                return fault{fault_kind::unsupported,
+                             "a read of rows of several shards brings them together in temporary tables, which a READ "
+                             "ONLY transaction cannot have",
+                             {},
+                             "begin the transaction without READ ONLY, or read outside of it"};
+            unit.gathers = span.held;
+            for (const auto& table : plan.gather->tables) unit.filters.push_back(router::filter_of(table, with));
+            unit.parts.push_back({plan.gather->seat, {}});
+            return std::nullopt;
+        case to::spread: {
+            if (names_time(with))
+                return fault{fault_kind::unsupported,
+                             "now, today and the like as a value may be another time on each shard",
+                             {},
+                             "give the time itself"};
+            unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
+            unit.in_turn = plan.spread == router::spreading::alike;
+            unit.writes = true;
+            if (plan.spread == router::spreading::rows) {
+                auto parted = router::part_insert(plan, with, map);
+                if (!parted)
+                    return fault{fault_kind::unsupported, "the rows of this INSERT cannot be told apart", {}, {}};
+                unit.order = std::move(parted->order);
+                for (auto& each : parted->parts) {
+                    unit.parts.push_back({each.shard, std::move(each.text)});
+                    span.numbers.push_back(std::move(each.parameters));
+                }
+                return std::nullopt;
+            }
+            for (std::uint16_t i = 0; i < map.shards.size(); ++i) unit.parts.push_back({i, {}});
+            return std::nullopt;
+        }
+        case to::shard:
+            shard = route.shard;
+            break;
+        case to::any_shard:
+        case to::all_same:
+            break;
+    }
+    if (!plan.parsed.statements.empty()) {
+        const auto& one = plan.parsed.statements.front();
+        if (one.verb == verb::fetch || one.verb == verb::close_cursor) {
+            const auto known = span.cursors.find(one.name);
+            if (known != span.cursors.end()) shard = known->second;
+        } else if (one.verb == verb::declare_cursor) {
+            span.cursors[one.name] = shard;
+        }
+    }
+    unit.parts.push_back({shard, {}});
+    return std::nullopt;
+}
+
+// ---- the extended protocol ------------------------------------------------------------------------------------------
+
+void session::span_parse(std::string_view body) {
+    const auto parse = pg::read_parse(body);
+    if (!parse) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    if (!parse->name.empty() && find_statement(parse->name))
+        return span_refuse({fault_kind::duplicate_statement,
+                            fmt::format("prepared statement \"{}\" already exists", parse->name),
+                            {},
+                            {}},
+                           doing::message);
+    if (prepared_bytes_ + parse->query.size() > who_.cluster->now->max_prepared_bytes ||
+        parse->query.size() > who_.cluster->now->max_parse_bytes)
+        return span_refuse({fault_kind::over_limit,
+                            "a statement longer than max_parse_bytes, or more of them than max_prepared_bytes",
+                            {},
+                            "raise them in [general]"},
+                           doing::message);
+    const auto made = make_statement(*parse);
+    if (spanning_->across->failed() && !ends_transaction(*made->plan) && !is_one(*made->plan, verb::rollback_to))
+        return span_refuse(aborted(), doing::message);
+    if (parse->name.empty())
+        unnamed_ = made;
+    else
+        keep_statement(std::string(parse->name), made);
+    std::string out;
+    pg::write_empty(out, '1');
+    emit(out);
+}
+
+void session::span_bind(std::string_view body) {
+    const auto bind = pg::read_bind(body);
+    if (!bind) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    const auto what = planned_statement(bind->statement);
+    if (!what) return span_refuse(unknown_statement(bind->statement), doing::message);
+    spanning_->portals[std::string(bind->portal)] = {what, std::string(bind->rest), {}, 0};
+    std::string out;
+    pg::write_empty(out, '2');
+    emit(out);
+}
+
+/// A portal's unit: prepared, bound and described or executed on each part's shard.
+std::optional<fault> session::span_portal_unit(spanning::portal& of, char message, std::uint32_t max_rows,
+                                               span_unit& unit) {
+    auto& span = *spanning_;
+    const auto& what = *of.statement;
+    std::vector<pg::bound_parameter> raw;
+    if (!pg::read_parameters(of.bound, raw))
+        return fault{fault_kind::malformed_message, "invalid message format", {}, {}};
+    const auto types = what.types();
+    std::vector<router::parameter> bound;
+    for (std::size_t i = 0; i < raw.size(); ++i)
+        bound.push_back(
+            {raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
+    span.numbers.clear();
+    if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
+        return why;
+    if (max_rows > 0 && unit.parts.size() > 1)
+        return fault{fault_kind::unsupported,
+                     "a row limit stands on a statement that runs on several shards",
+                     {},
+                     "execute it without a limit on its rows"};
+    if (max_rows > 0 && unit.gathers)
+        return fault{fault_kind::unsupported,
+                     "a row limit stands on a read of rows of several shards, in a transaction or a pipeline",
+                     {},
+                     "execute it without a limit on its rows"};
+    if (message == 'D') unit.gathers.reset();       // the seat has the tables, if not all of their rows
+    if (message == 'D' && unit.parts.size() > 1) {  // each part has the same columns
+        unit.parts.resize(1);
+        unit.order.clear();
+        unit.how = merging::relay;
+        unit.writes = false;
+    }
+    of.opened.clear();
+    if (max_rows > 0) of.opened = fmt::format("_ringway_{}", ++span.next_portal);
+    of.shard = unit.parts.front().shard;
+    for (std::size_t i = 0; i < unit.parts.size(); ++i) {
+        const auto text = std::exchange(unit.parts[i].bytes, {});
+        auto& out = unit.parts[i].bytes;
+        if (text.empty()) {
+            pg::write_parse(out, {}, what.planned_text(), types);
+            pg::write_bind_head(out, of.opened, {}, of.bound.size());
+            out.append(of.bound);
+        } else {
+            std::string part_types;
+            for (const auto number : span.numbers[i])
+                if (4u * number + 4u <= types.size())
+                    part_types.append(types.substr(4u * number, 4));
+                else
+                    part_types.append(4, '\0');
+            std::string part_bound;
+            write_some_parameters(part_bound, of.bound, raw, span.numbers[i]);
+            pg::write_parse(out, {}, text, part_types);
+            pg::write_bind_head(out, of.opened, {}, part_bound.size());
+            out.append(part_bound);
+        }
+        if (message == 'D')
+            pg::write_target(out, 'D', 'P', {});
+        else
+            pg::write_execute(out, of.opened, static_cast<std::int32_t>(max_rows));
+        pg::write_sync(out);
+    }
+    unit.hidden = "12";
+    return std::nullopt;
+}
+
+void session::span_describe(std::string_view body) {
+    const auto target = pg::read_target(body);
+    if (!target) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    auto& span = *spanning_;
+    statement_ref what;
+    auto portal = span.portals.end();
+    if (target->kind == 'P') {
+        portal = span.portals.find(std::string(target->name));
+        if (portal != span.portals.end()) what = portal->second.statement;
+        if (!what)
+            return span_refuse(
+                {fault_kind::undefined_cursor, fmt::format("portal \"{}\" does not exist", target->name), {}, {}},
+                doing::message);
+    } else {
+        what = planned_statement(target->name);
+        if (!what) return span_refuse(unknown_statement(target->name), doing::message);
+    }
+    const auto& statements = what->plan->parsed.statements;
+    const bool rowless =
+        statements.size() == 1 && what->plan->parsed.error.empty() &&
+        (runs_everywhere(statements.front().verb) || ends_transaction(*what->plan) || only_begins(*what->plan));
+    if (rowless) {
+        std::string out;
+        if (target->kind == 'S') pg::write_parameter_description(out, {});
+        pg::write_empty(out, 'n');
+        return emit(out);
+    }
+    if (span.across->failed()) return span_refuse(aborted(), doing::message);
+    span_unit unit;
+    span.held = what->plan;
+    if (target->kind == 'P') {
+        if (auto why = span_portal_unit(portal->second, 'D', 0, unit)) return span_refuse(*why, doing::message);
+    } else {
+        const auto open = span.across->shards();
+        auto& part = unit.parts.emplace_back();
+        part.shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+        pg::write_parse(part.bytes, {}, what->planned_text(), what->types());
+        pg::write_target(part.bytes, 'D', 'S', {});
+        pg::write_sync(part.bytes);
+        unit.hidden = "1";
+    }
+    span.what = doing::message;
+    span.running = nullptr;
+    span.across->run(std::move(unit));
+}
+
+void session::span_execute(std::string_view body) {
+    const auto execute = pg::read_execute(body);
+    if (!execute) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    auto& span = *spanning_;
+    const auto found = span.portals.find(std::string(execute->portal));
+    if (found == span.portals.end())
+        return span_refuse(
+            {fault_kind::undefined_cursor, fmt::format("portal \"{}\" does not exist", execute->portal), {}, {}},
+            doing::message);
+    auto& portal = found->second;
+    const auto what = portal.statement;
+    span.held = what->plan;
+    span.literals = what->literals;
+    span_unit unit;
+    if (!portal.opened.empty()) {  // more rows of it
+        auto& part = unit.parts.emplace_back();
+        part.shard = portal.shard;
+        pg::write_execute(part.bytes, portal.opened, execute->max_rows);
+        pg::write_sync(part.bytes);
+    } else {
+        if (who_.cluster->now->log_queries) log_statement(*what->plan, what->planned_text());
+        ++who_.cluster->traffic.statements;
+        if (auto why = span_control(*what->plan, what->planned_text(), doing::message)) {
+            if (!why->message.empty()) span_refuse(*why, doing::message);
+            return;
+        }
+        if (auto why = span_portal_unit(portal, 'E', static_cast<std::uint32_t>(std::max(0, execute->max_rows)), unit))
+            return span_refuse(*why, doing::message);
+    }
+    span.what = doing::message;
+    span.running = span.held.get();
+    span.across->run(std::move(unit));
+}
+
+// ---- what the span tells --------------------------------------------------------------------------------------------
+
+pool::worker_link& session::span_home() {
+    return home_;
+}
+
+void session::span_emit(std::string_view bytes) {
+    emit(bytes);
+}
+
+bool session::span_congested() {
+    return client_.congested();
+}
+
+void session::span_parameter(std::string_view body) {
+    pg::reader in(body);
+    const auto name = in.text(), value = in.text();
+    if (!is_news(name, value)) return;
+    std::string out;
+    pg::write_parameter_status(out, name, value);
+    emit(out);
+}
+
+void session::span_remember(const router::statement& what) {
+    auto& span = *spanning_;
+    ++span.commands;
+    span.savepoints |= what.verb == verb::savepoint;
+    span.across->remember(span.text);
+}
+
+/// A unit has ended well: what it did to the session.
+void session::span_followed() {
+    auto& span = *spanning_;
+    const auto* plan = std::exchange(span.running, nullptr);
+    if (!plan || plan->parsed.statements.empty() || !plan->parsed.error.empty()) return;
+    for (const auto& one : plan->parsed.statements) {
+        if (runs_everywhere(one.verb)) {
+            span_remember(one);
+            if (one.verb == verb::rollback_to) span.across->back_to_savepoint();
+        }
+        for (const auto& what : one.effects) {
+            switch (what.what) {
+                case effect::kind::set:
+                case effect::kind::set_local:
+                case effect::kind::reset: {
+                    running_statement run;
+                    run.text = span.whole;
+                    run.literals = span.literals;
+                    span_set(what, one, run);
+                    break;
+                }
+                case effect::kind::settings_unknown:
+                    span.across->leave_dirty();
+                    break;
+                case effect::kind::catalog_changed:
+                    span.changes_catalog = true;
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+}
+
+void session::span_answered() {
+    const auto keep = shared_from_this();
+    auto& span = *spanning_;
+    const bool failed = span.across->unit_failed();
+    if (!failed) span_followed();
+    if (span.what == doing::query) {
+        if (span.implicit) {
+            span.tag = span.across->held_tag();
+            if (failed) {
+                span.tag.clear();
+                return span.across->rollback();
+            }
+            return span.across->commit();
+        }
+        say_ready(status());
+    } else if (failed) {
+        skip_to_sync_ = true;
+    }
+    span.what = doing::nothing;
+    span_go_on();
+}
+
+void session::span_go_on() {
+    count_traffic();
+    if (pumping_) return;  // it ended at once: the caller's loop takes it from here
+    pump({});
+    want_client();
+}
+
+void session::span_over(spanning& was, bool committed) {
+    if (!committed) settings_ = was.settings_before;
+    search_path_ = committed ? was.path_after : was.path_before;
+    conforming_strings_ = committed ? was.conforming_after : was.conforming_before;
+}
+
+void session::span_ended(two_phase::outcome how, const std::string& error, bool wrote) {
+    const auto keep = shared_from_this();
+    const auto made = std::exchange(spanning_, nullptr);
+    phase_ = phase::idle;
+    ++who_.cluster->traffic.transactions;
+    const bool committed = how == two_phase::outcome::committed;
+    span_over(*made, committed);
+    drew_elsewhere_ |= wrote;
+    if (committed && wrote) last_write_ = clock::now();
+    if (committed && made->changes_catalog) home_.owner.catalog_changed(who_.cluster->now->config.name);
+    std::string out;
+    const bool wanted = made->tag.find("ROLLBACK") != std::string::npos || made->across->failed();
+    bool failed = false;
+    if (how == two_phase::outcome::unknown) {
+        pg::write_error(
+            out, "ERROR", "08007", "a server was lost while it committed a transaction over several shards",
+            "It is not known whether the change was made; it will be made on all of its shards, or on none.");
+        failed = true;
+    } else if (!committed && !wanted) {
+        if (!error.empty())
+            out = error;
+        else
+            pg::write_error(out, "ERROR", config::sqlstate(fault_kind::server_lost),
+                            "the transaction was rolled back on all of its shards: a server was lost");
+        failed = true;
+    } else {
+        out = made->tag;
+    }
+    if (made->what == doing::message) {
+        skip_to_sync_ = failed;
+    } else {
+        pg::write_ready(out, 'I');
+    }
+    emit(out);
+    count_traffic();
+    if (leave_if_resting()) return;
+    span_go_on();
+}
+
+/// A server is gone: everything is rolled back.
+void session::span_lost(const std::string& why) {
+    const auto keep = shared_from_this();
+    const auto made = std::exchange(spanning_, nullptr);
+    phase_ = phase::idle;
+    span_over(*made, false);
+    home_.owner.role_changed(who_.cluster->now->configured_as);
+    if (!made->implicit) {
+        begun_ = "BEGIN";
+        begun_failed_ = true;
+        begun_reads_ = false;
+    }
+    if (made->what == doing::nothing) {  // the client is silent: its next statement hears of it
+        lost_ = why;
+        return;
+    }
+    refuse({fault_kind::server_lost,
+            fmt::format("a server of this transaction was lost: {}", why),
+            "It was rolled back on all of its shards.",
+            {}});
+    if (made->what == doing::message)
+        skip_to_sync_ = true;
+    else
+        say_ready(status());
+    span_go_on();
+}
+
+gather_client::node session::span_node(std::uint16_t shard) {
+    return node_for(shard, true, spanning_->across->asked(), spanning_->across->shards().empty());
+}
+
+}  // namespace ringway::proxy

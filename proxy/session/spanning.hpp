@@ -1,0 +1,45 @@
+#pragma once
+// What a session knows of a transaction that stands on several shards (session/span.hpp), besides the span itself.
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/session/span.hpp"
+#include "proxy/session/statements.hpp"
+
+namespace ringway::proxy {
+
+struct spanning {
+    /// A Bind, run anew by each Describe and Execute of it; rows that are left keep it open on its shard.
+    struct portal {
+        statement_ref statement;
+        std::string bound;   ///< of the Bind, after the names
+        std::string opened;  ///< its name on the server, while rows are left
+        std::uint16_t shard = 0;
+    };
+    enum class doing : std::uint8_t { nothing, query, message, end, end_of_batch };
+
+    std::shared_ptr<span> across;
+    bool implicit = false;  ///< no BEGIN of the client's: it ends with the statement, or with the batch at Sync
+    doing what = doing::nothing;
+    std::unordered_map<std::string, portal> portals;
+    std::unordered_map<std::string, std::uint16_t> cursors;  ///< declared here: by name, their shard
+    std::string tag;                                         ///< of COMMIT or ROLLBACK, or the statement's own
+    std::string opening;                                     ///< the portal being opened by the unit under way
+    const router::plan* running = nullptr;                   ///< only compared and read while the unit is under way
+    std::shared_ptr<const router::plan> held;
+    std::string text, whole;  ///< of a session command under way: SAVEPOINT and the like, and the text it is in
+    std::vector<router::literal> literals;
+    pool::settings_ref settings_before;  ///< of the client, should it be rolled back
+    std::string path_before, path_after;
+    bool conforming_before = true, conforming_after = true;
+    std::vector<std::vector<std::uint16_t>> numbers;  ///< of a parted INSERT's parts: the client's parameters
+    std::size_t commands = 0;                         ///< remembered for shards that join later
+    bool reads_only = false;                          ///< BEGIN READ ONLY
+    bool savepoints = false, changes_catalog = false;
+    std::uint32_t next_portal = 0;
+};
+
+}  // namespace ringway::proxy

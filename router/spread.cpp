@@ -1,0 +1,151 @@
+#include "router/spread.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "router/key_value.hpp"
+#include "router/lexical.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+/// A text outside of its strings, quoted names and comments, one character or word at a time.
+class reading {
+  public:
+    reading(std::string_view text, std::span<const literal> literals) : text_(text), literals_(literals) {}
+
+    std::size_t at() const noexcept { return at_; }
+    /// The next character that counts, or the first of the next word; '\0' at the end. `word` is the word, else empty.
+    char next(std::string_view& word) {
+        word = {};
+        for (;;) {
+            const auto* blank = lexical::skip_blank(text_.data() + at_, text_.data() + text_.size());
+            at_ = static_cast<std::size_t>(blank - text_.data());
+            if (at_ >= text_.size()) return '\0';
+            while (next_literal_ < literals_.size() && literals_[next_literal_].offset < at_) ++next_literal_;
+            if (next_literal_ < literals_.size() && literals_[next_literal_].offset == at_) {
+                at_ += literals_[next_literal_].length;
+                return '1';
+            }
+            break;
+        }
+        const auto from = at_;
+        const char c = text_[at_++];
+        if (c == '"') {
+            while (at_ < text_.size() && text_[at_] != '"') ++at_;
+            at_ = std::min(at_ + 1, text_.size());
+            return '"';
+        }
+        if (!lexical::is_word_start(c)) return c;
+        while (at_ < text_.size() && lexical::is_word(text_[at_])) ++at_;
+        word = text_.substr(from, at_ - from);
+        return c;
+    }
+
+  private:
+    std::string_view text_;
+    std::span<const literal> literals_;
+    std::size_t at_ = 0, next_literal_ = 0;
+};
+
+struct tuples {
+    std::size_t head = 0;  ///< up to the first row
+    std::vector<std::string_view> rows;
+    std::size_t tail = 0;  ///< after the last
+};
+
+std::optional<tuples> find_tuples(std::string_view text, std::span<const literal> literals) {
+    reading in(text, literals);
+    std::string_view word;
+    int depth = 0;
+    for (;;) {
+        const char c = in.next(word);
+        if (c == '\0') return std::nullopt;
+        if (c == '(') ++depth;
+        if (c == ')') --depth;
+        if (depth == 0 && lexical::same_word(word, "values")) break;
+    }
+    tuples out;
+    for (;;) {
+        if (in.next(word) != '(') return std::nullopt;
+        const auto from = in.at() - 1;
+        if (out.rows.empty()) out.head = from;
+        for (depth = 1; depth > 0;) {
+            const char c = in.next(word);
+            if (c == '\0') return std::nullopt;
+            depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        }
+        out.rows.push_back(text.substr(from, in.at() - from));
+        out.tail = in.at();
+        if (in.next(word) != ',') return out;
+    }
+}
+
+/// `text` with its parameters counted in the order in which `into` first met them.
+void append_renumbered(std::string_view text, std::size_t offset, const values& with, insert_part& into) {
+    // The literals that lie in this piece of the statement's text.
+    std::vector<literal> inside;
+    for (auto each : with.literals) {
+        if (each.offset < offset || each.offset >= offset + text.size()) continue;
+        each.offset -= static_cast<std::uint32_t>(offset);
+        inside.push_back(each);
+    }
+    reading in(text, inside);
+    std::string_view word;
+    std::size_t copied = 0;
+    for (char c = in.next(word); c != '\0'; c = in.next(word)) {
+        if (c != '$') continue;
+        const auto from = in.at();
+        std::uint16_t number = 0;
+        const auto read = std::from_chars(text.data() + from, text.data() + text.size(), number);
+        if (read.ec != std::errc() || number == 0) continue;
+        const auto end = static_cast<std::size_t>(read.ptr - text.data());
+        auto& known = into.parameters;
+        auto found = std::find(known.begin(), known.end(), static_cast<std::uint16_t>(number - 1));
+        if (found == known.end()) found = known.insert(known.end(), static_cast<std::uint16_t>(number - 1));
+        into.text.append(text.substr(copied, from - copied));
+        into.text += fmt::to_string(found - known.begin() + 1);
+        copied = end;
+    }
+    into.text.append(text.substr(copied));
+}
+
+}  // namespace
+
+std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map) {
+    if (what.keys.size() != 1 || !what.keys.front().rows) return std::nullopt;
+    std::vector<std::uint16_t> owners;
+    bool placed = true;
+    each_key(what.keys.front(), with, [&](key_outcome outcome, std::string_view canonical) {
+        placed = outcome == key_outcome::key;
+        if (placed) owners.push_back(map.points->owner(position(canonical)));
+        return placed;
+    });
+    const auto found = find_tuples(with.text, with.literals);
+    if (!placed || !found || found->rows.size() != owners.size()) return std::nullopt;
+    parted_insert out;
+    for (std::uint16_t shard = 0; shard < map.shards.size(); ++shard) {
+        if (std::find(owners.begin(), owners.end(), shard) == owners.end()) continue;
+        auto& part = out.parts.emplace_back();
+        part.shard = shard;
+        append_renumbered(with.text.substr(0, found->head), 0, with, part);
+        bool first = true;
+        for (std::size_t i = 0; i < owners.size(); ++i) {
+            if (owners[i] != shard) continue;
+            if (!std::exchange(first, false)) part.text += ", ";
+            append_renumbered(found->rows[i], static_cast<std::size_t>(found->rows[i].data() - with.text.data()), with,
+                              part);
+        }
+        append_renumbered(with.text.substr(found->tail), found->tail, with, part);
+    }
+    for (const auto owner : owners)
+        for (std::size_t i = 0; i < out.parts.size(); ++i)
+            if (out.parts[i].shard == owner) out.order.push_back(static_cast<std::uint16_t>(i));
+    return out;
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,29 @@
+#pragma once
+// An INSERT whose rows belong to several shards, as one INSERT a shard.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/plan.hpp"
+
+namespace ringway::router {
+
+/// One shard's part of an INSERT: the client's own text with the rows of this shard, its parameters counted anew.
+struct insert_part {
+    std::uint16_t shard = 0;
+    std::string text;
+    std::vector<std::uint16_t> parameters;  ///< the client's, 0-based, in the order in which the part counts them
+};
+
+struct parted_insert {
+    std::vector<insert_part> parts;    ///< in the order of the shards
+    std::vector<std::uint16_t> order;  ///< by row of the input: its part
+};
+
+/// Of a plan with spreading::rows. Null: the rows are not found in the text.
+std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map);
+
+}  // namespace ringway::router

@@ -1,0 +1,326 @@
+"""Writes and transactions over several shards: all or nothing, and answered as one server would. Traps H4, H8 and more."""
+
+import subprocess
+
+import psycopg
+import pytest
+
+from conftest import BINARY, admin, knows_tables, until
+from wire import Wire, bind, codes, describe, execute, kinds, parse, query, sync
+
+KEYS = range(70001, 70041)
+
+
+@pytest.fixture(scope="module")
+def keys(shop_cluster, shop_proxy):
+    """Two keys a shard, in the order of the shards, without rows; `ringway init` has run."""
+    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    found = {}
+    for key in KEYS:
+        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
+    assert sorted(found) == shop_cluster.shards and all(len(each) > 1 for each in found.values())
+    return [found[shard][:2] for shard in sorted(found)]
+
+
+@pytest.fixture
+def clean(shop_cluster, keys):
+    """No rows of ours, before and after; nothing prepared is left."""
+    every = [key for pair in keys for key in pair]
+
+    def wipe():
+        for shard in shop_cluster.shards:
+            primary = shop_cluster.primary(shard)
+            primary.rows("DELETE FROM users WHERE id >= 70000 AND id < 80000")
+            primary.rows("DELETE FROM orders WHERE user_id >= 70000 AND user_id < 80000")
+            primary.rows("DELETE FROM countries WHERE code LIKE 'z%'")
+
+    wipe()
+    yield every
+    for shard in shop_cluster.shards:
+        assert shop_cluster.primary(shard).rows("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+    wipe()
+
+
+def stored(cluster, sql="SELECT id, name, country FROM users WHERE id >= 70000 AND id < 80000"):
+    """By shard, straight from the servers."""
+    return [sorted(cluster.primary(shard).rows(sql)) for shard in cluster.shards]
+
+
+def owner(keys, key):
+    return next(i for i, pair in enumerate(keys) if key in pair)
+
+
+def test_h04_rows_of_one_insert_go_to_their_shards(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        values = ", ".join(f"({key}, 'n{key}', 'de')" for key in clean)
+        cursor = client.execute(f"INSERT INTO users VALUES {values} RETURNING id, name")
+        assert cursor.statusmessage == f"INSERT 0 {len(clean)}"
+        assert cursor.fetchall() == [(key, f"n{key}") for key in clean]
+    for i, rows in enumerate(stored(shop_cluster)):
+        assert rows == [(key, f"n{key}", "de") for key in sorted(keys[i])]
+
+
+def test_h04_one_row_that_fails_leaves_none(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        client.execute("INSERT INTO users VALUES (%s, 'there', NULL)", [keys[2][0]])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            client.execute("INSERT INTO users VALUES (%s, 'a', NULL), (%s, 'b', NULL), (%s, 'c', NULL)",
+                           [keys[0][0], keys[1][0], keys[2][0]])
+        assert client.info.transaction_status.name == "IDLE"
+    assert [len(rows) for rows in stored(shop_cluster)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_h04_by_parameters(shop_proxy, shop_cluster, keys, clean, binary):
+    sql = "INSERT INTO users (name, id, country) VALUES " + ", ".join(["(%s, %s, %s)"] * 6) + " ON CONFLICT (id) DO UPDATE SET name = %s RETURNING id"
+    rows = [value for key in clean for value in (f"p{key}", key, None)]
+    with shop_proxy.connect() as client:
+        cursor = client.cursor(binary=binary)
+        assert cursor.execute(sql, [*rows, "again"]).fetchall() == [(key,) for key in clean]
+        assert cursor.execute(sql, [*rows, "again"]).fetchall() == [(key,) for key in clean]
+        assert cursor.statusmessage == "INSERT 0 6"
+        if binary:
+            assert cursor.execute("INSERT INTO users (id, name) VALUES (%b, %b), (%b, %b)",
+                                  [keys[0][0] + 1000000, "x", 71234, None]).statusmessage in ("INSERT 0 2",)
+    for i, shard in enumerate(stored(shop_cluster)):
+        assert {row[1] for row in shard if row[0] in keys[i]} == {"again"}
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("DELETE FROM users WHERE id > 1000000")
+
+
+def test_strings_that_look_like_sql_in_a_parted_insert(shop_proxy, shop_cluster, keys, clean):
+    a, b = keys[0][0], keys[1][0]
+    odd = ["), ($1", "it''s (", "$2", "values ("]
+    text = (f"INSERT /* values (1), (2) */ INTO users (id, \"name\", country) VALUES ({a}, '{odd[0]}', $q$({odd[3]}$q$), -- (\n"
+            f"({b}, '{odd[1]}', E'\\'{odd[2]}')")
+    with shop_proxy.connect() as client:
+        assert client.execute(text).statusmessage == "INSERT 0 2"
+    both = dict((row[0], row[1:]) for shard in stored(shop_cluster) for row in shard)
+    assert both == {a: (odd[0], "(" + odd[3]), b: ("it's (", "'" + odd[2])}
+
+
+def test_update_and_delete_without_a_key_count_all_rows(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        for key in clean:
+            client.execute("INSERT INTO users VALUES (%s, 'old', 'de')", [key])
+        cursor = client.execute("UPDATE users SET name = 'new' WHERE country = 'de' AND id >= 70000 AND id < 80000 RETURNING id")
+        assert cursor.statusmessage == "UPDATE 6" and sorted(cursor.fetchall()) == [(key,) for key in sorted(clean)]
+        assert client.execute("UPDATE users SET name = 'two' WHERE id IN (%s, %s)", [keys[0][0], keys[2][1]]).rowcount == 2
+        assert client.execute("DELETE FROM users WHERE name = 'two' AND id >= 70000").statusmessage == "DELETE 2"
+        assert client.execute("DELETE FROM users u USING countries c WHERE c.code = u.country AND u.id >= 70000 AND c.code = 'no'").rowcount == 0
+        assert client.execute("DELETE FROM users WHERE id >= 70000 AND id < 80000").rowcount == 4
+    assert stored(shop_cluster) == [[], [], []]
+
+
+@pytest.mark.parametrize("sql", [
+    "UPDATE users SET name = now()::text WHERE country = 'de'",
+    "UPDATE users SET name = 'today '::date::text",
+    "UPDATE users SET name = nextval('no_such')::text",
+    "INSERT INTO countries VALUES ('zz', inet_server_port()::text)",
+    "UPDATE users SET name = (SELECT max(name) FROM users)",
+    "DELETE FROM users WHERE id IN (SELECT user_id FROM orders)",
+    "INSERT INTO users SELECT id + 1, name, country FROM users",
+    "UPDATE users SET id = id + 1",
+    "UPDATE countries SET name = (SELECT min(name) FROM users)",
+    "INSERT INTO countries VALUES ('zz', random()::text)",
+    "INSERT INTO countries SELECT 'zz', 'x'",
+])
+def test_what_could_come_out_differently_is_refused(shop_proxy, shop_cluster, keys, clean, sql):
+    with shop_proxy.connect() as client:
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            client.execute(sql)
+        assert client.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_reference_tables_are_written_everywhere(shop_proxy, shop_cluster, keys, clean):
+    look = "SELECT code, name FROM countries WHERE code LIKE 'z%'"
+    with shop_proxy.connect() as client:
+        cursor = client.execute("INSERT INTO countries VALUES ('za', 'A'), ('zb', 'B') RETURNING code")
+        assert cursor.statusmessage == "INSERT 0 2" and cursor.fetchall() == [("za",), ("zb",)]
+        assert client.execute("UPDATE countries SET name = lower(name) || 'x' WHERE code LIKE 'z%'").rowcount == 2
+        assert client.execute("DELETE FROM countries WHERE code = %s", ["zb"]).statusmessage == "DELETE 1"
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            client.execute("INSERT INTO countries VALUES ('zc', 'C'), ('za', 'again')")
+    assert stored(shop_cluster, look) == [[("za", "ax")]] * 3
+
+
+def test_a_transaction_over_several_shards_commits_on_all(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        with client.transaction():
+            for key in clean:
+                client.execute("INSERT INTO users VALUES (%s, 'tx', 'de')", [key])
+            for key in clean:
+                assert client.execute("SELECT name FROM users WHERE id = %s", [key]).fetchall() == [("tx",)]
+            assert stored(shop_cluster) == [[], [], []]
+            row = next(each for each in admin(shop_proxy, "SHOW CLIENTS") if each["state"] == "transaction")
+            assert row["database"] == "shop"
+        assert client.execute("SELECT name FROM users WHERE id = %s", [keys[1][1]]).fetchall() == [("tx",)]
+    assert [len(rows) for rows in stored(shop_cluster)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("how", ["rollback", "error", "deferred"])
+def test_a_transaction_over_several_shards_is_rolled_back_on_all(shop_proxy, shop_cluster, keys, clean, how):
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for pair in keys:
+            assert kinds(client.run(query(f"INSERT INTO users VALUES ({pair[0]}, 'x', NULL)"))) == "CZ"
+        if how == "error":
+            came = client.run(query(f"INSERT INTO users VALUES ({keys[1][0]}, 'y', NULL)"))
+            assert codes(came) == ["23505"] and came[-1] == ("Z", b"E")
+            assert codes(client.run(query(f"SELECT 1 FROM users WHERE id = {keys[0][0]}"))) == ["25P02"]
+        end = client.run(query("ROLLBACK" if how == "rollback" else "COMMIT")) if how != "deferred" else client.run(query("ROLLBACK WORK"))
+        assert end == [("C", b"ROLLBACK\0"), ("Z", b"I")]
+        assert kinds(client.run(query("SELECT 1"))) == "TDCZ"
+    assert stored(shop_cluster) == [[], [], []]
+
+
+def test_savepoints_hold_on_all_shards(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client, client.transaction():
+        client.execute("INSERT INTO users VALUES (%s, 'kept', NULL)", [keys[0][0]])
+        client.execute("SAVEPOINT a")
+        client.execute("INSERT INTO users VALUES (%s, 'gone', NULL)", [keys[1][0]])
+        client.execute("SAVEPOINT b")
+        client.execute("INSERT INTO users VALUES (%s, 'gone', NULL)", [keys[2][0]])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            client.execute("INSERT INTO users VALUES (%s, 'twice', NULL)", [keys[1][0]])
+        client.execute("ROLLBACK TO a")
+        assert client.execute("SELECT count(*) FROM users WHERE id = %s", [keys[2][0]]).fetchone() == (0,)
+        client.execute("INSERT INTO users VALUES (%s, 'kept', NULL)", [keys[2][1]])
+        client.execute("RELEASE SAVEPOINT a")
+    assert [[row[1] for row in rows] for rows in stored(shop_cluster)] == [["kept"], [], ["kept"]]
+
+
+def test_settings_of_the_transaction_hold_on_all_shards_and_only_there(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        with client.transaction():
+            client.execute("SET LOCAL timezone = 'Asia/Tokyo'")
+            for pair in keys:
+                client.execute("INSERT INTO users VALUES (%s, to_char('2020-01-01 00:00Z'::timestamptz, 'HH24'), NULL)", [pair[0]])
+            client.execute("SET DateStyle = 'German'")
+            assert client.execute("SELECT name, '2020-02-01'::date::text FROM users WHERE id = %s", [keys[2][0]]).fetchone() == ("09", "01.02.2020")
+        assert {row[1] for rows in stored(shop_cluster) for row in rows} == {"09"}
+        assert client.execute("SELECT '2020-02-01'::date::text").fetchone() == ("01.02.2020",)
+        assert client.execute("SHOW timezone").fetchone() != ("Asia/Tokyo",)
+    for _ in range(12):
+        with shop_proxy.connect() as other:
+            for pair in keys:
+                assert other.execute("SELECT '2020-02-01'::date::text, current_setting('timezone') FROM users WHERE id = %s",
+                                     [pair[0]]).fetchone()[0] == "2020-02-01"
+
+
+def test_a_pipeline_over_several_shards_is_one_transaction(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        with client.pipeline():
+            for key in clean:
+                client.execute("INSERT INTO users VALUES (%s, 'p', NULL)", [key])
+        assert [len(rows) for rows in stored(shop_cluster)] == [2, 2, 2]
+    wire_rows = [str(key).encode() for key in clean]
+    with Wire(shop_proxy.port, database="shop") as client:
+        batch = parse("UPDATE users SET name = 'q' WHERE id = $1")
+        for value in wire_rows:
+            batch += bind([value]) + execute()
+        assert kinds(client.run(batch + sync())) == "1" + "2C" * 6 + "Z"
+        batch = parse("INSERT INTO users VALUES ($1, 'again', NULL)")
+        for value in [b"70999", wire_rows[3], b"70998"]:
+            batch += bind([value]) + execute()
+        came = client.run(batch + sync())
+        assert codes(came) == ["23505"] and came[-1] == ("Z", b"I")
+        assert kinds(client.run(query("SELECT 1"))) == "TDCZ"
+    assert {row[1] for rows in stored(shop_cluster) for row in rows} == {"q"}
+    assert sum(len(rows) for rows in stored(shop_cluster)) == 6
+
+
+def test_executemany_in_a_transaction(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect(autocommit=False) as client:
+        client.cursor().executemany("INSERT INTO users VALUES (%s, 'many', NULL)", [[key] for key in clean])
+        client.commit()
+        assert client.execute("SELECT count(*) FROM users WHERE name = 'many'").fetchone() == (6,)
+    assert [len(rows) for rows in stored(shop_cluster)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN ISOLATION LEVEL REPEATABLE READ", "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"])
+def test_a_snapshot_for_the_whole_transaction_is_not_taken_on_several_shards(shop_proxy, keys, clean, begin):
+    with Wire(shop_proxy.port, database="shop") as client:
+        for each in begin.split("; "):
+            client.run(query(each))
+        assert kinds(client.run(query(f"INSERT INTO users VALUES ({keys[0][0]}, 'x', NULL)"))) == "CZ"
+        came = client.run(query(f"INSERT INTO users VALUES ({keys[1][0]}, 'x', NULL)"))
+        assert codes(came) == ["0A000"] and came[-1] == ("Z", b"E")
+        assert client.run(query("COMMIT"))[0] == ("C", b"ROLLBACK\0")
+
+
+def test_ddl_runs_on_every_shard(shop_proxy, shop_cluster, keys, clean):
+    with shop_proxy.connect() as client:
+        client.execute("CREATE TABLE spread_made (id int PRIMARY KEY, v text)")
+        client.execute("CREATE INDEX spread_index ON users (country)")
+        assert [primary(shop_cluster, shard, "SELECT count(*) FROM pg_class WHERE relname IN ('spread_made', 'spread_index')")
+                for shard in shop_cluster.shards] == [2, 2, 2]
+        with pytest.raises(psycopg.errors.DuplicateTable):
+            client.execute("CREATE TABLE spread_made (id int)")
+        client.execute("DROP TABLE spread_made")
+        client.execute("DROP INDEX spread_index")
+        with client.transaction(force_rollback=True):
+            client.execute("ALTER TABLE users ADD COLUMN extra int")
+        assert [primary(shop_cluster, shard, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'extra'")
+                for shard in shop_cluster.shards] == [0, 0, 0]
+
+
+def primary(cluster, shard, sql):
+    return cluster.primary(shard).rows(sql)[0][0]
+
+
+def test_a_client_that_dies_leaves_nothing(shop_proxy, shop_cluster, keys, clean):
+    client = Wire(shop_proxy.port, database="shop")
+    client.run(query("BEGIN"))
+    for pair in keys:
+        client.run(query(f"INSERT INTO users VALUES ({pair[0]}, 'x', NULL)"))
+    client.reset()
+    with shop_proxy.connect() as other:
+        for pair in keys:
+            other.execute("INSERT INTO users VALUES (%s, 'other', NULL)", [pair[0]])
+    assert {row[1] for rows in stored(shop_cluster) for row in rows} == {"other"}
+
+
+def test_cursors_and_row_limits_stay_on_their_shard(shop_proxy, keys, clean):
+    with shop_proxy.connect() as client:
+        with client.transaction():
+            for key in clean:
+                client.execute("INSERT INTO users VALUES (%s, 'c', NULL)", [key])
+            client.execute(f"DECLARE mine CURSOR FOR SELECT id FROM users WHERE id = {keys[2][0]}")
+            client.execute("SELECT 1 FROM users WHERE id = %s", [keys[0][0]])
+            assert client.execute("FETCH ALL FROM mine").fetchall() == [(keys[2][0],)]
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for pair in keys:
+            client.run(query(f"UPDATE users SET name = 'd' WHERE id = {pair[0]}"))
+        batch = parse(f"SELECT g FROM generate_series(1, 5) g, users WHERE id = {keys[1][0]}") + bind() + describe("P")
+        assert kinds(client.run(batch + execute("", 2) + sync())) == "12TDDsZ"
+        assert kinds(client.run(execute("", 2) + sync())) == "DDsZ"
+        client.run(query("ROLLBACK"))
+
+
+def test_reads_over_several_shards_see_what_the_transaction_wrote(shop_proxy, shop_cluster, keys, clean):
+    count = "SELECT count(*), min(id) FROM users WHERE id >= 70000 AND id < 80000"
+    with shop_proxy.connect() as client:
+        with client.transaction():
+            assert client.execute(count).fetchone() == (0, None)
+            for n, key in enumerate(clean, 1):
+                client.execute("INSERT INTO users VALUES (%s, 'w', NULL)", [key])
+                assert client.execute(count).fetchone() == (n, min(clean[:n]))
+            client.execute("SAVEPOINT s")
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                client.execute("SELECT sum(id / (id - %s)) FROM users", [clean[0]])
+            client.execute("ROLLBACK TO s")
+            pairs = client.execute("SELECT a.id, b.id FROM users a JOIN users b ON b.id > a.id AND b.name = a.name"
+                                   " WHERE a.id >= 70000 AND a.id < 80000 AND b.id < 80000 ORDER BY 1, 2").fetchall()
+            assert len(pairs) == 15 and pairs[0][0] == min(clean)
+            client.execute("UPDATE users SET name = 'v' WHERE id = %s", [clean[0]])
+        assert client.execute(count).fetchone() == (6, min(clean))
+    assert sum(len(rows) for rows in stored(shop_cluster)) == 6
+    with psycopg.connect(host="127.0.0.1", port=shop_proxy.port, user="app", password="app", dbname="shop") as client:
+        with client.pipeline():
+            one = client.execute("SELECT count(*) FROM users WHERE name = 'w'")
+            two = client.execute("SELECT name FROM users WHERE id = %s", [clean[0]])
+            assert (one.fetchone(), two.fetchone()) == ((5,), ("v",))
