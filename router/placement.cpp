@@ -151,8 +151,7 @@ class placing {
 
     /// A write to reference tables: each copy must come out the same.
     placed copies() const {
-        if (rules_.hinted) return on_shard(*rules_.hinted);
-        const auto why = why_not_alike();
+        const auto why = rules_.hinted ? std::string("a hint names one shard, and each has a copy") : why_not_alike();
         if (why.empty()) return spread_alike();
         return refused(
             {fault_kind::unsupported,
@@ -162,7 +161,8 @@ class placing {
 
     std::string why_not_alike() const {
         if (seen_.keyed || seen_.elsewhere || seen_.system) return "it reads tables that are not the same everywhere";
-        if (what_.verb == verb::merge || what_.verb == verb::copy_from || !what_.block.exact)
+        if ((what_.verb != verb::insert && what_.verb != verb::update && what_.verb != verb::delete_) ||
+            !what_.block.exact)
             return "it is of a form that is not served on several shards";
         if (auto why = why_uneven(); !why.empty()) return why;
         static constexpr std::string_view own[] = {"inet_server_addr", "inet_server_port", "pg_backend_pid",

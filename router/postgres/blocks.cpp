@@ -241,6 +241,7 @@ void block_builder::add_condition(node expression, query_block& block) {
         add_alternatives(inner["args"], block);
     } else {
         if (kind == "A_Expr") add_comparison(inner, block);
+        if (kind == "CurrentOfExpr") block.exact = false;  // the cursor's row is on the cursor's shard
         add_subqueries(expression, block);
     }
 }

@@ -94,12 +94,13 @@ TEST_CASE("H1: keys of several shards are refused, with the shards' names") {
           fault_kind::unsupported);
     CHECK(refused("SELECT * FROM orders, items WHERE orders.user_id = " + a + " AND items.user_id = " + far) ==
           fault_kind::unsupported);
-    const auto found = plan_shop("INSERT INTO orders (user_id) VALUES (" + a + "), (" + far + ")").route_with();
-    REQUIRE(found.refusal);
+    const auto found =
+        plan_shop("INSERT INTO orders (user_id, note) VALUES (" + a + ", (SELECT 'x')), (" + far + ", '')");
+    REQUIRE(found.route_with().refusal);
     std::vector<std::uint16_t> owners{owner_of(a), owner_of(far)};
     std::sort(owners.begin(), owners.end());
-    CHECK(found.refusal->message.find("its rows belong to shards s" + std::to_string(owners[0]) + ", s" +
-                                      std::to_string(owners[1])) != std::string::npos);
+    CHECK(found.route_with().refusal->message.find("its rows belong to shards s" + std::to_string(owners[0]) + ", s" +
+                                                   std::to_string(owners[1])) != std::string::npos);
 }
 
 TEST_CASE("H2: a missing or NULL key is an error on a write, and no row on a read") {
@@ -254,7 +255,10 @@ TEST_CASE("routes are explained") {
     const auto gathered = text_of(plan_shop("SELECT note FROM orders"));
     CHECK(gathered.find("plan: gather\nshards: all\n") != std::string::npos);
     CHECK(gathered.find("gathers: public.orders (note)\n") != std::string::npos);
-    const auto refusal = text_of(plan_shop("DELETE FROM orders"));
+    const auto spread = text_of(plan_shop("DELETE FROM orders"));
+    CHECK(spread.find("plan: several shards\nshards: all\n") != std::string::npos);
+    CHECK(spread.find("runs: on every shard, on the rows it has\n") != std::string::npos);
+    const auto refusal = text_of(plan_shop("DELETE FROM orders WHERE id IN (SELECT id FROM items)"));
     CHECK(refusal.find("plan: refused\nshards: none\n") != std::string::npos);
     CHECK(refusal.find("hint: add \"user_id = ...\" to its conditions") != std::string::npos);
     CHECK(text_of(plan_shop("/* ringway: role=primary */ SELECT 1")).find("hint: role=primary\n") != std::string::npos);
