@@ -20,6 +20,12 @@ const node_health* same_node(const shard_health* shard, const config::endpoint& 
 void log_node(const std::string& where, const node_health* before, const node_health& after) {
     if (after.reason == never_checked) return;
     const bool first = before == nullptr || before->reason == never_checked;
+    if (after.usable && (first || !before->usable ? !after.replaying : before->replaying != after.replaying)) {
+        if (after.replaying)
+            spdlog::info("{}: node {} replays again", where, after.address.text());
+        else
+            spdlog::warn("{}: node {} is stalled: it has stopped to replay", where, after.address.text());
+    }
     if (!first && before->usable == after.usable) return;
     if (after.usable) {
         spdlog::info("{}: node {} is in rotation", where, after.address.text());

@@ -333,7 +333,9 @@ asio::awaitable<void> converse(dialogue& with, const server_target& target, serv
                 // The client is told what the server has said, as if it had asked there itself.
                 login.failure =
                     fault{kind, std::string(error->get('M')), std::string(error->get('D')),
-                          fmt::format("server {} has refused user \"{}\"", target.address.text(), target.user)};
+                          kind == fault_kind::unknown_cluster
+                              ? std::string()
+                              : fmt::format("server {} has refused user \"{}\"", target.address.text(), target.user)};
                 co_return;
             }
             case 'S': {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 
 namespace ringway::pool {
@@ -25,6 +26,13 @@ bool comes_last(std::string_view name) {
 }
 
 }  // namespace
+
+session_settings::session_settings(map entries) : entries_(std::move(entries)) {
+    static constexpr std::string_view word = "serializable";
+    const auto* level = find("default_transaction_isolation");
+    serializable_ = level && std::search(level->begin(), level->end(), word.begin(), word.end(),
+                                         [](char a, char b) { return (a | 0x20) == b; }) != level->end();
+}
 
 settings_ref session_settings::none() {
     static const settings_ref empty = std::make_shared<const session_settings>(map{});

@@ -28,10 +28,14 @@ class session_settings {
     const std::string* find(std::string_view name) const;
     const map& entries() const noexcept { return entries_; }
 
-    explicit session_settings(map entries) : entries_(std::move(entries)) {}
+    /// default_transaction_isolation is serializable, which no server in recovery offers.
+    bool serializable() const noexcept { return serializable_; }
+
+    explicit session_settings(map entries);
 
   private:
     map entries_;
+    bool serializable_ = false;
 };
 
 /// One SQL text that turns a server connection with settings `from` into one with `to`: resets first, then sets, then

@@ -16,6 +16,7 @@ namespace {
 struct view_text {
     std::vector<std::string> reads;  ///< "schema.name"
     bool writes = false;
+    std::string pin;
 };
 
 void add_tables(const query_block& block, const catalog& in, const std::vector<std::string>& path, view_text& out) {
@@ -39,11 +40,17 @@ view_text read_view(const catalog& in, const catalog_relation& view, const std::
     const auto& query = parsed.statements.front();
     out.writes = query.writes || query.locks_rows || !volatile_use(&in, query).empty();
     for (const auto& [schema, name] : query.functions) out.writes |= nature_of(&in, {}, schema, name).needs_primary;
+    for (const auto& [schema, name] : query.functions)
+        if (const auto found = in.effects.pins.find(name); found != in.effects.pins.end() && out.pin.empty())
+            out.pin = found->second;
     add_tables(query.block, in, path, out);
     return out;
 }
 
+/// What sets something counts as volatile, whatever it is declared: nothing of it must stay on a replica's connection.
 void name_functions(catalog& out) {
+    for (auto& each : out.functions)
+        each.is_volatile |= !is_system_schema(each.schema) && out.effects.setters.contains(each.name);
     for (const auto& each : out.functions) {
         out.known_functions.insert(each.name);
         if (each.opaque && !is_system_schema(each.schema)) out.opaque_functions.insert(each.name);
@@ -62,7 +69,10 @@ class view_closure {
     }
 
     void run() {
-        for (auto& [key, text] : texts_) out_.relations.at(key).view_writes = text.writes;
+        for (auto& [key, text] : texts_) {
+            out_.relations.at(key).view_writes = text.writes;
+            out_.relations.at(key).view_pin = text.pin;
+        }
         for (bool grown = true; grown;) {
             grown = false;
             for (auto& [key, text] : texts_) grown |= follow(out_.relations.at(key), text);
@@ -72,17 +82,18 @@ class view_closure {
   private:
     bool follow(catalog_relation& view, const view_text& text) {
         const auto tables = view.view_tables.size();
-        const bool writes = view.view_writes;
+        const bool writes = view.view_writes, pins = !view.view_pin.empty();
         for (const auto& name : text.reads) {
             const auto& read = out_.relations.at(name);
             view.view_writes |= read.row_security_writes || read.view_writes || read.unlogged || read.kind == 'S';
+            if (view.view_pin.empty()) view.view_pin = read.view_pin;
             if (read.kind != 'v') {
                 add(view, name);
             } else if (&read != &view) {
                 for (const auto& through : read.view_tables) add(view, through);
             }
         }
-        return tables != view.view_tables.size() || writes != view.view_writes;
+        return tables != view.view_tables.size() || writes != view.view_writes || pins == view.view_pin.empty();
     }
 
     static void add(catalog_relation& view, const std::string& table) {
@@ -98,6 +109,7 @@ class view_closure {
 }  // namespace
 
 catalog make_catalog(catalog raw) {
+    raw.effects = close_over(raw.bodies);
     name_functions(raw);
     const auto path = schemas_of(raw.default_search_path, {});
     view_closure(raw, path).run();

@@ -10,6 +10,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "router/body_text.hpp"
+
 namespace ringway::router {
 
 /// Family of a shard key's type; decides its canonical text, and so which keys are equal.
@@ -46,6 +48,7 @@ struct catalog_relation {
     std::string partition_root;        ///< "schema.name" of the partitioned table this is a part of, else empty
     std::vector<catalog_column> columns;
     std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog
+    std::string view_pin;         ///< derived: why a session that reads through it is pinned, if it is
     bool view_writes = false;     ///< derived: reads through it may run something volatile
     std::vector<std::string>
         view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
@@ -63,6 +66,7 @@ struct catalog_function {
 struct catalog {
     std::uint64_t version = 0;
     std::vector<catalog_function> functions;
+    std::vector<function_body> bodies;  ///< of the users' functions that are written in something to be read
     std::unordered_set<std::string>
         volatile_operators;  ///< operator symbols any of whose functions is volatile (not built in)
     std::unordered_set<std::string> volatile_cast_types;  ///< type names a cast to or from which runs a volatile
@@ -74,6 +78,7 @@ struct catalog {
     std::unordered_map<std::string, std::vector<std::string>> volatile_functions;
     std::unordered_set<std::string> known_functions;   ///< by bare name
     std::unordered_set<std::string> opaque_functions;  ///< by bare name; not built in
+    body_closure effects;                              ///< what calls of the users' functions do to the session
 };
 
 /// Completes the derived members (parses view definitions, resolves volatility through views, to a fixed point).

@@ -25,7 +25,7 @@ class judgement {
         for (const auto& [schema, name] : what_.functions) function(schema, name);
         if (const auto use = volatile_use(in_, what_); !use.empty()) {
             primary(use);
-            out_.may_set = true;
+            may_set(in_->effects.any_pin);
         }
         tables(what_.block);
         for (const auto& each : what_.attributes) attribute(each);
@@ -37,6 +37,11 @@ class judgement {
     void primary(std::string why) {
         if (out_.need == need::any) out_.reason = std::move(why);
         out_.need = need::primary;
+    }
+
+    void may_set(const std::string& pin) {
+        out_.may_set = true;
+        if (out_.pin.empty()) out_.pin = pin;
     }
 
     void by_verb() {
@@ -83,9 +88,16 @@ class judgement {
 
     void function(const std::string& schema, const std::string& name) {
         const auto nature = nature_of(in_, path_, schema, name);
-        out_.may_set |= nature.may_set;
+        if (nature.may_set) may_set(pin_of_call(name, nature.unknown));
         if (nature.needs_primary)
             primary(fmt::format("{} {}", nature.unknown ? "unknown function" : "volatile function", name));
+    }
+
+    std::string pin_of_call(const std::string& name, bool unknown) const {
+        if (!in_) return {};
+        if (unknown) return "a function that is not in the catalogs yet";
+        const auto found = in_->effects.pins.find(name);
+        return found == in_->effects.pins.end() ? std::string() : found->second;
     }
 
     void tables(const query_block& block) {
@@ -95,7 +107,7 @@ class judgement {
 
     void relation(const table_ref& table) {
         const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
-        if (found && table.written) out_.may_set |= found->triggers_set;
+        if (found && table.written && found->triggers_set) may_set(in_->effects.trigger_pin);
         if (!found) {
             primary("unknown table " + table.name);
         } else if (found->kind == 'S' || found->unlogged) {
@@ -103,7 +115,8 @@ class judgement {
                                 table.name));
         } else if (found->view_writes || found->row_security_writes) {
             primary(fmt::format("{} {} runs something volatile", found->kind == 'v' ? "view" : "table", table.name));
-            out_.may_set |= !is_system_schema(found->schema);
+            if (!is_system_schema(found->schema))
+                may_set(found->row_security_writes ? in_->effects.any_pin : found->view_pin);
         }
     }
 
@@ -115,7 +128,7 @@ class judgement {
             return;
         if (!each.table.empty() && is_column(what_.block, each)) return;
         primary("volatile function " + each.column);
-        out_.may_set = true;
+        may_set(pin_of_call(each.column, false));
     }
 
     bool is_column(const query_block& block, const column_ref& each) const {

@@ -14,6 +14,7 @@ struct need_finding {
     router::need need = router::need::any;
     std::string reason;    ///< for SHOW ROUTE
     bool may_set = false;  ///< may change settings in a way the text does not tell
+    std::string pin;       ///< ... or something that cannot be asked for afterwards: why the session is pinned
 };
 
 /// Of one statement. `path`: the schemas in which unqualified names are looked up. `in` may be null: then little is

@@ -48,17 +48,20 @@ class planner {
     void find_need() {
         auto& statements = out_.parsed.statements;
         out_.need = need::any;
-        bool session_only = true;
+        bool session_only = true, stays = false;
         for (auto& each : statements) {
             auto found = need_of(each, from_.catalog, path_);
             if (found.need == need::primary && out_.need == need::any) out_.reason = found.reason;
             if (found.need == need::primary) out_.need = need::primary;
             session_only &= is_session_command(each.verb);
+            stays |= std::any_of(each.effects.begin(), each.effects.end(), [](const effect& e) {
+                return e.what == effect::kind::prepare || e.what == effect::kind::set;
+            });
             const bool runs_now = each.verb != verb::prepare && !each.explain_route;
-            if (found.may_set && runs_now) add_unknown_settings(each);
+            if (found.may_set && runs_now) add_unknown_settings(each, found.pin);
             if (runs_now) find_sequence_use(each, found.need);
         }
-        if (statements.size() > 1 && !session_only && out_.need == need::any) {
+        if (statements.size() > 1 && (!session_only || stays) && out_.need == need::any) {
             out_.need = need::primary;
             out_.reason = "several statements in one text";
         }
@@ -83,10 +86,13 @@ class planner {
         out_.draws_sequence |= needs == need::primary;
     }
 
-    static void add_unknown_settings(statement& to) {
+    static void add_unknown_settings(statement& to, const std::string& pin) {
         const auto known = [](const effect& e) { return e.what == effect::kind::settings_unknown; };
-        if (std::none_of(to.effects.begin(), to.effects.end(), known))
-            to.effects.push_back({effect::kind::settings_unknown, {}, {}, {}, {}, {}});
+        const auto found = std::find_if(to.effects.begin(), to.effects.end(), known);
+        if (found == to.effects.end())
+            to.effects.push_back({effect::kind::settings_unknown, {}, {}, {}, {}, pin});
+        else if (found->pin.empty())
+            found->pin = pin;
     }
 
     /// One statement that the session need not look at again.

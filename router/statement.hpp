@@ -80,7 +80,7 @@ struct effect {
         reset_all,
         set_config,        ///< SELECT set_config(name, value, is_local): the value is known only from the sources
         settings_unknown,  ///< may have set anything (DO, CALL, a function of the users'): compare pg_settings before
-                           ///< the connection goes back
+                           ///< the connection goes back; `pin`: why that would not tell all, else empty
         pin,               ///< `pin` says why
         unpin_listen,      ///< UNLISTEN *
         unpin_locks,       ///< pg_advisory_unlock_all()

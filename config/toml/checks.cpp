@@ -81,6 +81,11 @@ class whole_check {
 
     void check_cluster(const cluster& of) {
         const auto path = join("clusters", of.name);
+        if (of.name == "ringway")
+            mistakes_.add_at(path,
+                             fmt::format("[{}] cannot be reached: \"ringway\" is the admin port's database; choose "
+                                         "another name, and set database = \"ringway\"",
+                                         path));
         if (of.pool.min_idle > of.pool.size) check_idle(of, path);
         if (of.monitor_user.empty() && of.auth_user.empty() && !all_.users.empty() && !has_monitor(of) &&
             !mistakes_.broken(join(path, "monitor_user")))

@@ -41,6 +41,11 @@ std::string_view state_of(const pool::node_health& node, const std::vector<pool:
     return node.role == pool::node_role::replica && !node.replaying ? "stalled" : "up";
 }
 
+cell why_not_up(const pool::node_health& node, std::string_view state) {
+    return state == "stalled" ? cell("it has stopped to replay: paused, or nothing comes from the primary")
+                              : or_null(node.reason);
+}
+
 constexpr std::array lag_columns{column{"cluster"},
                                  column{"shard"},
                                  column{"node"},
@@ -59,7 +64,7 @@ row lag_row(const std::string& cluster, const std::string& shard, const pool::no
     const auto age = std::chrono::duration_cast<milliseconds>(now.steady - node.watermark);
     return make_row(cluster, shard, node.address.text(), name_of(node.role), state_of(node, bans),
                     known ? cell_of(node.lag) : cell{}, known ? cell_of(node.lag_bytes) : cell{},
-                    sampled ? cell_of(std::max(age, milliseconds(0))) : cell{}, or_null(node.reason));
+                    sampled ? cell_of(std::max(age, milliseconds(0))) : cell{}, why_not_up(node, state_of(node, bans)));
 }
 
 rows_or_fault lag(const source& from) {

@@ -30,6 +30,11 @@ const config::user* admin_user(const config::settings& in) {
 /// Fills in what was not given from the configuration file.
 std::variant<connection_target, fault> target_of(const admin_options& with) {
     connection_target to{with.host, with.port, with.user, with.password, "ringway", "ringway admin", 10, {}, false};
+    to.with_tls = !with.certificate.empty() || !with.ca.empty();
+    to.tls.mode = with.ca.empty() ? config::tls_mode::require : config::tls_mode::verify_ca;
+    to.tls.certificate_file = with.certificate;
+    to.tls.key_file = with.key;
+    to.tls.ca_file = with.ca;
     if (with.config_file.empty()) {
         if (to.host.empty()) to.host = "127.0.0.1";
         if (to.port == 0) to.port = 6434;

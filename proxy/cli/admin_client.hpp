@@ -13,6 +13,7 @@ struct admin_options {
     std::string host;
     std::uint16_t port = 0;
     std::string user, password;
+    std::string certificate, key, ca;  ///< PEM files: what is shown to the port, and what its own must be signed by
     std::string command;
     bool json = false;
 };

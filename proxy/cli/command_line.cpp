@@ -45,6 +45,9 @@ void add_admin(CLI::App& app, choices& chosen) {
     admin->add_option("--user", chosen.admin.user, "A user with admin = true (PGUSER)");
     admin->add_option("--password", chosen.admin.password,
                       "Its password; better in PGPASSWORD or ~/.pgpass, where other users do not see it");
+    admin->add_option("--cert", chosen.admin.certificate, "A client certificate, where client_tls asks for one");
+    admin->add_option("--key", chosen.admin.key, "Its private key");
+    admin->add_option("--ca", chosen.admin.ca, "What the port's own certificate must be signed by");
     admin->add_flag("--json", chosen.admin.json, "Print JSON");
     admin->add_option("command", chosen.admin_words, "The command, such as \"SHOW LAG\"")->required();
 }

@@ -43,6 +43,13 @@ FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN (TABLE callee UNION ALL TABLE own_aggregate) f ON f.function = p.oid
 GROUP BY 1, 2)";
 
+// What the users have written that can be read. A body of BEGIN ATOMIC is kept as a tree: pg_get_functiondef prints it.
+constexpr const char* body_query = R"(
+SELECT p.proname, l.lanname, CASE WHEN btrim(p.prosrc) = '' THEN pg_get_functiondef(p.oid) ELSE p.prosrc END,
+       p.prorettype = 'trigger'::regtype, p.provolatile = 'v' OR p.prokind = 'p'
+FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND p.prokind <> 'a')";
+
 constexpr const char* operator_query = R"(
 SELECT DISTINCT o.oprname FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v')";
 
@@ -107,7 +114,7 @@ WITH RECURSIVE body(oid, name, language, source) AS (
 setting(oid, name) AS (
     SELECT oid, name FROM body
     WHERE language NOT IN ('plpgsql', 'sql') OR btrim(source) = ''
-       OR source ~ '\m(set_config|execute|call)\M|\mdo\s+(language|\$|'')|(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard)\M'
+       OR source ~ '\m(set_config|execute|call|setseed|listen|load|dblink_connect|pg_(try_)?advisory_lock(_shared)?|temp(orary)?)\M|\mdo\s+(language|\$|'')|(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard)\M'
     UNION
     SELECT b.oid, b.name FROM setting s JOIN body b ON strpos(b.source, s.name) > 0),
 direct(oid) AS (SELECT tgrelid FROM pg_trigger WHERE tgenabled <> 'D' AND tgfoid IN (SELECT oid FROM setting))
@@ -236,6 +243,9 @@ void catalog_gathering::read_functions() {
         out_.functions.push_back({text(row[0]), text(row[1]), is_true(row[2]), is_true(row[3])});
         if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
     }
+    for (const auto& row : transaction_.exec(body_query))
+        out_.bodies.push_back(
+            {text(row[0]), router::read_body(text(row[2]), text(row[1])), is_true(row[3]), is_true(row[4])});
 }
 
 bool catalog_gathering::is_volatile(const pqxx::row& expression) const {

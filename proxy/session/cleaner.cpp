@@ -6,6 +6,7 @@
 
 #include "pool/pool.hpp"
 #include "protocol/postgres/message.hpp"
+#include "proxy/session/arm.hpp"
 
 namespace ringway::proxy {
 
@@ -61,6 +62,8 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
         while (self_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready &&
                carry_.size() - done >= header.total()) {
             const char type = carry_[done];
+            if (type == 'S')
+                note_parameter(*server_, std::string_view(carry_).substr(done + pg::header_size, header.body()));
             const char status = type == 'Z' ? carry_[done + pg::header_size] : 'I';
             done += header.total();
             if (type == 'E') return end(false);

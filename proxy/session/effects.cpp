@@ -266,7 +266,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
             own_consistency_.reset();
             break;
         case effect::kind::settings_unknown:
-            talk_->probe_settings = true;
+            apply_unknown(what, of, run);
             break;
         case effect::kind::pin:
             pin(what.pin);
@@ -323,6 +323,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
                     if (inner.what == effect::kind::pin) pin(inner.pin);
                     if (inner.what == effect::kind::settings_unknown || inner.what == effect::kind::set_config)
                         talk_->probe_settings = true;
+                    if (inner.what == effect::kind::settings_unknown && !inner.pin.empty()) pin(inner.pin);
                 }
             break;
         }
@@ -381,11 +382,70 @@ bool session::ringway_setting(const effect& what, const running_statement& run, 
 
 // ---- settings that only the server knows ----------------------------------------------------------------------------
 
+/// What has been set is asked for before the connection goes back; what cannot be asked for pins the session.
+void session::apply_unknown(const effect& what, const router::statement& of, const running_statement& run) {
+    talk_->probe_settings = true;
+    if (!what.pin.empty()) pin(what.pin);
+    if (of.verb != verb::do_block) return;
+    static const router::body_closure nothing;
+    const auto& catalog = who_.cluster->catalog;
+    for (const auto& each : run.literals) {  // the block, and maybe its language
+        const auto block = router::literal_value(run.text, each, conforming_strings_);
+        auto one = router::read_body(block, "plpgsql");
+        if (auto why = router::pin_of(one, catalog ? catalog->effects : nothing); !why.empty()) pin(why);
+        talk_->named.insert(talk_->named.end(), one.settings.begin(), one.settings.end());
+    }
+}
+
+/// A row of that look tells of a change: what everybody has by default is not the session's own.
+bool session::is_own(std::string_view name, std::string_view value) const {
+    if (name == "role") return value != "none" || base_->find(name);
+    if (name == "session_authorization") return value != talk_->server->target->user;
+    return !value.empty() || name.find('.') == std::string_view::npos || settings_->find(name);
+}
+
+/// Its rows so far have been computed, and what that has done stays when the transaction ends here.
+void session::suspended(const running_statement& run) {
+    const auto& all = run.plan->parsed.statements;
+    if (run.next >= all.size()) return;
+    for (const auto& what : all[run.next].effects) apply(what, all[run.next], run);
+}
+
+/// What takes place although the statement fails: it is not undone with its transaction.
+void session::apply_in_spite(const running_statement& run) {
+    const auto& all = run.plan->parsed.statements;
+    if (run.next >= all.size()) return;
+    const auto& one = all[run.next];
+    for (const auto& what : one.effects) {
+        const bool undone = what.pin == "temporary table" || what.pin == "LISTEN" || what.pin == "WITH HOLD cursor";
+        if (what.what == effect::kind::settings_unknown || what.what == effect::kind::execute ||
+            (what.what == effect::kind::pin && !undone))
+            apply(what, one, run);
+    }
+}
+
 /// After a DO block, a CALL or a function of the users': read what it has set, then wipe it off the connection.
+/// pg_settings lists neither roles nor settings that users have made up: those are asked for by name. The settings of
+/// a transaction end with it, whatever pg_settings says.
 void session::begin_probe() {
-    static constexpr std::string_view look =
-        "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session'";
     static constexpr std::string_view wipe = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL";
+    std::vector<std::string> names = std::move(talk_->named);
+    talk_->named.clear();
+    for (const auto& [name, statement] : settings_->entries())
+        if (name.find('.') != std::string::npos) names.push_back(name);
+    if (const auto& catalog = who_.cluster->catalog)
+        names.insert(names.end(), catalog->effects.settings.begin(), catalog->effects.settings.end());
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    std::string list;
+    for (const auto& name : names) list += ", " + pool::quote_literal(name);
+    const auto look = fmt::format(
+        "WITH listed AS (SELECT name, source FROM pg_catalog.pg_settings) SELECT name, "
+        "pg_catalog.current_setting(name) FROM listed WHERE source OPERATOR(pg_catalog.=) 'session' AND NOT name "
+        "OPERATOR(pg_catalog.~) '^transaction_' UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM "
+        "pg_catalog.unnest(ARRAY['role', 'session_authorization'{}]::pg_catalog.text[]) AS other(name) WHERE NOT name "
+        "OPERATOR(pg_catalog.=) ANY (SELECT name FROM listed)",
+        list);
     std::string out;
     pg::write_query(out, look);
     pg::write_query(out, wipe);
@@ -397,14 +457,13 @@ void session::begin_probe() {
     talk_->server->link.write(out);
 }
 
+/// A setting of the client's start that is not there any more has been reset: it has its first value again.
 void session::end_probe() {
     auto entries = std::move(talk_->probed);
-    for (const auto& [name, statement] : settings_->entries())  // pg_settings does not list these
-        if (name.find('.') != std::string::npos || name == "role" || name == "session_authorization")
-            entries.insert_or_assign(name, statement);
+    conforming_strings_ = entries.contains("standard_conforming_strings") ? talk_->conforming_after : first_conforming_;
+    for (const auto& [name, statement] : base_->entries()) told_behind_ |= entries.try_emplace(name, statement).second;
     settings_ = pool::session_settings::of(std::move(entries));
-    search_path_ = talk_->path_after;
-    conforming_strings_ = talk_->conforming_after;
+    search_path_ = talk_->path_after.empty() ? first_path_ : talk_->path_after;
     talk_->server->settings = pool::session_settings::none();
     talk_->settings_rows = talk_->probe_settings = false;
     phase_ = phase::active;

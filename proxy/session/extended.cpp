@@ -63,7 +63,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     const auto batch = rest.substr(0, found.size);
-    if (found.ended && answer_batch_locally(batch)) {
+    if (found.ended && (answer_parse(batch) || answer_batch_locally(batch))) {
         rest.remove_prefix(batch.size());
         return true;
     }
@@ -121,6 +121,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 out.need = router::need::primary;
                 replayable = replayable && only_begins(*last.plan);
             }
+            if (prepares(*last.plan)) out.need = router::need::primary;  // the session stays where it is
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
             if (!bind) continue;
@@ -175,7 +176,8 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     }
     if (flushed_execute && !replayable) out.need = router::need::primary;
     if (out.need == router::need::primary) out.replica_only = false;
-    if (!who_.who->reads.splitting || avoid_replicas_ || own_role_ == 1) out.need = router::need::primary;
+    if (!who_.who->reads.splitting || avoid_replicas_ || own_role_ == 1 || no_replica())
+        out.need = router::need::primary;
     return out;
 }
 
@@ -383,10 +385,11 @@ void session::on_parse(std::string_view body, std::string_view frame) {
                           "deallocate some, or raise general.max_prepared_bytes"});
     statement_ref made = make_statement(*parse);
     bool changed = false;
-    if (!made->plan->plain) {
+    if (!made->plan->plain && talk.status != 'E') {
         for (const auto& one : made->plan->parsed.statements)
             for (const auto& what : one.effects)
-                if (what.what == effect::kind::prepare) pin("PREPARE by the extended protocol");
+                if (what.what == effect::kind::prepare && !pin_on_replica(*made->plan))
+                    pin("PREPARE by the extended protocol");
         std::optional<fault> refused;
         if (auto text = rewritten(*parse, *made, refused)) {
             auto copy = std::make_shared<client_statement>(*made);
@@ -474,6 +477,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     const auto what = planned_statement(bind->statement);
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
+    if (auto refused = pin_on_replica(*what->plan)) return fail_next(*refused);
     if (talk_->blind && differs(*what)) return fail_next(changed_result());
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;

@@ -35,8 +35,8 @@ void session::greet() {
         return;
     }
     greeting_ = true;
-    const bool anywhere =
-        !ask && who_.who->reads.splitting && !session_mode_ && consistency() != config::read_consistency::primary;
+    const bool anywhere = !ask && who_.who->reads.splitting && !session_mode_ && !no_replica() &&
+                          consistency() != config::read_consistency::primary;
     seek({0, anywhere ? router::need::any : router::need::primary});
 }
 
@@ -46,7 +46,8 @@ void session::become_active() {
     if (!greeting_) return;
     auto list = std::make_shared<pool::parameter_list>();
     for (const auto& [name, value] : talk_->server->parameters) {
-        const bool of_the_node = name == "in_hot_standby" || name == "default_transaction_read_only";
+        const bool of_the_node =
+            name == "in_hot_standby" || (name == "default_transaction_read_only" && !base_->find(name));
         list->emplace_back(name, of_the_node ? "off" : value);
     }
     auto& greetings = who_.who->greetings;
@@ -62,7 +63,7 @@ void session::tell_parameters() {
     std::string out;
     auto list = std::make_shared<pool::parameter_list>(*told_);
     for (auto& [name, value] : *list) {
-        if (name == "in_hot_standby" || name == "default_transaction_read_only") continue;
+        if (name == "in_hot_standby" || (name == "default_transaction_read_only" && !settings_->find(name))) continue;
         for (const auto& [known, now] : talk_->server->parameters)
             if (known == name && now != value) pg::write_parameter_status(out, name, value = now);
     }
@@ -76,6 +77,7 @@ void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters)
     std::string out = std::move(who_.greeting);
     for (const auto& [name, value] : *parameters) pg::write_parameter_status(out, name, value);
     told_ = std::move(parameters);
+    if (!base_->entries().empty()) first_told_ = told_;
     encoding_ = encoding_of(encoding_name());
     pg::write_backend_key(out, static_cast<std::uint32_t>(who_.id), who_.cancel_key);
     pg::write_ready(out, 'I');

@@ -81,7 +81,7 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     out.need = route.need;
     out.replica_only = false;
     if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_role_ == 1) ||
-        avoid_replicas_)
+        avoid_replicas_ || no_replica())
         out.need = router::need::primary;
     else if ((hint == wish::replica || own_role_ == 2) && route.need == router::need::any)
         out.replica_only = true;
@@ -96,6 +96,26 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     return std::nullopt;
 }
 
+/// Transactions are serializable by default: no replica runs any.
+bool session::no_replica() const noexcept {
+    return serializable_start_ || settings_->serializable();
+}
+
+/// What stays on its connection must not do so on a replica's: the session will want to write.
+std::optional<fault> session::pin_on_replica(const router::plan& plan) const {
+    if (plan.plain || !talk_ || !talk_->on_replica) return std::nullopt;
+    const bool several = plan.parsed.statements.size() > 1;
+    for (const auto& one : plan.parsed.statements)
+        for (const auto& what : one.effects)
+            if (what.what == router::effect::kind::pin ||
+                (what.what == router::effect::kind::prepare && (several || in_batch_)))
+                return fault{
+                    fault_kind::unsupported,
+                    "this statement would keep the session on the replica that its READ ONLY transaction is on",
+                    what.pin, "run it outside of the transaction, or begin the transaction without READ ONLY"};
+    return std::nullopt;
+}
+
 bool session::suits(const destination& to) const {
     return talk_ && talk_->shard == to.shard && (to.need == router::need::any || !talk_->on_replica) &&
            (!to.replica_only || talk_->on_replica);
@@ -106,7 +126,7 @@ bool session::seek(const destination& to) {
     // A transaction that may write does so after its first read too.
     if (!begun_.empty() && !begun_reads_ && !to.replica_only) want_.need = router::need::primary;
     const auto now = clock::now();
-    if (tries_ == 0 || waiting_since_ == steady_time{}) {
+    if ((tries_ == 0 && refused_ == 0) || waiting_since_ == steady_time{}) {
         waiting_since_ = now;
         hold_until_ = now + who_.cluster->now->config.failover_hold;
     }
@@ -249,10 +269,10 @@ void session::lease_failed(const fault& why) {
         return;
     }
     if (primary) home_.owner.role_changed(who_.cluster->now->configured_as);
-    if (++tries_ >= most_tries && clock::now() >= hold_until_) {
+    if (++refused_ >= most_tries && clock::now() >= hold_until_) {
         give_up(why);
     } else if (primary ||
-               tries_ >= most_tries) {  // wait for a new primary, or for the monitor to see that this one is back
+               refused_ >= most_tries) {  // wait for a new primary, or for the monitor to see that this one is back
         if (clock::now() >= hold_until_) {
             give_up(why);
         } else {
@@ -269,6 +289,7 @@ void session::lease_failed(const fault& why) {
 
 void session::take(pool::server_ref got, steady_time now) {
     waiting_in_.reset();
+    refused_ = 0;
     auto& traffic = who_.cluster->traffic;
     traffic.wait_microseconds +=
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - waiting_since_).count());
@@ -415,7 +436,7 @@ void session::give_up(const fault& why) {
     if (greeting_) return end_with(why);
     failure_ = why;
     phase_ = phase::idle;
-    tries_ = 0;
+    tries_ = refused_ = 0;
     waiting_since_ = {};
     waiting_in_.reset();
     if (pumping_) return;  // the caller's loop takes it from here

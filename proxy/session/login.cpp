@@ -1,10 +1,13 @@
 #include "proxy/session/login.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <openssl/rand.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -152,10 +155,20 @@ class door_keeper {
     }
 
     asio::awaitable<bool> refuse(fault why) {
+        log_refusal(why);
         std::string out;
         pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
         co_await send(std::move(out));
         co_return false;
+    }
+
+    /// Names come from who knows where: none may forge a line.
+    void log_refusal(const fault& why) const {
+        auto said = fmt::format("login of user \"{}\" to \"{}\" from {}:{} was refused: {}", client_.user,
+                                admin_ ? std::string_view("ringway") : std::string_view(client_.database),
+                                client_.address, client_.port, why.message);
+        std::replace_if(said.begin(), said.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+        spdlog::info("{}", said);
     }
 
     asio::awaitable<bool> refuse_password() {
@@ -481,6 +494,25 @@ class door_keeper {
     bool admin_;
 };
 
+/// Logins under way. When a crowd of them has gone, what they took of memory goes back to the system.
+class crowd {
+  public:
+    crowd() {
+        const auto now = ++here_;
+        if (now > most_) most_ = now;
+    }
+    ~crowd() {
+        if (--here_ > 0 || most_.exchange(0) < large) return;
+        malloc_trim(0);
+    }
+    crowd(const crowd&) = delete;
+    crowd& operator=(const crowd&) = delete;
+
+  private:
+    static constexpr int large = 500;
+    static inline std::atomic<int> here_ = 0, most_ = 0;
+};
+
 }  // namespace
 
 pg::scram_verifier verifier_book::of(const std::string& user, const std::string& password, const std::string& salt) {
@@ -506,6 +538,7 @@ const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, co
 
 asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket,
                                     bool admin, admit then, cancel_request cancel) {
+    const crowd one_more;
     auto keeper = std::make_unique<door_keeper>(home, std::move(door), std::move(socket), admin);
     const bool in = co_await keeper->run(cancel);
     if (in) then(keeper->take());

@@ -32,6 +32,13 @@ bool streams(char type) noexcept {
     return type == 'D' || type == 'd';
 }
 
+/// "cannot use serializable mode in a hot standby", in whatever language.
+bool no_replica_serves(const pg::error_fields& error) {
+    return error.get('C') == "0A000" &&
+           (error.get('R') == "GetSerializableTransactionSnapshot" || error.get('R') == "check_XactIsoLevel" ||
+            error.get('R') == "check_transaction_isolation");
+}
+
 bool means_going_down(std::string_view sqlstate) noexcept {
     return sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03";
 }
@@ -121,7 +128,7 @@ void session::on_server_bytes(std::string_view bytes) {
         const auto frame = rest.substr(0, header.total());
         const auto body = frame.substr(pg::header_size);
         bool forward = true;
-        if (header.type == 'E') cut();
+        if (header.type == 'E' || header.type == 'S') cut();
         on_server_frame(header.type, body, out, forward);
         if (!talk_ || talk_number_ != mine) return;
         if (talk->discarding) forward = false;
@@ -160,7 +167,7 @@ void session::pop_answered() {
 
 void session::on_server_frame(char type, std::string_view body, std::string& out, bool& forward) {
     auto& talk = *talk_;
-    if (type == 'S') return on_parameter(body, forward);
+    if (type == 'S') return on_parameter(body, out, forward);
     if (type == 'A') return;
     if (type == 'E') return on_server_error(body, out, forward);
     if (talk.replies.empty()) return;  // a notice between statements
@@ -168,6 +175,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
     if (head.deliver == to::nobody) forward = false;
     switch (type) {
         case '1':
+            if (head.what == kind::parse && head.statement && head.deliver == to::client) note_parsed(*head.statement);
             if (head.what == kind::parse) pop_answered();
             break;
         case '2':
@@ -190,8 +198,9 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             pg::reader in(body);
             if (in.i16() == 2) {
                 const auto name = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
-                const auto value = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
-                if (!in.ok()) break;
+                const auto length = in.i32();
+                const auto value = in.bytes(static_cast<std::size_t>(std::max(0, length)));
+                if (!in.ok() || length < 0 || !is_own(name, value)) break;
                 talk.probed.insert_or_assign(std::string(name), pool::set_config_statement(name, value));
                 if (name == "search_path") talk.path_after = value;
                 if (name == "standard_conforming_strings") talk.conforming_after = value == "on";
@@ -203,6 +212,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
         case 's':
             if (type == 'C') on_tag(body);
             if (head.running && type != 's') completed(head);
+            if (head.running && type == 's') suspended(*head.running);
             if (head.what == kind::execute) {
                 if (head.counts_as_write) talk.wrote = true;
                 if (head.running && !(talk.replies.size() > 1)) talk.barrier = false;
@@ -239,20 +249,48 @@ void session::on_tag(std::string_view body) {
     talk.rolled_back = tag == "ROLLBACK";
 }
 
-void session::on_parameter(std::string_view body, bool& forward) {
+/// A RESET gives back the server's own value, and the client what it has started with: then that is told.
+std::string_view session::told_after_reset(std::string_view name, std::string_view value) const {
+    std::string key(name);
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    const auto* first = base_->find(key);
+    const auto* now = settings_->find(key);
+    if (!first || !first_told_) return value;
+    bool resets = told_behind_ && now && *now == *first;
+    if (!talk_->replies.empty() && talk_->replies.front().running) {  // servers before 14 tell at once
+        const auto& run = *talk_->replies.front().running;
+        const auto& all = run.plan->parsed.statements;
+        if (run.next < all.size())
+            for (const auto& what : all[run.next].effects)
+                resets |= what.what == router::effect::kind::reset_all ||
+                          what.what == router::effect::kind::discard_all ||
+                          (what.what == router::effect::kind::reset && what.name == key);
+    }
+    if (!resets) return value;
+    for (const auto& [known, at_start] : *first_told_)
+        if (known == name) return at_start;
+    return value;
+}
+
+void session::on_parameter(std::string_view body, std::string& out, bool& forward) {
     pg::reader in(body);
-    const auto name = in.text(), value = in.text();
+    const auto name = in.text();
+    const auto value = in.text();
     for (auto& entry : talk_->server->parameters)
         if (entry.first == name) entry.second = value;
     forward = false;
     if (!told_) return;                      // the greeting will tell it
     if (phase_ == phase::preparing) return;  // our doing: for the client nothing changes
-    forward = is_news(name, value);
+    const auto told = base_->entries().empty() ? value : told_after_reset(name, value);
+    forward = is_news(name, told);
+    if (!forward || told == value) return;
+    pg::write_parameter_status(out, name, told);
+    forward = false;
 }
 
 bool session::is_news(std::string_view name, std::string_view value) {
-    if (name == "in_hot_standby" || name == "default_transaction_read_only")
-        return false;  // which node answers is not the client's concern
+    if (name == "in_hot_standby") return false;  // which node answers is not the client's concern
     for (std::size_t i = 0; told_ && i < told_->size(); ++i) {
         const auto& entry = (*told_)[i];
         if (entry.first != name) continue;
@@ -307,23 +345,28 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         if (error) talk.own_error = error->get('M');
         if (talk.own_error.empty()) talk.own_error = "unknown error";
         talk.own_sqlstate = sqlstate;
+        if (error && talk.on_replica && no_replica_serves(*error)) serializable_start_ = talk.own_replica = true;
     } else if (error) {
         // Not yet answered, in no transaction: the statement may run again where it can.
         const bool may_retry = talk.may_retry && !talk.emitted && tries_ < 3;
         const bool read_only = sqlstate == "25006" && talk.on_replica;
         const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable &&
                               error->get('M').find("recovery") != std::string_view::npos;
+        const bool serializable = no_replica_serves(*error) && talk.on_replica;
         const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
         const auto stale = !stale_plan ? nullptr : head.described ? head.described->text : head.statement;
         if (stale_plan && (talk.blind || !may_retry)) {  // blind: its client reads the rows as it was told before
             if (stale) pool::renew_prepared(stale);
-        } else if ((read_only || recovery || stale_plan) && may_retry) {
+        } else if ((read_only || recovery || serializable || stale_plan) && may_retry) {
             if (stale) renew_statement(stale);
-            if (read_only || recovery) avoid_replicas_ = true;
+            serializable_start_ |= serializable;
+            if (read_only || recovery || serializable) avoid_replicas_ = true;
             talk.discarding = talk.drop_composed = true;
             forward = false;
         }
     }
+    const bool ran = !error || error->get('P').empty() || !error->get('W').empty();  // else it was not understood
+    if (head.running && ran && !talk.discarding) apply_in_spite(*head.running);
     head.failed = true;
     talk.failed = true;
     if (in_pipeline) skip_to_sync(0);
@@ -409,6 +452,7 @@ void session::server_lost(const std::string& why, bool news) {
     }
     if (phase_ == phase::preparing) {  // nothing of the client's has been sent
         const bool again = ++tries_ < 5;
+        avoid_replicas_ |= tries_ > 1 && !on_primary;
         drop_server(true);
         if (!again)
             return give_up({fault_kind::server_lost, fmt::format("the server connection was lost: {}", why), {}, {}});
@@ -513,7 +557,8 @@ bool session::owed() const noexcept {
 
 void session::settle() {
     if (!talk_ || phase_ == phase::closed) return;
-    if (owed() && (stalled_ || talk_->barrier)) return;
+    const bool out_of_place = stalled_ && talk_->copy_in && !talk_->copy_ended;  // no COPY data: an error
+    if (owed() && (stalled_ || talk_->barrier) && !out_of_place) return;
     settle_lease();
     if (phase_ != phase::closed && !pending_.empty()) pump({});
     if (phase_ != phase::closed) want_client();
@@ -524,6 +569,13 @@ void session::settle_lease() {
     auto& talk = *talk_;
     if (phase_ == phase::preparing) {
         if (!talk.own_error.empty()) {
+            if (talk.own_replica) {  // the primary can
+                talk.server->doomed = true;
+                drop_server(true);
+                stalled_ = false;
+                if (greeting_) seek({0, router::need::primary});
+                return;
+            }
             const bool canceled =
                 talk.own_sqlstate == "57014";  // the client's own CancelRequest found us busy with its settings
             if (greeting_ && !canceled) {      // the client's start is refused in the server's own words

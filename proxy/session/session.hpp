@@ -165,6 +165,8 @@ class session final : public pool::wire_owner,
         bool unbound = false;          ///< it is being left before the first Bind of a pipeline
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
+        std::vector<std::string> named;  ///< settings that a DO block may have made: to be asked for by name
+        bool own_replica = false;             ///< ... because no replica can do it
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
         steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
     };
@@ -236,6 +238,12 @@ class session final : public pool::wire_owner,
     bool stream_parse(const protocol::postgres::frame_header& header, std::string_view frame, std::string_view& rest);
     void fail_next(const config::fault& why);  ///< an error in the client's place in the pipeline
 
+    // parsing.cpp
+    std::string parse_key(const pool::prepared& what) const;
+    void note_parsed(const pool::prepared& what);
+    bool is_taken(const std::string& key) const;
+    bool answer_parse(std::string_view batch);
+
     // leasing.cpp
     bool seek(const destination& to);   ///< true: a lease is held and ready
     bool find_server(steady_time now);  ///< ... looks again: its clocks go on
@@ -259,6 +267,8 @@ class session final : public pool::wire_owner,
     router::plan_cache::found plan_of(std::string_view sql);
     std::optional<config::fault> destination_of(const router::plan& plan, const router::values& with, destination& out);
     bool suits(const destination& to) const;
+    bool no_replica() const noexcept;
+    std::optional<config::fault> pin_on_replica(const router::plan& plan) const;
     config::read_consistency consistency() const;
 
     // failover.cpp
@@ -347,7 +357,8 @@ class session final : public pool::wire_owner,
     void on_server_ready(char status, std::string& out, bool& forward);
     void on_tag(std::string_view body);
     void renew_statement(const pool::prepared_ref& old);
-    void on_parameter(std::string_view body, bool& forward);
+    std::string_view told_after_reset(std::string_view name, std::string_view value) const;
+    void on_parameter(std::string_view body, std::string& out, bool& forward);
     bool is_news(std::string_view name, std::string_view value);  ///< for the client, which is told of it
     void pass_local(std::string& out);
     void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
@@ -371,6 +382,10 @@ class session final : public pool::wire_owner,
     void follow_path(const std::string& name, std::string value, bool local);
     void apply_set(const router::effect& what, const router::statement& of, const running_statement& run);
     void apply_set_config(const router::effect& what, const running_statement& run);
+    void apply_unknown(const router::effect& what, const router::statement& of, const running_statement& run);
+    void suspended(const running_statement& run);
+    void apply_in_spite(const running_statement& run);
+    bool is_own(std::string_view name, std::string_view value) const;
     void begin_probe();
     void end_probe();
     bool bring_up_to_date();
@@ -385,6 +400,7 @@ class session final : public pool::wire_owner,
     worker& home_;
     client_identity who_;
     std::shared_ptr<const pool::parameter_list> told_;  ///< ParameterStatus values the client was sent
+    std::shared_ptr<const pool::parameter_list> first_told_;  ///< ... by the greeting, with settings of its start
     pool::wire client_;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
@@ -412,8 +428,10 @@ class session final : public pool::wire_owner,
     steady_time waiting_since_{}, hold_until_{};
     std::shared_ptr<pool::pool> waiting_in_;
     int want_node_ = -1;
-    std::uint8_t tries_ = 0;
+    std::uint8_t tries_ = 0;    ///< runs of the statement that came to nothing
+    std::uint8_t refused_ = 0;  ///< connections for it that could not be had
     bool avoid_replicas_ = false;
+    bool serializable_start_ = false;       ///< so a replica has said: by the role's or the database's settings
     std::string begun_;                     ///< a BEGIN not yet sent to a shard
     bool begun_failed_ = false;             ///< ... and a statement after it has failed
     std::string lost_;                      ///< why its server was lost, until the client has heard of it

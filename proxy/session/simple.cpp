@@ -43,6 +43,17 @@ std::string_view name_of(config::read_consistency mode) {
     return "session";
 }
 
+/// A FunctionCall of a function that may leave something behind: the users' own, and of the server's setseed,
+/// set_config and those that take session advisory locks. Their OIDs are the same in all versions.
+bool stays_after(std::string_view frame) {
+    if (frame.size() < pg::header_size + 4) return false;
+    constexpr std::uint32_t first_of_users = 16384;
+    static constexpr std::uint32_t built_in[] = {1599, 2077, 2880, 2881, 2882, 2883, 2886, 2887, 2888, 2889};
+    const auto function = pg::load32(frame.data() + pg::header_size);
+    return function >= first_of_users ||
+           std::find(std::begin(built_in), std::end(built_in), function) != std::end(built_in);
+}
+
 }  // namespace
 
 bool session::on_query(std::string_view frame, std::string_view& rest) {
@@ -53,6 +64,10 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return false;
     }
     const auto sql = body.substr(0, end);
+    if (talk_ && talk_->copy_in && !talk_->copy_ended) {
+        violation("unexpected message type 0x51 during COPY from stdin");
+        return false;
+    }
     if (talk_ && !talk_->replies.empty()) {  // one simple query at a time: its transaction state decides about the next
         stalled_ = true;
         return false;
@@ -92,6 +107,11 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     }
     if (to.spread || to.several) {  // taken again, as the span's first statement
         begin_span();
+        return true;
+    }
+    if (auto refused = pin_on_replica(*found.plan)) {
+        rest.remove_prefix(frame.size());
+        fail_next(*refused);
         return true;
     }
     if (auto refused = sequence_elsewhere(*found.plan)) {
@@ -151,6 +171,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     };
     statement_ref prepared_here;
     for (const auto& statement : plan.parsed.statements) {
+        if (talk.status == 'E') break;  // the server says that the transaction is aborted, whatever is asked
         for (const auto& what : statement.effects) {
             if (what.what == effect::kind::execute || (what.what == effect::kind::deallocate && !what.name.empty())) {
                 auto statement_found = find_statement(what.name);
@@ -246,6 +267,10 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
 }
 
 bool session::on_function_call(std::string_view frame) {
+    if (talk_ && talk_->copy_in && !talk_->copy_ended) {
+        violation("unexpected message type 0x46 during COPY from stdin");
+        return false;
+    }
     if (talk_ && !talk_->replies.empty()) {
         stalled_ = true;
         return false;
@@ -271,6 +296,7 @@ bool session::on_function_call(std::string_view frame) {
     }
     if (!talk_ && !seek({0, router::need::primary})) return false;
     start_clocks();
+    if (stays_after(frame)) pin("FunctionCall");
     talk_->replies.push(expected_reply::kind::function_call).counts_as_write = true;
     talk_->may_retry = false;
     talk_->emitted = false;

@@ -48,6 +48,15 @@ inline bool is_one(const router::plan& plan, router::verb verb) {
     return parsed.error.empty() && parsed.statements.size() == 1 && parsed.statements.front().verb == verb;
 }
 
+/// SQL's PREPARE.
+inline bool prepares(const router::plan& plan) {
+    if (plan.plain) return false;
+    for (const auto& one : plan.parsed.statements)
+        for (const auto& what : one.effects)
+            if (what.what == router::effect::kind::prepare) return true;
+    return false;
+}
+
 /// Whether it may run on whatever shard the session is on.
 inline bool runs_anywhere(const router::plan& plan) {
     return plan.placement == router::placement::any_shard || plan.placement == router::placement::all_same;

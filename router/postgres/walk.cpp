@@ -96,11 +96,15 @@ void add_function_effects(std::string_view name, node call, value_finder& values
         out.effects.push_back(std::move(made));
     } else if (name == "pg_advisory_unlock_all") {
         out.effects.push_back({effect_kind::unpin_locks, {}, {}, {}, {}, {}});
-    } else {
-        const auto found = std::find_if(pinning_functions.begin(), pinning_functions.end(),
-                                        [&](const auto& p) { return p.name == name; });
-        if (found != pinning_functions.end()) add_pin(out, found->why);
+    } else if (const auto why = pin_of_function(name); !why.empty()) {
+        add_pin(out, why);
     }
+}
+
+std::string_view pin_of_function(std::string_view name) {
+    const auto found = std::find_if(pinning_functions.begin(), pinning_functions.end(),
+                                    [&](const auto& p) { return p.name == name; });
+    return found == pinning_functions.end() ? std::string_view() : found->why;
 }
 
 namespace {

@@ -276,3 +276,9 @@ def test_a_client_that_stays_is_not_forgotten(ringway, cluster, database):
             time.sleep(1.5)  # several times as long as it takes
             assert client.execute("SHOW work_mem").fetchone() == ("5MB",)
         assert [row["database"] for row in admin(proxy, "SHOW CLIENTS")] == [database]
+
+
+def test_an_unknown_database_is_no_refused_user(proxy):
+    with pytest.raises(psycopg.OperationalError) as told:
+        connect(proxy, "no_such_database")
+    assert "does not exist" in str(told.value) and "has refused user" not in str(told.value)

@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import struct
+import subprocess
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ import pytest
 import scram
 import wire
 from certificates import Authority, client_side, shown_certificate
-from conftest import admin, until
+from conftest import BINARY, admin, until
 from wire import Closed, Wire, codes, fields, kinds, startup
 
 SECRET = "Zu-geheim"  # what must not stand in a log
@@ -337,3 +338,20 @@ def test_no_secret_and_no_query_reaches_the_log(proxy):
     said = proxy.log.read_text(errors="replace")
     for secret in (SECRET, "a text to look for", "SCRAM-SHA-256$", hashlib.md5((SECRET + "hashed").encode()).hexdigest()):
         assert secret not in said
+
+
+def test_the_admin_command_shows_a_certificate(mutual, certificates):
+    def ask(*more):
+        return subprocess.run([BINARY, "admin", "--config", mutual.config, *map(str, more), "SHOW VERSION"], capture_output=True, text=True, timeout=30)
+    certificate, key = certificates["somebody"]
+    assert ask().returncode == 1
+    answered = ask("--cert", certificate, "--key", key)
+    assert answered.returncode == 0 and "Ringway" in answered.stdout, answered.stderr
+
+
+def test_refused_logins_are_logged(ringway):
+    proxy = ringway({"hba": [{"method": "scram-sha-256"}]})
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(host="127.0.0.1", port=proxy.port, user="app", password="wrong", dbname="app", connect_timeout=10)
+    line = 'login of user "app" to "app" from 127.0.0.1:'
+    assert until(lambda: any(line in each and "password authentication failed" in each for each in proxy.log.read_text().splitlines()), 5), proxy.log_tail()

@@ -201,3 +201,11 @@ def test_admin_without_a_server_or_a_login(tmp_path):
                     's0 = { nodes = ["127.0.0.1:1"] }\n')
     done = ringway("admin", "--config", file, "SHOW LAG")
     assert done.returncode == 1 and "[listen] admin" in done.stderr
+
+
+def test_a_cluster_that_nobody_could_reach(tmp_path):
+    file = tmp_path / "taken.toml"
+    file.write_text('[listen]\npostgres = "127.0.0.1:1"\n[users.app]\npassword = "x"\n[clusters.ringway]\n[clusters.ringway.shards]\n'
+                    's0 = { nodes = ["127.0.0.1:5511"] }\n')
+    done = ringway("--config", file, "--check")
+    assert done.returncode == 1 and f"{file}:5:" in done.stderr and "admin port" in done.stderr, done.stderr

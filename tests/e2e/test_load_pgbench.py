@@ -16,9 +16,9 @@ SCRIPTS = {"select-only": ["-S"], "simple-update": ["-N"], "tpcb": []}
 
 
 def command(proxy, *arguments):
-    # -n: its VACUUM of the history table is no part of the load. A thread for each client, for pgbench waits for the answer
-    # to each PREPARE: a thread with more clients would wait for the server that another of its own clients holds.
-    return [PGBENCH, "-h", "127.0.0.1", "-p", str(proxy.port), "-U", "app", "-n", "-j", "200", *arguments, proxy.database]
+    # -n: its VACUUM of the history table is no part of the load. Two threads, each of which waits for the answer to every
+    # PREPARE while others of its clients are in transactions.
+    return [PGBENCH, "-h", "127.0.0.1", "-p", str(proxy.port), "-U", "app", "-n", "-j", "2", *arguments, proxy.database]
 
 
 def checked(code, out, err):

@@ -192,3 +192,14 @@ def test_r08_a_listener_that_never_answers_is_no_replica(table, ringway):
             for _ in range(50):
                 client.execute("SELECT 1")
         assert [row["state"] for row in admin(proxy, "SHOW LAG") if row["node"] == address] == ["down"]
+
+
+def test_a_stalled_replica_is_told_with_its_reason(table, ringway):
+    proxy = ringway()
+    with paused(table):
+        def told():
+            rows = [row for row in admin(proxy, "SHOW LAG") if row["state"] == "stalled"]
+            return len(rows) == len(table.replicas()) and all("stopped to replay" in row["reason"] for row in rows)
+        assert until(told, 10), admin(proxy, "SHOW LAG")
+        assert until(lambda: proxy.log.read_text().count("is stalled: it has stopped to replay") >= len(table.replicas()), 5)
+    assert until(lambda: proxy.log.read_text().count("replays again") >= len(table.replicas()), 10), proxy.log_tail()

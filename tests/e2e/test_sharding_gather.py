@@ -349,3 +349,4 @@ def test_show_route_tells_of_it(data, shop_proxy):
     lines = admin(shop_proxy, "SHOW ROUTE shop 'SELECT count(*), max(name) FROM users'")
     told = {line["item"]: line["value"] for line in lines}
     assert told["plan"] == "gather" and told["shards"] == "all" and told["gathers"] == "public.users (name)"
+    assert told["role"] == "primary; other shards' rows may come from replicas"
