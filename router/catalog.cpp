@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "router/opacity.hpp"
+#include "router/reach.hpp"
 #include "router/search_path.hpp"
 #include "router/statement.hpp"
 #include "router/volatility.hpp"
@@ -16,6 +18,7 @@ namespace {
 struct view_text {
     std::vector<std::string> reads;  ///< "schema.name"
     bool writes = false;
+    bool opaque = false;
 };
 
 void add_tables(const query_block& block, const catalog& in, const std::vector<std::string>& path, view_text& out) {
@@ -24,32 +27,41 @@ void add_tables(const query_block& block, const catalog& in, const std::vector<s
         if (found)
             out.reads.push_back(found->schema + "." + found->name);
         else
-            out.writes = true;  // not known: whatever it is, it may run anything
+            out.writes = out.opaque = true;  // not known: whatever it is, it may run anything
     }
     for (const auto& child : block.children) add_tables(child, in, path, out);
 }
+
+/// What a view's definition names without a schema, since it is printed with an empty search_path.
+const std::vector<std::string> built_in_only{"pg_catalog"};
 
 view_text read_view(const catalog& in, const catalog_relation& view, const std::vector<std::string>& path) {
     view_text out;
     const auto parsed = parse_postgres(view.view_definition);
     if (!parsed.error.empty() || parsed.too_deep || parsed.statements.size() != 1) {
-        out.writes = true;
+        out.writes = out.opaque = true;
         return out;
     }
     const auto& query = parsed.statements.front();
     out.writes = query.writes || query.locks_rows || !volatile_use(&in, query).empty();
-    for (const auto& [schema, name] : query.functions) out.writes |= nature_of(&in, {}, schema, name).needs_primary;
+    out.opaque = !opaque_use(&in, query).empty();
+    for (const auto& [schema, name] : query.functions) {
+        const auto nature = nature_of(&in, built_in_only, schema, name);
+        out.writes |= nature.needs_primary;
+        out.opaque |= nature.opaque || nature.unknown;
+    }
     add_tables(query.block, in, path, out);
     return out;
 }
 
 void name_functions(catalog& out) {
     for (const auto& each : out.functions) {
-        out.known_functions.insert(each.name);
-        if (each.opaque && !is_system_schema(each.schema)) out.opaque_functions.insert(each.name);
-        if (!each.is_volatile) continue;
-        auto& schemas = out.volatile_functions[each.name];
-        if (std::find(schemas.begin(), schemas.end(), each.schema) == schemas.end()) schemas.push_back(each.schema);
+        auto& places = out.function_places[each.name];
+        auto at = std::find_if(places.begin(), places.end(),
+                               [&each](const function_place& place) { return place.schema == each.schema; });
+        if (at == places.end()) at = places.insert(at, {each.schema, false, false});
+        at->is_volatile |= each.is_volatile;
+        at->opaque |= each.opaque;
     }
 }
 
@@ -62,7 +74,10 @@ class view_closure {
     }
 
     void run() {
-        for (auto& [key, text] : texts_) out_.relations.at(key).view_writes = text.writes;
+        for (auto& [key, text] : texts_) {
+            out_.relations.at(key).view_writes = text.writes;
+            out_.relations.at(key).view_opaque = text.opaque;
+        }
         for (bool grown = true; grown;) {
             grown = false;
             for (auto& [key, text] : texts_) grown |= follow(out_.relations.at(key), text);
@@ -72,17 +87,18 @@ class view_closure {
   private:
     bool follow(catalog_relation& view, const view_text& text) {
         const auto tables = view.view_tables.size();
-        const bool writes = view.view_writes;
+        const bool writes = view.view_writes, opaque = view.view_opaque;
         for (const auto& name : text.reads) {
             const auto& read = out_.relations.at(name);
             view.view_writes |= read.row_security_writes || read.view_writes || read.unlogged || read.kind == 'S';
+            view.view_opaque |= read.view_opaque;
             if (read.kind != 'v') {
                 add(view, name);
             } else if (&read != &view) {
                 for (const auto& through : read.view_tables) add(view, through);
             }
         }
-        return tables != view.view_tables.size() || writes != view.view_writes;
+        return tables != view.view_tables.size() || writes != view.view_writes || opaque != view.view_opaque;
     }
 
     static void add(catalog_relation& view, const std::string& table) {
@@ -98,7 +114,9 @@ class view_closure {
 }  // namespace
 
 catalog make_catalog(catalog raw) {
+    find_opaque(raw.functions);
     name_functions(raw);
+    find_reach(raw);
     const auto path = schemas_of(raw.default_search_path, {});
     view_closure(raw, path).run();
     return raw;
