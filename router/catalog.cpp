@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "router/opacity.hpp"
+#include "router/reach.hpp"
 #include "router/search_path.hpp"
 #include "router/statement.hpp"
 #include "router/volatility.hpp"
@@ -17,6 +19,7 @@ struct view_text {
     std::vector<std::string> reads;  ///< "schema.name"
     bool writes = false;
     std::string pin;
+    bool opaque = false;
 };
 
 void add_tables(const query_block& block, const catalog& in, const std::vector<std::string>& path, view_text& out) {
@@ -25,21 +28,29 @@ void add_tables(const query_block& block, const catalog& in, const std::vector<s
         if (found)
             out.reads.push_back(found->schema + "." + found->name);
         else
-            out.writes = true;  // not known: whatever it is, it may run anything
+            out.writes = out.opaque = true;  // not known: whatever it is, it may run anything
     }
     for (const auto& child : block.children) add_tables(child, in, path, out);
 }
+
+/// What a view's definition names without a schema, since it is printed with an empty search_path.
+const std::vector<std::string> built_in_only{"pg_catalog"};
 
 view_text read_view(const catalog& in, const catalog_relation& view, const std::vector<std::string>& path) {
     view_text out;
     const auto parsed = parse_postgres(view.view_definition);
     if (!parsed.error.empty() || parsed.too_deep || parsed.statements.size() != 1) {
-        out.writes = true;
+        out.writes = out.opaque = true;
         return out;
     }
     const auto& query = parsed.statements.front();
     out.writes = query.writes || query.locks_rows || !volatile_use(&in, query).empty();
-    for (const auto& [schema, name] : query.functions) out.writes |= nature_of(&in, {}, schema, name).needs_primary;
+    out.opaque = !opaque_use(&in, query).empty();
+    for (const auto& [schema, name] : query.functions) {
+        const auto nature = nature_of(&in, built_in_only, schema, name);
+        out.writes |= nature.needs_primary;
+        out.opaque |= nature.opaque || nature.unknown;
+    }
     for (const auto& [schema, name] : query.functions)
         if (const auto found = in.effects.pins.find(name); found != in.effects.pins.end() && out.pin.empty())
             out.pin = found->second;
@@ -52,11 +63,12 @@ void name_functions(catalog& out) {
     for (auto& each : out.functions)
         each.is_volatile |= !is_system_schema(each.schema) && out.effects.setters.contains(each.name);
     for (const auto& each : out.functions) {
-        out.known_functions.insert(each.name);
-        if (each.opaque && !is_system_schema(each.schema)) out.opaque_functions.insert(each.name);
-        if (!each.is_volatile) continue;
-        auto& schemas = out.volatile_functions[each.name];
-        if (std::find(schemas.begin(), schemas.end(), each.schema) == schemas.end()) schemas.push_back(each.schema);
+        auto& places = out.function_places[each.name];
+        auto at = std::find_if(places.begin(), places.end(),
+                               [&each](const function_place& place) { return place.schema == each.schema; });
+        if (at == places.end()) at = places.insert(at, {each.schema, false, false});
+        at->is_volatile |= each.is_volatile;
+        at->opaque |= each.opaque;
     }
 }
 
@@ -72,6 +84,7 @@ class view_closure {
         for (auto& [key, text] : texts_) {
             out_.relations.at(key).view_writes = text.writes;
             out_.relations.at(key).view_pin = text.pin;
+            out_.relations.at(key).view_opaque = text.opaque;
         }
         for (bool grown = true; grown;) {
             grown = false;
@@ -82,10 +95,11 @@ class view_closure {
   private:
     bool follow(catalog_relation& view, const view_text& text) {
         const auto tables = view.view_tables.size();
-        const bool writes = view.view_writes, pins = !view.view_pin.empty();
+        const bool writes = view.view_writes, pins = !view.view_pin.empty(), opaque = view.view_opaque;
         for (const auto& name : text.reads) {
             const auto& read = out_.relations.at(name);
             view.view_writes |= read.row_security_writes || read.view_writes || read.unlogged || read.kind == 'S';
+            view.view_opaque |= read.view_opaque;
             if (view.view_pin.empty()) view.view_pin = read.view_pin;
             if (read.kind != 'v') {
                 add(view, name);
@@ -93,7 +107,8 @@ class view_closure {
                 for (const auto& through : read.view_tables) add(view, through);
             }
         }
-        return tables != view.view_tables.size() || writes != view.view_writes || pins == view.view_pin.empty();
+        return tables != view.view_tables.size() || writes != view.view_writes || opaque != view.view_opaque ||
+               pins == view.view_pin.empty();
     }
 
     static void add(catalog_relation& view, const std::string& table) {
@@ -110,7 +125,9 @@ class view_closure {
 
 catalog make_catalog(catalog raw) {
     raw.effects = close_over(raw.bodies);
+    find_opaque(raw.functions);
     name_functions(raw);
+    find_reach(raw);
     const auto path = schemas_of(raw.default_search_path, {});
     view_closure(raw, path).run();
     return raw;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "router/body_text.hpp"
@@ -36,6 +37,19 @@ struct catalog_column {
     std::int32_t type_modifier = -1;  ///< pg_attribute.atttypmod, or the domain's: varchar(3), numeric(5,2)
     bool nondeterministic_collation = false;
     bool has_default = false;
+    bool generated = false;  ///< GENERATED ALWAYS AS (...) STORED: changes with other columns
+};
+
+/// A function that runs when a table is written or read without the statement saying so.
+struct attached_function {
+    std::string schema, name;
+    bool rewrites = false;  ///< as a BEFORE trigger for each row: it may change the row
+};
+
+/// A foreign key; `target` is "schema.name", `columns` are pairs of (own, the target's).
+struct foreign_key {
+    std::string target;
+    std::vector<std::pair<std::string, std::string>> columns;
 };
 
 struct catalog_relation {
@@ -45,21 +59,59 @@ struct catalog_relation {
     bool unlogged = false;             ///< pg_class.relpersistence 'u': no replica has its rows
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
     bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
-    std::string partition_root;        ///< "schema.name" of the partitioned table this is a part of, else empty
+    std::vector<std::string> parents;  ///< "schema.name" it inherits from or is a part of, directly
     std::vector<catalog_column> columns;
+    std::vector<foreign_key> foreign_keys;
+    bool has_rules = false;                          ///< rules ON INSERT, UPDATE or DELETE
+    std::vector<attached_function> write_functions;  ///< of triggers, defaults, checks, domains, indexes
+    std::vector<attached_function> policy_functions;
+    std::vector<std::string> policy_tables;  ///< "schema.name" its row policies read, itself not
     std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog
     std::string view_pin;         ///< derived: why a session that reads through it is pinned, if it is
     bool view_writes = false;     ///< derived: reads through it may run something volatile
+    bool view_opaque = false;     ///< derived: reads through it may touch tables that are not in view_tables
     std::vector<std::string>
         view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
+    std::vector<std::string> ancestors, heirs;  ///< derived: all above it and all below it, "schema.name"
+    std::vector<std::string> referenced_by;     ///< derived: "schema.name" of those with a foreign key to it
+    std::string write_reach;  ///< derived: why a write of it may touch other tables: "trigger function f", or empty
+    std::string read_reach;   ///< derived: why a read of it may: a row policy's function
+    std::vector<std::string> rewritten;  ///< derived: columns that a trigger may change in a row to be stored; "*": any
 };
 
-/// A function's name in a schema, pg_catalog too: what is not here counts as unknown. Volatile when any overload of it
-/// is.
+/// A user's operator.
+struct catalog_operator {
+    std::string symbol, function_schema, function;
+};
+
+/// A user's function that a cast or a domain's check runs, and how the types' names may be written.
+struct catalog_cast {
+    std::vector<std::string> types;
+    std::string function_schema, function;
+};
+
+/// A user's operator = that values of this type may meet.
+struct own_equality {
+    std::string schema;
+    key_type type = key_type::unsupported;
+};
+
+/// A function in a schema, pg_catalog too: what is not here counts as unknown. Overloads may share an entry.
 struct catalog_function {
+    enum class source : std::uint8_t { none, sql, plpgsql };
     std::string schema, name;
     bool is_volatile = false;
-    bool opaque = true;  ///< may read tables on its own: not in C and not immutable. Of no interest for pg_catalog
+    bool opaque =
+        true;  ///< may touch tables on its own: neither built in nor in C. With a body, make_catalog finds out
+    source language = source::none;
+    std::string body{};   ///< prosrc, or what pg_get_function_sqlbody says
+    std::string calls{};  ///< text with the names of others it calls: arguments' defaults, an aggregate's parts
+};
+
+/// What a function's name means in one schema: of all its overloads there.
+struct function_place {
+    std::string schema;
+    bool is_volatile = false, opaque = false;
 };
 
 /// Immutable after make_catalog. `version` grows with each refresh.
@@ -72,13 +124,17 @@ struct catalog {
     std::unordered_set<std::string> volatile_cast_types;  ///< type names a cast to or from which runs a volatile
                                                           ///< function, domains with volatile checks
     std::unordered_map<std::string, catalog_relation> relations;  ///< by "schema.name"
+    std::vector<catalog_operator> operators;                      ///< the users' own
+    std::vector<catalog_cast> casts;                              ///< the users' own
+    std::vector<own_equality> own_equalities;
+    bool own_conversions = false;  ///< users have an operator = or an implicit cast: other types may be compared
     std::string default_search_path = "\"$user\", public";
 
-    /// Derived by make_catalog: name -> schemas in which it is volatile / known at all.
-    std::unordered_map<std::string, std::vector<std::string>> volatile_functions;
-    std::unordered_set<std::string> known_functions;   ///< by bare name
-    std::unordered_set<std::string> opaque_functions;  ///< by bare name; not built in
-    body_closure effects;                              ///< what calls of the users' functions do to the session
+    /// Derived by make_catalog: the schemas that have a function of this name.
+    std::unordered_map<std::string, std::vector<function_place>> function_places;
+    std::unordered_set<std::string> opaque_operators;   ///< symbols
+    std::unordered_set<std::string> opaque_cast_types;  ///< names of types
+    body_closure effects;                               ///< what calls of the users' functions do to the session
 };
 
 /// Completes the derived members (parses view definitions, resolves volatility through views, to a fixed point).

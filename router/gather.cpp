@@ -97,7 +97,7 @@ const query_block* level_of(const query_block& block, const table_ref* reference
 
 /// Of a table that is named once: what its level asks of each of its rows.
 std::vector<gather_test> tests_of(const query_block& whole, const table_ref& reference,
-                                  const catalog_relation& relation) {
+                                  const catalog_relation& relation, const table_finder& tables) {
     std::vector<gather_test> out;
     const auto* level = level_of(whole, &reference);
     if (!level || !level->exact) return out;
@@ -110,7 +110,9 @@ std::vector<gather_test> tests_of(const query_block& whole, const table_ref& ref
             const auto column =
                 std::find_if(relation.columns.begin(), relation.columns.end(),
                              [&](const catalog_column& each) { return each.name == test.column.column; });
-            if (column != relation.columns.end()) out.push_back({column->name, column->type_oid, test.values});
+            if (column != relation.columns.end() && !tables.has_own_equality(column->type) &&
+                !tables.has_own_conversions())
+                out.push_back({column->name, column->type_oid, test.values});
         }
     }
     return out;
@@ -174,10 +176,18 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
             }
         }
         gathered_table made{meaning.relation->schema, meaning.relation->name, {}, {}};
-        if (const auto* only = named.only(bare)) made.tests = tests_of(what.block, *only, *meaning.relation);
+        if (const auto* only = named.only(bare)) made.tests = tests_of(what.block, *only, *meaning.relation, tables);
         for (const auto& column : meaning.relation->columns)
             if (all || what.names.find(column.name)) made.columns.push_back(column.name);
         out.tables.push_back(std::move(made));
+    }
+    for (const auto* each : named.all()) {  // a part or an heir of a keyed table, by its own name
+        const auto meaning = tables.find(*each);
+        const auto is_this = [&](const gathered_table& made) {
+            return meaning.relation && made.schema == meaning.relation->schema && made.name == meaning.relation->name;
+        };
+        if (meaning.what == table_class::keyed && std::none_of(out.tables.begin(), out.tables.end(), is_this))
+            return refuse(fmt::format("{} is a part of another table", each->name));
     }
     if (out.tables.empty()) return refuse("no keyed table of it is understood");
     return out;

@@ -132,6 +132,50 @@ key_outcome parameter_key(const key_recipe& recipe, const value_source& from, co
     return own_type && !given.binary ? failed(recipe.type, given.bytes) : key_outcome::unplaced;
 }
 
+/// Whether the server itself compares the type with a key: its operator fits one side exactly, so that it goes before
+/// what users have made.
+bool is_native(key_type key, std::uint32_t type) {
+    if (type == oid::unspecified || type == oid::unknown) return true;
+    switch (key) {
+        case key_type::integer:
+        case key_type::numeric:
+            return is_integer(type) || type == oid::numeric || type == oid::float4 || type == oid::float8;
+        case key_type::text:
+        case key_type::bpchar:
+            return is_string(type) || type == oid::bpchar || type == oid::name;
+        case key_type::uuid:
+            return type == oid::uuid;
+        case key_type::bytea:
+            return type == oid::bytea;
+        case key_type::boolean:
+            return type == oid::boolean;
+        case key_type::date:
+        case key_type::timestamp:
+        case key_type::timestamptz:
+            return type == oid::date || type == oid::timestamp || type == oid::timestamptz;
+        case key_type::unsupported:
+            break;
+    }
+    return false;
+}
+
+/// A source without a cast.
+bool is_native(key_type key, const value_source& from, const values& with) {
+    if (!from.cast.empty()) return true;
+    const bool number = key == key_type::integer || key == key_type::numeric;
+    const bool truth = from.constant == "true" || from.constant == "false";
+    switch (from.what) {
+        case value_source::from::literal:
+            return number || from.index >= with.literals.size() || !is_number(with.literals[from.index]);
+        case value_source::from::parameter:
+            return from.index >= with.parameters.size() || is_native(key, with.parameters[from.index].type_oid);
+        case value_source::from::constant:
+            return truth ? key == key_type::boolean : number;
+        default:
+            return true;
+    }
+}
+
 /// Arrays of the type a cast names, or of the column's own.
 std::uint32_t element_of_cast(const value_source& from, key_type column, bool& fine) {
     if (from.cast.empty()) return oid::unspecified;
@@ -144,6 +188,7 @@ std::uint32_t element_of_cast(const value_source& from, key_type column, bool& f
 
 key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
     auto what = key_outcome::unplaced;
+    if (recipe.native_only && !is_native(recipe.type, from, with)) return what;
     switch (from.what) {
         case value_source::from::literal:
             what = literal_key(recipe, from, with, out);
@@ -183,6 +228,9 @@ key_array::key_array(const key_recipe& recipe, const value_source& from, const v
         const auto& given = with.parameters[from.index];
         if (given.is_null) {
             only_ = key_outcome::null;
+        } else if (recipe.native_only && from.cast.empty() && given.type_oid != oid::unspecified &&
+                   !is_native(recipe.type, element_type(given.type_oid))) {
+            return;
         } else if (given.type_oid == oid::unspecified && !given.binary) {
             elements_ = array_keys::of_text(recipe.type, given.bytes, element);
         } else if (element == oid::unspecified || given.type_oid == oid::unspecified ||

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
+#include "router/key.hpp"
 #include "router/search_path.hpp"
 
 namespace ringway::router {
@@ -126,6 +128,9 @@ class resolver {
             why = fmt::format(
                 "\"{}\", the key of {}, is of a type or collation whose equal values cannot be told from their text",
                 entry.key, entry.name);
+        } else if (tables_.has_own_equality(key_column(table)->type)) {
+            why = fmt::format("\"{}\", the key of {}, may be compared by an operator = of the users' own", entry.key,
+                              entry.name);
         } else if (entry.function != config::sharding_function::ring) {
             why = fmt::format("{} is not on the ring, and its sharding function is not served yet", entry.name);
         }
@@ -191,7 +196,19 @@ class resolver {
     void unite(const column_equality& equality, const query_block& block, const frame& seen, column_classes& classes) {
         const auto left = nodes_of(equality.left, block, seen), right = nodes_of(equality.right, block, seen);
         for (const auto& a : left)
-            for (const auto& b : right) classes.unite(a, b);
+            for (const auto& b : right)
+                if (are_alike(a.table->column(a.name), b.table->column(b.name))) classes.unite(a, b);
+    }
+
+    /// What is equal to one of them is equal to the other: not so when they are compared as another type, or by a
+    /// collation that calls different texts equal.
+    bool are_alike(const catalog_column* a, const catalog_column* b) const {
+        if (!a || !b || a->nondeterministic_collation || b->nondeterministic_collation) return false;
+        const auto is_number = [](key_type type) { return type == key_type::integer || type == key_type::numeric; };
+        const bool same = a->type == b->type || (is_number(a->type) && is_number(b->type));
+        const bool names = a->type_oid != b->type_oid && (a->type_oid == oid::name || b->type_oid == oid::name);
+        return same && !names && a->type != key_type::unsupported && !tables_.has_own_equality(a->type) &&
+               !tables_.has_own_equality(b->type);
     }
 
     /// The columns a name means: one; several when USING or NATURAL merged them; none when it is not certain.
@@ -276,6 +293,7 @@ class resolver {
         if (rows) made.type_modifier = key_column(table)->type_modifier;
         made.write = write;
         made.rows = rows;
+        made.native_only = tables_.has_own_conversions();
         made.values = std::move(values);
         const auto same = [&made](const key_recipe& other) {
             return other.type == made.type && other.write == made.write && other.rows == made.rows &&
@@ -353,6 +371,9 @@ class resolver {
         const auto& target = occurrences_.at(&block.tables.front());
         if (target.meaning.what != table_class::keyed) return;
         const auto& entry = tables_.map().tables[target.meaning.map_index];
+        if (const auto* key = key_column(target); key && key->generated)
+            out_.key_change =
+                fmt::format("\"{}\", the key of {}, is generated from other columns", entry.key, entry.name);
         for (const auto& each : block.assignments) {
             if (each.column.column != entry.key) continue;
             if (each.from && each.from->column == entry.key &&
@@ -388,7 +409,10 @@ table_meaning table_finder::classify(const catalog_relation* relation, std::stri
         return out;
     }
     const std::string own = where.empty() ? std::string(name) : fmt::format("{}.{}", where, name);
-    const std::string_view root = relation ? std::string_view(relation->partition_root) : std::string_view{};
+    static const std::vector<std::string> none;
+    const auto& above = relation ? relation->ancestors : none;
+    const auto matches_any = [&](const auto& matches) { return std::any_of(above.begin(), above.end(), matches); };
+    std::optional<std::uint16_t> inherited;
     for (std::size_t i = 0; i < map_.tables.size(); ++i) {
         const auto& entry = map_.tables[i];
         const bool entry_qualified = entry.name.find('.') != std::string::npos;
@@ -397,12 +421,22 @@ table_meaning table_finder::classify(const catalog_relation* relation, std::stri
         };
         // A name that the catalog does not know may be the map's table in any schema.
         const bool bare = where.empty() && (entry_qualified ? ends_with_name(entry.name, name) : entry.name == name);
-        if (!matches(own) && !matches(root) && !bare) continue;
-        out.what = entry.reference ? table_class::reference : table_class::keyed;
-        out.map_index = static_cast<std::uint16_t>(i);
-        return out;
+        if (!inherited && matches_any(matches)) inherited = static_cast<std::uint16_t>(i);
+        if (!matches(own) && !bare) continue;
+        inherited = static_cast<std::uint16_t>(i);
+        break;
     }
+    if (!inherited) return out;
+    out.what = map_.tables[*inherited].reference ? table_class::reference : table_class::keyed;
+    out.map_index = *inherited;
     return out;
+}
+
+bool table_finder::has_own_equality(key_type type) const {
+    if (!in_) return false;
+    return std::any_of(in_->own_equalities.begin(), in_->own_equalities.end(), [&](const own_equality& each) {
+        return each.type == type && std::find(path_.begin(), path_.end(), each.schema) != path_.end();
+    });
 }
 
 table_meaning table_finder::find(const table_ref& table) const {

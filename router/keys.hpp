@@ -34,6 +34,10 @@ class table_finder {
     table_meaning find(const table_ref& table) const;
     /// Of a relation by "schema.name", as in catalog_relation::view_tables.
     table_meaning find_qualified(std::string_view name) const;
+    /// Whether a user's operator = may be meant where a key of this type is compared.
+    bool has_own_equality(key_type type) const;
+    /// Whether the users' operators or casts may compare values of other types with a key.
+    bool has_own_conversions() const { return in_ && in_->own_conversions; }
     const shard_map& map() const noexcept { return map_; }
 
   private:

@@ -122,25 +122,13 @@ class judgement {
 
     /// t.f is the function f(t) when t has no column f.
     void attribute(const column_ref& each) {
-        if (!in_) return;
-        const auto found = in_->volatile_functions.find(each.column);
-        if (found == in_->volatile_functions.end() || (found->second.size() == 1 && found->second[0] == "pg_catalog"))
+        const auto places = places_of(in_, each.column);
+        if (std::none_of(places.begin(), places.end(),
+                         [](const function_place& place) { return place.is_volatile && place.schema != "pg_catalog"; }))
             return;
-        if (!each.table.empty() && is_column(what_.block, each)) return;
+        if (!each.table.empty() && is_column(*in_, path_, what_.block, each)) return;
         primary("volatile function " + each.column);
         may_set(pin_of_call(each.column, false));
-    }
-
-    bool is_column(const query_block& block, const column_ref& each) const {
-        for (const auto& table : block.tables) {
-            if ((table.alias.empty() ? table.name : table.alias) != each.table) continue;
-            const auto* found = find_relation(*in_, path_, table.schema, table.name);
-            if (!found) return false;
-            const auto has = [&each](const catalog_column& column) { return column.name == each.column; };
-            if (std::none_of(found->columns.begin(), found->columns.end(), has)) return false;
-        }
-        return std::all_of(block.children.begin(), block.children.end(),
-                           [this, &each](const query_block& child) { return is_column(child, each); });
     }
 
     const statement& what_;

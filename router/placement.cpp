@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "router/gather.hpp"
+#include "router/leads.hpp"
 #include "router/need.hpp"
 #include "router/search_path.hpp"
 #include "router/volatility.hpp"
@@ -37,6 +38,8 @@ struct tables_seen {
     bool keyed = false, elsewhere = false, system = false;
     std::string reference_written;  ///< a reference table that is written
     std::string keyed_view;         ///< a view over keyed tables
+    std::string leads;              ///< why what is named leads to rows of other shards
+    std::string opaque_view;        ///< a view that runs a function which may touch any table
     std::string keyed_name;         ///< a keyed table
 };
 
@@ -105,14 +108,14 @@ class placing {
 
     placed query() {
         look_at(what_.block);
-        if (!seen_.reference_written.empty()) return copies();
         if (what_.verb == verb::copy_from && seen_.keyed)
             return refused({fault_kind::unsupported, fmt::format("COPY into {} is not served yet", seen_.keyed_name),
                             "its rows belong to several shards", "use INSERT, or load each shard directly"});
-        if (what_.verb == verb::truncate && seen_.keyed) return truncate();
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
                             fmt::format("name the shard in a comment: {}", hint_example())});
+        if (!seen_.reference_written.empty()) return copies();
+        if (what_.verb == verb::truncate && seen_.keyed) return truncate();
         return seen_.keyed ? keyed() : unkeyed();
     }
 
@@ -233,14 +236,18 @@ class placing {
     }
 
     void look_at(const query_block& block) {
+        writing_ = block.insert && block.assignments.empty() ? access::inserts : access::writes;
         for (const auto& table : block.tables) look_at(table);
         for (const auto& child : block.children) look_at(child);
     }
 
     void look_at(const table_ref& table) {
         const auto meaning = tables_.find(table);
+        if (seen_.leads.empty())
+            seen_.leads = leads_elsewhere(meaning, tables_, table.written ? writing_ : access::reads);
         if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
         if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
+            if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
             for (const auto& name : meaning.relation->view_tables) through_view(table, name);
         } else if (meaning.what == table_class::keyed) {
             seen_.keyed = true;
@@ -253,6 +260,8 @@ class placing {
 
     void through_view(const table_ref& view, const std::string& name) {
         const auto meaning = tables_.find_qualified(name);
+        if (seen_.leads.empty())
+            seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
         if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
         if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
         seen_.elsewhere |= meaning.what == table_class::elsewhere;
@@ -261,8 +270,15 @@ class placing {
 
     /// Why tables may be read that the statement does not name. Empty: none are.
     std::string opaque() const {
+        if (!seen_.leads.empty()) return seen_.leads;
+        if (auto why = opaque_use(rules_.in, what_); !why.empty()) return why;
+        for (const auto& each : what_.attributes)
+            if (is_opaque_attribute(rules_.in, what_, rules_.path, each))
+                return fmt::format("function {} may read tables of several shards", each.column);
         if (!seen_.keyed_view.empty())
             return fmt::format("view {} reads tables that are on several shards", seen_.keyed_view);
+        if (!seen_.opaque_view.empty())
+            return fmt::format("view {} runs a function that may read tables of several shards", seen_.opaque_view);
         for (const auto& [schema, name] : what_.functions) {
             const auto nature = nature_of(rules_.in, rules_.path, schema, name);
             if (nature.unknown) return fmt::format("function {} is not in the catalogs that were read last", name);
@@ -354,6 +370,7 @@ class placing {
     const placement_rules& rules_;
     table_finder tables_;
     tables_seen seen_;
+    access writing_ = access::writes;  ///< how the block that is looked at changes its table
 };
 
 }  // namespace

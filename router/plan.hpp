@@ -69,8 +69,9 @@ enum class spreading : std::uint8_t {
 struct key_recipe {
     std::uint16_t table = 0;  ///< index in shard_map::tables
     key_type type = key_type::text;
-    bool write = false;               ///< NULL is an error, not an empty result
-    bool rows = false;                ///< stored, not compared: each value becomes a row's key
+    bool write = false;        ///< NULL is an error, not an empty result
+    bool rows = false;         ///< stored, not compared: each value becomes a row's key
+    bool native_only = false;  ///< values of other types are not placed: what compares them may be the users' own
     std::int32_t type_modifier = -1;  ///< of the key's column: what is stored may be cut or rounded to it
     std::vector<value_source> values;
 };

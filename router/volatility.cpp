@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/search_path.hpp"
+
 namespace ringway::router {
 
 namespace {
@@ -69,6 +71,11 @@ constexpr std::array<std::string_view, 16> runs_queries{"cursor_to_xml",
                                                         "ts_rewrite",
                                                         "ts_stat"};
 
+/// In C, of the server's extensions, and run queries (tablefunc, xml2, refint).
+constexpr std::array<std::string_view, 10> extensions_queries{
+    "check_foreign_key", "check_primary_key", "connectby",     "crosstab",  "crosstab2",
+    "crosstab3",         "crosstab4",         "crosstab_hash", "crosstabn", "xpath_table"};
+
 bool is_one_place(std::string_view name) {
     return among(shared_state, name) || name.starts_with("pg_advisory_") || name.starts_with("pg_try_advisory_") ||
            name.starts_with("lo_") || name == "loread" || name == "lowrite";
@@ -81,6 +88,16 @@ bool always_primary(std::string_view name) {
 
 }  // namespace
 
+std::span<const function_place> places_of(const catalog* in, const std::string& name) {
+    if (!in) return {};
+    const auto found = in->function_places.find(name);
+    return found == in->function_places.end() ? std::span<const function_place>{} : found->second;
+}
+
+bool reaches_beyond(std::string_view name) {
+    return among(runs_queries, name) || among(extensions_queries, name) || is_one_place(name);
+}
+
 call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
                       const std::string& name) {
     call_nature out;
@@ -90,23 +107,24 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         out.one_place = is_one_place(name);
         out.opaque = among(runs_queries, name);
     }
-    if (!in || !in->known_functions.contains(name)) {
-        out.unknown = out.needs_primary = true;
-        out.may_set = out.opaque = !maybe_built_in || !always_primary(name);
-        return out;
-    }
-    if (in->opaque_functions.contains(name) && schema != "pg_catalog") out.opaque = true;
-    const auto found = in->volatile_functions.find(name);
-    if (found == in->volatile_functions.end()) return out;
-    for (const auto& where : found->second) {
-        const bool meant =
-            schema.empty() ? path.empty() || std::find(path.begin(), path.end(), where) != path.end() : where == schema;
+    bool known = false;
+    for (const auto& each : places_of(in, name)) {
+        const bool meant = schema.empty()
+                               ? path.empty() || std::find(path.begin(), path.end(), each.schema) != path.end()
+                               : each.schema == schema;
         if (!meant) continue;
-        const bool built_in = where == "pg_catalog";
+        known = true;
+        out.opaque |= each.opaque;
+        if (!each.is_volatile) continue;
+        const bool built_in = each.schema == "pg_catalog";
         out.varies = true;
         if (built_in && among(harmless, name)) continue;
         out.needs_primary = true;
         out.may_set |= !built_in;
+    }
+    if (!known) {
+        out.unknown = out.needs_primary = true;
+        out.may_set = out.opaque = !maybe_built_in || !always_primary(name);
     }
     return out;
 }
@@ -118,6 +136,36 @@ std::string volatile_use(const catalog* in, const statement& what) {
     for (const auto& each : what.cast_types)
         if (in->volatile_cast_types.contains(each)) return "a cast to " + each + " runs a volatile function";
     return {};
+}
+
+std::string opaque_use(const catalog* in, const statement& what) {
+    if (!in) return {};
+    for (const auto& each : what.operators)
+        if (in->opaque_operators.contains(each)) return "operator " + each + " may read tables of several shards";
+    for (const auto& each : what.cast_types)
+        if (in->opaque_cast_types.contains(each)) return "a cast to " + each + " may read tables of several shards";
+    return {};
+}
+
+bool is_column(const catalog& in, const std::vector<std::string>& path, const query_block& block,
+               const column_ref& each) {
+    for (const auto& table : block.tables) {
+        if ((table.alias.empty() ? table.name : table.alias) != each.table) continue;
+        const auto* found = find_relation(in, path, table.schema, table.name);
+        if (!found) return false;
+        const auto has = [&each](const catalog_column& column) { return column.name == each.column; };
+        if (std::none_of(found->columns.begin(), found->columns.end(), has)) return false;
+    }
+    return std::all_of(block.children.begin(), block.children.end(),
+                       [&](const query_block& child) { return is_column(in, path, child, each); });
+}
+
+bool is_opaque_attribute(const catalog* in, const statement& what, const std::vector<std::string>& path,
+                         const column_ref& each) {
+    const auto places = places_of(in, each.column);
+    if (std::none_of(places.begin(), places.end(), [](const function_place& place) { return place.opaque; }))
+        return false;
+    return each.table.empty() || !is_column(*in, path, what.block, each);
 }
 
 }  // namespace ringway::router

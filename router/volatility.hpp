@@ -1,6 +1,7 @@
 #pragma once
 // What calling a function means for who may run a statement.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,7 +27,24 @@ struct call_nature {
 call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
                       const std::string& name);
 
+/// The schemas that have a function of this name.
+std::span<const function_place> places_of(const catalog* in, const std::string& name);
+
+/// Built in or of the server's extensions, and touches tables that are named in its arguments, or state of one server.
+bool reaches_beyond(std::string_view name);
+
 /// Why reading may run something volatile, apart from functions by name: operators, casts. Empty: nothing does.
 std::string volatile_use(const catalog* in, const statement& what);
+
+/// Why it may touch tables that it does not name, by operators and casts. Empty: nothing does.
+std::string opaque_use(const catalog* in, const statement& what);
+
+/// Whether x.name is a column of all tables that the statement calls x; else it may be a function of x.
+bool is_column(const catalog& in, const std::vector<std::string>& path, const query_block& block,
+               const column_ref& each);
+
+/// Whether x.name may be a call of a function that touches tables.
+bool is_opaque_attribute(const catalog* in, const statement& what, const std::vector<std::string>& path,
+                         const column_ref& each);
 
 }  // namespace ringway::router

@@ -1,5 +1,7 @@
 #include "proxy/control/catalog_queries.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <pqxx/pqxx>
 #include <unordered_map>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "proxy/control/called_names.hpp"
+#include "proxy/control/catalog_surroundings.hpp"
 
 namespace ringway::proxy {
 
@@ -28,20 +31,27 @@ SELECT coalesce(
                  THEN boot_val ELSE reset_val END
      FROM pg_catalog.pg_settings WHERE name = 'search_path')))";
 
-// An aggregate is as volatile, and as opaque, as the functions it calls.
+// An aggregate is as volatile as the functions it calls, and touches what they touch. Of what is neither built in nor
+// in C the body tells what it touches. {0} is the text of a body that was parsed when it was made.
 constexpr const char* function_query = R"(
-WITH callee(function, volatile, opaque) AS (
-    SELECT p.oid, p.provolatile = 'v' OR p.prokind = 'p', l.lanname NOT IN ('c', 'internal') AND p.provolatile <> 'i'
-    FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang),
-own_aggregate(function, volatile, opaque) AS (
-    SELECT a.aggfnoid::oid, c.volatile, c.opaque
-    FROM pg_aggregate a JOIN callee c ON c.function IN (
+WITH part(aggregate, function) AS (
+    SELECT a.aggfnoid::oid, p.oid
+    FROM pg_aggregate a JOIN pg_proc p ON p.oid IN (
         a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
-    WHERE a.aggfnoid >= 16384)
-SELECT n.nspname, p.proname, bool_or(f.volatile), bool_or(f.opaque)
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-JOIN (TABLE callee UNION ALL TABLE own_aggregate) f ON f.function = p.oid
-GROUP BY 1, 2)";
+    WHERE a.aggfnoid >= 16384),
+parts(aggregate, volatile, names) AS (
+    SELECT part.aggregate, bool_or(p.provolatile = 'v'), string_agg(quote_ident(p.proname), ' ')
+    FROM part JOIN pg_proc p ON p.oid = part.function GROUP BY 1),
+each AS (
+    SELECT n.nspname, p.proname, p.provolatile = 'v' OR p.prokind = 'p' OR coalesce(parts.volatile, false) AS volatile,
+           CASE WHEN p.oid < 16384 OR l.lanname IN ('c', 'internal') THEN 'c' ELSE l.lanname END AS language,
+           CASE WHEN p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql') THEN {0} END AS body,
+           CASE WHEN p.oid >= 16384 THEN concat_ws(' ', parts.names, pg_get_expr(p.proargdefaults, 0)) ELSE '' END AS calls
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+    LEFT JOIN parts ON parts.aggregate = p.oid)
+SELECT nspname, proname, bool_or(volatile), language, body, calls FROM each GROUP BY 1, 2, 4, 5, 6)";
+constexpr const char* parsed_body = "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)";
+constexpr int first_version_with_parsed_bodies = 140000;
 
 // What the users have written that can be read. A body of BEGIN ATOMIC is kept as a tree: pg_get_functiondef prints it.
 constexpr const char* body_query = R"(
@@ -96,9 +106,8 @@ WHERE t.typtype <> 'c' AND n.nspname !~ '^pg_(toast_)?temp_')";
 
 constexpr const char* relation_query = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
-       c.relpersistence = 'u', rn.nspname || '.' || r.relname
+       c.relpersistence = 'u'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN (pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace) ON c.relispartition AND r.oid = pg_partition_root(c.oid)
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
 
 // Tables that, when they are written, may run a trigger that changes settings: by set_config, SET or RESET, by text
@@ -140,7 +149,7 @@ WITH RECURSIVE base(type, oid, has_default, modifier) AS (
     FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
 SELECT a.attrelid, a.attname, b.oid, coalesce(NOT l.collisdeterministic, false),
        a.atthasdef OR a.attidentity <> '' OR b.has_default, a.atttypid,
-       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END
+       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, a.attgenerated <> ''
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN base b ON b.type = a.atttypid
@@ -186,6 +195,11 @@ WITH lived(part, rows, sum) AS (
     SELECT 13, count(*), sum(hashint8extended(t.oid::int8 << 32 | t.xmin::text::int8, 13))
     FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE c.relpersistence <> 't'
     UNION ALL
+    SELECT 14, count(*), sum(hashint8extended(inhrelid::int8 << 32 | inhparent::int8, inhseqno)) FROM pg_catalog.pg_inherits
+    UNION ALL
+    SELECT 15, count(*), sum(hashint8extended(indexrelid::int8, 15)) FROM pg_catalog.pg_index
+    WHERE indexrelid >= 16384 AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
+    UNION ALL
     SELECT 12, 1, hashtextextended(reset_val, 12) FROM pg_catalog.pg_settings WHERE name = 'search_path')
 SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', part, rows, sum), ',' ORDER BY part)) FROM lived)";
 
@@ -206,6 +220,7 @@ class catalog_gathering {
         out_.default_search_path = text(transaction_.exec1(search_path_query)[0]);
         read_functions();
         for (const auto& row : transaction_.exec(operator_query)) out_.volatile_operators.insert(text(row[0]));
+        read_own_operators(transaction_, out_);
         for (const auto& row : transaction_.exec(cast_type_query)) {
             volatile_types_.insert(row[0].as<oid>());
             if (is_true(row[1])) volatile_unasked_.insert(row[0].as<oid>());
@@ -214,6 +229,7 @@ class catalog_gathering {
         read_types();
         read_relations();
         read_columns();
+        read_surroundings(transaction_, relations_);
         for (auto& [id, relation] : relations_) {
             std::string name = relation.schema + "." + relation.name;
             out_.relations.emplace(std::move(name), std::move(relation));
@@ -239,8 +255,16 @@ class catalog_gathering {
 };
 
 void catalog_gathering::read_functions() {
-    for (const auto& row : transaction_.exec(function_query)) {
-        out_.functions.push_back({text(row[0]), text(row[1]), is_true(row[2]), is_true(row[3])});
+    using source = router::catalog_function::source;
+    const bool parsed = transaction_.conn().server_version() >= first_version_with_parsed_bodies;
+    for (const auto& row : transaction_.exec(fmt::format(function_query, parsed ? parsed_body : "p.prosrc"))) {
+        const std::string language = text(row[3]);
+        router::catalog_function made{text(row[0]), text(row[1]), is_true(row[2]), language != "c"};
+        if (language == "sql") made.language = source::sql;
+        if (language == "plpgsql") made.language = source::plpgsql;
+        made.body = text(row[4]);
+        made.calls = text(row[5]);
+        out_.functions.push_back(std::move(made));
         if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
     }
     for (const auto& row : transaction_.exec(body_query))
@@ -279,28 +303,42 @@ std::vector<std::string> aliases_of(const std::string& type_name) {
     return found == known.end() ? std::vector<std::string>{} : found->second;
 }
 
-// A domain over, and an array of, such a type is one too.
+/// Of a row of type_query.
+std::vector<std::string> spellings_of(const pqxx::row& type) {
+    const std::string name = text(type[2]);
+    std::vector<std::string> out = aliases_of(name);
+    out.insert(out.end(), {name, text(type[1]) + "." + name, text(type[3])});
+    if (type[5].as<oid>() != 0) return out;
+    for (std::size_t i = out.size(); i-- > 0;) out.push_back(out[i] + "[]");
+    return out;
+}
+
+/// A domain over, and an array of, such a type is one too.
+std::unordered_set<oid> types_over(std::unordered_set<oid> marked, const pqxx::result& types) {
+    for (bool grown = !marked.empty(); grown;) {
+        grown = false;
+        for (const auto& row : types)
+            if (marked.contains(row[4].as<oid>()) || marked.contains(row[5].as<oid>()))
+                grown |= marked.insert(row[0].as<oid>()).second;
+    }
+    return marked;
+}
+
 void catalog_gathering::read_types() {
     const pqxx::result types = transaction_.exec(type_query);
     std::unordered_set<oid> marked = volatile_types_;
     marked.insert(volatile_domains_.begin(), volatile_domains_.end());
-    for (bool grown = !marked.empty(); grown;) {
-        grown = false;
-        for (const auto& row : types) {
-            if (marked.contains(row[4].as<oid>()) || marked.contains(row[5].as<oid>()))
-                grown |= marked.insert(row[0].as<oid>()).second;
-        }
-    }
-    for (const auto& row : types) {
-        if (!marked.contains(row[0].as<oid>())) continue;
-        const std::string name = text(row[2]);
-        std::vector<std::string> spellings = aliases_of(name);
-        spellings.insert(spellings.end(), {name, text(row[1]) + "." + name, text(row[3])});
-        const bool array = row[5].as<oid>() != 0;
-        for (const std::string& spelling : spellings) {
-            out_.volatile_cast_types.insert(spelling);
-            if (!array) out_.volatile_cast_types.insert(spelling + "[]");
-        }
+    marked = types_over(std::move(marked), types);
+    for (const auto& row : types)
+        if (marked.contains(row[0].as<oid>()))
+            for (auto& spelling : spellings_of(row)) out_.volatile_cast_types.insert(std::move(spelling));
+    for (const auto& cast : own_casts(transaction_)) {
+        router::catalog_cast made{{}, cast.schema, cast.function};
+        const auto over = types_over({cast.type}, types);
+        for (const auto& row : types)
+            if (over.contains(row[0].as<oid>()))
+                for (auto& spelling : spellings_of(row)) made.types.push_back(std::move(spelling));
+        out_.casts.push_back(std::move(made));
     }
 }
 
@@ -313,7 +351,6 @@ void catalog_gathering::read_relations() {
         relation.kind = *row[3].c_str();
         relation.view_definition = text(row[4]);
         relation.unlogged = is_true(row[5]);
-        relation.partition_root = text(row[6]);
         relation.row_security_writes = volatile_policies_.contains(id);
         relations_.emplace(id, std::move(relation));
     }
@@ -335,6 +372,7 @@ void catalog_gathering::read_columns() {
         column.nondeterministic_collation = is_true(row[3]);
         column.has_default = is_true(row[4]);
         column.type_modifier = row[6].as<std::int32_t>();
+        column.generated = is_true(row[7]);
         if (volatile_unasked_.contains(column.type_oid) || volatile_unasked_.contains(row[5].as<oid>()))
             found->second.row_security_writes = true;
         found->second.columns.push_back(std::move(column));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "router/lexical.hpp"
 #include "router/postgres/blocks.hpp"
 #include "router/postgres/commands.hpp"
 #include "router/postgres/lexical.hpp"
@@ -289,6 +290,24 @@ analysis too_deep(analysis out, std::string_view text) {
     return out;
 }
 
+/// A newer minor version of the server than the parser's shows the whole word after a number: "0x5" and not "0x".
+std::string whole_word(std::string why, std::string_view text, int position) {
+    constexpr std::string_view about = "trailing junk after ", near = " at or near \"";
+    const auto quoted = why.find(near);
+    if (!why.starts_with(about) || quoted == std::string::npos || !why.ends_with('"') || position < 0) return why;
+    std::size_t at = 0;  // characters to bytes
+    for (int passed = 0; at < text.size(); ++at) {
+        const bool starts = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+        if (starts && passed++ == position) break;
+    }
+    const auto start = quoted + near.size();
+    const auto shown = why.substr(start, why.size() - 1 - start);
+    if (text.substr(at, shown.size()) != shown) return why;
+    auto stop = at + shown.size();
+    while (stop < text.size() && lexical::is_word(text[stop])) ++stop;
+    return why.substr(0, start) + std::string(text.substr(at, stop - at)) + '"';
+}
+
 analysis failed(analysis out, std::string_view text, std::string why, int position) {
     out.error = std::move(why);
     out.error_position = position;
@@ -317,7 +336,10 @@ analysis parse_postgres(std::string_view text, bool standard_conforming_strings)
     if (facts.open_comment) return failed(std::move(out), text, "unterminated /* comment", -1);
     const auto seen = parseable(text, literals, facts, standard_conforming_strings);
     const parse_result parsed(seen);
-    if (const auto* why = parsed.raw.error) return failed(std::move(out), text, why->message, why->cursorpos - 1);
+    if (const auto* why = parsed.raw.error) {
+        const int position = why->cursorpos - 1;
+        return failed(std::move(out), text, whole_word(why->message, seen, position), position);
+    }
     const tree all(parsed.raw.parse_tree);
     value_finder values(text, literals, standard_conforming_strings);
     const surroundings in{text, literals, values};

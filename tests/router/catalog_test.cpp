@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "plans.hpp"
+#include "router/opacity.hpp"
+#include "router/volatility.hpp"
 
 using namespace ringway::router;
 
@@ -65,12 +67,84 @@ TEST_CASE("views that name each other end") {
     CHECK(in.relations.at("public.a").view_writes);
 }
 
-TEST_CASE("functions are known by name, volatile by schema") {
+TEST_CASE("functions are known, volatile and opaque by schema") {
     const auto& in = world::shared_catalog();
-    CHECK(in.known_functions.contains("now"));
-    CHECK(in.volatile_functions.at("touch") == names{"public"});
-    CHECK(in.volatile_functions.at("probe") == names{"archive"});
-    CHECK(in.opaque_functions.contains("tax"));
-    CHECK_FALSE(in.opaque_functions.contains("pure"));
-    CHECK_FALSE(in.opaque_functions.contains("now"));
+    const auto nature = [&in](const char* schema, const char* name) {
+        return nature_of(&in, {"pg_catalog", "public"}, schema, name);
+    };
+    CHECK_FALSE(nature("", "now").unknown);
+    CHECK(nature("archive", "now").unknown);
+    CHECK(nature("", "touch").needs_primary);
+    CHECK_FALSE(nature("", "probe").needs_primary);
+    CHECK(nature("archive", "probe").needs_primary);
+    CHECK(nature("archive", "probe").opaque);
+    CHECK_FALSE(nature("", "probe").opaque);
+    CHECK(nature("", "tax").opaque);
+    CHECK_FALSE(nature("", "pure").opaque);
+    CHECK_FALSE(nature("", "now").opaque);
+}
+
+namespace {
+
+using source = catalog_function::source;
+
+bool opaque(source language, std::string body) {
+    return names_tables(language, body);
+}
+
+/// The functions a, b, c, ... of these bodies in SQL: which of them are opaque.
+std::string opaque_of(const std::vector<std::string>& bodies, const std::string& calls = {}) {
+    std::vector<catalog_function> all;
+    for (const auto& body : bodies) {
+        catalog_function made{"public", std::string(1, static_cast<char>('a' + all.size())), false, false};
+        made.language = source::sql;
+        made.body = body;
+        all.push_back(std::move(made));
+    }
+    all.back().calls = calls;
+    find_opaque(all);
+    std::string out;
+    for (const auto& each : all)
+        if (each.opaque) out += each.name;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("an SQL function that names no table is not opaque, whatever it is declared to be") {
+    for (const char* body :
+         {"SELECT 1", "SELECT $1 + 1; SELECT lower($2)", "SELECT extract(day FROM $1)", "RETURN (n + 1)",
+          "SELECT * FROM generate_series(1, $1)", "WITH a AS (SELECT 1) SELECT * FROM a", "SELECT 'FROM users'",
+          "BEGIN ATOMIC\n SELECT 1;\n SELECT n AS n;\nEND", "  select 1 -- from users\n"})
+        CHECK_MESSAGE(!opaque(source::sql, body), body);
+    for (const char* body :
+         {"SELECT count(*) FROM users", "TABLE users", "SELECT (SELECT id FROM users LIMIT 1)", "DELETE FROM users",
+          "SELECT 1 WHERE EXISTS (TABLE users)", "RETURN (SELECT count(*) AS count FROM users)", "",
+          "BEGIN ATOMIC\n SELECT count(*) AS count\n    FROM users;\nEND", "not SQL at all", "NOTIFY x",
+          "SELECT 1 ORDER BY (SELECT id FROM users)", "WITH a AS (INSERT INTO users VALUES (1)) SELECT 1",
+          "SELECT * FROM ROWS FROM (generate_series(1, (SELECT count(*) FROM users)))", "SET x = 1"})
+        CHECK_MESSAGE(opaque(source::sql, body), body);
+}
+
+TEST_CASE("PL/pgSQL: only expressions and what it calls") {
+    for (const char* body :
+         {"BEGIN RETURN 1; END", "BEGIN NEW.changed := now(); RETURN NEW; END", "BEGIN RAISE 'from users'; END",
+          "DECLARE x users; BEGIN PERFORM pg_sleep(1); FOR i IN 1..3 LOOP x.id := i; END LOOP; RETURN x.id; END",
+          "BEGIN -- select from users\n RETURN '\\'; END", "BEGIN RETURN $$ from users $$; END"})
+        CHECK_MESSAGE(!opaque(source::plpgsql, body), body);
+    for (const char* body : {"BEGIN RETURN count(*) FROM users; END", "BEGIN EXECUTE 'x'; END", "BEGIN CALL p(); END",
+                             "BEGIN RETURN (TABLE users); END", "BEGIN INSERT INTO users VALUES (1); END",
+                             "BEGIN x := '\\' FROM users; --'; END", "BEGIN RETURN U&\"\\0066_reads\"(); END", "",
+                             "BEGIN UPDATE users SET id = 1; RETURN 1; END"})
+        CHECK_MESSAGE(opaque(source::plpgsql, body), body);
+    CHECK(opaque(source::none, "def f(): return 1"));
+}
+
+TEST_CASE("what calls an opaque function is opaque too, however deep") {
+    CHECK(opaque_of({"SELECT 1", "SELECT a()", "SELECT b()"}).empty());
+    CHECK(opaque_of({"SELECT count(*) FROM users", "SELECT a()", "SELECT public.\"b\"()"}) == "abc");
+    CHECK(opaque_of({"SELECT b()", "SELECT c()", "SELECT 1 FROM users", "SELECT d()"}) == "abc");
+    CHECK(opaque_of({"SELECT query_to_xml($1, true, true, '')", "SELECT ($1).a"}) == "ab");
+    CHECK(opaque_of({"SELECT 1", "SELECT nextval('s')"}) == "b");
+    CHECK(opaque_of({"SELECT 1 FROM users", "SELECT $1"}, "a()") == "ab");
 }

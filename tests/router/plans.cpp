@@ -122,7 +122,7 @@ catalog raw_catalog() {
     add(out, "public", "logs", {integer("id"), integer("user_id"), text("line")});
     add(out, "public", "files", {integer("id"), integer("owner")});
     add(out, "archive", "files", {integer("id"), integer("owner")});
-    add(out, "public", "orders_2024", {integer("id"), integer("user_id")}).partition_root = "public.orders";
+    add(out, "public", "orders_2024", {integer("id"), integer("user_id")}).parents = {"public.orders"};
     add(out, "public", "guarded", {integer("id")}).row_security_writes = true;
     add(out, "public", "scratch", {integer("id")}).unlogged = true;
     add(out, "public", "users_id_seq", {}, 'S');
@@ -132,7 +132,7 @@ catalog raw_catalog() {
     add_view(out, "order_view", " SELECT o.id, o.user_id FROM public.orders o;", {integer("id"), integer("user_id")});
     add_view(out, "country_view", " SELECT c.code FROM public.countries c;", {text("code")});
     add_view(out, "log_view", " SELECT l.id FROM public.logs l;", {integer("id")});
-    add_view(out, "touching", " SELECT touch() AS touch FROM public.countries;");
+    add_view(out, "touching", " SELECT public.touch() AS touch FROM public.countries;");
     add_view(out, "over_touching", " SELECT t.touch FROM public.touching t;");
     add_view(out, "casting", " SELECT (c.name)::public.audited AS a FROM public.countries c;");
     return out;

@@ -93,10 +93,34 @@ TEST_CASE("catalog: functions, aggregates and procedures") {
     CHECK(is_volatile(c, "pg_catalog", "nextval") == true);
     CHECK(is_volatile(c, "pg_catalog", "now") == false);
     CHECK_FALSE(is_volatile(c, "fn", "no_such"));
-    CHECK(is_opaque(c, "reads"));
-    CHECK(is_opaque(c, "loud"));
+    CHECK_FALSE(is_opaque(c, "reads"));
+    CHECK_FALSE(is_opaque(c, "loud"));
     CHECK_FALSE(is_opaque(c, "calm"));
     CHECK_FALSE(is_opaque(c, "quiet"));
+}
+
+TEST_CASE("catalog: functions that touch tables by their own text, whatever they are declared to be") {
+    sql(R"(CREATE SCHEMA opaque; SET search_path = opaque; CREATE TABLE t(a int);
+        CREATE FUNCTION o_sql() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT count(*) FROM opaque.t';
+        CREATE FUNCTION o_parsed() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN (SELECT count(*) FROM t);
+        CREATE FUNCTION o_atomic() RETURNS bigint LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT 1; SELECT count(*) FROM t; END;
+        CREATE FUNCTION o_plpgsql() RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN count(*) FROM opaque.t; END';
+        CREATE FUNCTION o_caller() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT opaque.o_sql()';
+        CREATE FUNCTION o_default(a bigint DEFAULT opaque.o_sql()) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+        CREATE FUNCTION o_step(bigint, int) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT opaque.o_sql()';
+        CREATE AGGREGATE o_aggregate(int) (SFUNC = o_step, STYPE = bigint);
+        CREATE FUNCTION c_sql(a text) RETURNS text LANGUAGE sql STABLE AS 'SELECT substring(a FROM 2)';
+        CREATE FUNCTION c_parsed(a int) RETURNS int LANGUAGE sql VOLATILE RETURN a + 1;
+        CREATE FUNCTION c_atomic(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT a; SELECT a + 1; END;
+        CREATE FUNCTION c_plpgsql(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN IF a > 1 THEN RETURN 2; END IF; RETURN a; END';
+        CREATE AGGREGATE c_aggregate(int) (SFUNC = int4pl, STYPE = int);)");
+    const auto c = read();
+    for (const char* name :
+         {"o_sql", "o_parsed", "o_atomic", "o_plpgsql", "o_caller", "o_default", "o_step", "o_aggregate"})
+        CHECK_MESSAGE(is_opaque(c, name), name);
+    for (const char* name : {"c_sql", "c_parsed", "c_atomic", "c_plpgsql", "c_aggregate", "count", "xpath", "lpad"})
+        CHECK_MESSAGE(!is_opaque(c, name), name);
+    sql("DROP SCHEMA opaque CASCADE");
 }
 
 TEST_CASE("catalog: operators and casts that run volatile functions, domains with volatile checks") {
@@ -160,8 +184,9 @@ TEST_CASE("catalog: relations with their columns, key types through domains, col
     CHECK(c.relations.at("rel.lost").unlogged);
     CHECK_FALSE(c.relations.at("rel.t").unlogged);
     CHECK(c.relations.at("rel.parts").kind == 'p');
-    CHECK(c.relations.at("rel.parts").partition_root.empty());
-    CHECK(c.relations.at("rel.leaf").partition_root == "rel.parts");
+    CHECK(c.relations.at("rel.parts").ancestors.empty());
+    CHECK(c.relations.at("rel.leaf").ancestors == std::vector<std::string>{"rel.mid", "rel.parts"});
+    CHECK(c.relations.at("rel.parts").heirs.size() == 2);
     CHECK(c.relations.at("rel.m").kind == 'm');
     CHECK(c.relations.at("rel.s").kind == 'S');
     CHECK(c.relations.at("rel.w").kind == 'v');
@@ -188,6 +213,66 @@ TEST_CASE("catalog: row policies that run volatile functions") {
     CHECK(c.relations.at("pol.built_in").row_security_writes);
     CHECK(c.relations.at("pol.through_view").row_security_writes);
     CHECK_FALSE(c.relations.at("pol.looked").row_security_writes);
+}
+
+TEST_CASE(
+    "catalog: what lies around tables: heirs, foreign keys, rules, triggers, checks, policies, operators, casts") {
+    sql(R"(CREATE SCHEMA sur; SET search_path = sur;
+        CREATE TABLE seen(a int);
+        CREATE FUNCTION reads(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT count(*) > $1 FROM sur.seen';
+        CREATE FUNCTION two(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+        CREATE TABLE top(a int PRIMARY KEY, b int, UNIQUE (a, b)); CREATE TABLE heir() INHERITS (top);
+        CREATE TABLE low(x int, y int, FOREIGN KEY (x, y) REFERENCES top (a, b));
+        CREATE TABLE ruled(a int); CREATE RULE r AS ON DELETE TO ruled DO INSTEAD NOTHING;
+        CREATE TABLE switched_off(a int); CREATE RULE r AS ON DELETE TO switched_off DO INSTEAD NOTHING;
+        ALTER TABLE switched_off DISABLE RULE r;
+        CREATE FUNCTION fires() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := 1; RETURN NEW; END';
+        CREATE TABLE fired(a int, b int); CREATE TRIGGER t BEFORE INSERT ON fired FOR EACH ROW EXECUTE FUNCTION fires();
+        CREATE TABLE checked(a int CHECK (sur.reads(a)));
+        CREATE TABLE defaulted(a bool DEFAULT sur.reads(1));
+        CREATE TABLE indexed(a int); CREATE INDEX ON indexed (sur.reads(a));
+        CREATE DOMAIN strict AS int CHECK (sur.reads(VALUE)); CREATE DOMAIN stricter AS strict;
+        CREATE TABLE typed(a stricter);
+        CREATE TABLE guarded(a int); CREATE POLICY p ON guarded USING (a IN (SELECT a FROM sur.seen) AND sur.reads(a));
+        CREATE TABLE made(a int, b int GENERATED ALWAYS AS (a + 1) STORED);
+        CREATE OPERATOR ?? (LEFTARG = int, RIGHTARG = int, FUNCTION = two);
+        CREATE FUNCTION odd(uuid, strict) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+        CREATE OPERATOR = (LEFTARG = uuid, RIGHTARG = strict, FUNCTION = odd);)");
+    const auto c = read();
+    const auto table = [&c](const std::string& name) -> const router::catalog_relation& {
+        return c.relations.at("sur." + name);
+    };
+    CHECK(table("heir").ancestors == std::vector<std::string>{"sur.top"});
+    CHECK(table("top").heirs == std::vector<std::string>{"sur.heir"});
+    CHECK(table("top").referenced_by == std::vector<std::string>{"sur.low"});
+    REQUIRE(table("low").foreign_keys.size() == 1);
+    CHECK(table("low").foreign_keys.front().target == "sur.top");
+    CHECK(table("low").foreign_keys.front().columns ==
+          std::vector<std::pair<std::string, std::string>>{{"x", "a"}, {"y", "b"}});
+    CHECK(table("low").write_reach.empty());
+    CHECK(table("ruled").write_reach == "a rule of ruled");
+    CHECK(table("switched_off").write_reach.empty());
+    CHECK(table("fired").write_reach.empty());
+    CHECK(table("fired").rewritten == std::vector<std::string>{"a"});
+    for (const char* name : {"checked", "defaulted", "indexed", "typed"})
+        CHECK_MESSAGE(table(name).write_reach == std::string("function reads, which ") + name + " runs", name);
+    CHECK(table("guarded").policy_tables == std::vector<std::string>{"sur.seen"});
+    CHECK_FALSE(table("guarded").read_reach.empty());
+    CHECK(column(c, "sur.made", "b").generated);
+    CHECK_FALSE(column(c, "sur.made", "a").generated);
+    CHECK(c.opaque_operators.empty());
+    CHECK(c.opaque_cast_types.contains("strict"));
+    CHECK(c.opaque_cast_types.contains("sur.stricter"));
+    CHECK(c.own_conversions);
+    const auto own = [&c](key_type type) {
+        return std::any_of(c.own_equalities.begin(), c.own_equalities.end(),
+                           [type](const auto& each) { return each.schema == "sur" && each.type == type; });
+    };
+    CHECK(own(key_type::uuid));
+    CHECK(own(key_type::numeric));
+    CHECK_FALSE(own(key_type::text));
+    sql("DROP SCHEMA sur CASCADE");
+    CHECK_FALSE(read().own_conversions);
 }
 
 TEST_CASE("catalog: the search path that a database's sessions start with") {
@@ -226,6 +311,15 @@ TEST_CASE("catalog: R10: the fingerprint changes with every DDL that matters, an
              "ALTER TABLE fp.t ALTER COLUMN bb TYPE varchar",
              "ALTER TABLE fp.t ALTER COLUMN a SET DEFAULT 1",
              "ALTER TABLE fp.t DROP COLUMN c",
+             "CREATE RULE r AS ON DELETE TO fp.t DO INSTEAD NOTHING",
+             "CREATE INDEX ON fp.t (a, (bb || 'x'))",
+             "CREATE INDEX ON fp.t ((bb || 'y'))",
+             "CREATE TABLE fp.top()",
+             "CREATE TABLE fp.one()",
+             "ALTER TABLE fp.t INHERIT fp.top",
+             "ALTER TABLE fp.one INHERIT fp.top",
+             "CREATE TABLE fp.target(a int PRIMARY KEY)",
+             "ALTER TABLE fp.t ADD FOREIGN KEY (a) REFERENCES fp.target",
              "CREATE POLICY p ON fp.t USING (a > 0)",
              "ALTER POLICY p ON fp.t USING (a > fp.f())",
              "CREATE DOMAIN fp.d AS int",

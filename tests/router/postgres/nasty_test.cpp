@@ -91,6 +91,14 @@ TEST_CASE("broken texts are errors with a place") {
     }
 }
 
+TEST_CASE("junk after a number is shown whole, as a server of the latest minor version shows it") {
+    const auto error = [](const char* text) { return parse_postgres(text).error; };
+    CHECK(error("SELECT 0x5") == "trailing junk after numeric literal at or near \"0x5\"");
+    CHECK(error("SELECT '\xc3\xa4', 123abc_d + 1") == "trailing junk after numeric literal at or near \"123abc_d\"");
+    CHECK(error("SELECT 1\xc3\xa4") == "trailing junk after numeric literal at or near \"1\xc3\xa4\"");
+    CHECK(error("SELECT $1a") == "trailing junk after parameter at or near \"$1a\"");
+}
+
 TEST_CASE("texts cut at every byte, and with every byte changed, are survived") {
     std::mt19937 random(7);
     for (const auto text : ringway::test::data_statements()) {

@@ -1,0 +1,127 @@
+#include "router/leads.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ringway::router {
+
+namespace {
+
+class follower {
+  public:
+    explicit follower(const table_finder& tables) : tables_(tables) {}
+
+    std::string follow(const table_meaning& table, access how) {
+        const auto& relation = *table.relation;
+        if (std::find(seen_.begin(), seen_.end(), &relation) != seen_.end()) return {};
+        seen_.push_back(&relation);
+        auto why = by_inheritance(table);
+        if (why.empty()) why = by_policy(table);
+        if (why.empty() && how != access::reads) why = by_writing(table);
+        if (why.empty() && how != access::reads) why = by_reference(table);
+        if (why.empty() && how == access::writes) why = by_referrers(table);
+        return why;
+    }
+
+  private:
+    const std::string& key_of(const table_meaning& table) const { return tables_.map().tables[table.map_index].key; }
+
+    /// A row of one is a row of the other.
+    bool same_rows(const table_meaning& a, const table_meaning& b) const {
+        if (a.what != b.what) return false;
+        return a.what != table_class::keyed || key_of(a) == key_of(b);
+    }
+
+    std::string by_inheritance(const table_meaning& table) const {
+        for (const auto& name : table.relation->heirs)
+            if (!same_rows(table, tables_.find_qualified(name)))
+                return fmt::format("{} inherits from {}, and their rows are placed differently", name,
+                                   table.relation->name);
+        for (const auto& name : table.relation->ancestors) {
+            const auto above = tables_.find_qualified(name);
+            if (above.what != table_class::elsewhere && !same_rows(table, above))
+                return fmt::format("{} inherits from {}, and their rows are placed differently", table.relation->name,
+                                   name);
+        }
+        return {};
+    }
+
+    std::string by_policy(const table_meaning& table) const {
+        const auto& relation = *table.relation;
+        if (!relation.read_reach.empty()) return may(relation.read_reach);
+        for (const auto& name : relation.policy_tables) {
+            const auto read = tables_.find_qualified(name).what;
+            const bool at_hand = read == table_class::reference || read == table_class::system ||
+                                 (read == table_class::elsewhere && table.what == table_class::elsewhere);
+            if (!at_hand) return fmt::format("a row policy of {} reads {}", relation.name, name);
+        }
+        return {};
+    }
+
+    std::string by_writing(const table_meaning& table) const {
+        const auto& relation = *table.relation;
+        if (!relation.write_reach.empty()) return may(relation.write_reach);
+        if (table.what == table_class::reference && !relation.rewritten.empty())
+            return fmt::format("a trigger of {} may give each of its copies another value", relation.name);
+        if (table.what != table_class::keyed) return {};
+        for (const auto& column : relation.rewritten)
+            if (column == "*" || column == key_of(table))
+                return fmt::format("a trigger of {} may change its key", relation.name);
+        return {};
+    }
+
+    static std::string may(const std::string& what) { return what + " may touch tables of several shards"; }
+
+    /// What a foreign key ties together must be at hand on one shard.
+    bool is_local(const table_meaning& child, const foreign_key& tie, const table_meaning& parent) const {
+        if (parent.what == table_class::reference) return true;
+        if (child.what == table_class::elsewhere) return parent.what == table_class::elsewhere;
+        if (child.what != table_class::keyed || parent.what != table_class::keyed) return false;
+        return std::any_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) {
+            return pair.first == key_of(child) && pair.second == key_of(parent) && type_of(child) == type_of(parent);
+        });
+    }
+
+    key_type type_of(const table_meaning& table) const {
+        const auto& columns = table.relation->columns;
+        const auto found = std::find_if(columns.begin(), columns.end(),
+                                        [&](const catalog_column& each) { return each.name == key_of(table); });
+        return found == columns.end() ? key_type::unsupported : found->type;
+    }
+
+    std::string by_reference(const table_meaning& child) const {
+        for (const auto& each : child.relation->foreign_keys) {
+            const auto parent = tables_.find_qualified(each.target);
+            if (!parent.relation || !is_local(child, each, parent))
+                return fmt::format("a foreign key of {} refers to {}, whose rows may be on another shard",
+                                   child.relation->name, each.target);
+        }
+        return {};
+    }
+
+    std::string by_referrers(const table_meaning& parent) {
+        const auto own = fmt::format("{}.{}", parent.relation->schema, parent.relation->name);
+        for (const auto& name : parent.relation->referenced_by) {
+            const auto child = tables_.find_qualified(name);
+            if (!child.relation) continue;
+            for (const auto& each : child.relation->foreign_keys)
+                if (each.target == own && !is_local(child, each, parent))
+                    return fmt::format("a foreign key of {} refers to {}, and its rows may be on another shard", name,
+                                       parent.relation->name);
+            if (auto why = follow(child, access::writes); !why.empty()) return why;
+        }
+        return {};
+    }
+
+    const table_finder& tables_;
+    std::vector<const catalog_relation*> seen_;
+};
+
+}  // namespace
+
+std::string leads_elsewhere(const table_meaning& table, const table_finder& tables, access how) {
+    return table.relation ? follower(tables).follow(table, how) : std::string();
+}
+
+}  // namespace ringway::router
