@@ -205,6 +205,7 @@ class session final : public pool::wire_owner,
     std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,
                                            bool& replayable);
     bool answer_batch_locally(std::string_view batch);
+    std::size_t close_ahead(std::string_view& batch);
     void on_parse(std::string_view body, std::string_view frame);
     void on_bind(std::string_view body, std::string_view frame);
     void on_describe(std::string_view body, std::string_view frame);
