@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
 #include <mutex>
 
 namespace ringway::pool {
@@ -25,6 +28,33 @@ bool comes_last(std::string_view name) {
 }
 
 }  // namespace
+
+bool decides_reading(std::string_view name) noexcept {
+    constexpr std::string_view names[] = {"array_nulls",
+                                          "backslash_quote",
+                                          "datestyle",
+                                          "default_text_search_config",
+                                          "escape_string_warning",
+                                          "intervalstyle",
+                                          "lc_monetary",
+                                          "lc_numeric",
+                                          "role",
+                                          "search_path",
+                                          "session_authorization",
+                                          "standard_conforming_strings",
+                                          "timezone",
+                                          "timezone_abbreviations",
+                                          "transform_null_equals",
+                                          "xmlbinary",
+                                          "xmloption"};
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+session_settings::session_settings(map entries) : entries_(std::move(entries)) {
+    const std::hash<std::string_view> hash;
+    for (const auto& [name, statement] : entries_)
+        if (decides_reading(name)) reading_ = reading_ * 31 + hash(name) * 17 + hash(statement);
+}
 
 settings_ref session_settings::none() {
     static const settings_ref empty = std::make_shared<const session_settings>(map{});

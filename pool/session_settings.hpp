@@ -2,6 +2,7 @@
 // The run-time settings of a session as an immutable, interned value: equal settings are one object, so that comparing
 // a client's with a server connection's is one pointer comparison.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,12 +28,18 @@ class session_settings {
     settings_ref without(std::string_view name) const;
     const std::string* find(std::string_view name) const;
     const map& entries() const noexcept { return entries_; }
+    /// Alike where SQL text means the same: literals are read, and names found, when a statement is prepared.
+    std::uint64_t reading() const noexcept { return reading_; }
 
-    explicit session_settings(map entries) : entries_(std::move(entries)) {}
+    explicit session_settings(map entries);
 
   private:
     map entries_;
+    std::uint64_t reading_ = 0;
 };
+
+/// Whether a setting decides what a statement's text means when it is prepared.
+bool decides_reading(std::string_view name) noexcept;
 
 /// One SQL text that turns a server connection with settings `from` into one with `to`: resets first, then sets, then
 /// session_authorization and role, which may take the right to do the rest away. Empty when nothing differs.

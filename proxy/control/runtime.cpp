@@ -105,6 +105,8 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
             snapshot->log_queries = from.general.log_queries;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
+            const auto before = clusters_.find(cluster.name);
+            snapshot->schema = before == clusters_.end() ? std::make_shared<schema_epoch>(0) : before->second->schema;
             if (cluster.server_tls.mode != config::tls_mode::disable)
                 snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
             made.emplace(cluster.name, std::move(snapshot));

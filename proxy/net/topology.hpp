@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/settings.hpp"
@@ -24,6 +25,22 @@ struct traffic_counters {
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
 };
 
+/// Counts the changes of a cluster's schema that have come by: a statement prepared before one is not for a client that
+/// prepares it after it.
+using schema_epoch = std::atomic<std::uint64_t>;
+
+/// DDL under way; when it ends, however it ends, the epoch does.
+class schema_change {
+  public:
+    explicit schema_change(std::shared_ptr<schema_epoch> of) : of_(std::move(of)) {}
+    schema_change(const schema_change&) = delete;
+    schema_change& operator=(const schema_change&) = delete;
+    ~schema_change() { of_->fetch_add(1, std::memory_order_acq_rel); }
+
+  private:
+    std::shared_ptr<schema_epoch> of_;
+};
+
 /// What a cluster is, by configuration. Immutable.
 struct cluster_snapshot {
     config::cluster config;     ///< `name` is what clients asked for, also for "*"
@@ -36,6 +53,7 @@ struct cluster_snapshot {
     /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves
     /// them.
     std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;
+    std::shared_ptr<schema_epoch> schema;  ///< one for all workers, and for all databases of "*"
 };
 
 /// A user of a cluster, on this worker: limits with the user's overrides applied, and the pools.

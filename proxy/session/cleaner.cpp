@@ -62,6 +62,11 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
                carry_.size() - done >= header.total()) {
             const char type = carry_[done];
             const char status = type == 'Z' ? carry_[done + pg::header_size] : 'I';
+            if (type == 'S') {  // what is discarded has its old value again
+                pg::reader in(std::string_view(carry_).substr(done + pg::header_size, header.body()));
+                const auto name = in.text(), value = in.text();
+                server_->note_parameter(name, value);
+            }
             done += header.total();
             if (type == 'E') return end(false);
             if (type == 'Z' && (status != 'I' || --owed_ == 0)) return end(status == 'I');

@@ -491,6 +491,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
             return fail_next(*refused);
         }
         follow_sequences(plan);
+        for (const auto& one : plan.parsed.statements) note_schema_change(one);
     }
     ensure_on_server(what);
     open_portal(bind->portal, what, bind->rest);

@@ -242,8 +242,7 @@ void session::on_tag(std::string_view body) {
 void session::on_parameter(std::string_view body, bool& forward) {
     pg::reader in(body);
     const auto name = in.text(), value = in.text();
-    for (auto& entry : talk_->server->parameters)
-        if (entry.first == name) entry.second = value;
+    talk_->server->note_parameter(name, value);
     forward = false;
     if (!told_) return;                      // the greeting will tell it
     if (phase_ == phase::preparing) return;  // our doing: for the client nothing changes
@@ -365,8 +364,7 @@ void session::undo_batch() {
 
 /// A cached plan no longer fits the table: the same text under a new name.
 void session::renew_statement(const pool::prepared_ref& old) {
-    const bool shared = encoding_ == text_encoding::utf8 || is_ascii(old->query);
-    const auto fresh = shared ? pool::renew_prepared(old) : pool::lone_prepared(old->query, old->types);
+    const auto fresh = old->scope != 0 ? pool::renew_prepared(old) : pool::lone_prepared(old->query, old->types);
     if (!statements_) return;
     for (auto& [name, what] : *statements_) {
         if (what->text != old) continue;
@@ -497,6 +495,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
         talk.portals.clear();
         talk.unnamed_portal.reset();
+        talk.ddl.reset();
+        talk.local_reading = false;
     }
     talk.failed = talk.rolled_back = false;
 }

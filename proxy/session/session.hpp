@@ -144,6 +144,8 @@ class session final : public pool::wire_owner,
              again = false;       ///< the batch has failed and is about to run again
         bool served = false;      ///< the client has had a ReadyForQuery from this lease
         bool local_path = false;  ///< search_path is set for this transaction only
+        bool local_reading = false;  ///< so is another setting that decides what texts mean
+        std::unique_ptr<schema_change> ddl;  ///< in this batch or transaction
         std::string path_after;
         bool conforming_after = true;  ///< as path_after: what a look at the settings has found
         bool probe_settings = false;   ///< a function may have changed settings: look before giving back
@@ -336,6 +338,7 @@ class session final : public pool::wire_owner,
     void begin_probe();
     void end_probe();
     bool bring_up_to_date();
+    void note_schema_change(const router::statement& what);
     void set_setting(const std::string& name, std::string statement);
     void reset_setting(const std::string& name);
     void pin(const std::string& why);

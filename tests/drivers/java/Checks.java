@@ -274,10 +274,9 @@ final class Checks {
             Report.same(found.getObject(5, LocalDateTime.class), row.get(4));
             for (int i : new int[] {3, 6, 7, 8, 9, 10, 11}) Report.same(found.getObject(i), row.get(i - 1));
           }
-        var mood = "mood_pgjdbc_" + MODES.indexOf(mode);
-        Report.run(client, "DROP TYPE IF EXISTS " + mood + "; CREATE TYPE " + mood + " AS ENUM ('sad', 'glad')");
-        for (int round = 0; round < 3; ++round) Report.same(Report.one(client, "SELECT ?::" + mood, "glad"), "glad");
-        Report.run(client, "DROP TYPE " + mood);
+        Report.run(client, "DROP TYPE IF EXISTS mood_pgjdbc; CREATE TYPE mood_pgjdbc AS ENUM ('sad', 'glad')");
+        for (int round = 0; round < 3; ++round) Report.same(Report.one(client, "SELECT ?::mood_pgjdbc", "glad"), "glad");
+        Report.run(client, "DROP TYPE mood_pgjdbc");
         largeObject(client, bytes);
         updatable(client);
         called(client);
