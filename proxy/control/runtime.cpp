@@ -311,7 +311,9 @@ void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) 
         else
             client_admitted(home, std::move(client));
     };
-    auto cancel_it = [this](std::uint32_t pid, const std::string& key) { cancel(pid, key); };
+    auto cancel_it = [this](std::uint32_t pid, const std::string& key, cancel_waiter until) {
+        cancel(pid, key, std::move(until));
+    };
     ++logins_;
     asio::co_spawn(
         *home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)),
@@ -480,25 +482,26 @@ void runtime::catalog_changed(const std::string& cluster) {
     catalog_wake_.notify_all();
 }
 
-void runtime::cancel(std::uint32_t pid, const std::string& key) {
-    cancel_here(pid, key, [this, pid, key] {
+void runtime::cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) {
+    cancel_here(pid, key, std::move(until), [this, pid, key] {
         if (cancel_elsewhere) cancel_elsewhere(pid, key);
     });
 }
 
 // Answers on the session's worker: the caller may be that worker, so it must not wait for it.
-void runtime::cancel_here(std::uint32_t pid, const std::string& key, std::function<void()> not_ours) {
+void runtime::cancel_here(std::uint32_t pid, const std::string& key, cancel_waiter until,
+                          std::function<void()> not_ours) {
     const auto number = pid & (most_workers - 1);
     if (number >= workers_.size()) {
         if (not_ours) not_ours();
         return;
     }
     auto& on = *workers_[number];
-    on.post([&on, pid, key, not_ours = std::move(not_ours)] {
+    on.post([&on, pid, key, until = std::move(until), not_ours = std::move(not_ours)] {
         const auto it = on.sessions.find(pid);
         const bool ours = it != on.sessions.end() && it->second->identity().cancel_key == key;
         if (ours)
-            it->second->cancel_running();
+            it->second->cancel_running(until);
         else if (not_ours)
             not_ours();
     });

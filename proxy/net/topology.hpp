@@ -18,6 +18,10 @@
 
 namespace ringway::proxy {
 
+/// Held by whoever still works on a client's CancelRequest: when it is gone the request's connection ends, which tells
+/// the client that what it sends from now on will not be hit.
+using cancel_waiter = std::shared_ptr<const void>;
+
 /// Counters of one worker for one cluster; read by others now and then (plain loads and stores of 64 bits, one writer).
 struct traffic_counters {
     std::uint64_t transactions = 0, statements = 0, bytes_in = 0, bytes_out = 0;

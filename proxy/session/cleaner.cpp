@@ -110,19 +110,21 @@ void clean(pool::server_ref what, bool discard) {
     std::make_shared<cleaner>(std::move(what), discard)->start();
 }
 
-void stop_query(pool::server& what) {
+void stop_query(pool::server& what, std::shared_ptr<const void> until) {
     ++what.cancels;
     auto self = what.shared_from_this();
     auto work = pool::send_cancel(*what.on->io, what.target, what.pid, what.key);
-    asio::co_spawn(*what.on->io, std::move(work), [self](const std::exception_ptr& thrown, bool sent) {
-        --self->cancels;
-        if (thrown || !sent) self->doomed = true;  // it may still arrive: nobody else may get this connection
-        if (self->cancels == 0 && self->parked) {
-            self->parked = false;
-            auto* home = self->home.get();
-            home->give_back(self);
-        }
-    });
+    asio::co_spawn(*what.on->io, std::move(work),
+                   [self, until = std::move(until)](const std::exception_ptr& thrown, bool sent) {
+                       --self->cancels;
+                       if (thrown || !sent)
+                           self->doomed = true;  // it may still arrive: nobody else may get this connection
+                       if (self->cancels == 0 && self->parked) {
+                           self->parked = false;
+                           auto* home = self->home.get();
+                           home->give_back(self);
+                       }
+                   });
 }
 
 }  // namespace ringway::proxy

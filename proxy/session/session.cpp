@@ -101,13 +101,13 @@ bool session::leave_if_resting() {
 }
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
-void session::cancel_running() {
+void session::cancel_running(const cancel_waiter& until) {
     if (gathering_) {
-        std::shared_ptr(gathering_)->cancel();
+        std::shared_ptr(gathering_)->cancel(until);
     } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
         give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
     } else if (talk_ && !talk_->replies.empty()) {
-        stop_query(*talk_->server);
+        stop_query(*talk_->server, until);
     }
 }
 

@@ -74,7 +74,7 @@ class session final : public pool::wire_owner,
     bool needs_ticks() const noexcept;
     void node_left(std::uint16_t shard, int node, const std::string& why);
     void primary_moved(std::uint16_t shard, int primary);
-    void cancel_running();  ///< CancelRequest for this client arrived
+    void cancel_running(const cancel_waiter& until);  ///< CancelRequest for this client arrived
     /// Ends a session whose client has asked for nothing for so long; 0: never.
     void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction);
     client_row describe() const;
