@@ -488,22 +488,47 @@ void runtime::cancel(std::uint32_t pid, const std::string& key, cancel_waiter un
     });
 }
 
-// Answers on the session's worker: the caller may be that worker, so it must not wait for it.
+void runtime::pid_told(std::uint32_t pid, std::uint32_t session) {
+    const std::lock_guard guard(told_lock_);
+    told_pids_.emplace(pid, session);
+}
+
+void runtime::pid_forgotten(std::uint32_t pid, std::uint32_t session) {
+    const std::lock_guard guard(told_lock_);
+    std::erase_if(told_pids_, [&](const auto& entry) { return entry.first == pid && entry.second == session; });
+}
+
 void runtime::cancel_here(std::uint32_t pid, const std::string& key, cancel_waiter until,
                           std::function<void()> not_ours) {
-    const auto number = pid & (most_workers - 1);
-    if (number >= workers_.size()) {
+    std::vector<std::uint32_t> sessions{pid};
+    {
+        const std::lock_guard guard(told_lock_);
+        const auto [from, to] = told_pids_.equal_range(pid);
+        for (auto it = from; it != to; ++it) sessions.push_back(it->second);
+    }
+    cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
+}
+
+// Answers on the session's worker: the caller may be that worker, so it must not wait for it.
+void runtime::cancel_one_of(std::vector<std::uint32_t> sessions, const std::string& key, cancel_waiter until,
+                            std::function<void()> not_ours) {
+    if (sessions.empty()) {
         if (not_ours) not_ours();
         return;
     }
+    const auto id = sessions.back();
+    sessions.pop_back();
+    const auto number = id & (most_workers - 1);
+    if (number >= workers_.size())
+        return cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
     auto& on = *workers_[number];
-    on.post([&on, pid, key, until = std::move(until), not_ours = std::move(not_ours)] {
-        const auto it = on.sessions.find(pid);
-        const bool ours = it != on.sessions.end() && it->second->identity().cancel_key == key;
-        if (ours)
+    on.post([this, &on, id, key, until = std::move(until), not_ours = std::move(not_ours),
+             sessions = std::move(sessions)]() mutable {
+        const auto it = on.sessions.find(id);
+        if (it != on.sessions.end() && it->second->identity().cancel_key == key)
             it->second->cancel_running(until);
-        else if (not_ours)
-            not_ours();
+        else
+            cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
     });
 }
 

@@ -54,6 +54,8 @@ class runtime final : public process, public inventory {
     void database_gone(const std::string& cluster) override;
     void catalog_changed(const std::string& cluster) override;
     void cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) override;
+    void pid_told(std::uint32_t pid, std::uint32_t session) override;
+    void pid_forgotten(std::uint32_t pid, std::uint32_t session) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
     void slot_kept(const std::shared_ptr<cluster_slot>& slot) override;
@@ -88,6 +90,11 @@ class runtime final : public process, public inventory {
                      std::function<void()> not_ours = {});  ///< `not_ours` runs on any thread
 
   private:
+    void cancel_one_of(std::vector<std::uint32_t> sessions, const std::string& key, cancel_waiter until,
+                       std::function<void()> not_ours);
+
+    std::mutex told_lock_;
+    std::unordered_multimap<std::uint32_t, std::uint32_t> told_pids_;  ///< pid of a server's process -> session
     struct pool_key {
         std::string cluster, user, node;
         std::size_t shard;

@@ -32,7 +32,10 @@ class process {
     virtual void catalog_changed(const std::string& cluster) = 0;  ///< DDL went through
     virtual void cancel(std::uint32_t pid, const std::string& key,
                         cancel_waiter until) = 0;  ///< a client's CancelRequest
-    virtual void tend(worker& on) = 0;             ///< about once a second, on each worker
+    /// In session mode a client is told the pid of the server's process that it has until it leaves: cancels name it.
+    virtual void pid_told(std::uint32_t pid, std::uint32_t session) = 0;
+    virtual void pid_forgotten(std::uint32_t pid, std::uint32_t session) = 0;
+    virtual void tend(worker& on) = 0;  ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker, which tells when it
     /// keeps it.
     virtual std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) = 0;

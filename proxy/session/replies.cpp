@@ -283,6 +283,8 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
             close();
             return;
         }
+        if (error && pinned() && phase_ != phase::preparing)
+            pg::write_error(last_words_, "FATAL", sqlstate, why, error->get('D'), error->get('H'));
         server_lost(why);
         return;
     }
@@ -400,7 +402,9 @@ void session::server_lost(const std::string& why, bool news) {
             fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         if (!talk.discarding) pass_on();
         drop_server(true);
-        return end_with(lost);
+        if (last_words_.empty()) return end_with(lost);
+        client_.write(last_words_);  // what has been the client's own server tells the client itself
+        return close();
     }
     if (phase_ == phase::preparing) {  // nothing of the client's has been sent
         const bool again = ++tries_ < 5;

@@ -69,6 +69,7 @@ void session::close() {
     if (talk_) drop_server(false);
     count_traffic();
     phase_ = phase::closed;
+    if (told_pid_ != 0) home_.owner.pid_forgotten(told_pid_, static_cast<std::uint32_t>(who_.id));
     home_.remove_session(*this);
 }
 

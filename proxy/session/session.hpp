@@ -353,6 +353,8 @@ class session final : public pool::wire_owner,
     pool::wire client_;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
+    std::string last_words_;      ///< the FATAL error of the server that was this session's
+    std::uint32_t told_pid_ = 0;  ///< of the server's process, in session mode
     bool session_mode_ = false;
     bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;
