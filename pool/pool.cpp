@@ -365,8 +365,7 @@ void pool::idle_spoke(server& which) {
             if (header.type == 'S') {
                 pg::reader in(bytes.substr(pg::header_size, header.body()));
                 const auto name = in.text(), value = in.text();
-                for (auto& entry : which.parameters)
-                    if (entry.first == name) entry.second = value;
+                which.note_parameter(name, value);
             }
             bytes.remove_prefix(header.total());
         }

@@ -44,8 +44,8 @@ prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t
 }
 
 namespace {
-std::size_t hash_of(std::string_view query, std::string_view types) {
-    return std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1);
+std::size_t hash_of(std::string_view query, std::string_view types, std::uint64_t scope) {
+    return std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1) ^ (scope << 2);
 }
 }  // namespace
 
@@ -53,7 +53,7 @@ prepared_ref renew_prepared(const prepared_ref& old) {
     {
         auto& all = table();
         const std::lock_guard guard(all.lock);
-        auto [from, to] = all.by_hash.equal_range(hash_of(old->query, old->types));
+        auto [from, to] = all.by_hash.equal_range(hash_of(old->query, old->types, old->scope));
         while (from != to) {
             if (from->second.lock() == old)
                 from = all.by_hash.erase(from);
@@ -61,11 +61,11 @@ prepared_ref renew_prepared(const prepared_ref& old) {
                 ++from;
         }
     }
-    return share_prepared(old->query, old->types);
+    return share_prepared(old->query, old->types, old->scope);
 }
 
-prepared_ref share_prepared(std::string_view query, std::string_view types) {
-    const std::size_t hash = hash_of(query, types);
+prepared_ref share_prepared(std::string_view query, std::string_view types, std::uint64_t scope) {
+    const std::size_t hash = hash_of(query, types, scope);
     auto& all = table();
     const std::lock_guard guard(all.lock);
     auto [from, to] = all.by_hash.equal_range(hash);
@@ -75,10 +75,11 @@ prepared_ref share_prepared(std::string_view query, std::string_view types) {
             from = all.by_hash.erase(from);
             continue;
         }
-        if (alive->query == query && alive->types == types) return alive;
+        if (alive->query == query && alive->types == types && alive->scope == scope) return alive;
         ++from;
     }
     auto made = make(query, types);
+    made->scope = scope;
     all.by_hash.emplace(hash, made);
     if (all.by_hash.size() > all.sweep_at) {
         std::erase_if(all.by_hash, [](const auto& entry) { return entry.second.expired(); });

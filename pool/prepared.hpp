@@ -17,13 +17,15 @@ struct prepared {
     std::uint64_t id = 0;
     std::string name;  ///< "_ringway_<id>"
     std::string query;
-    std::string types;  ///< parameter type OIDs as on the wire
+    std::string types;        ///< parameter type OIDs as on the wire
+    std::uint64_t scope = 0;  ///< as share_prepared was given it; 0: not shared
     std::size_t bytes() const { return query.size() + types.size() + 512; }
 };
 using prepared_ref = std::shared_ptr<const prepared>;
 
-/// The one object for this text and these types. Thread-safe.
-prepared_ref share_prepared(std::string_view query, std::string_view types);
+/// The one object for this text and these types. Thread-safe. `scope` tells apart what reads the text differently:
+/// servers find names, infer parameters' types and read literals when a statement is prepared, once and for all.
+prepared_ref share_prepared(std::string_view query, std::string_view types, std::uint64_t scope);
 /// An object of its own, never shared: for an unnamed statement.
 prepared_ref lone_prepared(std::string_view query, std::string_view types);
 /// An object of its own for an SQL-level PREPARE: `query` is the text with the new name in place of the client's at

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,10 @@ class server final : public wire_owner, public std::enable_shared_from_this<serv
     std::uint32_t pid = 0;  ///< of the server's process, and its cancel key
     std::string key;
     parameter_list parameters;  ///< as last reported
+    void note_parameter(std::string_view name, std::string_view value) {
+        for (auto& each : parameters)
+            if (each.first == name) each.second = value;
+    }
     prepared_set statements;
     prepared_ref unnamed;  ///< whose text the unnamed statement now is
     result_shape unnamed_shape;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <mutex>
 
 namespace ringway::pool {
@@ -27,7 +29,31 @@ bool comes_last(std::string_view name) {
 
 }  // namespace
 
+bool decides_reading(std::string_view name) noexcept {
+    constexpr std::string_view names[] = {"array_nulls",
+                                          "backslash_quote",
+                                          "datestyle",
+                                          "default_text_search_config",
+                                          "escape_string_warning",
+                                          "intervalstyle",
+                                          "lc_monetary",
+                                          "lc_numeric",
+                                          "role",
+                                          "search_path",
+                                          "session_authorization",
+                                          "standard_conforming_strings",
+                                          "timezone",
+                                          "timezone_abbreviations",
+                                          "transform_null_equals",
+                                          "xmlbinary",
+                                          "xmloption"};
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
 session_settings::session_settings(map entries) : entries_(std::move(entries)) {
+    const std::hash<std::string_view> hash;
+    for (const auto& [name, statement] : entries_)
+        if (decides_reading(name)) reading_ = reading_ * 31 + hash(name) * 17 + hash(statement);
     static constexpr std::string_view word = "serializable";
     const auto* level = find("default_transaction_isolation");
     serializable_ = level && std::search(level->begin(), level->end(), word.begin(), word.end(),

@@ -2,6 +2,7 @@
 // The run-time settings of a session as an immutable, interned value: equal settings are one object, so that comparing
 // a client's with a server connection's is one pointer comparison.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,8 @@ class session_settings {
     settings_ref without(std::string_view name) const;
     const std::string* find(std::string_view name) const;
     const map& entries() const noexcept { return entries_; }
+    /// Alike where SQL text means the same: literals are read, and names found, when a statement is prepared.
+    std::uint64_t reading() const noexcept { return reading_; }
 
     /// default_transaction_isolation is serializable, which no server in recovery offers.
     bool serializable() const noexcept { return serializable_; }
@@ -36,7 +39,11 @@ class session_settings {
   private:
     map entries_;
     bool serializable_ = false;
+    std::uint64_t reading_ = 0;
 };
+
+/// Whether a setting decides what a statement's text means when it is prepared.
+bool decides_reading(std::string_view name) noexcept;
 
 /// One SQL text that turns a server connection with settings `from` into one with `to`: resets first, then sets, then
 /// session_authorization and role, which may take the right to do the rest away. Empty when nothing differs.

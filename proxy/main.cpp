@@ -139,7 +139,7 @@ int run(const options& with) {
         if (listen.http) all.emplace(listen.http->text(), http.descriptor());
         return all;
     };
-    service.cancel = [&](std::uint32_t pid, const std::string& key) { proxy.cancel_here(pid, key); };
+    service.cancel = [&](std::uint32_t pid, const std::string& key) { proxy.cancel_here(pid, key, nullptr); };
     service.taken_over = [&want] { want(ending::taken_over); };
     auto peers = std::make_unique<ringway::proxy::peer_socket>(state_dir, std::move(service));
     if (const auto none = peers->open()) {

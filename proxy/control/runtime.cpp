@@ -108,6 +108,8 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
             snapshot->log_queries = from.general.log_queries;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
+            const auto before = clusters_.find(cluster.name);
+            snapshot->schema = before == clusters_.end() ? std::make_shared<schema_epoch>(0) : before->second->schema;
             if (cluster.server_tls.mode != config::tls_mode::disable)
                 snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
             made.emplace(cluster.name, std::move(snapshot));
@@ -329,7 +331,9 @@ void runtime::new_connection(worker& home, pool::tcp_socket socket, bool admin) 
         else
             client_admitted(home, std::move(client));
     };
-    auto cancel_it = [this](std::uint32_t pid, const std::string& key) { cancel(pid, key); };
+    auto cancel_it = [this](std::uint32_t pid, const std::string& key, cancel_waiter until) {
+        cancel(pid, key, std::move(until));
+    };
     ++logins_;
     asio::co_spawn(
         *home.io, log_client_in(home, std::move(door), std::move(socket), admin, std::move(then), std::move(cancel_it)),
@@ -498,27 +502,53 @@ void runtime::catalog_changed(const std::string& cluster) {
     catalog_wake_.notify_all();
 }
 
-void runtime::cancel(std::uint32_t pid, const std::string& key) {
-    cancel_here(pid, key, [this, pid, key] {
+void runtime::cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) {
+    cancel_here(pid, key, std::move(until), [this, pid, key] {
         if (cancel_elsewhere) cancel_elsewhere(pid, key);
     });
 }
 
+void runtime::pid_told(std::uint32_t pid, std::uint32_t session) {
+    const std::lock_guard guard(told_lock_);
+    told_pids_.emplace(pid, session);
+}
+
+void runtime::pid_forgotten(std::uint32_t pid, std::uint32_t session) {
+    const std::lock_guard guard(told_lock_);
+    std::erase_if(told_pids_, [&](const auto& entry) { return entry.first == pid && entry.second == session; });
+}
+
+void runtime::cancel_here(std::uint32_t pid, const std::string& key, cancel_waiter until,
+                          std::function<void()> not_ours) {
+    std::vector<std::uint32_t> sessions{pid};
+    {
+        const std::lock_guard guard(told_lock_);
+        const auto [from, to] = told_pids_.equal_range(pid);
+        for (auto it = from; it != to; ++it) sessions.push_back(it->second);
+    }
+    cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
+}
+
 // Answers on the session's worker: the caller may be that worker, so it must not wait for it.
-void runtime::cancel_here(std::uint32_t pid, const std::string& key, std::function<void()> not_ours) {
-    const auto number = pid & (most_workers - 1);
-    if (number >= workers_.size()) {
+void runtime::cancel_one_of(std::vector<std::uint32_t> sessions, const std::string& key, cancel_waiter until,
+                            std::function<void()> not_ours) {
+    if (sessions.empty()) {
         if (not_ours) not_ours();
         return;
     }
+    const auto id = sessions.back();
+    sessions.pop_back();
+    const auto number = id & (most_workers - 1);
+    if (number >= workers_.size())
+        return cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
     auto& on = *workers_[number];
-    on.post([&on, pid, key, not_ours = std::move(not_ours)] {
-        const auto it = on.sessions.find(pid);
-        const bool ours = it != on.sessions.end() && it->second->identity().cancel_key == key;
-        if (ours)
-            it->second->cancel_running();
-        else if (not_ours)
-            not_ours();
+    on.post([this, &on, id, key, until = std::move(until), not_ours = std::move(not_ours),
+             sessions = std::move(sessions)]() mutable {
+        const auto it = on.sessions.find(id);
+        if (it != on.sessions.end() && it->second->identity().cancel_key == key)
+            it->second->cancel_running(until);
+        else
+            cancel_one_of(std::move(sessions), key, std::move(until), std::move(not_ours));
     });
 }
 

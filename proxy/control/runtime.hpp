@@ -54,7 +54,9 @@ class runtime final : public process, public inventory {
     void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) override;
     void database_gone(const std::string& cluster) override;
     void catalog_changed(const std::string& cluster) override;
-    void cancel(std::uint32_t pid, const std::string& key) override;
+    void cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) override;
+    void pid_told(std::uint32_t pid, std::uint32_t session) override;
+    void pid_forgotten(std::uint32_t pid, std::uint32_t session) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
     void slot_kept(const std::shared_ptr<cluster_slot>& slot) override;
@@ -85,10 +87,15 @@ class runtime final : public process, public inventory {
 
     /// Forwards a CancelRequest that no session here answers to; set when another process of the same proxy runs.
     std::function<void(std::uint32_t, const std::string&)> cancel_elsewhere;
-    void cancel_here(std::uint32_t pid, const std::string& key,
+    void cancel_here(std::uint32_t pid, const std::string& key, cancel_waiter until,
                      std::function<void()> not_ours = {});  ///< `not_ours` runs on any thread
 
   private:
+    void cancel_one_of(std::vector<std::uint32_t> sessions, const std::string& key, cancel_waiter until,
+                       std::function<void()> not_ours);
+
+    std::mutex told_lock_;
+    std::unordered_multimap<std::uint32_t, std::uint32_t> told_pids_;  ///< pid of a server's process -> session
     struct pool_key {
         std::string cluster, user, node;
         std::size_t shard;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "config/settings.hpp"
@@ -17,11 +18,31 @@
 
 namespace ringway::proxy {
 
+/// Held by whoever still works on a client's CancelRequest: when it is gone the request's connection ends, which tells
+/// the client that what it sends from now on will not be hit.
+using cancel_waiter = std::shared_ptr<const void>;
+
 /// Counters of one worker for one cluster; read by others now and then (plain loads and stores of 64 bits, one writer).
 struct traffic_counters {
     std::uint64_t transactions = 0, statements = 0, bytes_in = 0, bytes_out = 0;
     std::uint64_t transaction_microseconds = 0, statement_microseconds = 0, wait_microseconds = 0;
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
+};
+
+/// Counts the changes of a cluster's schema that have come by: a statement prepared before one is not for a client that
+/// prepares it after it.
+using schema_epoch = std::atomic<std::uint64_t>;
+
+/// DDL under way; when it ends, however it ends, the epoch does.
+class schema_change {
+  public:
+    explicit schema_change(std::shared_ptr<schema_epoch> of) : of_(std::move(of)) {}
+    schema_change(const schema_change&) = delete;
+    schema_change& operator=(const schema_change&) = delete;
+    ~schema_change() { of_->fetch_add(1, std::memory_order_acq_rel); }
+
+  private:
+    std::shared_ptr<schema_epoch> of_;
 };
 
 /// What a cluster is, by configuration. Immutable.
@@ -36,6 +57,7 @@ struct cluster_snapshot {
     /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves
     /// them.
     std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;
+    std::shared_ptr<schema_epoch> schema;  ///< one for all workers, and for all databases of "*"
 };
 
 /// A user of a cluster, on this worker: limits with the user's overrides applied, and the pools.

@@ -28,10 +28,14 @@ class process {
     virtual void role_changed(
         const std::string& cluster) = 0;  ///< a server said 25006, or a primary was lost: check now
     virtual void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) = 0;
-    virtual void database_gone(const std::string& cluster) = 0;          ///< its primary does not know it
-    virtual void catalog_changed(const std::string& cluster) = 0;        ///< DDL went through
-    virtual void cancel(std::uint32_t pid, const std::string& key) = 0;  ///< a client's CancelRequest
-    virtual void tend(worker& on) = 0;                                   ///< about once a second, on each worker
+    virtual void database_gone(const std::string& cluster) = 0;    ///< its primary does not know it
+    virtual void catalog_changed(const std::string& cluster) = 0;  ///< DDL went through
+    virtual void cancel(std::uint32_t pid, const std::string& key,
+                        cancel_waiter until) = 0;  ///< a client's CancelRequest
+    /// In session mode a client is told the pid of the server's process that it has until it leaves: cancels name it.
+    virtual void pid_told(std::uint32_t pid, std::uint32_t session) = 0;
+    virtual void pid_forgotten(std::uint32_t pid, std::uint32_t session) = 0;
+    virtual void tend(worker& on) = 0;  ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker, which tells when it
     /// keeps it.
     virtual std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) = 0;

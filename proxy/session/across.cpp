@@ -34,8 +34,8 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     std::shared_ptr(gathering_)->start();
 }
 
-/// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute. False:
-/// the batch is of another kind.
+/// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute (Close of
+/// its portal). False: the batch is of another kind.
 bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     if (batch.back() == 'H' || !begun_.empty() || !who_.cluster->now->map->is_sharded()) return false;
     const auto only = local_batch(batch);
@@ -93,6 +93,12 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                 if (!execute || !execute->portal.empty()) return false;
                 run.append(frame);
                 break;
+            }
+            case 'C': {
+                const auto target = pg::read_target(body);
+                if (!target || target->kind != 'P' || !target->name.empty()) return false;
+                run.append(frame);
+                continue;
             }
             case 'S':
                 run.append(frame);
@@ -155,8 +161,8 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
     }
     if (known) {
         const auto& health = cluster.health->shards[shard];
-        const bool splitting =
-            who_.who->reads.splitting && consistency() != config::read_consistency::primary && own_role_ != 1 && !no_replica();
+        const bool splitting = who_.who->reads.splitting && consistency() != config::read_consistency::primary &&
+                               own_role_ != 1 && !no_replica();
         if (primary || !splitting) {
             chosen = pool::choose_primary(health);
         } else {

@@ -62,9 +62,9 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
         while (self_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready &&
                carry_.size() - done >= header.total()) {
             const char type = carry_[done];
-            if (type == 'S')
-                note_parameter(*server_, std::string_view(carry_).substr(done + pg::header_size, header.body()));
             const char status = type == 'Z' ? carry_[done + pg::header_size] : 'I';
+            if (type == 'S')  // what is discarded has its old value again
+                note_parameter(*server_, std::string_view(carry_).substr(done + pg::header_size, header.body()));
             done += header.total();
             if (type == 'E') return end(false);
             if (type == 'Z' && (status != 'I' || --owed_ == 0)) return end(status == 'I');
@@ -108,19 +108,21 @@ void clean(pool::server_ref what, bool discard) {
     std::make_shared<cleaner>(std::move(what), discard)->start();
 }
 
-void stop_query(pool::server& what) {
+void stop_query(pool::server& what, std::shared_ptr<const void> until) {
     ++what.cancels;
     auto self = what.shared_from_this();
     auto work = pool::send_cancel(*what.on->io, what.target, what.pid, what.key);
-    asio::co_spawn(*what.on->io, std::move(work), [self](const std::exception_ptr& thrown, bool sent) {
-        --self->cancels;
-        if (thrown || !sent) self->doomed = true;  // it may still arrive: nobody else may get this connection
-        if (self->cancels == 0 && self->parked) {
-            self->parked = false;
-            auto* home = self->home.get();
-            home->give_back(self);
-        }
-    });
+    asio::co_spawn(*what.on->io, std::move(work),
+                   [self, until = std::move(until)](const std::exception_ptr& thrown, bool sent) {
+                       --self->cancels;
+                       if (thrown || !sent)
+                           self->doomed = true;  // it may still arrive: nobody else may get this connection
+                       if (self->cancels == 0 && self->parked) {
+                           self->parked = false;
+                           auto* home = self->home.get();
+                           home->give_back(self);
+                       }
+                   });
 }
 
 }  // namespace ringway::proxy

@@ -1,6 +1,8 @@
 #pragma once
 // What happens to a server connection whose client has left something behind.
 
+#include <memory>
+
 #include "pool/server.hpp"
 
 namespace ringway::proxy {
@@ -10,7 +12,7 @@ namespace ringway::proxy {
 void clean(pool::server_ref what, bool discard);
 
 /// Sends a CancelRequest for what the connection is doing now. The connection may change hands only once it has been
-/// delivered.
-void stop_query(pool::server& what);
+/// delivered; `until` is kept until then.
+void stop_query(pool::server& what, std::shared_ptr<const void> until = nullptr);
 
 }  // namespace ringway::proxy

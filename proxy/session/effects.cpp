@@ -117,6 +117,19 @@ void session::end_of_transaction(bool rolled_back) {
     talk.marks.clear();
 }
 
+/// A temporary table is nobody else's: it changes no schema, only what its session's texts mean.
+void session::note_schema_change(const router::statement& what) {
+    bool changes = false, temporary = false;
+    for (const auto& each : what.effects) {
+        changes |= each.what == effect::kind::catalog_changed;
+        temporary |= each.what == effect::kind::pin && each.pin == "temporary table";
+    }
+    if (temporary)
+        talk_->local_reading = true;  // until the pin tells
+    else if (changes && !talk_->ddl)
+        talk_->ddl = std::make_unique<schema_change>(who_.cluster->now->schema);
+}
+
 void session::set_setting(const std::string& name, std::string statement) {
     mark_settings({});
     settings_ = settings_->with(name, statement);
@@ -131,6 +144,7 @@ void session::reset_setting(const std::string& name) {
 }
 
 void session::follow_path(const std::string& name, std::string value, bool local) {
+    if (local && pool::decides_reading(name)) talk_->local_reading = true;
     if (name == "standard_conforming_strings") {
         conforming_strings_ = says_true(value);
         return;
@@ -328,6 +342,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
             break;
         }
         case effect::kind::catalog_changed:
+            note_schema_change(of);
             home_.owner.catalog_changed(who_.cluster->now->config.name);
             break;
     }

@@ -4,6 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/algorithm/string/predicate.hpp>
+#include <functional>
+
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
 
@@ -99,10 +103,36 @@ void session::follow_encoding(std::string_view name) {
     if (kept) pin("settings or statements in another client_encoding");
 }
 
-/// Equal bytes are equal statements only for those who read them alike.
+namespace {
+
+/// Whether a literal may stand for the time at which it is read.
+bool names_a_moment(std::string_view query) {
+    constexpr std::string_view words[] = {"now", "today", "tomorrow", "yesterday"};
+    for (auto at = query.find('\''); at != std::string_view::npos; at = query.find('\'', at + 1))
+        for (const auto word : words) {
+            auto from = query.substr(at + 1);
+            while (!from.empty() && (from[0] == ' ' || from[0] == '{' || from[0] == '"')) from.remove_prefix(1);
+            if (boost::algorithm::istarts_with(from, word)) return true;
+        }
+    return false;
+}
+
+}  // namespace
+
+/// Equal bytes are equal statements only for those who read them alike, now and with their settings.
 pool::prepared_ref session::prepared_of(std::string_view query, std::string_view types, bool named) const {
-    const bool shared = named && (encoding_ == text_encoding::utf8 || is_ascii(query));
-    return shared ? pool::share_prepared(query, types) : pool::lone_prepared(query, types);
+    const auto& cluster = *who_.cluster;
+    const bool own_reading = talk_ && (talk_->ddl || talk_->local_reading);
+    const bool own_tables = std::find(pins_.begin(), pins_.end(), "temporary table") != pins_.end();
+    if (!named || own_reading || own_tables || (encoding_ != text_encoding::utf8 && !is_ascii(query)) ||
+        names_a_moment(query))
+        return pool::lone_prepared(query, types);
+    std::uint64_t scope = cluster.now->schema->load(std::memory_order_acquire);
+    for (const auto part : {cluster.catalog ? cluster.catalog->version : 0, settings_->reading(),
+                            static_cast<std::uint64_t>(std::hash<std::string>{}(search_path_)),
+                            static_cast<std::uint64_t>(conforming_strings_)})
+        scope = scope * 0x9E3779B97F4A7C15u + part;
+    return pool::share_prepared(query, types, scope);
 }
 
 }  // namespace ringway::proxy

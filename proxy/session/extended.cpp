@@ -62,12 +62,15 @@ bool session::on_extended_idle(std::string_view& rest) {
         if (first == 'S') say_ready(status());
         return true;
     }
-    const auto batch = rest.substr(0, found.size);
+    auto batch = rest.substr(0, found.size);
     if (found.ended && (answer_parse(batch) || answer_batch_locally(batch))) {
         rest.remove_prefix(batch.size());
         return true;
     }
     if (failure_) return true;
+    if (found.ended) {
+        rest.remove_prefix(close_ahead(batch));
+    }
     if (begun_failed_) {
         failure_ = aborted();
         return true;
@@ -179,6 +182,23 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     if (!who_.who->reads.splitting || avoid_replicas_ || own_role_ == 1 || no_replica())
         out.need = router::need::primary;
     return out;
+}
+
+/// Closes what a batch closes before anything else in it, as pgjdbc does with statements it needs no more: whatever
+/// becomes of the rest, they are closed. Answers how much of the batch that was, and takes it away.
+std::size_t session::close_ahead(std::string_view& batch) {
+    const auto size = batch.size();
+    std::string out;
+    pg::frame_header header;
+    while (pg::read_header(batch, header) == pg::header_state::ready && header.type == 'C') {
+        const auto target = pg::read_target(batch.substr(pg::header_size, header.body()));
+        if (!target || (target->kind == 'S' && target->name.empty())) break;
+        if (target->kind == 'S') forget_statement(std::string(target->name));
+        pg::write_empty(out, '3');
+        batch.remove_prefix(header.total());
+    }
+    if (!out.empty()) emit(out);
+    return size - batch.size();
 }
 
 /// Batches that need no server: only Close of statements, or BEGIN / COMMIT / ROLLBACK of a transaction no shard knows
@@ -493,6 +513,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
             return fail_next(*refused);
         }
         follow_sequences(plan);
+        for (const auto& one : plan.parsed.statements) note_schema_change(one);
     }
     ensure_on_server(what);
     open_portal(bind->portal, what, bind->rest);

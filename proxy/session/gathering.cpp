@@ -229,10 +229,10 @@ void gathering::primary_moved(std::uint16_t shard, int primary) {
         lost("the primary has moved");
 }
 
-void gathering::cancel() {
+void gathering::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : arms_)
-        if (each->server && each->owed > 0) stop_query(*each->server);
+        if (each->server && each->owed > 0) stop_query(*each->server, until);
 }
 
 void gathering::abort() {

@@ -57,9 +57,9 @@ class gathering final : public arm_owner, public std::enable_shared_from_this<ga
     gathering(gather_client& owner, gather_task task);
     ~gathering() override;
     void start();
-    void abort();   ///< the client is gone: nobody is told
-    void cancel();  ///< a CancelRequest for it has come
-    void resume();  ///< the client takes bytes again
+    void abort();                                           ///< the client is gone: nobody is told
+    void cancel(const std::shared_ptr<const void>& until);  ///< a CancelRequest for it has come
+    void resume();                                          ///< the client takes bytes again
     void primary_moved(std::uint16_t shard, int primary);
     void tick(steady_time now);  ///< while leases are waited for
     steady_time begun() const noexcept { return begun_; }

@@ -79,7 +79,12 @@ void session::greet_with(std::shared_ptr<const pool::parameter_list> parameters)
     told_ = std::move(parameters);
     if (!base_->entries().empty()) first_told_ = told_;
     encoding_ = encoding_of(encoding_name());
-    pg::write_backend_key(out, static_cast<std::uint32_t>(who_.id), who_.cancel_key);
+    const auto id = static_cast<std::uint32_t>(who_.id);
+    if (session_mode_ && talk_) {
+        told_pid_ = talk_->server->pid;
+        home_.owner.pid_told(told_pid_, id);
+    }
+    pg::write_backend_key(out, told_pid_ != 0 ? told_pid_ : id, who_.cancel_key);
     pg::write_ready(out, 'I');
     client_.write(out);
     answered_ = clock::now();

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -33,6 +34,7 @@ using config::fault_kind;
 namespace {
 
 constexpr std::uint32_t longest_password_message = 64 * 1024;
+constexpr auto longest_cancel = std::chrono::seconds(5);
 
 std::string random_bytes(std::size_t n) {
     std::string out(n, '\0');
@@ -209,6 +211,16 @@ class door_keeper {
         co_return true;
     }
 
+    /// Clients take the end of this connection for the word that the cancel has come to where it was sent.
+    asio::awaitable<void> pass_on(const pg::startup_packet& packet, const cancel_request& cancel) {
+        auto done = std::make_shared<asio::steady_timer>(*home_.io, longest_cancel);
+        cancel(packet.pid, packet.key, cancel_waiter(nullptr, [io = home_.io, done](std::nullptr_t) {
+                   asio::post(*io, [done] { done->expires_at(asio::steady_timer::time_point::min()); });
+               }));
+        boost::system::error_code ignored;
+        co_await done->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+
     asio::awaitable<bool> greet(const cancel_request& cancel) {
         bool asked_tls = false, asked_gss = false;
         for (;;) {
@@ -231,7 +243,7 @@ class door_keeper {
                     co_return co_await refuse(std::move(why));
                 }
                 case kind::cancel:
-                    cancel(packet.pid, packet.key);
+                    co_await pass_on(packet, cancel);
                     co_return false;
                 case kind::ssl_request:
                     if (asked_tls || client_.tls ||

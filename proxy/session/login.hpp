@@ -16,6 +16,7 @@
 #include "pool/wire.hpp"
 #include "protocol/postgres/scram.hpp"
 #include "protocol/tls.hpp"
+#include "proxy/net/topology.hpp"
 
 namespace ringway::proxy {
 
@@ -59,7 +60,7 @@ struct admitted_client {
 /// Called once, on the worker, when a client is in.
 using admit = std::function<void(admitted_client)>;
 /// Called with pid and key of a CancelRequest.
-using cancel_request = std::function<void(std::uint32_t, const std::string&)>;
+using cancel_request = std::function<void(std::uint32_t, const std::string&, cancel_waiter)>;
 
 /// Serves one new connection until it is admitted, refused or gone. `admin`: only users with admin = true, any database
 /// name.

@@ -275,10 +275,8 @@ std::string_view session::told_after_reset(std::string_view name, std::string_vi
 
 void session::on_parameter(std::string_view body, std::string& out, bool& forward) {
     pg::reader in(body);
-    const auto name = in.text();
-    const auto value = in.text();
-    for (auto& entry : talk_->server->parameters)
-        if (entry.first == name) entry.second = value;
+    const auto name = in.text(), value = in.text();
+    talk_->server->note_parameter(name, value);
     forward = false;
     if (!told_) return;                      // the greeting will tell it
     if (phase_ == phase::preparing) return;  // our doing: for the client nothing changes
@@ -325,6 +323,8 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
             close();
             return;
         }
+        if (error && pinned() && phase_ != phase::preparing)
+            pg::write_error(last_words_, "FATAL", sqlstate, why, error->get('D'), error->get('H'));
         server_lost(why);
         return;
     }
@@ -411,8 +411,7 @@ void session::undo_batch() {
 
 /// A cached plan no longer fits the table: the same text under a new name.
 void session::renew_statement(const pool::prepared_ref& old) {
-    const bool shared = encoding_ == text_encoding::utf8 || is_ascii(old->query);
-    const auto fresh = shared ? pool::renew_prepared(old) : pool::lone_prepared(old->query, old->types);
+    const auto fresh = old->scope != 0 ? pool::renew_prepared(old) : pool::lone_prepared(old->query, old->types);
     if (!statements_) return;
     for (auto& [name, what] : *statements_) {
         if (what->text != old) continue;
@@ -448,7 +447,9 @@ void session::server_lost(const std::string& why, bool news) {
             fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         if (!talk.discarding) pass_on();
         drop_server(true);
-        return end_with(lost);
+        if (last_words_.empty()) return end_with(lost);
+        client_.write(last_words_);  // what has been the client's own server tells the client itself
+        return close();
     }
     if (phase_ == phase::preparing) {  // nothing of the client's has been sent
         const bool again = ++tries_ < 5;
@@ -546,6 +547,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         talk.history.clear();
         talk.limited = false;
         talk.unnamed_portal.reset();
+        talk.ddl.reset();
+        talk.local_reading = false;
     }
     talk.failed = talk.rolled_back = false;
 }

@@ -70,6 +70,7 @@ void session::close() {
     if (talk_) drop_server(false);
     count_traffic();
     phase_ = phase::closed;
+    if (told_pid_ != 0) home_.owner.pid_forgotten(told_pid_, static_cast<std::uint32_t>(who_.id));
     home_.remove_session(*this);
 }
 
@@ -103,15 +104,15 @@ bool session::leave_if_resting() {
 }
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
-void session::cancel_running() {
+void session::cancel_running(const cancel_waiter& until) {
     if (gathering_) {
-        std::shared_ptr(gathering_)->cancel();
+        std::shared_ptr(gathering_)->cancel(until);
     } else if (spanning_) {
-        std::shared_ptr(spanning_->across)->cancel();
+        std::shared_ptr(spanning_->across)->cancel(until);
     } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
         give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
     } else if (talk_ && !talk_->replies.empty()) {
-        stop_query(*talk_->server);
+        stop_query(*talk_->server, until);
     }
 }
 

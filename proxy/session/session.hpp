@@ -78,7 +78,7 @@ class session final : public pool::wire_owner,
     bool needs_ticks() const noexcept;
     void node_left(std::uint16_t shard, int node, const std::string& why);
     void primary_moved(std::uint16_t shard, int primary);
-    void cancel_running();  ///< CancelRequest for this client arrived
+    void cancel_running(const cancel_waiter& until);  ///< CancelRequest for this client arrived
     /// Ends a session whose client has asked for nothing for so long; 0: never.
     void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction);
     client_row describe() const;
@@ -148,9 +148,11 @@ class session final : public pool::wire_owner,
         std::vector<std::string> history;          ///< sharded: BEGIN, SAVEPOINT, SET and the like since it began
         bool failed = false, rolled_back = false;  ///< since the last ReadyForQuery
         bool discarding = false, drop_composed = false,
-             again = false;       ///< the batch has failed and is about to run again
-        bool served = false;      ///< the client has had a ReadyForQuery from this lease
-        bool local_path = false;  ///< search_path is set for this transaction only
+             again = false;                  ///< the batch has failed and is about to run again
+        bool served = false;                 ///< the client has had a ReadyForQuery from this lease
+        bool local_path = false;             ///< search_path is set for this transaction only
+        bool local_reading = false;          ///< so is another setting that decides what texts mean
+        std::unique_ptr<schema_change> ddl;  ///< in this batch or transaction
         std::string path_after;
         bool conforming_after = true;  ///< as path_after: what a look at the settings has found
         bool probe_settings = false;   ///< a function may have changed settings: look before giving back
@@ -165,7 +167,7 @@ class session final : public pool::wire_owner,
         bool unbound = false;          ///< it is being left before the first Bind of a pipeline
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
-        std::vector<std::string> named;  ///< settings that a DO block may have made: to be asked for by name
+        std::vector<std::string> named;       ///< settings that a DO block may have made: to be asked for by name
         bool own_replica = false;             ///< ... because no replica can do it
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
         steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
@@ -214,6 +216,7 @@ class session final : public pool::wire_owner,
     std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,
                                            bool& replayable);
     bool answer_batch_locally(std::string_view batch);
+    std::size_t close_ahead(std::string_view& batch);
     void on_parse(std::string_view body, std::string_view frame);
     void on_bind(std::string_view body, std::string_view frame);
     void on_describe(std::string_view body, std::string_view frame);
@@ -389,6 +392,7 @@ class session final : public pool::wire_owner,
     void begin_probe();
     void end_probe();
     bool bring_up_to_date();
+    void note_schema_change(const router::statement& what);
     void set_setting(const std::string& name, std::string statement);
     void reset_setting(const std::string& name);
     void pin(const std::string& why);
@@ -399,11 +403,13 @@ class session final : public pool::wire_owner,
 
     worker& home_;
     client_identity who_;
-    std::shared_ptr<const pool::parameter_list> told_;  ///< ParameterStatus values the client was sent
+    std::shared_ptr<const pool::parameter_list> told_;        ///< ParameterStatus values the client was sent
     std::shared_ptr<const pool::parameter_list> first_told_;  ///< ... by the greeting, with settings of its start
     pool::wire client_;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
+    std::string last_words_;      ///< the FATAL error of the server that was this session's
+    std::uint32_t told_pid_ = 0;  ///< of the server's process, in session mode
     bool session_mode_ = false;
     bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;

@@ -642,11 +642,11 @@ void span::primary_moved(std::uint16_t shard, int primary) {
     if (there && there->on->server && there->on->node != primary) arm_lost(*there->on, "the primary has moved");
 }
 
-void span::cancel() {
+void span::cancel(const std::shared_ptr<const void>& until) {
     if (stage_ == stage::ending) return;
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : wings_)
-        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server);
+        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server, until);
 }
 
 void span::abort() {

@@ -88,9 +88,9 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void change_settings(pool::settings_ref now);
     void leave_dirty() { dirty_ = true; }  ///< the connections are wiped before anybody else gets them
 
-    void abort();   ///< the client is gone
-    void cancel();  ///< a CancelRequest has come
-    void resume();  ///< the client takes bytes again
+    void abort();                                           ///< the client is gone
+    void cancel(const std::shared_ptr<const void>& until);  ///< a CancelRequest has come
+    void resume();                                          ///< the client takes bytes again
     void primary_moved(std::uint16_t shard, int primary);
     void tick(steady_time now);
     /// Ends a wait for servers. False: it does not wait.

@@ -113,6 +113,8 @@ class Driver:
 
 PYTHON = ["/bin/sh", "-c", "{ [ -x venv/bin/pip ] || /usr/bin/python3 -m venv venv; } && venv/bin/pip install -q --disable-pip-version-check -r requirements.txt"]
 NPM = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline"]
+# The jars are kept like everything else; Maven only brings them, javac needs no plugin of its.
+JAVA = ["/bin/sh", "-c", "mvn -q -B -Dmaven.repo.local=../maven dependency:copy-dependencies && rm -rf classes && javac -Xlint -Werror -cp 'jars/*' -d classes *.java"]
 DRIVERS = [
     Driver("psql", "python", ["/usr/bin/python3", "psql_check.py"], needs=("psql",)),
     Driver("psycopg", "python", ["venv/bin/python", "psycopg_check.py"], PYTHON),
@@ -121,6 +123,7 @@ DRIVERS = [
     Driver("postgres.js", "node", ["node", "postgres_check.mjs"], NPM, ("node", "npm")),
     Driver("pgx", "go", ["./pgx_check"], ["go", "build", "-o", "pgx_check", "."], ("go",)),
     Driver("tokio-postgres", "rust", ["../target/debug/tokio_postgres_check"], ["cargo", "build", "-q", "--locked"], ("cargo",)),
+    Driver("pgjdbc", "java", ["java", "-cp", "classes:jars/*", "Checks"], JAVA, ("mvn", "javac")),
 ]
 
 

@@ -95,6 +95,24 @@ def test_p08_a_late_cancel_hits_nobody_else(narrow):
     assert cancelled > 0
 
 
+def test_p08_when_its_connection_has_ended_a_cancel_hits_nothing(narrow):
+    """Drivers wait for that end, and then go on with the same session."""
+    cancelled = 0
+    with Wire(narrow.port) as client:
+        client.run(query("BEGIN"))  # it stays on one connection
+        for n in range(300):
+            client.send(query("SAVEPOINT here"))
+            client.until("Z")
+            client.send(query(f"SELECT pg_sleep({(n % 30) * 0.0001})"))
+            wire.cancel(narrow.port, client.pid, client.key)
+            own = codes(client.until("Z"))
+            assert own in ([], ["57014"])
+            cancelled += len(own)
+            assert codes(client.run(query("ROLLBACK TO here"))) == [], f"round {n}"
+            assert codes(client.run(query("SELECT pg_sleep(0.0005)"))) == [], f"round {n}"
+    assert cancelled > 0
+
+
 def test_p08_a_cancel_of_an_idle_client_does_nothing(narrow):
     with Wire(narrow.port) as idle, Wire(narrow.port) as busy:
         assert idle.value("SELECT 1") == "1"

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from conftest import admin, knows_tables, until
-from wire import Wire, bind, codes, describe, execute, flush, kinds, one, parse, query, sync
+from wire import Wire, bind, close, codes, describe, execute, flush, kinds, one, parse, query, sync
 
 USERS = [(key, f"n{key % 7}", ("de", "fr", "jp")[key % 3]) for key in range(5001, 5061)]
 ORDERS = [(key * 10 + i, key, decimal.Decimal(key) / 7 + i, f"note {i}" if i else None) for key, _, _ in USERS[::2] for i in range(3)]
@@ -321,6 +321,26 @@ def test_messages_are_answered_as_a_server_does(data, shop_proxy):
         assert kinds(client.run(one("SELECT count(*) FROM users") * 2 + sync())) == "12TDC12TDCZ"
         assert codes(client.run(query("SELECT count(*) FROM users; SELECT 1"))) == ["0A000"]
         assert kinds(client.run(query("SELECT count(*) FROM users") * 3, 3)) == "TDCZ" * 3
+
+
+def test_what_drivers_close_may_stand_around_it(data, shop_proxy):
+    sql = "SELECT count(*) FROM users"
+    with Wire(shop_proxy.port, database="shop") as client:
+        # pgjdbc closes statements it needs no more before the next one, sqlx the portal behind it.
+        client.run(parse("SELECT 1", "old") + parse("SELECT 2", "older") + sync())
+        came = client.run(close("S", "old") + close("S", "never") + one(sql, name="new") + sync())
+        assert kinds(came) == "3312TDCZ", came
+        assert codes(client.run(bind(name="old") + execute() + sync())) == ["26000"]
+        assert kinds(client.run(bind(name="older") + execute() + sync())) == "2DCZ"
+        assert kinds(client.run(bind(name="new") + execute() + close("P") + sync())) == "2DC3Z"
+        # The name is free for another text, and gone where nothing is prepared under it again.
+        came = client.run(close("S", "new") + one("SELECT 'other', max(id) FROM users", name="new") + close("P") + sync())
+        assert kinds(came) == "312TDC3Z", came
+        assert codes(client.run(close("S", "new") + bind(name="new") + execute() + sync())) == ["26000"]
+        assert codes(client.run(bind(name="new") + execute() + sync())) == ["26000"]
+        assert kinds(client.run(close("P", "nothing") + one(sql) + sync())) == "312TDCZ"
+        assert kinds(client.run(close("S", "older") + one("SELECT nothing FROM users") + sync())) == "3EZ"
+        assert codes(client.run(bind(name="older") + execute() + sync())) == ["26000"]
 
 
 def test_prepare_and_execute_over_several_shards_are_refused(data, shop_proxy):
