@@ -113,14 +113,23 @@ void session::end_of_transaction(bool rolled_back) {
     talk.marks.clear();
 }
 
+/// SET and RESET SESSION AUTHORIZATION end a SET ROLE.
+void session::drop_role() {
+    constexpr std::string_view role = "role";
+    settings_ = settings_->without(role);
+    talk_->server->settings = talk_->server->settings->without(role);
+}
+
 void session::set_setting(const std::string& name, std::string statement) {
     mark_settings({});
+    if (name == "session_authorization") drop_role();
     settings_ = settings_->with(name, statement);
     talk_->server->settings = talk_->server->settings->with(name, std::move(statement));
 }
 
 void session::reset_setting(const std::string& name) {
     mark_settings({});
+    if (name == "session_authorization") drop_role();
     const auto* at_start = base_->find(name);
     settings_ = at_start ? settings_->with(name, *at_start) : settings_->without(name);
     talk_->server->settings = talk_->server->settings->without(name);

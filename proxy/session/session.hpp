@@ -337,6 +337,7 @@ class session final : public pool::wire_owner,
     bool bring_up_to_date();
     void set_setting(const std::string& name, std::string statement);
     void reset_setting(const std::string& name);
+    void drop_role();
     void pin(const std::string& why);
     void unpin(const std::string& why);
     bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
