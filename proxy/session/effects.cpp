@@ -261,6 +261,8 @@ void session::apply(const effect& what, const router::statement& of, const runni
             own_role_ = 0;
             own_consistency_.reset();
             pins_.clear();
+            own_names_ = names_cleared_ = session_mode_;
+            wants_own_names_ = false;
             server.reset_needed = false;
             talk_->drew = drew_elsewhere_ = false;
             talk_->no_sequences = true;

@@ -294,7 +294,13 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     auto& head = talk.replies.front();
     talk.copy_in = false;
     const bool in_pipeline = head.what != kind::query && head.what != kind::function_call;
-    if (talk.discarding) {
+    const bool ours = head.deliver == to::nobody && phase_ == phase::active &&
+                      (!in_pipeline || (talk.replies.size() > 1 && talk.replies.at(1).what == kind::sync &&
+                                        talk.replies.at(1).deliver == to::nobody));
+    if (ours) {  // the client's statement that needs it will fail, and is told of this
+        forward = false;
+        if (talk.prepare_error.empty()) talk.prepare_error = body;
+    } else if (talk.discarding) {
         forward = false;
     } else if (head.deliver == to::refusal) {
         forward = false;
@@ -313,12 +319,30 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
         const auto stale = !stale_plan ? nullptr : head.described ? head.described->text : head.statement;
         if (stale_plan && (talk.blind || !may_retry)) {  // blind: its client reads the rows as it was told before
-            if (stale) pool::renew_prepared(stale);
+            if (stale && !own_names_) pool::renew_prepared(stale);
         } else if ((read_only || recovery || stale_plan) && may_retry) {
             if (stale) renew_statement(stale);
             if (read_only || recovery) avoid_replicas_ = true;
             talk.discarding = talk.drop_composed = true;
             forward = false;
+        } else if (sqlstate == "26000" && names_own(error->get('M'))) {  // asked for within a function
+            wants_own_names_ = true;
+            forward = false;
+            if (may_retry && may_take_names())
+                talk.discarding = talk.drop_composed = true;
+            else
+                pg::write_error(
+                    out, "ERROR", config::sqlstate(fault_kind::unsupported),
+                    fmt::format("a function asks for a prepared statement of the client's: {}", error->get('M')),
+                    "From its next statement on this session keeps its connection.",
+                    "repeat the transaction, or use pool_mode = \"session\"");
+        } else if (!talk.prepare_error.empty()) {
+            auto first = pg::read_error(talk.prepare_error);
+            std::erase_if(first->fields, [](const auto& each) { return each.first == 'P'; });  // in a text of ours
+            forward = false;
+            pg::write_error(out, "ERROR", first->get('C'), first->get('M'), first->get('D'), first->get('H'));
+        } else if (forward && !own_names_) {
+            forward = !reword(*error, head, out);
         }
     }
     head.failed = true;
@@ -339,9 +363,14 @@ void session::skip_to_sync(std::size_t from) {
 
 void session::undo(expected_reply& entry) {
     auto& server = *talk_->server;
-    if (entry.what == kind::parse && entry.statement) server.statements.remove(*entry.statement);
+    const bool own = entry.what == kind::execute && entry.deliver == to::nobody;
+    if ((own || entry.what == kind::parse) && entry.statement) server.statements.remove(*entry.statement);
+    if (own && !entry.statement) {  // DISCARD SEQUENCES or DEALLOCATE ALL: which one is not known
+        talk_->no_sequences = false;
+        names_cleared_ = session_mode_;
+    }
     if (entry.what == kind::parse && !entry.statement && entry.deliver != to::local) server.unnamed.reset();
-    if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement)
+    if (entry.what == kind::close && entry.deliver != to::local && entry.statement)
         server.statements.add(entry.statement);
     if (entry.undo) undo(*entry.undo);
 }
@@ -485,6 +514,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     }
     talk.may_retry = false;
     talk.answered.clear();
+    talk.prepare_error.clear();
     talk.served = true;
     if (write) talk.wrote = true;
     stop_clocks();
