@@ -123,6 +123,7 @@ void session::drop_role() {
 void session::set_setting(const std::string& name, std::string statement) {
     mark_settings({});
     if (name == "session_authorization") drop_role();
+    talk_->date_style |= name == "datestyle";
     settings_ = settings_->with(name, statement);
     talk_->server->settings = talk_->server->settings->with(name, std::move(statement));
 }
@@ -133,6 +134,40 @@ void session::reset_setting(const std::string& name) {
     const auto* at_start = base_->find(name);
     settings_ = at_start ? settings_->with(name, *at_start) : settings_->without(name);
     talk_->server->settings = talk_->server->settings->without(name);
+    if (at_start || name.find('.') == std::string::npos) return;
+    // One of the users' own is empty from now on, not unknown again.
+    auto empty = pool::set_config_statement(name, {});
+    settings_ = settings_->with(name, empty);
+    talk_->server->settings = talk_->server->settings->with(name, std::move(empty));
+}
+
+/// DateStyle has two halves, and a SET may change one of them: what is kept is the whole, as the server has told it.
+void session::keep_date_style() {
+    constexpr std::string_view name = "datestyle";
+    if (!std::exchange(talk_->date_style, false) || !settings_->find(name)) return;
+    for (const auto& [parameter, value] : talk_->server->parameters) {
+        if (parameter != "DateStyle") continue;
+        auto whole = pool::set_config_statement(name, value);
+        settings_ = settings_->with(name, whole);
+        talk_->server->settings = talk_->server->settings->with(name, std::move(whole));
+    }
+}
+
+/// A session's advisory locks outlive the statement that took them, even one that has failed.
+void session::outlived(const running_statement& run) {
+    static constexpr std::string_view lock = "session advisory lock";
+    const auto& all = run.plan->parsed.statements;
+    const auto locks = [](const router::statement& one) {
+        return std::any_of(one.effects.begin(), one.effects.end(), [](const effect& each) { return each.pin == lock; });
+    };
+    if (run.next >= all.size()) return;
+    bool taken = locks(all[run.next]);
+    for (const auto& each : all[run.next].effects) {
+        const auto named = each.what == effect::kind::execute ? find_statement(each.name) : nullptr;
+        if (named && named->plan)
+            taken |= std::any_of(named->plan->parsed.statements.begin(), named->plan->parsed.statements.end(), locks);
+    }
+    if (taken) pin(std::string(lock));
 }
 
 void session::follow_path(const std::string& name, std::string value, bool local) {
@@ -361,7 +396,8 @@ bool session::ringway_setting(const effect& what, const running_statement& run, 
 /// After a DO block, a CALL or a function of the users': read what it has set, then wipe it off the connection.
 void session::begin_probe() {
     static constexpr std::string_view look =
-        "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session'";
+        "SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings "
+        "WHERE source = 'session' AND name NOT LIKE 'transaction\\_%'";
     static constexpr std::string_view wipe = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL";
     std::string out;
     pg::write_query(out, look);

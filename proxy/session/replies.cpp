@@ -161,7 +161,7 @@ void session::pop_answered() {
 void session::on_server_frame(char type, std::string_view body, std::string& out, bool& forward) {
     auto& talk = *talk_;
     if (type == 'S') return on_parameter(body, forward);
-    if (type == 'A') return;
+    if (type == 'A') return on_notification(body, out, forward);
     if (type == 'E') return on_server_error(body, out, forward);
     if (talk.replies.empty()) return;  // a notice between statements
     auto& head = talk.replies.front();
@@ -239,6 +239,15 @@ void session::on_tag(std::string_view body) {
     talk.rolled_back = tag == "ROLLBACK";
 }
 
+/// Its own notifications come to a client from the pid that it knows as its own.
+void session::on_notification(std::string_view body, std::string& out, bool& forward) {
+    constexpr std::size_t pid = 4;
+    if (body.size() < pid || pg::load32(body.data()) != static_cast<std::uint32_t>(talk_->server->pid)) return;
+    forward = false;
+    pg::writer message(out, 'A');
+    message.i32(static_cast<std::int32_t>(who_.id)).bytes(body.substr(pid));
+}
+
 void session::on_parameter(std::string_view body, bool& forward) {
     pg::reader in(body);
     const auto name = in.text(), value = in.text();
@@ -283,6 +292,9 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
             drop_server(true);
             close();
             return;
+        }
+        if (pinned() && error) {
+            pg::write_error(talk.last_words, "FATAL", sqlstate, why, error->get('D'), error->get('H'));
         }
         server_lost(why);
         return;
@@ -345,6 +357,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
             forward = !reword(*error, head, out);
         }
     }
+    if (head.running && head.deliver == to::client) outlived(*head.running);
     head.failed = true;
     talk.failed = true;
     if (in_pipeline) skip_to_sync(0);
@@ -430,8 +443,11 @@ void session::server_lost(const std::string& why, bool news) {
         const fault lost{
             fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         if (!talk.discarding) pass_on();
+        const auto last_words = std::move(talk.last_words);
         drop_server(true);
-        return end_with(lost);
+        if (last_words.empty()) return end_with(lost);
+        client_.write(last_words);
+        return close();
     }
     if (phase_ == phase::preparing) {  // nothing of the client's has been sent
         const bool again = ++tries_ < 5;
@@ -518,6 +534,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     talk.served = true;
     if (write) talk.wrote = true;
     stop_clocks();
+    keep_date_style();
     if (status == 'I') {
         if (talk.wrote || !talk.marks.empty()) {
             const auto now = clock::now();
@@ -566,7 +583,15 @@ void session::settle_lease() {
                                          {},
                                          {}};
             talk.server->doomed = true;
+            const bool behind = talk.on_replica && !canceled && !want_.replica_only;
             drop_server(true);
+            if (behind) {  // a replica that has not heard yet of the role, or what else it is
+                avoid_replicas_ = true;
+                want_.need = router::need::primary;
+                if (!seek(want_) && !failure_) return;
+                pump({});
+                return want_client();
+            }
             return give_up(why);
         }
         if (talk.leaving) {

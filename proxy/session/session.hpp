@@ -147,6 +147,7 @@ class session final : public pool::wire_owner,
         bool local_path = false;  ///< search_path is set for this transaction only
         std::string path_after;
         bool conforming_after = true;  ///< as path_after: what a look at the settings has found
+        bool date_style = false;       ///< has been set: to be read from what the server tells
         bool probe_settings = false;   ///< a function may have changed settings: look before giving back
         bool settings_rows = false;    ///< the probe's rows are being read
         std::string begin;             ///< the transaction's BEGIN while nothing ties it to its shard; else empty
@@ -160,6 +161,7 @@ class session final : public pool::wire_owner,
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
+        std::string last_words;               ///< the server's FATAL
         std::string prepare_error;     ///< ... to a PREPARE of ours that the client's statement needs: its message
         steady_time asked{}, begun{};  ///< when the statement and the transaction under way began
     };
@@ -322,6 +324,7 @@ class session final : public pool::wire_owner,
     void on_tag(std::string_view body);
     void renew_statement(const pool::prepared_ref& old);
     void on_parameter(std::string_view body, bool& forward);
+    void on_notification(std::string_view body, std::string& out, bool& forward);
     void pass_local(std::string& out);
     void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
     void settle();               ///< after a chunk: settle_lease(), then go on with input
@@ -350,6 +353,8 @@ class session final : public pool::wire_owner,
     void set_setting(const std::string& name, std::string statement);
     void reset_setting(const std::string& name);
     void drop_role();
+    void keep_date_style();
+    void outlived(const running_statement& run);
     void pin(const std::string& why);
     void unpin(const std::string& why);
     bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
