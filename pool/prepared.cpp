@@ -43,6 +43,12 @@ prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t
     return made;
 }
 
+prepared_ref own_prepared(std::string_view name, std::string_view query, std::string_view types) {
+    auto made = make(query, types);
+    made->name = name;
+    return made;
+}
+
 namespace {
 std::size_t hash_of(std::string_view query, std::string_view types, std::uint64_t scope) {
     return std::hash<std::string_view>{}(query) ^ (std::hash<std::string_view>{}(types) << 1) ^ (scope << 2);

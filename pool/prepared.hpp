@@ -15,7 +15,7 @@ namespace ringway::pool {
 /// Immutable, shared by all sessions that prepared the same. `name` is what servers know it by.
 struct prepared {
     std::uint64_t id = 0;
-    std::string name;  ///< "_ringway_<id>"
+    std::string name;  ///< "_ringway_<id>", or the client's own
     std::string query;
     std::string types;        ///< parameter type OIDs as on the wire
     std::uint64_t scope = 0;  ///< as share_prepared was given it; 0: not shared
@@ -31,6 +31,9 @@ prepared_ref lone_prepared(std::string_view query, std::string_view types);
 /// An object of its own for an SQL-level PREPARE: `query` is the text with the new name in place of the client's at
 /// [offset, offset + length).
 prepared_ref sql_prepared(std::string_view text, std::size_t offset, std::size_t length);
+
+/// An object of its own that servers know by the client's own name for it.
+prepared_ref own_prepared(std::string_view name, std::string_view query, std::string_view types);
 
 /// A new object in place of one whose plan servers no longer accept: later share_prepared calls give it too.
 prepared_ref renew_prepared(const prepared_ref& old);

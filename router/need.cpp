@@ -84,6 +84,12 @@ class judgement {
     void by_effect(const effect& each) {
         if (each.what == effect::kind::pin) primary("the session stays on its connection: " + each.pin);
         if (each.what == effect::kind::execute) primary("runs a prepared statement");
+        if (each.what == effect::kind::set && names_object(each.name)) primary("names what a replica may not know yet");
+    }
+
+    static bool names_object(std::string_view setting) {
+        return setting == "role" || setting == "session_authorization" || setting == "default_tablespace" ||
+               setting == "temp_tablespaces" || setting == "default_text_search_config";
     }
 
     void function(const std::string& schema, const std::string& name) {

@@ -60,6 +60,7 @@ class planner {
             const bool runs_now = each.verb != verb::prepare && !each.explain_route;
             if (found.may_set && runs_now) add_unknown_settings(each, found.pin);
             if (runs_now) find_sequence_use(each, found.need);
+            out_.asks_statements |= runs_now && lists_prepared(each);
         }
         if (statements.size() > 1 && (!session_only || stays) && out_.need == need::any) {
             out_.need = need::primary;
@@ -86,6 +87,19 @@ class planner {
         out_.draws_sequence |= needs == need::primary;
     }
 
+    static bool lists_prepared(const statement& what) {
+        const auto built_in = [](std::string_view schema) { return schema.empty() || schema == "pg_catalog"; };
+        for (const auto& [schema, name] : what.functions)
+            if (name == "pg_prepared_statement" && built_in(schema)) return true;
+        const auto within = [&](const auto& self, const query_block& block) -> bool {
+            for (const auto& each : block.tables)
+                if (each.name == "pg_prepared_statements" && built_in(each.schema)) return true;
+            return std::any_of(block.children.begin(), block.children.end(),
+                               [&](const query_block& child) { return self(self, child); });
+        };
+        return within(within, what.block);
+    }
+
     static void add_unknown_settings(statement& to, const std::string& pin) {
         const auto known = [](const effect& e) { return e.what == effect::kind::settings_unknown; };
         const auto found = std::find_if(to.effects.begin(), to.effects.end(), known);
@@ -99,6 +113,7 @@ class planner {
     bool is_plain() const {
         const auto& statements = out_.parsed.statements;
         if (statements.empty()) return true;
+        if (out_.asks_statements) return false;
         const auto& one = statements.front();
         if (statements.size() != 1 || !one.effects.empty() || one.explain_route) return false;
         switch (one.verb) {

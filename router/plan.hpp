@@ -90,8 +90,9 @@ struct plan {
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
-    bool draws_sequence = false;  ///< may take a sequence's next value, by its text, a default or a trigger
-    bool asks_sequence = false;   ///< asks for one that was drawn before it: currval, lastval
+    bool draws_sequence = false;   ///< may take a sequence's next value, by its text, a default or a trigger
+    bool asks_sequence = false;    ///< asks for one that was drawn before it: currval, lastval
+    bool asks_statements = false;  ///< asks which statements are prepared: pg_prepared_statements
     bool cacheable = true;
     std::uint64_t catalog_version = 0, map_epoch = 0;
     mutable std::uint64_t uses = 0;            ///< statistics only; relaxed, approximate across workers

@@ -130,17 +130,44 @@ void session::note_schema_change(const router::statement& what) {
         talk_->ddl = std::make_unique<schema_change>(who_.cluster->now->schema);
 }
 
+/// SET and RESET SESSION AUTHORIZATION end a SET ROLE.
+void session::drop_role() {
+    constexpr std::string_view role = "role";
+    settings_ = settings_->without(role);
+    talk_->server->settings = talk_->server->settings->without(role);
+}
+
 void session::set_setting(const std::string& name, std::string statement) {
     mark_settings({});
+    if (name == "session_authorization") drop_role();
+    talk_->date_style |= name == "datestyle";
     settings_ = settings_->with(name, statement);
     talk_->server->settings = talk_->server->settings->with(name, std::move(statement));
 }
 
 void session::reset_setting(const std::string& name) {
     mark_settings({});
+    if (name == "session_authorization") drop_role();
     const auto* at_start = base_->find(name);
     settings_ = at_start ? settings_->with(name, *at_start) : settings_->without(name);
     talk_->server->settings = talk_->server->settings->without(name);
+    if (at_start || name.find('.') == std::string::npos) return;
+    // One of the users' own is empty from now on, not unknown again.
+    auto empty = pool::set_config_statement(name, {});
+    settings_ = settings_->with(name, empty);
+    talk_->server->settings = talk_->server->settings->with(name, std::move(empty));
+}
+
+/// DateStyle has two halves, and a SET may change one of them: what is kept is the whole, as the server has told it.
+void session::keep_date_style() {
+    constexpr std::string_view name = "datestyle";
+    if (!std::exchange(talk_->date_style, false) || !settings_->find(name)) return;
+    for (const auto& [parameter, value] : talk_->server->parameters) {
+        if (parameter != "DateStyle") continue;
+        auto whole = pool::set_config_statement(name, value);
+        settings_ = settings_->with(name, whole);
+        talk_->server->settings = talk_->server->settings->with(name, std::move(whole));
+    }
 }
 
 void session::follow_path(const std::string& name, std::string value, bool local) {
@@ -300,6 +327,8 @@ void session::apply(const effect& what, const router::statement& of, const runni
             own_role_ = 0;
             own_consistency_.reset();
             pins_.clear();
+            own_names_ = names_cleared_ = session_mode_;
+            wants_own_names_ = false;
             server.reset_needed = false;
             talk_->drew = drew_elsewhere_ = false;
             talk_->no_sequences = true;

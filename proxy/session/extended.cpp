@@ -179,7 +179,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     }
     if (flushed_execute && !replayable) out.need = router::need::primary;
     if (out.need == router::need::primary) out.replica_only = false;
-    if (!who_.who->reads.splitting || avoid_replicas_ || own_role_ == 1 || no_replica())
+    if (!who_.who->reads.splitting || avoid_replicas_ || wants_own_names_ || own_role_ == 1 || no_replica())
         out.need = router::need::primary;
     return out;
 }
@@ -381,7 +381,7 @@ void session::begin_batch(std::string_view rest) {
     talk.retained.clear();
     talk.answered.clear();
     talk.bound = talk.blind = talk.flushed = false;
-    if (talk.status != 'I') return;
+    if (talk.status != 'I' || own_names_) return;
     const auto found = find_batch(rest);
     if (found.ended && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
         talk.retained.assign(rest.substr(0, found.size));
@@ -411,8 +411,10 @@ void session::on_parse(std::string_view body, std::string_view frame) {
                 if (what.what == effect::kind::prepare && !pin_on_replica(*made->plan))
                     pin("PREPARE by the extended protocol");
         std::optional<fault> refused;
-        if (auto text = rewritten(*parse, *made, refused)) {
+        std::vector<text_splice> splices;
+        if (auto text = rewritten(*parse, *made, refused, splices)) {
             auto copy = std::make_shared<client_statement>(*made);
+            copy->splices = std::move(splices);
             copy->original = parse->query;
             copy->text = prepared_of(*text, parse->types, !parse->name.empty());
             made = std::move(copy);
@@ -452,7 +454,7 @@ void session::on_parse(std::string_view body, std::string_view frame) {
 /// Remembers what a portal runs; parameters only when an effect needs them.
 void session::open_portal(std::string_view name, const statement_ref& what, std::string_view rest) {
     auto& talk = *talk_;
-    const bool keep = !what->plan->plain && rest.size() <= large_frame;
+    const bool keep = what && !what->plan->plain && rest.size() <= large_frame;
     if (name.empty()) {
         talk.unnamed_portal = what;
         if (keep)
@@ -494,7 +496,13 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
 void session::on_bind(std::string_view body, std::string_view frame) {
     const auto bind = pg::read_bind(body);
     if (!bind) return fail_next(malformed());
-    const auto what = planned_statement(bind->statement);
+    auto what = planned_statement(bind->statement);
+    if (!what && passes_unknown(bind->statement)) {
+        open_portal(bind->portal, nullptr, {});
+        outgoing().append(frame);
+        talk_->replies.push(expected_reply::kind::bind);
+        return;
+    }
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
     if (auto refused = pin_on_replica(*what->plan)) return fail_next(*refused);
@@ -507,13 +515,15 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     }
     talk_->bound = true;
     const auto& plan = *what->plan;
-    if (plan.draws_sequence || plan.asks_sequence || !plan.plain) {
+    if (plan.draws_sequence || plan.asks_sequence || !plan.plain || wants_own_names_) {
         if (auto refused = sequence_elsewhere(plan)) {
             asks_sequences_ = true;
             return fail_next(*refused);
         }
         follow_sequences(plan);
         for (const auto& one : plan.parsed.statements) note_schema_change(one);
+        follow_names(plan);
+        if (what->renamed) what = find_statement(bind->statement);
     }
     ensure_on_server(what);
     open_portal(bind->portal, what, bind->rest);
@@ -605,9 +615,12 @@ void session::on_describe(std::string_view body, std::string_view frame) {
     statement_ref what = talk_->unnamed_portal;
     if (target->kind == 'S') {
         what = find_statement(target->name);
-        if (!what) return fail_next(unknown_statement(target->name));
-        ensure_on_server(what);
-        pg::write_target(outgoing(), 'D', 'S', what->renamed ? std::string_view(what->text->name) : std::string_view());
+        if (!what && !passes_unknown(target->name)) return fail_next(unknown_statement(target->name));
+        if (what) ensure_on_server(what);
+        const auto name = !what           ? target->name
+                          : what->renamed ? std::string_view(what->text->name)
+                                          : std::string_view();
+        pg::write_target(outgoing(), 'D', 'S', name);
     } else {
         outgoing().append(frame);
         if (!target->name.empty()) what = portal_statement(target->name);
@@ -643,6 +656,7 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = what->plan;
     entry.running->text = what->planned_text();
+    entry.running->splices = what->splices;
     entry.running->literals = what->literals;
     entry.running->bound = *bound;
     entry.running->types = what->types();
@@ -658,6 +672,16 @@ void session::on_close(std::string_view body, std::string_view frame) {
         undo->name = target->name;
         undo->before = find_statement(target->name);
         forget_statement(undo->name);
+        if (own_names_) {
+            outgoing().append(frame);
+            auto& entry = talk.replies.push(expected_reply::kind::close);
+            if (undo->before) {
+                entry.statement = undo->before->text;
+                talk.server->statements.remove(*entry.statement);
+            }
+            entry.undo = std::move(undo);
+            return;
+        }
         auto& entry = talk.replies.push(expected_reply::kind::close, expected_reply::to::local);
         entry.undo = std::move(undo);
         entry.reply = std::make_unique<std::string>();

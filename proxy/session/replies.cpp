@@ -168,7 +168,7 @@ void session::pop_answered() {
 void session::on_server_frame(char type, std::string_view body, std::string& out, bool& forward) {
     auto& talk = *talk_;
     if (type == 'S') return on_parameter(body, out, forward);
-    if (type == 'A') return;
+    if (type == 'A') return on_notification(body, out, forward);
     if (type == 'E') return on_server_error(body, out, forward);
     if (talk.replies.empty()) return;  // a notice between statements
     auto& head = talk.replies.front();
@@ -247,6 +247,16 @@ void session::on_tag(std::string_view body) {
     if (talk.marks.empty()) return;
     const auto tag = body.substr(0, body.find('\0'));
     talk.rolled_back = tag == "ROLLBACK";
+}
+
+/// Its own notifications come to a client from the pid that it knows as its own.
+void session::on_notification(std::string_view body, std::string& out, bool& forward) {
+    constexpr std::size_t pid = 4;
+    const auto known = told_pid_ != 0 ? told_pid_ : static_cast<std::uint32_t>(who_.id);
+    if (body.size() < pid || pg::load32(body.data()) != talk_->server->pid || known == talk_->server->pid) return;
+    forward = false;
+    pg::writer message(out, 'A');
+    message.i32(known).bytes(body.substr(pid));
 }
 
 /// A RESET gives back the server's own value, and the client what it has started with: then that is told.
@@ -335,7 +345,13 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     auto& head = talk.replies.front();
     talk.copy_in = false;
     const bool in_pipeline = head.what != kind::query && head.what != kind::function_call;
-    if (talk.discarding) {
+    const bool ours = head.deliver == to::nobody && phase_ == phase::active &&
+                      (!in_pipeline || (talk.replies.size() > 1 && talk.replies.at(1).what == kind::sync &&
+                                        talk.replies.at(1).deliver == to::nobody));
+    if (ours) {  // the client's statement that needs it will fail, and is told of this
+        forward = false;
+        if (talk.prepare_error.empty()) talk.prepare_error = body;
+    } else if (talk.discarding) {
         forward = false;
     } else if (head.deliver == to::refusal) {
         forward = false;
@@ -356,13 +372,31 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         const bool stale_plan = sqlstate == "0A000" && error->get('R') == "RevalidateCachedQuery" && in_pipeline;
         const auto stale = !stale_plan ? nullptr : head.described ? head.described->text : head.statement;
         if (stale_plan && (talk.blind || !may_retry)) {  // blind: its client reads the rows as it was told before
-            if (stale) pool::renew_prepared(stale);
+            if (stale && !own_names_) pool::renew_prepared(stale);
         } else if ((read_only || recovery || serializable || stale_plan) && may_retry) {
             if (stale) renew_statement(stale);
             serializable_start_ |= serializable;
             if (read_only || recovery || serializable) avoid_replicas_ = true;
             talk.discarding = talk.drop_composed = true;
             forward = false;
+        } else if (sqlstate == "26000" && names_own(error->get('M'))) {  // asked for within a function
+            wants_own_names_ = true;
+            forward = false;
+            if (may_retry && may_take_names())
+                talk.discarding = talk.drop_composed = true;
+            else
+                pg::write_error(
+                    out, "ERROR", config::sqlstate(fault_kind::unsupported),
+                    fmt::format("a function asks for a prepared statement of the client's: {}", error->get('M')),
+                    "From its next statement on this session keeps its connection.",
+                    "repeat the transaction, or use pool_mode = \"session\"");
+        } else if (!talk.prepare_error.empty()) {
+            auto first = pg::read_error(talk.prepare_error);
+            std::erase_if(first->fields, [](const auto& each) { return each.first == 'P'; });  // in a text of ours
+            forward = false;
+            pg::write_error(out, "ERROR", first->get('C'), first->get('M'), first->get('D'), first->get('H'));
+        } else if (forward && !own_names_) {
+            forward = !reword(*error, head, out);
         }
     }
     const bool ran = !error || error->get('P').empty() || !error->get('W').empty();  // else it was not understood
@@ -385,9 +419,14 @@ void session::skip_to_sync(std::size_t from) {
 
 void session::undo(expected_reply& entry) {
     auto& server = *talk_->server;
-    if (entry.what == kind::parse && entry.statement) server.statements.remove(*entry.statement);
+    const bool own = entry.what == kind::execute && entry.deliver == to::nobody;
+    if ((own || entry.what == kind::parse) && entry.statement) server.statements.remove(*entry.statement);
+    if (own && !entry.statement) {  // DISCARD SEQUENCES or DEALLOCATE ALL: which one is not known
+        talk_->no_sequences = false;
+        names_cleared_ = session_mode_;
+    }
     if (entry.what == kind::parse && !entry.statement && entry.deliver != to::local) server.unnamed.reset();
-    if (entry.what == kind::close && entry.deliver == to::nobody && entry.statement)
+    if (entry.what == kind::close && entry.deliver != to::local && entry.statement)
         server.statements.add(entry.statement);
     if (entry.undo) undo(*entry.undo);
 }
@@ -533,9 +572,11 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     }
     talk.may_retry = false;
     talk.answered.clear();
+    talk.prepare_error.clear();
     talk.served = true;
     if (write) talk.wrote = true;
     stop_clocks();
+    keep_date_style();
     if (status == 'I') {
         if (talk.wrote || !talk.marks.empty()) {
             const auto now = clock::now();
@@ -596,7 +637,15 @@ void session::settle_lease() {
                                          {},
                                          {}};
             talk.server->doomed = true;
+            const bool behind = talk.on_replica && !canceled && !want_.replica_only;
             drop_server(true);
+            if (behind) {  // a replica that has not heard yet of the role, or what else it is
+                avoid_replicas_ = true;
+                want_.need = router::need::primary;
+                if (!seek(want_) && !failure_) return;
+                pump({});
+                return want_client();
+            }
             return give_up(why);
         }
         if (talk.leaving) {

@@ -3,12 +3,10 @@
 
 #include <algorithm>
 
-#include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
 
 namespace ringway::proxy {
 
-namespace pg = protocol::postgres;
 using config::fault;
 using config::fault_kind;
 using router::effect;
@@ -56,24 +54,8 @@ void session::follow_sequences(const router::plan& plan) {
 
 /// What other clients have drawn on this connection.
 void session::discard_sequences() {
-    static constexpr std::string_view sql = "DISCARD SEQUENCES";
-    auto& replies = talk_->replies;
     talk_->no_sequences = true;
-    if (!in_batch_) {
-        pg::write_query(outgoing(), sql);
-        replies.push(expected_reply::kind::query, expected_reply::to::nobody);
-        return;
-    }
-    auto& out = outgoing();
-    pg::write_parse(out, {}, sql, {});
-    pg::write_bind_head(out, {}, {}, 6);
-    out.append(6, '\0');
-    pg::write_execute(out, {}, 0);
-    talk_->server->unnamed.reset();
-    talk_->unnamed_portal.reset();
-    replies.push(expected_reply::kind::parse, expected_reply::to::nobody);
-    replies.push(expected_reply::kind::bind, expected_reply::to::nobody);
-    replies.push(expected_reply::kind::execute, expected_reply::to::nobody);
+    run_own("DISCARD SEQUENCES");
 }
 
 }  // namespace ringway::proxy

@@ -31,6 +31,8 @@ session::session(worker& home, client_identity who)
     : home_(home),
       who_(std::move(who)),
       session_mode_(who_.session_mode),
+      own_names_(session_mode_),
+      names_cleared_(session_mode_),
       connected_(std::chrono::system_clock::now()),
       answered_(clock::now()) {
     pool::session_settings::map entries;

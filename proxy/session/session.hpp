@@ -3,9 +3,9 @@
 // server owes something or a transaction is open, and relays the replies. Lives and dies on one worker.
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
-// and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a transaction
-// to another shard; spanning.cpp transactions and across.cpp reads over several shards; replies.cpp the server's
-// messages; effects.cpp what statements do to the session.
+// naming.cpp and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a
+// transaction to another shard; spanning.cpp transactions and across.cpp reads over several shards; replies.cpp the
+// server's messages; effects.cpp what statements do to the session.
 
 #include <chrono>
 #include <memory>
@@ -155,6 +155,7 @@ class session final : public pool::wire_owner,
         std::unique_ptr<schema_change> ddl;  ///< in this batch or transaction
         std::string path_after;
         bool conforming_after = true;  ///< as path_after: what a look at the settings has found
+        bool date_style = false;       ///< has been set: to be read from what the server tells
         bool probe_settings = false;   ///< a function may have changed settings: look before giving back
         bool settings_rows = false;    ///< the probe's rows are being read
         std::string begin;             ///< the transaction's BEGIN while nothing ties it to its shard; else empty
@@ -170,7 +171,8 @@ class session final : public pool::wire_owner,
         std::vector<std::string> named;       ///< settings that a DO block may have made: to be asked for by name
         bool own_replica = false;             ///< ... because no replica can do it
         std::string own_error, own_sqlstate;  ///< what the server said to a statement of ours
-        steady_time asked{}, begun{};         ///< when the statement and the transaction under way began
+        std::string prepare_error;     ///< ... to a PREPARE of ours that the client's statement needs: its message
+        steady_time asked{}, begun{};  ///< when the statement and the transaction under way began
     };
 
     // session.cpp
@@ -230,7 +232,7 @@ class session final : public pool::wire_owner,
     void keep_statement(const std::string& name, statement_ref what);
     statement_ref make_statement(const protocol::postgres::parse_message& parse);
     std::optional<std::string> rewritten(const protocol::postgres::parse_message& parse, const client_statement& made,
-                                         std::optional<config::fault>& refused);
+                                         std::optional<config::fault>& refused, std::vector<text_splice>& splices);
     void ensure_on_server(const statement_ref& what);
     void trim_statements();
     void begin_batch(std::string_view rest);
@@ -334,6 +336,16 @@ class session final : public pool::wire_owner,
                                                         destination& out);
     std::optional<config::fault> unseen_statement(const router::effect& what) const;
 
+    // naming.cpp
+    pool::prepared_ref own_prepared_of(std::string_view name, const client_statement& what) const;
+    void follow_names(const router::plan& plan);
+    bool passes_unknown(std::string_view name) const;
+    void take_own_names();
+    bool names_own(std::string_view message) const;
+    bool may_take_names();
+    bool reword(const protocol::postgres::error_fields& error, const expected_reply& head, std::string& out);
+    void run_own(std::string_view sql);
+
     // moving.cpp
     void follow_ties(const router::plan& plan, const router::values& with);
     bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again
@@ -363,6 +375,7 @@ class session final : public pool::wire_owner,
     std::string_view told_after_reset(std::string_view name, std::string_view value) const;
     void on_parameter(std::string_view body, std::string& out, bool& forward);
     bool is_news(std::string_view name, std::string_view value);  ///< for the client, which is told of it
+    void on_notification(std::string_view body, std::string& out, bool& forward);
     void pass_local(std::string& out);
     void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
     void settle();               ///< after a chunk: settle_lease(), then go on with input
@@ -395,6 +408,8 @@ class session final : public pool::wire_owner,
     void note_schema_change(const router::statement& what);
     void set_setting(const std::string& name, std::string statement);
     void reset_setting(const std::string& name);
+    void drop_role();
+    void keep_date_style();
     void pin(const std::string& why);
     void unpin(const std::string& why);
     bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
@@ -449,9 +464,12 @@ class session final : public pool::wire_owner,
     bool conforming_strings_ = true;
     std::string first_path_;  ///< search_path and standard_conforming_strings of the start: what RESET goes back to
     bool first_conforming_ = true;
-    bool told_behind_ = false;     ///< a RESET was told of as the server's default, and has another meaning here
-    bool drew_elsewhere_ = false;  ///< a sequence's value, on a connection that others have now
-    bool asks_sequences_ = false;  ///< has used currval or lastval
+    bool told_behind_ = false;      ///< a RESET was told of as the server's default, and has another meaning here
+    bool drew_elsewhere_ = false;   ///< a sequence's value, on a connection that others have now
+    bool asks_sequences_ = false;   ///< has used currval or lastval
+    bool own_names_ = false;        ///< servers know its prepared statements by its own names: it keeps its connection
+    bool names_cleared_ = false;    ///< ... which has no others
+    bool wants_own_names_ = false;  ///< before the next statement
     text_encoding encoding_ = text_encoding::utf8;  ///< the client's
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{};  ///< when a server was last asked for something

@@ -124,6 +124,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         }
         return true;
     }
+    if (wants_own_names_) to.need = router::need::primary;
     if (!talk_) {
         if (!seek(to)) return failure_.has_value();
     } else if (talk_->shard != to.shard) {
@@ -146,13 +147,14 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     auto& talk = *talk_;
     start_clocks();
     talk.emitted = false;
-    talk.may_retry = talk.status == 'I' && frame.size() <= most_retained;
+    talk.may_retry = talk.status == 'I' && frame.size() <= most_retained && !own_names_;
     talk.replayable = plan.need == router::need::any || only_begins(plan);
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);
     if (who_.cluster->now->map->is_sharded()) follow_ties(plan, {sql, found.shape.literals, {}, conforming_strings_});
 
     if (plan.draws_sequence || plan.asks_sequence || !plan.plain) follow_sequences(plan);
+    if (!plan.plain || wants_own_names_) follow_names(plan);
 
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);
@@ -165,7 +167,9 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     std::vector<router::literal> literals(found.shape.literals.begin(), found.shape.literals.end());
     std::string changed;  // the text with names of prepared statements replaced
     std::size_t copied = 0;
+    std::vector<text_splice> splices;
     const auto splice = [&](router::span32 at, std::string_view with) {
+        splices.push_back({at.offset, at.length, with.size()});
         changed.append(sql.substr(copied, at.offset - copied)).append(with);
         copied = at.offset + at.length;
     };
@@ -185,7 +189,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                     continue;
                 }
                 ensure_on_server(statement_found);
-                splice(what.name_span, statement_found->text->name);
+                if (!own_names_) splice(what.name_span, statement_found->text->name);
             } else if (what.what == effect::kind::prepare) {
                 if (find_statement(what.name))
                     return fail_next({fault_kind::duplicate_statement,
@@ -197,8 +201,11 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                     continue;
                 }
                 auto made = std::make_shared<client_statement>();
-                made->text = pool::sql_prepared(sql, what.name_span.offset, what.name_span.length);
                 made->by_sql = true;
+                made->spelled = sql.substr(what.name_span.offset, what.name_span.length);
+                made->spelled_at = what.name_span.offset;
+                made->text = own_names_ ? pool::own_prepared(what.name, sql, {})
+                                        : pool::sql_prepared(sql, what.name_span.offset, what.name_span.length);
                 const auto body = std::string(sql.substr(what.body.offset, what.body.length));
                 const auto inner = plan_of(body);
                 made->plan = home_.plans.hold(inner);
@@ -207,6 +214,8 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                 made->search_path = search_path_;
                 made->declared = declared_types(what);
                 prepared_here = std::move(made);
+                if (own_names_) continue;
+                splices.push_back({what.name_span.offset, what.name_span.length, prepared_here->text->name.size()});
                 changed = prepared_here->text->query;
                 copied = sql.size();
             }
@@ -219,6 +228,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     entry.running->text = sql;
     entry.running->literals = std::move(literals);
     entry.running->prepared = std::move(prepared_here);
+    entry.running->splices = std::move(splices);
     talk.barrier = true;
     if (changed.empty() && copied == 0) {
         outgoing().append(frame);
@@ -358,8 +368,8 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
             pg::write_error(out, "ERROR", config::sqlstate(why->kind), why->message);
         else
             pg::write_command_complete(out, tag);
-    } else if (one.verb == verb::deallocate && !one.effects.empty() && !one.effects.front().name.empty() &&
-               find_statement(one.effects.front().name)) {
+    } else if (!own_names_ && one.verb == verb::deallocate && !one.effects.empty() &&
+               !one.effects.front().name.empty() && find_statement(one.effects.front().name)) {
         forget_statement(one.effects.front().name);
         pg::write_command_complete(out, "DEALLOCATE");
     } else {

@@ -79,17 +79,21 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
     made->search_path = search_path_;
-    made->text = prepared_of(parse.query, parse.types, !parse.name.empty());
+    if (own_names_ && made->renamed)
+        made->text = pool::own_prepared(parse.name, parse.query, parse.types);
+    else
+        made->text = prepared_of(parse.query, parse.types, made->renamed);
     return made;
 }
 
 /// Statements that name other prepared statements get the servers' names; EXPLAIN (ROUTE) becomes its answer.
 /// nullopt: the text stays as it is. On `refused` it cannot run.
 std::optional<std::string> session::rewritten(const pg::parse_message& parse, const client_statement& made,
-                                              std::optional<fault>& refused) {
+                                              std::optional<fault>& refused, std::vector<text_splice>& splices) {
     std::string changed;
     std::size_t copied = 0;
     const auto splice = [&](router::span32 at, std::string_view with) {
+        splices.push_back({at.offset, at.length, with.size()});
         changed.append(parse.query.substr(copied, at.offset - copied)).append(with);
         copied = at.offset + at.length;
     };
@@ -118,7 +122,7 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
                                 {},
                                 "bind it by the extended protocol, or write the statement out"};
             ensure_on_server(named);
-            splice(what.name_span, named->text->name);
+            if (!own_names_) splice(what.name_span, named->text->name);
         }
     }
     if (copied == 0) return std::nullopt;
@@ -138,20 +142,8 @@ void session::ensure_on_server(const statement_ref& what) {
     }
     if (server.statements.touch(*what->text)) return;
     if (what->by_sql) {
-        if (in_batch_) {  // a utility statement run by the extended protocol: no transaction of its own
-            pg::write_parse(out, {}, what->text->query, {});
-            pg::write_bind_head(out, {}, {}, 6);
-            out.append(6, '\0');
-            pg::write_execute(out, {}, 0);
-            server.unnamed.reset();
-            talk_->unnamed_portal.reset();
-            talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody);
-            talk_->replies.push(expected_reply::kind::bind, expected_reply::to::nobody);
-            talk_->replies.push(expected_reply::kind::execute, expected_reply::to::nobody).statement = what->text;
-        } else {
-            pg::write_query(out, what->text->query);
-            talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody).statement = what->text;
-        }
+        run_own(what->text->query);
+        talk_->replies.back().statement = what->text;
     } else {
         pg::write_parse(out, what->text->name, what->text->query, what->text->types);
         talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody).statement = what->text;
@@ -166,6 +158,7 @@ void session::ensure_on_server(const statement_ref& what) {
 
 /// Closes the oldest statements on a server that holds more than it may.
 void session::trim_statements() {
+    if (own_names_) return;
     auto& server = *talk_->server;
     while (auto oldest = server.statements.evict(who_.who->limits.statement_cache_bytes)) {
         pg::write_target(outgoing(), 'C', 'S', oldest->name);

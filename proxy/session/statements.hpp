@@ -16,17 +16,26 @@
 
 namespace ringway::proxy {
 
+/// Where a text sent to servers differs from the client's: `added` bytes, a name of ours, in place of `removed` at
+/// `at`.
+struct text_splice {
+    std::size_t at = 0, removed = 0, added = 0;
+};
+
 /// A statement a client has prepared: its text as servers know it, and its plan.
 struct client_statement {
     pool::prepared_ref text;
     std::shared_ptr<const router::plan> plan;  ///< null: too long to be parsed
     std::vector<router::literal> literals;
+    std::vector<text_splice> splices;  ///< of text->query, when it was rewritten
     std::string original;     ///< the client's own text, when text->query was rewritten; by_sql: what PREPARE prepares
     bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
     std::string search_path;  ///< with which the plan was made
     mutable pool::result_shape told;  ///< what its client has been told of it
     std::string declared;             ///< by_sql: OIDs of its parameters' types, as `text->types`
+    std::string spelled;              ///< by_sql: its name as the client wrote it ...
+    std::size_t spelled_at = 0;       ///< ... where text->query has the servers' name
     /// What the plan and the literals are of.
     std::string_view planned_text() const { return original.empty() ? std::string_view(text->query) : original; }
     std::string_view types() const { return by_sql ? declared : text->types; }
@@ -94,10 +103,11 @@ struct running_statement {
     std::shared_ptr<const router::plan> plan;
     std::string text;
     std::vector<router::literal> literals;
-    std::string bound;       ///< Bind's bytes after the names, when an effect needs the parameters
-    std::string types;       ///< the statement's parameter type OIDs
-    std::size_t next = 0;    ///< statements of the text that have completed
-    statement_ref prepared;  ///< by this text's PREPARE: the client's once it has completed
+    std::string bound;                 ///< Bind's bytes after the names, when an effect needs the parameters
+    std::string types;                 ///< the statement's parameter type OIDs
+    std::size_t next = 0;              ///< statements of the text that have completed
+    std::vector<text_splice> splices;  ///< of what was sent, against `text`
+    statement_ref prepared;            ///< by this text's PREPARE: the client's once it has completed
 };
 
 /// How to take back what a pipelined message changed before the server had answered, when the server skips it.

@@ -1,0 +1,156 @@
+"""Prepared statements have the client's own names wherever a client can see them: errors, pg_prepared_statements, functions."""
+
+import pytest
+
+import wire
+from conftest import admin
+from wire import Wire, bind, close, describe, execute, kinds, parse, query, sync
+
+SEEN = "SELECT name, statement, parameter_types, from_sql, generic_plans, custom_plans FROM pg_prepared_statements ORDER BY name"
+PREPARED = [query("PREPARE one AS SELECT 1"), query('PREPARE "Two"(int) AS SELECT $1'), query("PREPARE four AS SELECT 4"),
+            query("DEALLOCATE four"), parse("SELECT 3", "three") + sync()]
+# How often they have been planned is told from the first time on: here nothing has been before.
+
+
+@pytest.fixture(params=["transaction", "session"])
+def pair(ringway, app_cluster, request):
+    """A client of the proxy, in either mode, after another has left statements on its connection; and one of the server itself."""
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "pool_mode": request.param}}})
+    with Wire(proxy.port) as before:
+        before.run(query("PREPARE one AS SELECT 'another'"))
+        before.run(parse("SELECT 'another'", "three") + sync())
+    with Wire(proxy.port) as through, Wire(app_cluster.primary().port) as direct:
+        yield through, direct
+
+
+def same(pair, raw, ready=1):
+    through, direct = (wire.replies(each, raw, ready) for each in pair)
+    assert through == direct
+    return through
+
+
+def test_pg_prepared_statements_tells_the_client_s_own(pair):
+    for raw in PREPARED:
+        same(pair, raw)
+    assert kinds(same(pair, query(SEEN))) == "TDDDCZ"
+    same(pair, query('EXECUTE "Two"(5); EXECUTE one'))
+    same(pair, query(SEEN))
+    same(pair, query("DEALLOCATE one"))
+    same(pair, close("S", "three") + sync())
+    same(pair, parse("SELECT 33", "three") + bind(name="three") + execute() + sync())
+    same(pair, query(SEEN))
+    same(pair, query("DISCARD ALL"))
+    same(pair, query("PREPARE one AS SELECT 11"))
+    same(pair, query(SEEN))
+
+
+def test_they_are_told_by_the_extended_protocol_too(pair):
+    for raw in PREPARED:
+        same(pair, raw)
+    same(pair, parse(SEEN, "seen") + bind(name="seen") + describe("P") + execute() + sync())
+    same(pair, parse("SELECT 3", "three") + sync())  # there already
+    same(pair, bind(name="three") + execute() + close("S", "three") + parse("SELECT 5", "three") + sync())
+    same(pair, bind(name="seen") + execute() + sync())
+
+
+def test_a_pipeline_that_failed_before_them(pair):
+    for raw in PREPARED:
+        same(pair, raw)
+    same(pair, parse("SELECT 1/0") + bind() + execute() + parse(SEEN) + bind() + execute() + sync())
+    same(pair, parse(SEEN) + bind() + execute() + sync())
+    same(pair, query("EXECUTE one"))
+
+
+def test_in_a_transaction(pair):
+    for raw in [query("BEGIN"), *PREPARED, query(SEEN), query("ROLLBACK"), query(SEEN)]:
+        same(pair, raw)
+
+
+def test_the_session_is_pinned_with_a_reason(ringway):
+    proxy = ringway()
+    with Wire(proxy.port) as client:
+        client.run(query("PREPARE one AS SELECT 1"))
+        assert admin(proxy, "SHOW PINS") == []
+        client.run(query(SEEN))
+        assert [pin["reason"] for pin in admin(proxy, "SHOW PINS")] == ["pg_prepared_statements"]
+        client.run(query("DISCARD ALL"))
+        assert admin(proxy, "SHOW PINS") == []
+
+
+ERRORS = {
+    "too few arguments": ["PREPARE q(int, int) AS SELECT $1 + $2", "EXECUTE q(1)"],
+    "an argument of another type": ["PREPARE q(int) AS SELECT $1", "/* ä */  EXECUTE q ('a')"],
+    "the second of two": ['PREPARE "Long name of it"(int) AS SELECT $1', "PREPARE q(int) AS SELECT $1",
+                          """EXECUTE "Long name of it"(1); EXECUTE q(nonsense); SELECT 'ü'"""],
+    "in the PREPARE": ["PREPARE q AS SELECT nonsense"],
+    "after it in the text": ["PREPARE q AS SELECT 1", "EXECUTE q; SELECT nonsense"],
+    "explained": ["PREPARE q(int) AS SELECT $1", "EXPLAIN (COSTS OFF) EXECUTE q", "EXPLAIN (COSTS OFF) EXECUTE q('a')"],
+    "made a table of": ["PREPARE q(int) AS SELECT $1 AS a", "CREATE TABLE made AS EXECUTE q('a')"],
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_tell_names_and_places_of_the_client_s_text(ringway, app_cluster, name):
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    with Wire(proxy.port) as client, Wire(proxy.port) as other, Wire(app_cluster.primary().port) as direct:
+        for sql in ERRORS[name]:
+            assert wire.replies(client, query(sql)) == wire.replies(direct, query(sql)), sql
+            other.run(query("SET work_mem = '5MB'; DISCARD ALL"))  # another connection, as it were
+        for sql in ERRORS[name]:
+            raw = parse(sql) + bind() + execute() + sync()
+            if sql.startswith("PREPARE") or ";" in sql:
+                continue
+            assert wire.replies(client, raw) == wire.replies(direct, raw), sql
+
+
+def test_a_table_that_is_gone(ringway, app_cluster):
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    primary = app_cluster.primary()
+    primary.rows("DROP TABLE IF EXISTS gone")
+    with Wire(proxy.port) as client, Wire(proxy.port) as other, Wire(primary.port) as direct:
+        primary.rows("CREATE TABLE gone AS SELECT 1 AS a", user="app")
+        for each in client, direct:
+            each.run(query("PREPARE q AS SELECT * FROM gone"))
+        primary.rows("DROP TABLE gone")
+        for again in query("EXECUTE q"), parse("EXECUTE q") + bind() + execute() + sync():
+            for before in query("ROLLBACK"), query("BEGIN"):
+                other.run(query("SET work_mem = '5MB'; DISCARD ALL"))
+                told = []
+                for each in client, direct:
+                    each.run(before)
+                    told.append(wire.codes(each.run(again)))
+                    each.run(query("ROLLBACK"))
+                assert told == [["42P01"]] * 2
+
+
+def test_a_bind_with_too_few_parameters_tells_the_client_s_name(pair):
+    same(pair, parse("SELECT $1::int", "wanted") + sync())
+    same(pair, bind(name="wanted") + execute() + sync())
+
+
+FUNCTION = """
+CREATE OR REPLACE FUNCTION run_prepared(name text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE out int; BEGIN EXECUTE 'EXECUTE ' || name INTO out; RETURN out; END $$"""
+
+
+def test_a_function_finds_the_client_s_statements(pair):
+    same(pair, query(FUNCTION))
+    same(pair, query("PREPARE one AS SELECT 17"))
+    same(pair, query("SELECT run_prepared('one')"))
+    same(pair, query("SELECT run_prepared('none')"))
+    same(pair, query("EXECUTE one"))
+
+
+def test_a_function_that_asks_in_a_transaction_is_refused_once(ringway, app_cluster):
+    app_cluster.primary().rows(FUNCTION, user="app")
+    proxy = ringway({"clusters": {"app": {"read_consistency": "primary"}}})
+    with Wire(proxy.port) as client:
+        client.run(query("PREPARE one AS SELECT 17"))
+        client.run(query("BEGIN"))
+        came = client.run(query("SELECT run_prepared('one')"))
+        assert wire.codes(came) == ["0A000"] and came[-1][1] == b"E"
+        client.run(query("ROLLBACK"))
+        client.run(query("BEGIN"))
+        assert client.value("SELECT run_prepared('one')") == "17"
+        client.run(query("COMMIT"))
+        assert [pin["reason"] for pin in admin(proxy, "SHOW PINS")] == ["EXECUTE within a function"]

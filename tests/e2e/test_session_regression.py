@@ -1,0 +1,84 @@
+"""What PostgreSQL's own regression and isolation tests showed to differ from one server, each in small."""
+
+import wire
+from conftest import admin, until
+from wire import Wire, query
+
+DATE_STYLES = ["SET datestyle TO sql", "SET datestyle TO dmy", "SHOW datestyle", "SELECT date '1999-01-08'",
+               "BEGIN", "SET datestyle TO iso", "ROLLBACK", "SHOW datestyle",
+               "SELECT set_config('DateStyle', 'german', false)", "SHOW datestyle", "RESET datestyle", "SHOW datestyle"]
+
+
+def test_half_of_date_style_may_be_set(ringway, app_cluster):
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    with Wire(proxy.port) as client, Wire(proxy.port) as other, Wire(app_cluster.primary().port) as direct:
+        for sql in DATE_STYLES:
+            came = wire.replies(client, query(sql))
+            assert came == wire.replies(direct, query(sql)), sql
+            if came[-1] == ("Z", b"I"):
+                other.run(query("SET work_mem = '5MB'"))
+
+
+def test_a_setting_of_one_s_own_is_empty_after_reset(ringway):
+    proxy = ringway()
+    with Wire(proxy.port) as client:
+        client.run(query("SET custom.mine = 42"))
+        client.run(query("RESET custom.mine"))
+        assert client.value("SHOW custom.mine") == ""
+        client.run(query("BEGIN"))  # on the primary, which has not seen it yet
+        assert client.value("SHOW custom.mine") == ""
+
+
+FAILING = "SELECT 1 / length(pg_advisory_lock(4711)::text)"
+
+
+def test_a_statement_that_failed_may_have_taken_an_advisory_lock(ringway, app_cluster):
+    proxy = ringway()
+    locks = "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'"
+    for texts in ([FAILING],
+                  ["PREPARE failing AS " + FAILING, "EXECUTE failing"]):
+        with Wire(proxy.port) as client:
+            for sql in texts:
+                came = client.run(query(sql))
+            assert wire.codes(came) == ["22012"]
+            assert [pin["reason"] for pin in admin(proxy, "SHOW PINS")] == ["session advisory lock"]
+            assert app_cluster.primary().rows(locks) == [(1,)]
+        assert until(lambda: app_cluster.primary().rows(locks) == [(0,)])
+
+
+def test_a_client_s_own_notifications_come_from_its_own_pid(ringway):
+    proxy = ringway()
+    with Wire(proxy.port) as client:
+        client.run(query("LISTEN news"))
+        came = client.run(query("NOTIFY news, 'mine'"))
+        told = [body for kind, body in came if kind == "A"]
+        assert told == [client.pid.to_bytes(4, "big") + b"news\0mine\0"]
+
+
+def test_a_pinned_session_hears_its_server_s_last_words(ringway, app_cluster):
+    proxy = ringway()
+    with Wire(proxy.port) as client:
+        client.run(query("CREATE TEMP TABLE mine (a int)"))
+        client.send(query("SELECT pg_terminate_backend(pg_backend_pid())"))
+        last = wire.fields(client.until("E")[-1][1])
+        assert (last["S"], last["C"]) == ("FATAL", "57P01")
+        assert last["M"] == "terminating connection due to administrator command"
+        assert client.ended() == []
+
+
+def test_a_role_that_the_replicas_do_not_know_yet(ringway, app_cluster):
+    proxy = ringway()
+    primary = app_cluster.primary()
+    primary.rows("DROP ROLE IF EXISTS newcomer")
+    app_cluster.caught_up()
+    for replica in app_cluster.replicas():
+        replica.rows("SELECT pg_wal_replay_pause()")
+    try:
+        primary.rows("CREATE ROLE newcomer ROLE app")
+        with Wire(proxy.port) as client:
+            assert client.run(query("SET ROLE newcomer"))[0] == ("C", b"SET\0")
+            for _ in range(4):
+                assert client.value("SELECT current_user") == "newcomer"
+    finally:
+        for replica in app_cluster.replicas():
+            replica.rows("SELECT pg_wal_replay_resume()")
