@@ -135,8 +135,7 @@ void arm::take_frames(std::string_view bytes) {
 void note_parameter(pool::server& of, std::string_view body) {
     pg::reader in(body);
     const auto name = in.text(), value = in.text();
-    for (auto& entry : of.parameters)
-        if (entry.first == name) entry.second = value;
+    of.note_parameter(name, value);
 }
 
 }  // namespace ringway::proxy
