@@ -15,7 +15,7 @@
 
 namespace ringway::proxy {
 
-class session;
+class client_session;
 class worker;
 
 /// What a session asks of the process beyond its worker. Thread-safe.
@@ -49,21 +49,21 @@ class worker : public pool::worker_link {
 
     /// Only on this worker:
     cluster_slot* find_slot(const std::string& cluster);
-    void add_session(const std::shared_ptr<session>& which);
-    void remove_session(session& which);
-    /// Calls session::tick about every 50 ms until it says it needs no more.
-    void watch(const std::shared_ptr<session>& which);
+    void add_session(const std::shared_ptr<client_session>& which);
+    void remove_session(client_session& which);
+    /// Calls client_session::tick about every 50 ms until it says it needs no more.
+    void watch(const std::shared_ptr<client_session>& which);
 
     process& owner;
     router::plan_cache plans;
     std::unordered_map<std::string, std::shared_ptr<cluster_slot>> slots;
-    std::unordered_map<std::uint64_t, std::shared_ptr<session>> sessions;
+    std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions;
 
   private:
     void tick();
     pool::event_loop loop_;
     boost::asio::steady_timer timer_;
-    std::set<std::shared_ptr<session>> watched_;
+    std::set<std::shared_ptr<client_session>> watched_;
     std::uint64_t ticks_ = 0;
     std::thread thread_;
 };
