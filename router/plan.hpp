@@ -13,6 +13,7 @@
 #include "config/fault.hpp"
 #include "config/settings.hpp"
 #include "router/catalog.hpp"
+#include "router/mysql/modes.hpp"
 #include "router/ring.hpp"
 #include "router/shape.hpp"
 #include "router/statement.hpp"
@@ -32,13 +33,18 @@ struct shard_map {
 };
 std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch);
 
+enum class dialect : std::uint8_t { postgres, mysql };
+
 /// Which part of the session a plan depends on besides the text.
 struct plan_context {
     const router::shard_map* map = nullptr;
     const router::catalog* catalog = nullptr;
-    std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default
+    router::dialect dialect = dialect::postgres;
+    std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default. Of MySQL the
+                                   ///< current database as it is, or empty
     std::string_view user;         ///< for "$user"
-    bool standard_conforming_strings = true;
+    bool standard_conforming_strings = true;  ///< of PostgreSQL
+    mysql_modes modes;                        ///< of MySQL
 };
 
 /// Who may run it.
@@ -74,10 +80,10 @@ struct plan {
     std::vector<key_recipe> keys;
     std::optional<std::uint16_t>
         fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
-    std::optional<config::fault> refusal;  ///< for placement::refused
+    std::optional<config::fault> refusal;         ///< for placement::refused
     std::shared_ptr<const gather_recipe> gather;  ///< also for `single`: when its keys turn out to be of several shards
-    std::string reason;                    ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
-    bool plain = false;                    ///< one statement without any effect on the session: the fast path
+    std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
+    bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
     bool draws_sequence = false;  ///< may take a sequence's next value, by its text, a default or a trigger
     bool asks_sequence = false;   ///< asks for one that was drawn before it: currval, lastval
@@ -105,6 +111,7 @@ struct values {
     std::span<const literal> literals;
     std::span<const parameter> parameters;
     bool standard_conforming_strings = true;
+    const mysql_modes* mysql = nullptr;  ///< null: PostgreSQL's literals
 };
 
 /// Where one execution goes.
