@@ -1,5 +1,6 @@
 #include "pool/dialect.hpp"
 
+#include "pool/mysql_server.hpp"
 #include "pool/server.hpp"
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
@@ -40,7 +41,8 @@ class postgres_dialect final : public dialect {
 
 }  // namespace
 
-const dialect& dialect_of(config::engine) noexcept {
+const dialect& dialect_of(config::engine which) noexcept {
+    if (which == config::engine::mysql) return mysql_dialect();
     static const postgres_dialect postgres;
     return postgres;
 }

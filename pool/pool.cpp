@@ -5,6 +5,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "pool/dialect.hpp"
+#include "pool/mysql_server.hpp"
 
 namespace ringway::pool {
 
@@ -277,6 +278,7 @@ void pool::login_done(worker_link& on, server_login login, const std::shared_ptr
         made->id = next_server_id.fetch_add(1, std::memory_order_relaxed);
         made->flavour = flavour;
         made->part = std::move(login.part);
+        if (used->engine == config::engine::mysql) made->settings = mysql_base_settings();
         made->pid = login.pid;
         made->key = std::move(login.key);
         made->parameters = std::move(login.parameters);
