@@ -26,8 +26,8 @@ struct admitted {
     std::string early;  ///< bytes read past the login
     std::string user, cluster, database, address;
     std::uint16_t port = 0;
-    std::uint64_t id = 0;  ///< the connection id it was told
-    std::uint8_t sequence = 0;  ///< of the OK that is still owed
+    std::uint64_t id = 0;                                 ///< the connection id it was told
+    std::uint8_t sequence = 0;                            ///< of the OK that is still owed
     protocol::mysql::capability::flags capabilities = 0;  ///< those agreed on
     std::uint16_t collation = 0;
     pool::server_traits server;
