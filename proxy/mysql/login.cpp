@@ -33,7 +33,7 @@ constexpr auto look_again = std::chrono::milliseconds(20);
 class door_keeper {
   public:
     door_keeper(worker& home, std::shared_ptr<const front_door> door, gate& of, pool::tcp_socket socket)
-        : home_(home), door_(std::move(door)), gate_(of), client_{.socket = std::move(socket)}, timer_(*home.io) {}
+        : home_(home), door_(std::move(door)), gate_(of), client_(std::move(socket)), timer_(*home.io) {}
     ~door_keeper() {
         state_->gone = true;
         timer_.cancel();

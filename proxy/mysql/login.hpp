@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "pool/health.hpp"
 #include "pool/wire.hpp"
@@ -21,6 +22,7 @@ namespace mysql {
 
 /// A client that has proved who it is.
 struct admitted {
+    explicit admitted(pool::tcp_socket from) : socket(std::move(from)) {}
     pool::tcp_socket socket;
     std::unique_ptr<protocol::tls_engine> tls;
     std::string early;  ///< bytes read past the login
