@@ -150,8 +150,10 @@ void session::server_lost(const std::string& why) {
         pump({});
         return want_client();
     }
-    const fault lost{fault_kind::server_lost, "Lost connection to MySQL server during query",
-                     fmt::format("{}: {}", address.text(), why), {}};
+    const fault lost{fault_kind::server_lost,
+                     "Lost connection to MySQL server during query",
+                     fmt::format("{}: {}", address.text(), why),
+                     {}};
     if (bound || (relaying && now_.emitted) || own) {
         if (!(relaying && now_.emitted)) refuse(lost, relaying ? now_.sequence : std::uint8_t{1});
         return close();

@@ -47,26 +47,25 @@ bool session::prepare_lease(bool insert_id) {
     auto& server = *talk_->server;
     auto& part = static_cast<pool::mysql_part&>(*server.part);
     using kind = own_command::kind;
-    if (!in_transaction() || !talk_->touched) {
-        if (server.settings != settings_) {
-            auto sql = pool::mysql_settings_change(*server.settings, *settings_);
-            if (sql.empty())
-                server.settings = settings_;
-            else
-                want_own({kind::settings, packet_of(my::command::query, sql), settings_, nullptr, {}});
-        }
-        if (!database_.empty() && part.database != database_)
-            want_own({kind::database, packet_of(my::command::init_db, database_), nullptr, nullptr, database_});
+    if (server.settings != settings_) {
+        auto sql = pool::mysql_settings_change(*server.settings, *settings_);
+        if (sql.empty())
+            server.settings = settings_;
+        else
+            want_own({kind::settings, packet_of(my::command::query, sql), settings_, nullptr, {}});
     }
-    if (insert_id && !pinned() && !(talk_->touched && in_transaction()))
+    if (!database_.empty() && part.database != database_)
+        want_own({kind::database, packet_of(my::command::init_db, database_), nullptr, nullptr, database_});
+    if (insert_id && !talk_->insert_id_ready)
         want_own({kind::insert_id,
                   packet_of(my::command::query, fmt::format("SET @@SESSION.last_insert_id={}", last_insert_id_)),
                   nullptr,
                   nullptr,
                   {}});
     if (talk_->own.empty()) return true;
+    talk_->preparing = true;
     send_own();
-    return false;
+    return phase_ == phase::idle;
 }
 
 void session::send_own() {
@@ -124,6 +123,8 @@ void session::own_done() {
             }
             break;
         case kind::insert_id:
+            talk.insert_id_ready = error.code == 0;
+            break;
         case kind::ask_status:
         case kind::drop:
             break;

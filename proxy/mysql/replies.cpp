@@ -12,7 +12,7 @@ namespace ringway::proxy::mysql {
 namespace my = protocol::mysql;
 
 namespace {
-constexpr std::size_t most_own_answer = 1u << 20;
+constexpr std::size_t most_own_answer = 1u << 20, most_peeked = 4096;
 }
 
 void session::server_readable(pool::server& from) {
@@ -69,6 +69,7 @@ void session::on_server_bytes(std::string_view bytes) {
                     emit(talk.begun);
                 }
             }
+            if (now_.peeks && talk.answer.size() < most_peeked) talk.answer.append(bytes.substr(0, used));
             if (!out.empty()) emit(out);
         }
         bytes.remove_prefix(used);
@@ -85,7 +86,7 @@ void session::on_server_bytes(std::string_view bytes) {
                 else
                     finish_command();
                 if (phase_ == phase::idle) {
-                    if (talk_) settle();
+                    if (talk_ && !std::exchange(talk_->preparing, false)) settle();
                     pump({});
                     if (talk_ && phase_ == phase::idle) settle();
                     want_client();
@@ -249,7 +250,7 @@ void session::finish_command() {
         row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
         found_rows_ = tracker.columns() > 0 ? tracker.rows() : found_rows_;
         warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
-        if (tracker.last_insert_id() != 0) talk.ask_insert_id = true;
+        if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
     }
     if (talk.wrote || (statement && now_.text && !now_.text->reads)) last_write_ = answered_;
     using kind = own_command::kind;
@@ -264,8 +265,8 @@ void session::finish_command() {
         want_own({what, std::move(out), nullptr, nullptr, {}});
     };
     if (statement && leaves && !(failed && was_in_transaction)) {
-        const bool shows = now_.text && !now_.text->parsed.statements.empty() &&
-                           now_.text->parsed.statements.back().asks_warnings;
+        const bool shows =
+            now_.text && !now_.text->parsed.statements.empty() && now_.text->parsed.statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");
         if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
     }

@@ -265,7 +265,8 @@ bool session::step(std::string_view& rest) {
     my::packet_header header;
     if (!my::read_header(rest, header)) return false;
     if (phase_ == phase::authenticating) {
-        if (header.length > most_pending) return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+        if (header.length > most_pending)
+            return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
         if (rest.size() < header.total()) return false;
         const auto payload = rest.substr(my::header_size, header.length);
         if (!go_on_changing(payload, static_cast<std::uint8_t>(header.sequence + 1))) return false;
@@ -387,8 +388,7 @@ client_row session::describe() const {
     if (requested_ != steady_time{})
         row.requested = std::chrono::system_clock::now() -
                         std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
-    if (search_.under_way())
-        row.wait_seconds = std::chrono::duration<double>(clock::now() - search_.since()).count();
+    if (search_.under_way()) row.wait_seconds = std::chrono::duration<double>(clock::now() - search_.since()).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);
     row.pins = pins_;

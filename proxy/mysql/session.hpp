@@ -95,7 +95,7 @@ class session final : public client_session,
 
   private:
     /// idle: the client's next command may be taken. own: a command of ours is under way. relaying: the client's is.
-    enum class phase : std::uint8_t { idle, seeking, own, relaying, authenticating, closed };
+    enum class phase : std::uint8_t { idle, seeking, own, relaying, authenticating, killing, closed };
 
     /// A command of ours on the leased connection.
     struct own_command {
@@ -118,7 +118,9 @@ class session final : public client_session,
 
     /// Everything that exists only while a lease is held.
     struct conversation {
-        explicit conversation(protocol::mysql::capability::flags capabilities) : tracker(capabilities) {}
+        explicit conversation(protocol::mysql::capability::flags capabilities)
+            : tracker_capabilities(capabilities), tracker(capabilities) {}
+        protocol::mysql::capability::flags tracker_capabilities;
         pool::server_ref server;
         std::uint16_t shard = 0;
         int node = 0;
@@ -128,8 +130,10 @@ class session final : public client_session,
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
         bool wrote = false, ask_insert_id = false;
-        bool file = false;  ///< the client sends a file now
-        std::string begun;  ///< of the reply's first packet, while it is looked at
+        bool preparing = false;        ///< ours are for the client's next command
+        bool insert_id_ready = false;  ///< LAST_INSERT_ID() there is this client's
+        bool file = false;             ///< the client sends a file now
+        std::string begun;             ///< of the reply's first packet, while it is looked at
         steady_time asked{};
     };
 
@@ -143,7 +147,7 @@ class session final : public client_session,
         std::uint8_t sequence = 1;  ///< of the first packet of the answer
         bool replayable = false, emitted = false;
         std::string retained;  ///< the command's bytes, while it may be sent again
-        std::uint16_t option = 0;
+        bool peeks = false;    ///< the first value of the answer is looked at
     };
 
     // session.cpp
@@ -172,6 +176,8 @@ class session final : public client_session,
     bool on_query(std::string_view packets, std::string_view payload);
     bool on_simple(protocol::mysql::command what, std::string_view packets, std::string_view payload);
     bool on_kill(std::string_view payload);
+    bool on_kill_statement(const reading& text, std::string_view sql);
+    void kill(std::uint64_t id, bool query_only);
     bool begin_stream(protocol::mysql::command what, const protocol::mysql::packet_header& header,
                       std::string_view& rest);
     std::optional<config::fault> refusal_of(const reading& text) const;
@@ -256,6 +262,7 @@ class session final : public client_session,
     bool tracks_by_client_ = false;
     std::vector<std::string> pins_;
     std::set<std::string> temporary_tables_, handlers_;
+    std::uint32_t user_locks_ = 0;
     std::unique_ptr<std::unordered_map<std::uint32_t, statement_ref>> statements_;
     std::uint32_t next_statement_ = 1, last_prepared_ = 0;
     std::unique_ptr<change_of_user> changing_;
@@ -265,6 +272,7 @@ class session final : public client_session,
     std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
     std::uint16_t warning_count_ = 0;
     steady_time last_write_{};
+    bool calculated_rows_ = false;
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{}, answered_{};
 };

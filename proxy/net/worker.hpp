@@ -31,7 +31,13 @@ class process {
     virtual void database_gone(const std::string& cluster) = 0;          ///< its primary does not know it
     virtual void catalog_changed(const std::string& cluster) = 0;        ///< DDL went through
     virtual void cancel(std::uint32_t pid, const std::string& key) = 0;  ///< a client's CancelRequest
-    virtual void tend(worker& on) = 0;                                   ///< about once a second, on each worker
+    /// KILL of a client by its id, by a client of that name; `then` runs on `home` with whether there was one.
+    virtual void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
+                      std::function<void(bool)> then) = 0;
+    /// A user's account in a cluster, made when new. On the slot's worker.
+    virtual std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const config::user& who,
+                                                 const pool::server_secret& secret) = 0;
+    virtual void tend(worker& on) = 0;  ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker, which tells when it
     /// keeps it.
     virtual std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) = 0;
