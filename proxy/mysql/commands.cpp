@@ -9,7 +9,6 @@
 #include "protocol/mysql/result.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
-#include "router/mysql/parse.hpp"
 
 namespace ringway::proxy::mysql {
 
@@ -21,16 +20,34 @@ namespace {
 
 template <class Test>
 bool any_statement(const reading& text, const Test& test) {
-    return std::any_of(text.parsed.statements.begin(), text.parsed.statements.end(), test);
+    return std::any_of(text.parsed().statements.begin(), text.parsed().statements.end(), test);
 }
 
 }  // namespace
 
+const router::analysis& reading::parsed() const {
+    static const router::analysis nothing;
+    return plan ? plan->parsed : nothing;
+}
+
+bool reading::unknown() const {
+    return !plan || !plan->parsed.error.empty() || plan->parsed.too_deep;
+}
+
+bool reading::reads() const {
+    return !unknown() && plan->need == router::need::any && !plan->parsed.statements.empty();
+}
+
 std::shared_ptr<const reading> session::read_text(std::string_view sql) const {
-    auto out = std::make_shared<reading>();
-    out->parsed = router::parse_mysql(sql, modes());
-    out->unknown = !out->parsed.error.empty() || out->parsed.too_deep;
-    return out;
+    router::plan_context context;
+    context.map = who_.cluster->now->map.get();
+    context.catalog = who_.cluster->catalog.get();
+    context.search_path = database_;
+    context.user = who_.user;
+    context.dialect = router::dialect::mysql;
+    context.modes = modes();
+    const auto found = home_.plans.find(sql, context);
+    return std::make_shared<const reading>(home_.plans.hold(found));
 }
 
 void session::begin_command(running what) {
@@ -108,9 +125,9 @@ bool session::on_simple(my::command what, std::string_view packets, std::string_
 }
 
 std::optional<fault> session::refusal_of(const reading& text) const {
-    if (!text.parsed.hint.unknown.empty())
+    if (!text.parsed().hint.unknown.empty())
         return fault{fault_kind::invalid_parameter,
-                     fmt::format("unknown routing hint \"{}\"", text.parsed.hint.unknown),
+                     fmt::format("unknown routing hint \"{}\"", text.parsed().hint.unknown),
                      {},
                      "hints are role=primary, role=replica and shard=NAME"};
     if (any_statement(text, [](const router::statement& each) { return each.verb == router::verb::kill; }))
@@ -128,7 +145,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
 bool session::on_query(std::string_view packets, std::string_view payload) {
     const auto sql = payload.substr(1);
     const auto text = read_text(sql);
-    const auto& parsed = text->parsed;
+    const auto& parsed = text->parsed();
     if (parsed.statements.size() == 1 && parsed.statements.front().verb == router::verb::kill && parsed.error.empty())
         return on_kill_statement(*text, sql);
     if (answer_locally(*text, sql)) return true;
@@ -142,7 +159,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
                each.verb == router::verb::compound;
     });
-    if (!prepare_lease(asks || text->unknown)) return false;
+    if (!prepare_lease(asks || text->unknown())) return false;
     const auto other = rewritten(*text, sql);
     running next;
     next.what = my::command::query;
@@ -152,7 +169,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
             return what.what == router::effect::kind::unpin_lock || what.pin == "user lock";
         });
     });
-    next.replayable = text->reads && !in_transaction();
+    next.replayable = text->reads() && !in_transaction();
     if (next.replayable) next.retained = packets;
     begin_command(std::move(next));
     if (other) {

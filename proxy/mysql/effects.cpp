@@ -51,7 +51,7 @@ void session::unpin(std::string_view why) {
 
 void session::before_statement(const reading& text) {
     bool asks = false;
-    for (const auto& each : text.parsed.statements) asks = asks || each.asks_found_rows;
+    for (const auto& each : text.parsed().statements) asks = asks || each.asks_found_rows;
     if (std::exchange(calculated_rows_, false) && !asks) unpin(found);
     if (asks) calculated_rows_ = std::find(pins_.begin(), pins_.end(), found) != pins_.end();
 }
@@ -111,10 +111,10 @@ void session::apply(const router::effect& what, const router::statement& of) {
 }
 
 void session::after_statement(const reading& text, bool failed) {
-    const bool several = text.parsed.statements.size() > 1;
+    const bool several = text.parsed().statements.size() > 1;
     if (failed && !several && talk_->tracker.results() == 0) return;
-    if (text.unknown) pin("a statement that may do anything");
-    for (const auto& each : text.parsed.statements) {
+    if (text.unknown()) pin("a statement that may do anything");
+    for (const auto& each : text.parsed().statements) {
         for (const auto& what : each.effects) apply(what, each);
         if (each.calculates_found_rows) {
             pin(std::string(found));
@@ -164,7 +164,7 @@ void session::reset_session() {
 /// What can be answered without a server, as it is known here only.
 bool session::answer_locally(const reading& text, std::string_view sql) {
     if (talk_ && (in_transaction() || pinned())) return false;
-    if (text.parsed.statements.size() != 1 || !text.parsed.statements.front().asks_warnings) return false;
+    if (text.parsed().statements.size() != 1 || !text.parsed().statements.front().asks_warnings) return false;
     router::mysql::lexer words(sql, modes());
     std::string all;
     for (auto token = words.next(); token.kind != router::mysql::token_kind::end; token = words.next()) {

@@ -130,7 +130,7 @@ void session::note_changes(std::string_view session_state) {
                 }
                 bool of_statement = false;
                 if (text)
-                    for (const auto& each : text->parsed.statements)
+                    for (const auto& each : text->parsed().statements)
                         for (const auto& other : each.statement_settings) of_statement |= other == name;
                 explained = true;
                 if (of_statement) {  // its end will be told with a later answer
@@ -170,9 +170,9 @@ void session::note_changes(std::string_view session_state) {
     }
     // User variables, temporary tables, prepared statements and roles change without a name.
     if (!state) return;
-    bool known = text && !text->unknown;
+    bool known = text && !text->unknown();
     if (known)
-        for (const auto& each : text->parsed.statements)
+        for (const auto& each : text->parsed().statements)
             known = known && each.verb != router::verb::call && each.verb != router::verb::compound;
     if (!known || !explained) talk_->server->reset_needed = true;
     if (!known) pin("a routine may have left something");
@@ -252,7 +252,7 @@ void session::finish_command() {
         warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
         if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
     }
-    if (talk.wrote || (statement && now_.text && !now_.text->reads)) last_write_ = answered_;
+    if (talk.wrote || (statement && now_.text && !now_.text->reads())) last_write_ = answered_;
     using kind = own_command::kind;
     if (failed && (was_in_transaction || pinned() || status() == 0))
         want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
@@ -266,7 +266,7 @@ void session::finish_command() {
     };
     if (statement && leaves && !(failed && was_in_transaction)) {
         const bool shows =
-            now_.text && !now_.text->parsed.statements.empty() && now_.text->parsed.statements.back().asks_warnings;
+            now_.text && !now_.text->parsed().statements.empty() && now_.text->parsed().statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");
         if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
     }

@@ -32,7 +32,7 @@ bool is_clause(const std::string& word) {
 std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
     bool asks = false;
     const bool elsewhere = !talk_ || !talk_->touched;  // the statement before may have run on another connection
-    for (const auto& each : text.parsed.statements)
+    for (const auto& each : text.parsed().statements)
         asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows));
     if (!asks) return std::nullopt;
     std::vector<token> tokens;

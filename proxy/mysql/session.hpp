@@ -28,15 +28,18 @@
 #include "proxy/net/client_session.hpp"
 #include "proxy/net/lease_search.hpp"
 #include "router/mysql/modes.hpp"
-#include "router/statement.hpp"
+#include "router/plan.hpp"
 
 namespace ringway::proxy::mysql {
 
 /// What Ringway knows of a text before it runs.
 struct reading {
-    router::analysis parsed;
-    bool unknown = false;  ///< nothing is known of it: it may do anything
-    bool reads = false;    ///< any server with the data will do
+    reading() = default;
+    explicit reading(std::shared_ptr<const router::plan> from) : plan(std::move(from)) {}
+    std::shared_ptr<const router::plan> plan;  ///< null: the text was too long to be read
+    const router::analysis& parsed() const;
+    bool unknown() const;  ///< nothing is known of it: it may do anything
+    bool reads() const;    ///< any server with the data will do
 };
 
 /// A statement the client has prepared.

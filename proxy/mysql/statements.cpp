@@ -44,7 +44,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
         refuse(*why);
         return true;
     }
-    for (const auto& each : text->parsed.statements)
+    for (const auto& each : text->parsed().statements)
         if (each.asks_row_count || each.asks_found_rows || each.asks_connection_id || each.asks_warnings) {
             if (each.asks_connection_id) {
                 refuse({fault_kind::unsupported,
@@ -63,7 +63,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
     // What a text means depends on the database, the modes and the character set it is prepared under.
     std::string under = database_;
     for (const auto& [name, value] : settings_->entries()) under += '\0' + name + '=' + value;
-    next.preparing = text->unknown ? pool::lone_prepared(sql, under) : pool::share_prepared(sql, under);
+    next.preparing = text->unknown() ? pool::lone_prepared(sql, under) : pool::share_prepared(sql, under);
     if (statements_)  // each has cursors and long data of its own
         for (const auto& [number, other] : *statements_)
             if (other->what == next.preparing) {
@@ -124,8 +124,8 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     before_statement(*statement->text);
     if (!seek(wish_for(*statement->text))) return false;
     if (!ensure_prepared(*statement)) return false;
-    bool asks = statement->text->unknown;
-    for (const auto& each : statement->text->parsed.statements)
+    bool asks = statement->text->unknown();
+    for (const auto& each : statement->text->parsed().statements)
         asks = asks || each.asks_insert_id || each.verb == router::verb::call;
     if (!prepare_lease(asks)) return false;
     auto* const there = on_server(*statement);
@@ -172,7 +172,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     next.what = static_cast<my::command>(payload[0]);
     next.statement = statement;
     next.text = statement->text;
-    next.replayable = statement->text->reads && !in_transaction() && !statement->long_data && !statement->cursor;
+    next.replayable = statement->text->reads() && !in_transaction() && !statement->long_data && !statement->cursor;
     if (next.replayable) next.retained = packets;
     begin_command(std::move(next));
     talk_->server->link.write(out);

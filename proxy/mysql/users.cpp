@@ -112,7 +112,7 @@ bool session::on_kill(std::string_view payload) {
 }
 
 bool session::on_kill_statement(const reading& text, std::string_view sql) {
-    const auto& effects = text.parsed.statements.front().effects;
+    const auto& effects = text.parsed().statements.front().effects;
     const router::effect* found = nullptr;
     for (const auto& each : effects)
         if (each.what == router::effect::kind::kill) found = &each;
