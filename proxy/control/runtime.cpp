@@ -118,8 +118,7 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
     door_ = std::move(door);
     clusters_ = std::move(made);
     for (const auto& [name, snapshot] : clusters_)
-        if (name != "*" && snapshot->config.engine == config::engine::postgres)
-            cataloged_.insert_or_assign(name, snapshot), catalogs_wanted_.insert(name);
+        if (name != "*") cataloged_.insert_or_assign(name, snapshot), catalogs_wanted_.insert(name);
     std::erase_if(cataloged_, [&](const auto& entry) { return !clusters_.count(entry.second->configured_as); });
     return std::nullopt;
 }
@@ -279,6 +278,7 @@ void runtime::stop() {
     {
         const std::lock_guard guard(lock_);
         for (auto& entry : readers_) entry.second->abandon();
+        for (auto& entry : mysql_readers_) entry.second->abandon();
         catalog_wake_.notify_all();
     }
     if (catalog_thread_.joinable()) catalog_thread_.join();

@@ -17,6 +17,7 @@
 #include "proxy/admin/connection.hpp"
 #include "proxy/control/catalog_reader.hpp"
 #include "proxy/control/inventory.hpp"
+#include "proxy/control/mysql_catalog.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/login.hpp"
@@ -118,6 +119,8 @@ class runtime final : public process, public inventory, public mysql::gate {
     void close_idle(const std::string& cluster);  ///< under lock_
     void read_catalogs();                         ///< the catalog thread
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login);
+    void publish_catalog(const std::string& name, const catalog_reading& reading);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
@@ -151,6 +154,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::uint64_t epoch_ = 0;
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread
+    std::map<std::string, std::shared_ptr<mysql_catalog_reader>> mysql_readers_;
     std::condition_variable catalog_wake_;
 
     std::mutex reload_lock_;  ///< one reload at a time

@@ -219,9 +219,7 @@ bool session::begin_stream(my::command what, const my::packet_header& header, st
     next.what = what;
     next.statement = statement;
     if (what == my::command::query) {
-        auto unknown = std::make_shared<reading>();
-        unknown->unknown = true;
-        next.text = unknown;
+        next.text = std::make_shared<const reading>();
         pin("a statement longer than max_parse_bytes");
     } else if (what == my::command::stmt_execute) {
         next.text = statement->text;

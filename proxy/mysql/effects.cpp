@@ -97,6 +97,9 @@ void session::apply(const router::effect& what, const router::statement& of) {
             handlers_.erase(what.name);
             if (handlers_.empty()) unpin(handler);
             break;
+        case kind::catalog_changed:
+            home_.owner.catalog_changed(who_.cluster->now->config.name);
+            break;
         case kind::unlock_tables:
             unpin("LOCK TABLES");
             unpin("read lock");

@@ -142,10 +142,10 @@ void session::server_lost(const std::string& why) {
     const auto address = talk_->server->target->address;
     home_.owner.node_failed(who_.cluster->now->configured_as, address, why);
     const bool again = relaying && now_.replayable && !now_.emitted && !bound && !now_.retained.empty();
-    const bool touched = talk_->touched;
+    const bool preparing = talk_->preparing;
     drop_server(true);
     phase_ = phase::idle;
-    if (again || (own && !bound && !touched)) {  // our own preparations: the command has not been sent yet
+    if (again || (own && !bound)) {  // ours: the client's command has not been sent yet, or has been answered
         if (again) pending_.insert(0, now_.retained), now_.retained.clear(), ++who_.cluster->traffic.retries;
         pump({});
         return want_client();
@@ -154,8 +154,8 @@ void session::server_lost(const std::string& why) {
                      "Lost connection to MySQL server during query",
                      fmt::format("{}: {}", address.text(), why),
                      {}};
-    if (bound || (relaying && now_.emitted) || own) {
-        if (!(relaying && now_.emitted)) refuse(lost, relaying ? now_.sequence : std::uint8_t{1});
+    if (bound || (relaying && now_.emitted)) {
+        if (relaying ? !now_.emitted : preparing) refuse(lost, relaying ? now_.sequence : std::uint8_t{1});
         return close();
     }
     if (relaying) refuse(lost, now_.sequence);

@@ -93,7 +93,7 @@ void session::own_done() {
     talk.own.pop_front();
     const auto& error = talk.tracker.error();
     using kind = own_command::kind;
-    if (error.code == 0) talk.in_transaction = talk.tracker.in_transaction();
+    if (error.code == 0 && done.what != kind::prepare) talk.in_transaction = talk.tracker.in_transaction();
     switch (done.what) {
         case kind::settings:
             if (error.code == 0) server.settings = done.settings;
@@ -126,6 +126,8 @@ void session::own_done() {
             talk.insert_id_ready = error.code == 0;
             break;
         case kind::ask_status:
+            if (done.text.empty() && !talk.tracker.session_state().empty()) note_changes(talk.tracker.session_state());
+            break;
         case kind::drop:
             break;
     }

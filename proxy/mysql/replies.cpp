@@ -125,7 +125,8 @@ void session::note_changes(std::string_view session_state) {
             case kind::system_variable: {
                 const std::string name(change.name);
                 if (name == "last_gtid") {
-                    talk_->wrote = explained = true;
+                    last_write_ = clock::now();  // what it wrote is in the log by now
+                    explained = true;
                     break;
                 }
                 bool of_statement = false;
@@ -134,7 +135,7 @@ void session::note_changes(std::string_view session_state) {
                         for (const auto& other : each.statement_settings) of_statement |= other == name;
                 explained = true;
                 if (of_statement) {  // its end will be told with a later answer
-                    want_own({own_command::kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
+                    want_own({own_command::kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, "over"});
                     break;
                 }
                 if (name == "last_insert_id") break;
@@ -174,8 +175,18 @@ void session::note_changes(std::string_view session_state) {
     if (known)
         for (const auto& each : text->parsed().statements)
             known = known && each.verb != router::verb::call && each.verb != router::verb::compound;
-    if (!known || !explained) talk_->server->reset_needed = true;
-    if (!known) pin("a routine may have left something");
+    if (known && !explained)
+        for (const auto& each : text->parsed().statements)
+            for (const auto& what : each.effects)
+                explained = explained || what.what == router::effect::kind::set_user_variable ||
+                            what.what == router::effect::kind::pin || what.what == router::effect::kind::prepare ||
+                            what.what == router::effect::kind::deallocate ||
+                            what.what == router::effect::kind::drop_temporary;
+    talk_->server->reset_needed = talk_->server->reset_needed || !known || !explained;
+    if (!known)
+        pin("a routine may have left something");
+    else if (!explained)
+        pin("session state");
 }
 
 /// The answer to the client's command has come to its end.
@@ -193,7 +204,9 @@ void session::finish_command() {
     traffic.statement_microseconds += static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(answered_ - talk.asked).count());
     const bool was_in_transaction = talk.in_transaction;
-    if (answered && !failed && tracker.status() != 0) talk.in_transaction = tracker.in_transaction();
+    const bool tells =
+        answered && !failed && now_.what != my::command::stmt_prepare && now_.what != my::command::statistics;
+    if (tells) talk.in_transaction = tracker.in_transaction();
     if (!tracker.session_state().empty()) note_changes(tracker.session_state());
     if (answered && !failed && (tracker.status() & my::status::database_dropped) != 0)
         part.database.clear(), database_.clear();
@@ -252,9 +265,14 @@ void session::finish_command() {
         warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
         if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
     }
-    if (talk.wrote || (statement && now_.text && !now_.text->reads())) last_write_ = answered_;
+    // MariaDB tells of each write.
+    const bool told = part.tracks && part.version.find("MariaDB") != std::string::npos;
+    if (!told && statement && now_.text && !now_.text->reads()) last_write_ = answered_;
     using kind = own_command::kind;
-    if (failed && (was_in_transaction || pinned() || status() == 0))
+    // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
+    const bool later =
+        tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
+    if ((failed && pinned()) || later)
         want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
     if (statement && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
     const bool leaves = !talk.in_transaction && !pinned();
@@ -264,7 +282,7 @@ void session::finish_command() {
         my::write_command(out, sequence, my::command::query, sql);
         want_own({what, std::move(out), nullptr, nullptr, {}});
     };
-    if (statement && leaves && !(failed && was_in_transaction)) {
+    if (statement && (leaves || (failed && !pinned()))) {
         const bool shows =
             now_.text && !now_.text->parsed().statements.empty() && now_.text->parsed().statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");

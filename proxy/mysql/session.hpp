@@ -132,7 +132,7 @@ class session final : public client_session,
         std::deque<own_command> own;
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
-        bool wrote = false, ask_insert_id = false;
+        bool ask_insert_id = false;
         bool preparing = false;        ///< ours are for the client's next command
         bool insert_id_ready = false;  ///< LAST_INSERT_ID() there is this client's
         bool file = false;             ///< the client sends a file now

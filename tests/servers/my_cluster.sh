@@ -109,7 +109,7 @@ make_shard() { # NUMBER REPLICAS
   for one in "${waits[@]}"; do wait "$one"; done
   sql "$port" -e "CREATE USER app@'%' IDENTIFIED BY 'app'; GRANT ALL ON *.* TO app@'%';
     REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM app@'%';
-    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
+    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT SELECT, SHOW VIEW, EXECUTE, REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
     CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('ed'); GRANT ALL ON *.* TO ed@'%'"
   local database
   for database in ${MY_DATABASES:-shop}; do sql "$port" -e "CREATE DATABASE \`$database\`"; done
