@@ -56,10 +56,13 @@ class MyCluster:
         script.write_text(sql)
         script.chmod(0o644)
         more = {"MY_DATABASES": f"{name} other", "MY_INIT_SQL": str(script)} | (environment or {})
-        done = subprocess.run([SCRIPT, "up", self.directory, str(shards), str(replicas)], env=os.environ | more,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0, done.stdout + done.stderr
-        self.nodes = [MyNode(*line.split()) for line in done.stdout.splitlines()]
+        log = base / f"my-{name}.log"  # a file: the servers would keep a pipe open
+        with open(log, "wb") as to:
+            done = subprocess.run([SCRIPT, "up", self.directory, str(shards), str(replicas)], env=os.environ | more,
+                                  stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.STDOUT, timeout=180)
+        assert done.returncode == 0, log.read_text()
+        lines = (self.directory / "nodes").read_text().splitlines()
+        self.nodes = [MyNode(*line.split()) for line in lines]
 
     def primary(self):
         return next(node for node in self.nodes if node.role == "primary")
