@@ -60,8 +60,10 @@ void session::apply(const router::effect& what, const router::statement& of) {
     using kind = router::effect::kind;
     switch (what.what) {
         case kind::pin:
-            if (what.pin == temporary) temporary_tables_.insert(what.name);
-            if (what.pin == handler) handlers_.insert(what.name);
+            if (what.pin == temporary)
+                for (const auto& table : of.block.tables)
+                    if (table.written) temporary_tables_.insert(table.name);
+            if (what.pin == handler) handlers_.insert(of.name);
             if (what.pin == user_lock) {
                 if (now_.peeks && first_is_one(talk_->answer, talk_->tracker_capabilities)) ++user_locks_;
                 if (user_locks_ == 0) break;

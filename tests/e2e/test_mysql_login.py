@@ -41,7 +41,7 @@ def test_y28_wrong_user_and_wrong_password_are_told_alike(my_proxy):
 
 def test_tls_towards_clients(my_ringway, certificate):
     pem, key = map(str, certificate)
-    proxy = my_ringway({"client_tls": {"mode": "allow", "certificate_file": pem, "key_file": key}})
+    proxy = my_ringway({"client_tls": {"mode": "allow", "certificate": pem, "key": key}})
     with my.connect(proxy.mysql_port, ssl={"ca": pem}) as connection:
         assert my.value(connection, "SELECT v FROM t WHERE id = 1") == "one"
     assert until(lambda: not admin(proxy, "SHOW CLIENTS") or True)
