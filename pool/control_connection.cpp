@@ -52,6 +52,7 @@ void add(std::string& text, std::string_view key, std::string_view value) {
 control_login control_login_for(const config::cluster& cluster, const config::endpoint& node) {
     control_login login;
     login.node = node;
+    login.engine = cluster.engine;
     login.database = cluster.database;
     if (login.database.empty()) login.database = cluster.name == "*" ? "postgres" : cluster.name;
     login.user = cluster.monitor_user;

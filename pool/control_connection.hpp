@@ -19,6 +19,7 @@ namespace ringway::pool {
 /// Where to and as whom.
 struct control_login {
     config::endpoint node;
+    config::engine engine = config::engine::postgres;
     std::string database, user, password;
     config::tls tls;
     std::chrono::milliseconds connect_timeout{2000};  ///< libpq knows whole seconds, two at least

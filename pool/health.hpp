@@ -18,6 +18,15 @@ using steady_time = std::chrono::steady_clock::time_point;
 
 enum class node_role : std::uint8_t { unknown, primary, replica };
 
+/// What a MySQL server says of itself before anybody asks: a client is told the same.
+struct server_traits {
+    std::string version;  ///< as in its greeting
+    std::uint64_t capabilities = 0;
+    std::uint8_t collation = 0;
+    bool folds_tables = false;  ///< lower_case_table_names is not 0
+    friend bool operator==(const server_traits&, const server_traits&) = default;
+};
+
 struct node_health {
     config::endpoint address;
     node_role role = node_role::unknown;
@@ -30,6 +39,7 @@ struct node_health {
         -1};  ///< now - watermark when sampled; -1: unknown (never usable in session or bounded mode)
     std::uint64_t lag_bytes = 0;
     double weight = 1;
+    server_traits traits;
     std::string reason;  ///< why it is not usable; empty when it is
 };
 

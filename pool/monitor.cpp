@@ -59,7 +59,6 @@ void monitor::impl::watch(const std::vector<config::cluster>& wanted_clusters) {
     const std::lock_guard guard(lock);
     std::set<std::string> names;
     for (const config::cluster& cluster : wanted_clusters) {
-        if (cluster.engine != config::engine::postgres) continue;
         names.insert(cluster.name);
         auto& watch = clusters[cluster.name];
         if (!watch) watch = std::make_shared<cluster_watch>(cluster.name, [this] { wake_publisher(); });

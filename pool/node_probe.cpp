@@ -51,9 +51,28 @@ std::uint32_t timeline_of(const pqxx::row& row) {
     return row[row[received].is_null() ? control : received].as<std::uint32_t>(0);
 }
 
-}  // namespace
+/// One query, two on a new connection. See control_connection for how its waits end.
+class postgres_probe final : public node_probe {
+  public:
+    bool connected() const override { return connection_.is_open(); }
+    std::optional<std::string> connect(const control_login& login) override;
+    probe_result ask() override;
+    void interrupt() noexcept override { connection_.interrupt(); }
+    void abandon() noexcept override { connection_.abandon(); }
+    int descriptor() const noexcept override { return connection_.descriptor(); }
 
-void node_probe::learn_server(pqxx::connection_base& connection) {
+  private:
+    void close();
+    void learn_server(pqxx::connection_base& connection);
+    node_answer ask_once(pqxx::connection_base& connection);
+
+    control_connection connection_{"ringway monitor"};
+    wal_layout layout_;         ///< of the server at the other end
+    std::uint64_t system_ = 0;  ///< 0: not asked yet on this connection
+    flush_nudge nudge_;
+};
+
+void postgres_probe::learn_server(pqxx::connection_base& connection) {
     pqxx::nontransaction work(connection);
     work.exec0("SET search_path = ''");
     const pqxx::row row = work.exec1(server_question);
@@ -62,7 +81,7 @@ void node_probe::learn_server(pqxx::connection_base& connection) {
     work.exec0(prepare_question);
 }
 
-node_answer node_probe::ask_once(pqxx::connection_base& connection) {
+node_answer postgres_probe::ask_once(pqxx::connection_base& connection) {
     pqxx::nontransaction work(connection);
     node_answer answer;
     answer.asked = std::chrono::steady_clock::now();
@@ -80,12 +99,12 @@ node_answer node_probe::ask_once(pqxx::connection_base& connection) {
     return answer;
 }
 
-std::optional<std::string> node_probe::connect(const control_login& login) {
+std::optional<std::string> postgres_probe::connect(const control_login& login) {
     close();
     return connection_.open(login);
 }
 
-probe_result node_probe::ask() {
+probe_result postgres_probe::ask() {
     probe_result result;
     auto failure = connection_.run([&](pqxx::connection_base& to) {
         const bool first = system_ == 0;
@@ -98,9 +117,19 @@ probe_result node_probe::ask() {
     return {std::nullopt, std::move(*failure)};
 }
 
-void node_probe::close() {
+void postgres_probe::close() {
     connection_.close();
     system_ = 0;
+}
+
+}  // namespace
+
+std::unique_ptr<node_probe> make_postgres_probe() {
+    return std::make_unique<postgres_probe>();
+}
+
+std::unique_ptr<node_probe> make_probe(config::engine of) {
+    return of == config::engine::mysql ? make_mysql_probe() : make_postgres_probe();
 }
 
 }  // namespace ringway::pool

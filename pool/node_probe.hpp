@@ -1,7 +1,7 @@
 #pragma once
-// Asks one node for its role, timeline and position. Blocks; used by the node's control thread.
+// Asks one node for its role and position. Blocks; used by the node's control thread.
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,29 +16,26 @@ struct probe_result {
     std::string failure;
 };
 
-/// Keeps one connection to the node. See control_connection for how its waits end.
+/// Keeps one connection to the node. Used by one thread, but for interrupt() and abandon().
 class node_probe {
   public:
-    node_probe() : connection_("ringway monitor") {}
-
-    bool connected() const { return connection_.is_open(); }
+    virtual ~node_probe() = default;
+    virtual bool connected() const = 0;
     /// Takes as long as the login's connect timeout at most. Returns why it failed.
-    std::optional<std::string> connect(const control_login& login);
-    /// One query, two on a new connection. The connection is closed when there is no answer.
-    probe_result ask();
-    void interrupt() noexcept { connection_.interrupt(); }
-    void abandon() noexcept { connection_.abandon(); }
-    int descriptor() const noexcept { return connection_.descriptor(); }
-
-  private:
-    void close();
-    void learn_server(pqxx::connection_base& connection);
-    node_answer ask_once(pqxx::connection_base& connection);
-
-    control_connection connection_;
-    wal_layout layout_;         ///< of the server at the other end
-    std::uint64_t system_ = 0;  ///< 0: not asked yet on this connection
-    flush_nudge nudge_;
+    virtual std::optional<std::string> connect(const control_login& login) = 0;
+    /// The connection is closed when there is no answer.
+    virtual probe_result ask() = 0;
+    /// Ends a wait for the server; the connection is lost by that. Any thread.
+    virtual void interrupt() noexcept = 0;
+    /// interrupt(), also of every connection made later. Any thread.
+    virtual void abandon() noexcept = 0;
+    /// Readable or closed while nothing is asked: the server has ended the connection. -1: not open.
+    virtual int descriptor() const noexcept = 0;
 };
+
+/// For a node of that engine.
+std::unique_ptr<node_probe> make_probe(config::engine of);
+std::unique_ptr<node_probe> make_postgres_probe();
+std::unique_ptr<node_probe> make_mysql_probe();
 
 }  // namespace ringway::pool

@@ -19,6 +19,7 @@ node_watcher::node_watcher(std::shared_ptr<watch_sink> sink, control_login login
     : sink_(std::move(sink)),
       login_(std::move(login)),
       pace_(pace),
+      probe_(make_probe(login_.engine)),
       wake_descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (wake_descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
@@ -42,7 +43,7 @@ void node_watcher::wake() noexcept {
 void node_watcher::stop() noexcept {
     stopping_ = true;
     wake();
-    probe_.abandon();
+    probe_->abandon();
 }
 
 void node_watcher::run() {
@@ -57,15 +58,15 @@ void node_watcher::run() {
 // The time to connect and the time to answer are judged each for itself. A connection that was there and is lost does
 // not yet speak against the node: somebody may have ended just that session.
 probe_result node_watcher::ask() {
-    if (probe_.connected()) {
+    if (probe_->connected()) {
         sink_->check_began(*this, steady_clock::now());
-        probe_result result = probe_.ask();
+        probe_result result = probe_->ask();
         if (result.answer || stopping_ || sink_->given_up(*this, steady_clock::now())) return result;
     }
     sink_->check_began(*this, steady_clock::now());
-    if (auto failure = probe_.connect(login_)) return {std::nullopt, std::move(*failure)};
+    if (auto failure = probe_->connect(login_)) return {std::nullopt, std::move(*failure)};
     sink_->check_began(*this, steady_clock::now());
-    return probe_.ask();
+    return probe_->ask();
 }
 
 void node_watcher::check() {
@@ -93,7 +94,7 @@ steady_time node_watcher::next_check(steady_time now) const {
 // Wakes up early when asked to, or when the server closes the connection.
 void node_watcher::sleep_until(steady_time then) {
     const auto left = ceil<milliseconds>(then - steady_clock::now()).count();
-    pollfd waits[2] = {{wake_descriptor_, POLLIN, 0}, {answered_ ? probe_.descriptor() : -1, POLLIN, 0}};
+    pollfd waits[2] = {{wake_descriptor_, POLLIN, 0}, {answered_ ? probe_->descriptor() : -1, POLLIN, 0}};
     ::poll(waits, 2, static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000)));
     std::uint64_t count = 0;
     [[maybe_unused]] const auto read = ::read(wake_descriptor_, &count, sizeof count);

@@ -45,7 +45,7 @@ class node_watcher {
     /// Asks at once. Any thread.
     void wake() noexcept;
     /// Ends a wait for the server's answer. Any thread.
-    void interrupt() noexcept { probe_.interrupt(); }
+    void interrupt() noexcept { probe_->interrupt(); }
     /// Makes the thread end; does not wait for that. Any thread.
     void stop() noexcept;
     bool finished() const noexcept { return finished_; }
@@ -63,7 +63,7 @@ class node_watcher {
     std::shared_ptr<watch_sink> sink_;
     const control_login login_;
     const watch_pace pace_;
-    node_probe probe_;
+    std::unique_ptr<node_probe> probe_;
     int wake_descriptor_ = -1;  ///< an eventfd
     std::atomic<bool> stopping_{false}, finished_{false};
     bool answered_ = false, replica_ = false;  ///< in the last check

@@ -4,7 +4,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "protocol/postgres/frame.hpp"
+#include "pool/dialect.hpp"
+#include "pool/mysql_server.hpp"
 
 namespace ringway::pool {
 
@@ -16,6 +17,8 @@ namespace {
 /// A waiter of the server's own worker is served before an older one elsewhere, when it has waited at most this much
 /// less: moving a connection to another thread costs more than that.
 constexpr auto near_enough = std::chrono::microseconds(500);
+/// Likewise, when the oldest waiter can only use a connection of another flavour, which costs a login.
+constexpr auto flavour_patience = std::chrono::milliseconds(20);
 constexpr auto longest_backoff = std::chrono::seconds(15);
 
 std::atomic<std::uint64_t> next_server_id{1};
@@ -74,16 +77,16 @@ bool pool::may_open() const {
 server_ref pool::acquire(const std::shared_ptr<waiter>& who, worker_link& on) {
     const std::lock_guard guard(lock_);
     auto& mine = idle_of(on);
-    if (waits_.empty() && !mine.empty()) {
-        auto got = std::move(mine.back());
-        mine.pop_back();
-        --idle_count_;
-        ++leased_;
-        return got;
-    }
+    const auto flavour = last_flavour_ = who->wanted_flavour();
+    if (waits_.empty())
+        if (auto got = take_idle(mine, flavour)) {
+            --idle_count_;
+            ++leased_;
+            return got;
+        }
     who->ticket_ = next_ticket_++;
     who->since_ = steady::now();
-    waits_.push_back({who, who->ticket_, who->since_});
+    waits_.push_back({who, who->ticket_, flavour, who->since_});
     // A server that has just refused us is not asked again before the back-off ends: tell the client now, it may go
     // elsewhere.
     if (last_failure_ && !is_refusal(*last_failure_) && idle_count_ + leased_ + login_ == 0 &&
@@ -101,39 +104,60 @@ bool pool::cancel_wait(waiter& who) {
     return ticket != 0;  // a connection already on its way to it finds the ticket gone, and turns back
 }
 
-server_ref pool::any_idle() {
-    for (auto& list : idle_)
-        if (!list.empty()) {
-            auto got = std::move(list.back());
-            list.pop_back();
-            --idle_count_;
-            return got;
-        }
+server_ref pool::take_idle(std::deque<server_ref>& from, std::uint64_t flavour) {
+    for (auto it = from.rbegin(); it != from.rend(); ++it) {
+        if ((*it)->flavour != flavour) continue;
+        auto got = std::move(*it);
+        from.erase(std::next(it).base());
+        return got;
+    }
     return nullptr;
 }
 
-void pool::serve() {
-    while (!waits_.empty()) {
-        auto& first = waits_.front();
-        auto& near = idle_of(first.who->waiter_home());
-        server_ref got;
-        if (!near.empty()) {
-            got = std::move(near.back());
-            near.pop_back();
+server_ref pool::idle_for(worker_link& near, std::uint64_t flavour) {
+    auto got = take_idle(idle_of(near), flavour);
+    for (auto it = idle_.begin(); !got && it != idle_.end(); ++it) got = take_idle(*it, flavour);
+    if (got) --idle_count_;
+    return got;
+}
+
+/// Closes an idle connection that the oldest waiter cannot use.
+bool pool::make_room(std::uint64_t flavour) {
+    for (auto& list : idle_)
+        for (auto it = list.begin(); it != list.end(); ++it) {
+            if ((*it)->flavour == flavour) continue;
+            auto gone = std::move(*it);
+            list.erase(it);
             --idle_count_;
-        } else {
-            got = any_idle();
+            gone->doomed = true;
+            auto* const loop = gone->on->loop;
+            loop->post([gone] {
+                gone->link.write(dialect_of(gone->target->engine).goodbye());
+                gone->link.close_after_write();
+            });
+            return true;
         }
-        if (!got) {
-            if (login_ < waits_.size() && may_open()) {
-                start_login(first.who->waiter_home());
-                continue;
-            }
+    return false;
+}
+
+void pool::serve() {
+    auto under_way = login_;  // each will serve the first who has nothing yet
+    for (auto it = waits_.begin(); it != waits_.end();) {
+        auto& home = it->who->waiter_home();
+        if (auto got = idle_for(home, it->flavour)) {
+            auto to = std::move(*it);
+            it = waits_.erase(it);
+            deliver(std::move(to), std::move(got));
+            continue;
+        }
+        if (under_way > 0) {
+            --under_way;
+        } else if (may_open() || (idle_count_ > 0 && make_room(it->flavour) && may_open())) {
+            start_login(home, it->flavour);
+        } else {
             return;
         }
-        auto to = std::move(first);
-        waits_.pop_front();
-        deliver(std::move(to), std::move(got));
+        ++it;
     }
 }
 
@@ -180,11 +204,16 @@ void pool::fail_all(const config::fault& why) {
     }
 }
 
-std::list<pool::wait>::iterator pool::next_for(const worker_link& on) {
+/// Who gets a connection that has become free; end: nobody, the oldest waiter needs a new one in its place.
+std::list<pool::wait>::iterator pool::next_for(const server& what) {
     auto first = waits_.begin();
-    if (&first->who->waiter_home() == &on) return first;
+    while (first != waits_.end() && first->flavour != what.flavour) ++first;
+    if (first == waits_.end()) return first;
+    if (first != waits_.begin() && login_ == 0 && steady::now() - waits_.front().since > flavour_patience)
+        return waits_.end();
+    if (&first->who->waiter_home() == what.on) return first;
     for (auto it = std::next(first); it != waits_.end() && it->since - first->since <= near_enough; ++it)
-        if (&it->who->waiter_home() == &on) return it;
+        if (it->flavour == what.flavour && &it->who->waiter_home() == what.on) return it;
     return first;
 }
 
@@ -200,8 +229,8 @@ void pool::give_back(server_ref back) {
         return;
     }
     back->last_used = steady::now();
-    if (!waits_.empty()) {
-        const auto next = next_for(*back->on);
+    const auto next = next_for(*back);
+    if (next != waits_.end()) {
         auto to = std::move(*next);
         waits_.erase(next);
         deliver(std::move(to), std::move(back));
@@ -209,6 +238,7 @@ void pool::give_back(server_ref back) {
     }
     idle_of(*back->on).push_back(back);
     ++idle_count_;
+    if (!waits_.empty()) serve();
     held.unlock();
     back->link.want_read();
 }
@@ -222,29 +252,33 @@ void pool::discard(server_ref gone) {
     serve();
 }
 
-void pool::start_login(worker_link& on) {
+void pool::start_login(worker_link& on, std::uint64_t flavour) {
     ++login_;
-    on.loop->post([self = shared_from_this(), &on, target = target_] {
-        auto work = log_in(*on.io, target);
+    on.loop->post([self = shared_from_this(), &on, target = target_, flavour] {
+        auto work = dialect_of(target->engine).log_in(*on.io, target, flavour);
         asio::co_spawn(*on.io, std::move(work),
-                       [self, &on, target](const std::exception_ptr& thrown, server_login login) {
+                       [self, &on, target, flavour](const std::exception_ptr& thrown, server_login login) {
                            if (thrown)
                                login.failure = config::fault{config::fault_kind::cannot_connect,
                                                              "cannot log in to server " + target->address.text(),
                                                              {},
                                                              {}};
-                           self->login_done(on, std::move(login), target);
+                           self->login_done(on, std::move(login), target, flavour);
                        });
     });
 }
 
-void pool::login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used) {
+void pool::login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used,
+                      std::uint64_t flavour) {
     if (login.ok()) {
         auto made = std::make_shared<server>();
         made->home = shared_from_this();
         made->on = &on;
         made->target = used;
         made->id = next_server_id.fetch_add(1, std::memory_order_relaxed);
+        made->flavour = flavour;
+        made->part = std::move(login.part);
+        if (used->engine == config::engine::mysql) made->settings = mysql_base_settings();
         made->pid = login.pid;
         made->key = std::move(login.key);
         made->parameters = std::move(login.parameters);
@@ -317,7 +351,7 @@ void pool::tend(worker_link& on, steady::time_point now) {
             }
         }
         if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_)
-            start_login(on);
+            start_login(on, last_flavour_);
         serve();
     }
     for (auto& each : old) each->link.close_after_write();
@@ -331,8 +365,7 @@ void pool::close_idle_of(worker_link& on) {
         idle_count_ -= static_cast<std::uint32_t>(mine.size());
     }
     for (auto& each : mine) {
-        std::string bye{'X', 0, 0, 0, 4};
-        each->link.write(bye);
+        each->link.write(dialect_of(each->target->engine).goodbye());
         each->link.close_after_write();
     }
 }
@@ -347,8 +380,7 @@ void pool::forget() {
 }
 
 void pool::idle_spoke(server& which) {
-    namespace pg = protocol::postgres;
-    // Notices and parameter changes are read and dropped; an end, an error or half a message ends the connection.
+    const auto& speaks = dialect_of(which.target->engine);
     std::string_view bytes;
     for (;;) {
         const auto got = which.link.read(bytes);
@@ -356,19 +388,7 @@ void pool::idle_spoke(server& which) {
             which.link.want_read();
             return;
         }
-        bool fine = got == wire::got::bytes;
-        while (fine && !bytes.empty()) {
-            pg::frame_header header;
-            fine = pg::read_header(bytes, header) == pg::header_state::ready && bytes.size() >= header.total() &&
-                   (header.type == 'N' || header.type == 'S' || header.type == 'A');
-            if (!fine) break;
-            if (header.type == 'S') {
-                pg::reader in(bytes.substr(pg::header_size, header.body()));
-                const auto name = in.text(), value = in.text();
-                which.note_parameter(name, value);
-            }
-            bytes.remove_prefix(header.total());
-        }
+        const bool fine = got == wire::got::bytes && speaks.idle_bytes(which, bytes);
         if (fine) continue;
         which.doomed = true;
         server_ref gone;

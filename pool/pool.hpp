@@ -24,6 +24,8 @@ class waiter {
   public:
     virtual ~waiter() = default;
     virtual worker_link& waiter_home() = 0;
+    /// Of the connection it can use; a pool closes an idle one of another flavour when there is no room.
+    virtual std::uint64_t wanted_flavour() const { return 0; }
     /// On its worker. Exactly one of the two follows acquire(), unless it was cancelled.
     virtual void leased(server_ref got) = 0;
     virtual void lease_failed(const config::fault& why) = 0;
@@ -91,21 +93,24 @@ class pool : public std::enable_shared_from_this<pool> {
   private:
     struct wait {
         std::shared_ptr<waiter> who;
-        std::uint64_t ticket = 0;
+        std::uint64_t ticket = 0, flavour = 0;
         std::chrono::steady_clock::time_point since{};
     };
     // All of these are called with lock_ held and only post work: nothing is called back from inside.
     void serve();
-    void start_login(worker_link& on);
+    void start_login(worker_link& on, std::uint64_t flavour);
     void deliver(wait to, server_ref what);
     void fail_all(const config::fault& why);
     bool may_open() const;
     bool keeps(const server& which) const;
-    server_ref any_idle();
-    std::list<wait>::iterator next_for(const worker_link& on);
+    server_ref idle_for(worker_link& near, std::uint64_t flavour);
+    static server_ref take_idle(std::deque<server_ref>& from, std::uint64_t flavour);
+    bool make_room(std::uint64_t flavour);
+    std::list<wait>::iterator next_for(const server& what);
     std::deque<server_ref>& idle_of(worker_link& on);
 
-    void login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used);
+    void login_done(worker_link& on, server_login login, const std::shared_ptr<const server_target>& used,
+                    std::uint64_t flavour);
 
     const pool_name name_;
     const login_report report_;
@@ -119,7 +124,7 @@ class pool : public std::enable_shared_from_this<pool> {
     std::uint32_t failures_ = 0;
     std::chrono::steady_clock::time_point retry_at_{};
     std::optional<config::fault> last_failure_;
-    std::uint64_t next_ticket_ = 1;
+    std::uint64_t next_ticket_ = 1, last_flavour_ = 0;
 };
 
 }  // namespace ringway::pool

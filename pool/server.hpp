@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "pool/prepared.hpp"
+#include "pool/server_part.hpp"
 #include "pool/session_settings.hpp"
 #include "pool/wire.hpp"
 
@@ -47,6 +48,8 @@ class server final : public wire_owner, public std::enable_shared_from_this<serv
     worker_link* on = nullptr;
     lessee* user = nullptr;                       ///< null: idle
     std::shared_ptr<const server_target> target;  ///< it was opened with
+    std::uint64_t flavour = 0;          ///< what its protocol was agreed on to be: serves only who wants it so
+    std::unique_ptr<server_part> part;  ///< of the engine; null: none
 
     std::uint64_t id = 0;
     std::uint32_t pid = 0;  ///< of the server's process, and its cancel key

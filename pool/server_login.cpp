@@ -4,13 +4,8 @@
 #include <openssl/rand.h>
 
 #include <array>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
+#include "pool/dialogue.hpp"
 #include "protocol/postgres/message.hpp"
 #include "protocol/postgres/scram.hpp"
 #include "protocol/postgres/startup.hpp"
@@ -19,196 +14,29 @@ namespace ringway::pool {
 
 namespace asio = boost::asio;
 namespace pg = protocol::postgres;
-using asio::ip::tcp;
 using config::fault;
 using config::fault_kind;
 
 namespace {
 
-constexpr std::size_t most_login_bytes =
-    256 * 1024;  ///< a server that talks more than this before it is ready is broken
-
-/// The socket of a login under way: plain or encrypted reads and writes, ended by one timer.
-class dialogue {
-  public:
-    dialogue(asio::io_context& on, const server_target& target)
-        : socket_(on.get_executor()), timer_(on), target_(target) {}
-
-    asio::awaitable<std::optional<fault>> connect() {
-        timer_.expires_after(target_.connect_timeout);
-        timer_.async_wait([this, state = deadline_](const boost::system::error_code& error) {
-            if (error || state->gone) return;
-            state->passed = true;
-            boost::system::error_code ignored;
-            socket_.close(ignored);
-        });
-        boost::system::error_code error;
-        std::vector<tcp::endpoint> endpoints;
-        const auto numeric = asio::ip::make_address(target_.address.host, error);
-        if (!error) {
-            endpoints.emplace_back(numeric, target_.address.port);
-        } else {
-            tcp::resolver resolver(socket_.get_executor());
-            auto token = asio::redirect_error(asio::use_awaitable, error);
-            const auto found =
-                co_await resolver.async_resolve(target_.address.host, std::to_string(target_.address.port), token);
-            if (error) co_return trouble(error);
-            for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-        }
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        for (const auto& endpoint : endpoints) {
-            if (timed_out()) break;
-            boost::system::error_code ignored;
-            socket_.close(ignored);
-            co_await socket_.async_connect(endpoint, token);
-            if (!error) break;
-        }
-        if (error || timed_out()) co_return trouble(error);
-        socket_.set_option(tcp::no_delay(true), error);
-        socket_.set_option(asio::socket_base::keep_alive(true), error);
-        co_return std::nullopt;
+/// Asks for TLS as the mode wants and does the handshake.
+asio::awaitable<std::optional<fault>> secure(dialogue& with, const server_target& target) {
+    using config::tls_mode;
+    if (target.tls == tls_mode::disable || target.tls == tls_mode::allow || !target.tls_context) co_return std::nullopt;
+    std::string request;
+    pg::write_ssl_request(request);
+    if (auto failed = co_await with.send(std::move(request))) co_return failed;
+    char answer = 0;  // one byte: what follows is TLS, not ours to read
+    if (auto failed = co_await with.receive_byte(answer)) co_return failed;
+    if (answer != 'S') {
+        if (target.tls == tls_mode::prefer && answer == 'N') co_return std::nullopt;
+        co_return fault{fault_kind::cannot_connect,
+                        fmt::format("server {} does not offer TLS", target.address.text()),
+                        {},
+                        "set server_tls.mode = \"prefer\" or turn ssl on at the server"};
     }
-
-    asio::awaitable<std::optional<fault>> send(std::string bytes) {
-        if (tls_) {
-            std::string sealed;
-            tls_->encrypt(bytes, sealed);
-            bytes = std::move(sealed);
-        }
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        co_await asio::async_write(socket_, asio::buffer(bytes), token);
-        if (error) co_return trouble(error);
-        co_return std::nullopt;
-    }
-
-    /// Appends what arrives next to plain().
-    asio::awaitable<std::optional<fault>> receive() {
-        const auto before = plain_.size();
-        while (plain_.size() == before) {
-            boost::system::error_code error;
-            auto token = asio::redirect_error(asio::use_awaitable, error);
-            const std::size_t n = co_await socket_.async_read_some(asio::buffer(raw_), token);
-            if (error) co_return trouble(error);
-            const std::string_view bytes(raw_.data(), n);
-            if (!tls_) {
-                plain_.append(bytes);
-            } else {
-                std::string answer;
-                const auto status = tls_->decrypt(bytes, plain_, answer);
-                if (!answer.empty()) co_await asio::async_write(socket_, asio::buffer(answer), token);
-                const bool over =
-                    status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
-                if (over && plain_.size() == before)  // else its last words, which came with the end, are heard first
-                    co_return fault{fault_kind::cannot_connect,
-                                    fmt::format("TLS to {} ended: {}", target_.address.text(), tls_->problem()),
-                                    {},
-                                    {}};
-            }
-            if (plain_.size() > most_login_bytes)
-                co_return fault{fault_kind::cannot_connect,
-                                fmt::format("server {} sends no end of login messages", target_.address.text()),
-                                {},
-                                {}};
-        }
-        co_return std::nullopt;
-    }
-
-    /// Asks for TLS as the mode wants and does the handshake.
-    asio::awaitable<std::optional<fault>> secure() {
-        using config::tls_mode;
-        if (target_.tls == tls_mode::disable || target_.tls == tls_mode::allow || !target_.tls_context)
-            co_return std::nullopt;
-        std::string request;
-        pg::write_ssl_request(request);
-        if (auto failed = co_await send(std::move(request))) co_return failed;
-        char answer = 0;
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        co_await asio::async_read(socket_, asio::buffer(&answer, 1),
-                                  token);  // one byte: what follows is TLS, not ours to read
-        if (error) co_return trouble(error);
-        if (answer != 'S') {
-            if (target_.tls == tls_mode::prefer && answer == 'N') co_return std::nullopt;
-            co_return fault{fault_kind::cannot_connect,
-                            fmt::format("server {} does not offer TLS", target_.address.text()),
-                            {},
-                            "set server_tls.mode = \"prefer\" or turn ssl on at the server"};
-        }
-        auto engine = std::make_unique<protocol::tls_engine>(target_.tls_context, false, target_.address.host);
-        std::string out;
-        auto status = engine->handshake({}, out);
-        while (!engine->established()) {
-            const bool over =
-                status == protocol::tls_engine::status::failed || status == protocol::tls_engine::status::closed;
-            if (over && !out.empty())
-                co_await asio::async_write(socket_, asio::buffer(out), token);  // the alert says why
-            if (over)
-                co_return fault{
-                    fault_kind::cannot_connect,
-                    fmt::format("TLS handshake with {} failed: {}", target_.address.text(), engine->problem()),
-                    {},
-                    {}};
-            if (!out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);
-            if (error) co_return trouble(error);
-            out.clear();
-            const std::size_t n = co_await socket_.async_read_some(asio::buffer(raw_), token);
-            if (error) co_return trouble(error);
-            status = engine->handshake(std::string_view(raw_.data(), n), out);
-        }
-        if (!out.empty()) co_await asio::async_write(socket_, asio::buffer(out), token);
-        if (error) co_return trouble(error);
-        tls_ = std::move(engine);
-        std::string answer_bytes;
-        tls_->decrypt({}, plain_, answer_bytes);
-        co_return std::nullopt;
-    }
-
-    std::string& plain() { return plain_; }
-    protocol::tls_engine* tls() { return tls_.get(); }
-    tcp_socket&& take_socket() {
-        timer_.cancel();
-        return std::move(socket_);
-    }
-    std::unique_ptr<protocol::tls_engine> take_tls() { return std::move(tls_); }
-    bool timed_out() const { return deadline_->passed; }
-    ~dialogue() {
-        deadline_->gone = true;
-        timer_.cancel();
-    }
-    dialogue(const dialogue&) = delete;
-    dialogue& operator=(const dialogue&) = delete;
-
-    fault trouble(const boost::system::error_code& error) const {
-        const auto why = timed_out()                 ? std::string("no answer in time")
-                         : error == asio::error::eof ? "closed by the server"
-                                                     : error.message();
-        return {fault_kind::cannot_connect,
-                fmt::format("cannot connect to server {}: {}", target_.address.text(), why),
-                {},
-                {}};
-    }
-
-    asio::awaitable<void> wait_for_end() {
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        while (!error) co_await socket_.async_read_some(asio::buffer(raw_), token);
-    }
-
-  private:
-    /// Shared with the timer's handler, which may run once after this object is gone.
-    struct deadline {
-        bool passed = false, gone = false;
-    };
-
-    tcp_socket socket_;
-    asio::steady_timer timer_;
-    const server_target& target_;
-    std::shared_ptr<deadline> deadline_ = std::make_shared<deadline>();
-    std::unique_ptr<protocol::tls_engine> tls_;
-    std::string plain_;
-    std::array<char, 8192> raw_{};
-};
+    co_return co_await with.start_tls();
+}
 
 /// Answers the server's authentication requests; pure but for its random bytes.
 class credentials {
@@ -374,7 +202,7 @@ asio::awaitable<server_login> log_in(asio::io_context& on, std::shared_ptr<const
     dialogue with(on, *target);
     login.failure = co_await with.connect();
     if (login.failure) co_return login;
-    login.failure = co_await with.secure();
+    login.failure = co_await secure(with, *target);
     if (login.failure) co_return login;
     std::string startup;
     std::vector<std::pair<std::string, std::string>> parameters{{"user", target->user}, {"database", target->database}};
@@ -395,7 +223,7 @@ asio::awaitable<bool> send_cancel(asio::io_context& on, std::shared_ptr<const se
                                   std::string key) {
     dialogue with(on, *target);
     if (co_await with.connect()) co_return false;
-    if (co_await with.secure()) co_return false;
+    if (co_await secure(with, *target)) co_return false;
     std::string request;
     pg::write_cancel(request, pid, key);
     if (co_await with.send(std::move(request))) co_return false;

@@ -12,6 +12,7 @@
 
 #include "config/fault.hpp"
 #include "config/settings.hpp"
+#include "pool/server_part.hpp"
 #include "pool/wire.hpp"
 #include "protocol/tls.hpp"
 
@@ -22,14 +23,18 @@ namespace ringway::pool {
 struct server_secret {
     std::string password;
     std::string scram_client_key, scram_server_key;
-    std::string md5_hash;  ///< "md5...", as in pg_authid.rolpassword
-    bool empty() const noexcept { return password.empty() && scram_client_key.empty() && md5_hash.empty(); }
+    std::string md5_hash;          ///< "md5...", as in pg_authid.rolpassword
+    std::string mysql_native_key;  ///< SHA1(password), for mysql_native_password
+    bool empty() const noexcept {
+        return password.empty() && scram_client_key.empty() && md5_hash.empty() && mysql_native_key.empty();
+    }
     friend bool operator==(const server_secret&, const server_secret&) = default;
 };
 
 /// Where to and as whom. Immutable while shared.
 struct server_target {
     config::endpoint address;
+    config::engine engine = config::engine::postgres;
     std::string database, user;
     server_secret secret;
     config::tls_mode tls = config::tls_mode::disable;
@@ -45,6 +50,7 @@ struct server_login {
     std::uint32_t pid = 0;
     std::string key;
     std::vector<std::pair<std::string, std::string>> parameters;  ///< ParameterStatus, in the server's order
+    std::unique_ptr<server_part> part;
     std::optional<config::fault> failure;
     std::string server_sqlstate;  ///< of the server's own refusal; empty: it was not the server
     bool ok() const { return !failure; }

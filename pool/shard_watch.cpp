@@ -53,7 +53,7 @@ void shard_watch::check_answered(std::size_t node, const node_answer& answer, st
     facts.last_role = node_role::primary;
     const role_verdict verdict = resolve(claims(now));
     if (verdict.primary != static_cast<int>(node)) return;
-    history_.add({answer.asked, answer.lsn});
+    history_.add({answer.asked, answer.lsn, answer.gtids});
     facts.watermark = answer.asked;
 }
 
@@ -134,7 +134,7 @@ role_verdict shard_watch::resolve(const std::vector<primary_claim>& claims) {
 // have replayed further than the new primary, but other things.
 void shard_watch::advance_watermark(node_facts& replica) const {
     if (!source_ || replica.answer->timeline != source_->timeline || replica.answer->system != source_->system) return;
-    if (const auto reached = history_.newest_reached(replica.answer->lsn)) {
+    if (const auto reached = history_.newest_reached(replica.answer->lsn, replica.answer->gtids.get())) {
         replica.watermark = std::max(replica.watermark, *reached);
     }
 }
@@ -174,6 +174,7 @@ node_health shard_watch::describe(std::size_t node, steady_time now) const {
     if (!facts.answer) return out;
     out.timeline = facts.answer->timeline;
     out.lsn = facts.answer->lsn;
+    out.traits = facts.answer->traits;
     out.watermark = facts.watermark;
     if (out.role == node_role::primary) out.lag = milliseconds{0};
     if (out.role != node_role::replica) return out;

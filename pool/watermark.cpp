@@ -65,9 +65,13 @@ void position_history::thin() {
     samples_.resize(kept);
 }
 
-std::optional<steady_time> position_history::newest_reached(std::uint64_t replayed) const {
-    const auto beyond = std::upper_bound(samples_.begin(), samples_.end(), replayed,
-                                         [](std::uint64_t lsn, const position_sample& s) { return lsn < s.lsn; });
+std::optional<steady_time> position_history::newest_reached(std::uint64_t replayed, const gtid_set* executed) const {
+    auto beyond = std::upper_bound(samples_.begin(), samples_.end(), replayed,
+                                   [](std::uint64_t lsn, const position_sample& s) { return lsn < s.lsn; });
+    // As many transactions need not be the same ones.
+    while (executed && beyond != samples_.begin() && std::prev(beyond)->gtids &&
+           !executed->contains(*std::prev(beyond)->gtids))
+        --beyond;
     if (beyond == samples_.begin()) return std::nullopt;
     return std::prev(beyond)->taken;
 }

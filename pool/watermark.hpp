@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "pool/gtid.hpp"
+
 namespace ringway::pool {
 
 using steady_time = std::chrono::steady_clock::time_point;
@@ -34,6 +36,7 @@ std::uint64_t end_of_records(std::uint64_t lsn, const wal_layout& layout);
 struct position_sample {
     steady_time taken{};
     std::uint64_t lsn = 0;
+    gtid_ref gtids = {};  ///< of a MySQL server: `lsn` is how many these are
 };
 
 /// The primary's positions over time, in bounded memory: the older a stretch, the thinner it is kept, so that a replica
@@ -49,7 +52,7 @@ class position_history {
 
     /// The newest time whose position is reached by a replica that has replayed up to `replayed`; nullopt: not even the
     /// oldest.
-    std::optional<steady_time> newest_reached(std::uint64_t replayed) const;
+    std::optional<steady_time> newest_reached(std::uint64_t replayed, const gtid_set* executed = nullptr) const;
     std::optional<position_sample> newest() const;
     std::size_t size() const { return samples_.size(); }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "router/mysql/need.hpp"
+#include "router/mysql/parse.hpp"
 #include "router/opacity.hpp"
 #include "router/reach.hpp"
 #include "router/search_path.hpp"
@@ -35,8 +37,22 @@ void add_tables(const query_block& block, const catalog& in, const std::vector<s
 
 /// What a view's definition names without a schema, since it is printed with an empty search_path.
 const std::vector<std::string> built_in_only{"pg_catalog"};
+/// Names in MySQL's view definitions are qualified, but for the server's own functions.
+view_text read_mysql_view(const catalog& in, const catalog_relation& view) {
+    view_text out;
+    const auto parsed = parse_mysql(view.view_definition, in.modes);
+    out.writes = true;
+    if (!parsed.error.empty() || parsed.statements.size() != 1) return out;
+    const auto& query = parsed.statements.front();
+    auto without_views = query;
+    without_views.block = {};
+    out.writes = mysql::need_of(without_views, &in, view.schema).need != need::any;
+    add_tables(query.block, in, {view.schema}, out);
+    return out;
+}
 
 view_text read_view(const catalog& in, const catalog_relation& view, const std::vector<std::string>& path) {
+    if (in.dialect == dialect::mysql) return read_mysql_view(in, view);
     view_text out;
     const auto parsed = parse_postgres(view.view_definition);
     if (!parsed.error.empty() || parsed.too_deep || parsed.statements.size() != 1) {
@@ -124,10 +140,13 @@ class view_closure {
 }  // namespace
 
 catalog make_catalog(catalog raw) {
-    raw.effects = close_over(raw.bodies);
-    find_opaque(raw.functions);
+    const bool bodies = raw.dialect == dialect::postgres;
+    if (bodies) {
+        raw.effects = close_over(raw.bodies);
+        find_opaque(raw.functions);
+    }
     name_functions(raw);
-    find_reach(raw);
+    if (bodies) find_reach(raw);
     const auto path = schemas_of(raw.default_search_path, {});
     view_closure(raw, path).run();
     return raw;

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "router/body_text.hpp"
+#include "router/dialect.hpp"
+#include "router/mysql/modes.hpp"
 
 namespace ringway::router {
 
@@ -66,7 +68,8 @@ struct catalog_relation {
     std::vector<attached_function> write_functions;  ///< of triggers, defaults, checks, domains, indexes
     std::vector<attached_function> policy_functions;
     std::vector<std::string> policy_tables;  ///< "schema.name" its row policies read, itself not
-    std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog
+    std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, or information_schema.views;
+                                  ///< parsed by make_catalog
     std::string view_pin;         ///< derived: why a session that reads through it is pinned, if it is
     bool view_writes = false;     ///< derived: reads through it may run something volatile
     bool view_opaque = false;     ///< derived: reads through it may touch tables that are not in view_tables
@@ -97,6 +100,9 @@ struct own_equality {
 };
 
 /// A function in a schema, pg_catalog too: what is not here counts as unknown. Overloads may share an entry.
+/// A function's name in a schema, pg_catalog too: what is not here counts as unknown. Volatile when any overload of it
+/// is. Of MySQL stored functions only, their names in lower case: volatile unless SQL_DATA_ACCESS is NO SQL or READS
+/// SQL DATA, opaque unless it is NO SQL; loaded functions (mysql.func) are not here.
 struct catalog_function {
     enum class source : std::uint8_t { none, sql, plpgsql };
     std::string schema, name;
@@ -117,6 +123,8 @@ struct function_place {
 /// Immutable after make_catalog. `version` grows with each refresh.
 struct catalog {
     std::uint64_t version = 0;
+    router::dialect dialect = dialect::postgres;
+    mysql_modes modes;  ///< of MySQL: how view definitions read, with the modes of a new session
     std::vector<catalog_function> functions;
     std::vector<function_body> bodies;  ///< of the users' functions that are written in something to be read
     std::unordered_set<std::string>

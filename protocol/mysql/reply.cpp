@@ -109,7 +109,11 @@ bool read_session_changes(std::string_view session_state, std::vector<session_ch
         do {
             if (change.what == kind::system_variable) change.name = data.lenenc_text();
             if (change.what == kind::gtids) data.u8();  // how they are encoded: 0, as text
-            change.value = data.lenenc_text();
+            // MariaDB leaves the length out of this one.
+            if (change.what == kind::state_change && data.rest().size() == 1)
+                change.value = data.all();
+            else
+                change.value = data.lenenc_text();
             if (!in.ok() || !data.ok()) return false;
             out.push_back(change);
         } while (change.what == kind::system_variable && !data.at_end());

@@ -1,12 +1,24 @@
 #include "protocol/mysql/reply_tracker.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
 
 namespace ringway::protocol::mysql {
 
 using capability::has;
 
 namespace {
+
+/// As session_track_system_variables and session_track_schema are by default.
+bool is_told_by_default(const session_change& change) {
+    if (change.what == session_change::kind::schema) return true;
+    if (change.what != session_change::kind::system_variable) return false;
+    constexpr std::string_view names[] = {"autocommit", "character_set_client", "character_set_connection",
+                                          "character_set_results", "time_zone"};
+    return std::find(std::begin(names), std::end(names), change.name) != std::end(names);
+}
 
 /// Longest packet that is kept to be looked at. An OK with session changes is the longest there is.
 constexpr std::uint32_t most_kept = 1 << 20;
@@ -43,7 +55,11 @@ void reply_tracker::begin(command what) {
 }
 
 std::size_t reply_tracker::take(std::string_view bytes) {
-    const auto all = bytes.size();
+    const auto taken = bytes;
+    building_ = false;
+    out_.clear();
+    passed_ = bytes.data();
+    std::size_t held = 0;  // at the end: of a packet that is not whole yet
     while (state_ == state::reading && !bytes.empty()) {
         begun_ = true;
         if (skip_ > 0) {
@@ -70,7 +86,10 @@ std::size_t reply_tracker::take(std::string_view bytes) {
         if (!headed || (header.length > 0 && front.size() == header_size)) {
             if (kept_.empty()) {
                 kept_ = bytes;
-                bytes = {};
+                held = bytes.size();
+                bytes.remove_prefix(bytes.size());
+            } else {
+                passed_ = bytes.data();
             }
             continue;
         }
@@ -82,6 +101,12 @@ std::size_t reply_tracker::take(std::string_view bytes) {
             if (kept_.empty()) bytes.remove_prefix(header_size);
             // Of a packet that came in part, the first byte of its payload was taken with the header.
             skip_ = header.length - static_cast<std::uint32_t>(kept_.empty() ? 0 : kept_.size() - header_size);
+            if (!kept_.empty()) {
+                out_.append(kept_);
+                building_ = true;
+                passed_ = bytes.data();
+                held = 0;
+            }
             kept_.clear();
             if (skip_ == 0 && !continues_) skipped();
             continue;
@@ -91,20 +116,61 @@ std::size_t reply_tracker::take(std::string_view bytes) {
             break;
         }
         if (kept_.empty() && bytes.size() >= header.total()) {
-            const auto payload = bytes.substr(header_size, header.length);
+            const auto whole = bytes.substr(0, header.total());
             bytes.remove_prefix(header.total());
-            packet(payload);
+            packet(whole.substr(header_size));
+            if (std::exchange(changed_, false) && filter_) {
+                out_.append(passed_, static_cast<std::size_t>(whole.data() - passed_));
+                forward_packet(whole);
+                passed_ = bytes.data();
+            }
             continue;
         }
         const auto more = std::min(header.total() - kept_.size(), bytes.size());
+        const bool fresh = kept_.empty();
+        if (fresh && building_) out_.append(passed_, static_cast<std::size_t>(bytes.data() - passed_));
         kept_.append(bytes.substr(0, more));
+        if (fresh && !building_) held = more;
         bytes.remove_prefix(more);
+        if (!fresh || building_) passed_ = bytes.data();
         if (kept_.size() < header.total()) continue;
         const auto whole = std::move(kept_);
         kept_.clear();
         packet(std::string_view(whole).substr(header_size));
+        held = 0;
+        if (std::exchange(changed_, false) && filter_) {
+            forward_packet(whole);
+        } else {
+            out_.append(whole);
+            building_ = true;
+        }
+        passed_ = bytes.data();
     }
-    return all - bytes.size();
+    const auto used = taken.size() - bytes.size();
+    if (building_) out_.append(passed_, static_cast<std::size_t>(taken.data() + used - passed_) - held);
+    forwarded_ = !filter_ ? taken.substr(0, used) : building_ ? std::string_view(out_) : taken.substr(0, used - held);
+    return used;
+}
+
+/// An OK that tells of the session's changes, as the client gets it.
+void reply_tracker::forward_packet(std::string_view packet) {
+    building_ = true;
+    auto ok = read_ok(packet.substr(header_size), capabilities_);
+    std::vector<session_change> changes;
+    if (!ok || !read_session_changes(ok->session_state, changes)) {
+        out_.append(packet);
+        return;
+    }
+    std::string state;
+    for (const auto& change : changes)
+        if (has(client_, capability::session_track) && is_told_by_default(change)) write_session_change(state, change);
+    ok->session_state = state;
+    packet_header header;
+    read_header(packet, header);
+    auto sequence = header.sequence;
+    // Servers write the info alike for clients that know of session tracking and those that do not.
+    write_ok(out_, sequence, *ok, capabilities_ | capability::session_track,
+             static_cast<unsigned char>(packet[header_size]));
 }
 
 bool reply_tracker::interesting(std::uint8_t first, std::uint32_t length) const noexcept {
@@ -269,6 +335,7 @@ void reply_tracker::take_ok(std::string_view payload) {
     affected_rows_ = ok->affected_rows;
     last_insert_id_ = ok->last_insert_id;
     session_state_.append(ok->session_state);
+    changed_ = !ok->session_state.empty() || (ok->status & status::session_state_changed) != 0;
 }
 
 void reply_tracker::take_eof(std::string_view payload) {

@@ -32,6 +32,12 @@ class reply_tracker {
     };
     /// Takes bytes from the server; how many of them belong to this answer: all, unless it ended or a file is wanted.
     std::size_t take(std::string_view bytes);
+    /// What of the last take() a client gets that has agreed on these capabilities: the session's changes are left out
+    /// of an OK, but for those that servers tell by default. Packets that are looked at are held back until they are
+    /// whole. Before begin().
+    void forward_to(capability::flags client) noexcept { filter_ = true, client_ = client; }
+    std::string_view forwarded() const noexcept { return forwarded_; }
+    void pass_all() noexcept { filter_ = false; }  ///< nothing is left out: forwarded() is what was taken
     state now() const noexcept { return state_; }
     /// The client has sent its file to the end (an empty packet).
     void file_sent() noexcept;
@@ -100,6 +106,7 @@ class reply_tracker {
     void next_result() noexcept;
     bool eof_follows() const noexcept { return !capability::has(capabilities_, capability::deprecate_eof); }
     void end() noexcept { state_ = state::done; }
+    void forward_packet(std::string_view packet);
 
     capability::flags capabilities_;
     part part_ = part::simple;
@@ -115,6 +122,11 @@ class reply_tracker {
     std::uint32_t results_ = 0, columns_ = 0;
     std::uint64_t affected_rows_ = 0, last_insert_id_ = 0, rows_ = 0;
     std::string session_state_, file_name_;
+    bool filter_ = false, changed_ = false, building_ = false;
+    capability::flags client_ = 0;
+    std::string out_;
+    const char* passed_ = nullptr;  ///< in the bytes being taken: up to here they are in out_
+    std::string_view forwarded_;
     failure error_;
     prepared prepared_;
 };

@@ -45,7 +45,9 @@ std::variant<routed, fault> route_statement(const routing_view& in, const std::s
             "give the values after the statement: SHOW ROUTE <cluster> '...$1...' 42"};
     std::vector<router::parameter> bound;
     for (const auto& one : parameters) bound.push_back({one.text, 0, one.is_null, false});
-    const router::plan_context around{in.map.get(), in.catalog.get(), {}, {}, true};
+    router::plan_context around;
+    around.map = in.map.get();
+    around.catalog = in.catalog.get();
     routed made;
     made.plan = router::make_plan(std::move(parsed), around);
     const router::values with{sql, shape.literals, bound, true};

@@ -56,6 +56,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     auto cluster = watched(of.config, *settings);
     cluster.name = name;
     const auto login = pool::control_login_for(cluster, of.config.shards.front().nodes[primary]);
+    if (of.config.engine == config::engine::mysql) return read_mysql_catalog(name, login);
     std::shared_ptr<catalog_reader> reader;
     std::string known;
     std::uint64_t version = 0;
@@ -76,6 +77,27 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
         return;  // statements that need it go to the primary; the next round tries again
     }
+    publish_catalog(name, reading);
+}
+
+void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login) {
+    std::shared_ptr<mysql_catalog_reader> reader;
+    std::string known;
+    std::uint64_t version = 0;
+    {
+        const std::lock_guard guard(lock_);
+        auto& slot = mysql_readers_[name];
+        if (!slot) slot = std::make_shared<mysql_catalog_reader>();
+        reader = slot;
+        known = fingerprints_[name];
+        version = ++catalog_version_;
+    }
+    const auto reading = reader->read(login, version, known);
+    if (reading.why) spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
+    if (reading.catalog) publish_catalog(name, reading);
+}
+
+void runtime::publish_catalog(const std::string& name, const catalog_reading& reading) {
     {
         const std::lock_guard guard(lock_);
         fingerprints_[name] = reading.fingerprint;

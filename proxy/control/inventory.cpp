@@ -10,7 +10,7 @@
 #include "config/change.hpp"
 #include "config/load.hpp"
 #include "proxy/control/runtime.hpp"
-#include "proxy/session/session.hpp"
+#include "proxy/net/client_session.hpp"
 
 namespace ringway::proxy {
 
@@ -294,7 +294,7 @@ void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from)
         const auto before = one->login;
         const auto limits = one->limits;
         auto secret = before->secret;
-        if (config::is_plain_password(who->password)) secret = {who->password, {}, {}, {}};
+        if (config::is_plain_password(who->password)) secret = {who->password, {}, {}, {}, {}};
         fill_account(*one, slot, *who, secret);
         const auto& login = *one->login;
         const bool same = login.database == before->database && login.user == before->user &&

@@ -98,7 +98,6 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
         if (from.client_tls.mode != config::tls_mode::disable)
             door->tls = protocol::tls_context::server(files_of(from.client_tls, true));
         for (const auto& cluster : from.clusters) {
-            if (cluster.engine != config::engine::postgres) continue;
             auto snapshot = std::make_shared<cluster_snapshot>();
             snapshot->config = cluster;
             snapshot->configured_as = cluster.name;
@@ -230,18 +229,23 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
             std::make_unique<worker>(static_cast<std::uint16_t>(i), *this, plans_, general.plan_cache_entries));
     std::vector<worker*> all;
     for (auto& each : workers_) all.push_back(each.get());
-    const auto listen_on = [&](const std::optional<config::endpoint>& at, bool admin) -> std::optional<fault> {
+    const auto listen_on = [&](const std::optional<config::endpoint>& at, listener::take then) -> std::optional<fault> {
         if (!at) return std::nullopt;
-        auto made = std::make_unique<listener>(all, [this, admin](worker& home, pool::tcp_socket socket) {
-            new_connection(home, std::move(socket), admin);
-        });
+        auto made = std::make_unique<listener>(all, std::move(then));
         const auto known = inherited.find(at->text());
         if (auto failed = made->open(*at, known == inherited.end() ? -1 : known->second)) return failed;
         listeners_.push_back(std::move(made));
         return std::nullopt;
     };
-    if (auto failed = listen_on(settings_->listen.postgres, false)) return failed;
-    if (auto failed = listen_on(settings_->listen.admin, true)) return failed;
+    const auto postgres = [this](bool admin) {
+        return [this, admin](worker& home, pool::tcp_socket socket) { new_connection(home, std::move(socket), admin); };
+    };
+    if (auto failed = listen_on(settings_->listen.postgres, postgres(false))) return failed;
+    if (auto failed = listen_on(settings_->listen.admin, postgres(true))) return failed;
+    if (auto failed = listen_on(settings_->listen.mysql, [this](worker& home, pool::tcp_socket socket) {
+            new_mysql_connection(home, std::move(socket));
+        }))
+        return failed;
 
     for (auto& each : workers_)
         for (const auto& [name, snapshot] : clusters_)
@@ -295,6 +299,7 @@ void runtime::stop() {
     {
         const std::lock_guard guard(lock_);
         for (auto& entry : readers_) entry.second->abandon();
+        for (auto& entry : mysql_readers_) entry.second->abandon();
         catalog_wake_.notify_all();
     }
     recovery_.stop();
@@ -364,7 +369,7 @@ void runtime::client_admitted(worker& home, admitted_client client) {
         return turn_away(std::move(client),
                          {fault_kind::shutting_down, "the database system is shutting down", {}, {}});
     auto* slot = home.find_slot(client.database);
-    if (!slot) {
+    if (!slot || slot->now->config.engine != config::engine::postgres) {
         const fault why{
             fault_kind::unknown_cluster, fmt::format("database \"{}\" does not exist", client.database), {}, {}};
         return turn_away(std::move(client), why);
@@ -372,7 +377,7 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     auto shared = home.slots.at(client.database);
     client_identity who;
     who.cluster = shared;
-    who.who = account_of(*shared, client);
+    who.who = account_for(*shared, client.user, *client.who, client.secret);
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (!client.replication.empty())
         return turn_away(std::move(client), {fault_kind::unsupported,
@@ -385,10 +390,7 @@ void runtime::client_admitted(worker& home, admitted_client client) {
             std::move(client),
             {fault_kind::too_many_connections, "sorry, too many clients already", {}, "raise general.max_clients"});
     }
-    thread_local std::uint32_t next = 0;
-    do {
-        who.id = ((++next << worker_bits) | home.index) & 0x7fffffff;
-    } while (who.id <= home.index || home.sessions.count(who.id));
+    who.id = new_client_id(home);
     who.cancel_key = random_bytes(client.minor >= 2 ? 32 : 4);
     who.user = std::move(client.user);
     who.address = std::move(client.address);
@@ -403,17 +405,18 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     made->start(std::move(client.socket), std::move(client.tls), std::move(client.early));
 }
 
-std::shared_ptr<account> runtime::account_of(cluster_slot& slot, const admitted_client& client) {
-    auto& one = slot.accounts[client.user];
-    const bool shows = client.who->server_password.empty() && !client.secret.empty();
+std::shared_ptr<account> runtime::account_for(cluster_slot& slot, const std::string& user, const config::user& who,
+                                              const pool::server_secret& secret) {
+    auto& one = slot.accounts[user];
+    const bool shows = who.server_password.empty() && !secret.empty();
     if (!one) {
         one = std::make_shared<account>();
-        one->user = client.user;
-        fill_account(*one, slot, *client.who, client.secret);
-    } else if (shows && !(one->login->secret == client.secret)) {
-        fill_account(*one, slot, *client.who, client.secret);
+        one->user = user;
+        fill_account(*one, slot, who, secret);
+    } else if (shows && !(one->login->secret == secret)) {
+        fill_account(*one, slot, who, secret);
     }
-    if (shows) learn(slot.now->config.name, client.user, client.secret);
+    if (shows) learn(slot.now->config.name, user, secret);
     return one;
 }
 
@@ -443,6 +446,7 @@ void runtime::fill_account(account& one, const cluster_slot& slot, const config:
     if (over.consistency) one.reads.consistency = *over.consistency;
     if (over.max_lag) one.reads.max_lag = *over.max_lag;
     auto login = std::make_shared<pool::server_target>();
+    login->engine = cluster.engine;
     login->database = cluster.database.empty() ? cluster.name : cluster.database;
     login->user = who.server_user.empty() ? one.user : who.server_user;
     if (!who.server_password.empty())

@@ -17,7 +17,9 @@
 #include "proxy/admin/connection.hpp"
 #include "proxy/control/catalog_reader.hpp"
 #include "proxy/control/inventory.hpp"
+#include "proxy/control/mysql_catalog.hpp"
 #include "proxy/control/recovery.hpp"
+#include "proxy/mysql/login.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/login.hpp"
 
@@ -25,7 +27,7 @@ namespace ringway::proxy {
 
 class listener;
 
-class runtime final : public process, public inventory {
+class runtime final : public process, public inventory, public mysql::gate {
   public:
     runtime(config::settings from, std::string path);
     ~runtime() override;
@@ -57,10 +59,19 @@ class runtime final : public process, public inventory {
     void cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) override;
     void pid_told(std::uint32_t pid, std::uint32_t session) override;
     void pid_forgotten(std::uint32_t pid, std::uint32_t session) override;
+    void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
+              std::function<void(bool)> then) override;
+    std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const config::user& who,
+                                         const pool::server_secret& secret) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
     void slot_kept(const std::shared_ptr<cluster_slot>& slot) override;
     std::shared_ptr<const config::settings> current_settings() const override;
+
+    // mysql::gate
+    std::uint64_t new_client_id(worker& home) override;
+    std::optional<pool::server_traits> traits() override;
+    std::string cluster_for(const std::string& database, const config::user* who) override;
 
     // inventory
     std::shared_ptr<const config::settings> settings() const override { return current_settings(); }
@@ -118,14 +129,17 @@ class runtime final : public process, public inventory {
     void read_catalogs();  ///< the catalog thread
     std::vector<recovery_place> recovery_places() const;
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login);
+    void publish_catalog(const std::string& name, const catalog_reading& reading);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
-    std::shared_ptr<account> account_of(cluster_slot& slot, const admitted_client& client);
     void fill_account(account& one, const cluster_slot& slot, const config::user& who,
                       const pool::server_secret& secret) const;
     void learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret);
     void client_admitted(worker& home, admitted_client client);
+    void mysql_admitted(worker& home, mysql::admitted client);
+    void new_mysql_connection(worker& home, pool::tcp_socket socket);
     void new_connection(worker& home, pool::tcp_socket socket, bool admin);
     config::cluster watched(const config::cluster& from, const config::settings& all) const;
 
@@ -150,6 +164,7 @@ class runtime final : public process, public inventory {
     std::uint64_t epoch_ = 0;
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread
+    std::map<std::string, std::shared_ptr<mysql_catalog_reader>> mysql_readers_;
     std::condition_variable catalog_wake_;
 
     std::mutex reload_lock_;  ///< one reload at a time

@@ -2,7 +2,7 @@
 
 #include <future>
 
-#include "proxy/session/session.hpp"
+#include "proxy/net/client_session.hpp"
 
 namespace ringway::proxy {
 
@@ -46,18 +46,18 @@ void worker::post(std::function<void()> work) {
     loop_.post(std::move(work));
 }
 
-void worker::add_session(const std::shared_ptr<session>& which) {
+void worker::add_session(const std::shared_ptr<client_session>& which) {
     sessions.insert_or_assign(which->identity().id, which);
 }
 
-void worker::remove_session(session& which) {
+void worker::remove_session(client_session& which) {
     const auto it = sessions.find(which.identity().id);
     if (it == sessions.end() || it->second.get() != &which) return;
     watched_.erase(it->second);
     sessions.erase(it);
 }
 
-void worker::watch(const std::shared_ptr<session>& which) {
+void worker::watch(const std::shared_ptr<client_session>& which) {
     watched_.insert(which);
 }
 

@@ -15,7 +15,7 @@
 
 namespace ringway::proxy {
 
-class session;
+class client_session;
 class worker;
 
 /// What a session asks of the process beyond its worker. Thread-safe.
@@ -35,6 +35,12 @@ class process {
     /// In session mode a client is told the pid of the server's process that it has until it leaves: cancels name it.
     virtual void pid_told(std::uint32_t pid, std::uint32_t session) = 0;
     virtual void pid_forgotten(std::uint32_t pid, std::uint32_t session) = 0;
+    /// KILL of a client by its id, by a client of that name; `then` runs on `home` with whether there was one.
+    virtual void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
+                      std::function<void(bool)> then) = 0;
+    /// A user's account in a cluster, made when new. On the slot's worker.
+    virtual std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const config::user& who,
+                                                 const pool::server_secret& secret) = 0;
     virtual void tend(worker& on) = 0;  ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker, which tells when it
     /// keeps it.
@@ -53,21 +59,21 @@ class worker : public pool::worker_link {
 
     /// Only on this worker:
     cluster_slot* find_slot(const std::string& cluster);
-    void add_session(const std::shared_ptr<session>& which);
-    void remove_session(session& which);
-    /// Calls session::tick about every 50 ms until it says it needs no more.
-    void watch(const std::shared_ptr<session>& which);
+    void add_session(const std::shared_ptr<client_session>& which);
+    void remove_session(client_session& which);
+    /// Calls client_session::tick about every 50 ms until it says it needs no more.
+    void watch(const std::shared_ptr<client_session>& which);
 
     process& owner;
     router::plan_cache plans;
     std::unordered_map<std::string, std::shared_ptr<cluster_slot>> slots;
-    std::unordered_map<std::uint64_t, std::shared_ptr<session>> sessions;
+    std::unordered_map<std::uint64_t, std::shared_ptr<client_session>> sessions;
 
   private:
     void tick();
     pool::event_loop loop_;
     boost::asio::steady_timer timer_;
-    std::set<std::shared_ptr<session>> watched_;
+    std::set<std::shared_ptr<client_session>> watched_;
     std::uint64_t ticks_ = 0;
     std::thread thread_;
 };

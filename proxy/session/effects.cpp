@@ -378,6 +378,8 @@ void session::apply(const effect& what, const router::statement& of, const runni
             note_schema_change(of);
             home_.owner.catalog_changed(who_.cluster->now->config.name);
             break;
+        default:  // MySQL's
+            break;
     }
 }
 

@@ -20,8 +20,7 @@
 #include "pool/wire.hpp"
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
-#include "proxy/control/inventory.hpp"
-#include "proxy/net/topology.hpp"
+#include "proxy/net/client_session.hpp"
 #include "proxy/session/encoding.hpp"
 #include "proxy/session/gathering.hpp"
 #include "proxy/session/spanning.hpp"
@@ -31,19 +30,6 @@
 namespace ringway::proxy {
 
 class worker;
-
-/// What login found out about a client.
-struct client_identity {
-    std::uint64_t id = 0;  ///< the pid it is told
-    std::string cancel_key;
-    std::string user, address, tls;
-    std::uint16_t port = 0;                                             ///< the client's own
-    std::vector<std::pair<std::string, std::string>> startup_settings;  ///< run-time settings asked for at start
-    std::shared_ptr<cluster_slot> cluster;
-    std::shared_ptr<account> who;
-    std::string greeting;  ///< not yet sent: AuthenticationOk, NegotiateProtocolVersion
-    bool session_mode = false;
-};
 
 /// Where the next statement wants to go.
 struct destination {
@@ -58,33 +44,33 @@ struct destination {
     bool spread = false;        ///< a write on several shards, or a batch whose statements are of several
 };
 
-class session final : public pool::wire_owner,
+class session final : public client_session,
+                      public pool::wire_owner,
                       public pool::lessee,
                       public pool::waiter,
                       public gather_client,
                       public span_client,
                       public std::enable_shared_from_this<session> {
   public:
-    using clock = std::chrono::steady_clock;
-    using steady_time = clock::time_point;
     session(worker& home, client_identity who);
     ~session() override;
 
     /// Takes over the client's connection; `early`: bytes read past the login.
     void start(pool::tcp_socket socket, std::unique_ptr<protocol::tls_engine> tls, std::string early);
-    void close();                                          ///< at once; a lease is cleaned or discarded
-    void end_with(const config::fault& why);               ///< FATAL to the client, then close
-    void tick(std::chrono::steady_clock::time_point now);  ///< while watched
-    bool needs_ticks() const noexcept;
-    void node_left(std::uint16_t shard, int node, const std::string& why);
-    void primary_moved(std::uint16_t shard, int primary);
-    void cancel_running(const cancel_waiter& until);  ///< CancelRequest for this client arrived
-    /// Ends a session whose client has asked for nothing for so long; 0: never.
-    void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction);
-    client_row describe() const;
-    const client_identity& identity() const noexcept { return who_; }
-    const pool::server* leased_server() const noexcept { return talk_ ? talk_->server.get() : nullptr; }
-    void drain();  ///< end as soon as no statement runs and no transaction is open
+    void close();  ///< at once; a lease is cleaned or discarded
+
+    // client_session
+    void end_with(const config::fault& why) override;
+    void drain() override;
+    void tick(steady_time now) override;
+    bool needs_ticks() const noexcept override;
+    void node_left(std::uint16_t shard, int node, const std::string& why) override;
+    void primary_moved(std::uint16_t shard, int primary) override;
+    void cancel_running(const cancel_waiter& until) override;
+    void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) override;
+    client_row describe() const override;
+    const client_identity& identity() const noexcept override { return who_; }
+    const pool::server* leased_server() const noexcept override { return talk_ ? talk_->server.get() : nullptr; }
 
     // pool::wire_owner
     void wire_readable(pool::wire&) override;

@@ -21,6 +21,7 @@ import time
 import urllib.error
 import urllib.request
 
+import my
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -45,6 +46,8 @@ CREATE TABLE orders (id int8, user_id int8 NOT NULL, amount numeric, note text, 
 CREATE TABLE countries (code text PRIMARY KEY, name text);
 """
 )
+
+MY_SETTINGS = {"hba": None, "general": {"pool_size": 2}, "users": {"ed": {"password": "ed"}}}
 
 SHOP_TABLES = {"users": {"key": "id"}, "orders": {"key": "user_id"}, "countries": {"reference": True}}
 
@@ -209,8 +212,8 @@ class Proxy:
 
     def __init__(self, directory, settings, database):
         self.directory, self.settings, self.database = directory, settings, database
-        self.port, self.admin_port, self.http_port = (
-            int(settings["listen"][name].rsplit(":", 1)[1]) for name in ("postgres", "admin", "http"))
+        self.port, self.admin_port, self.http_port, self.mysql_port = (
+            int(settings["listen"][name].rsplit(":", 1)[1]) for name in ("postgres", "admin", "http", "mysql"))
         self.config = directory / "ringway.toml"
         self.log = directory / "ringway.log"
         self.process = None
@@ -301,9 +304,9 @@ class Factory:
         clusters = clusters or self.default_cluster()
         clusters = clusters if isinstance(clusters, list) else [clusters]
         directory = pathlib.Path(tempfile.mkdtemp(prefix="ringway-", dir=self.base))
-        ports = free_ports(3)
+        ports = free_ports(4)
         settings = {
-            "listen": {name: f"127.0.0.1:{port}" for name, port in zip(("postgres", "admin", "http"), ports)},
+            "listen": {name: f"127.0.0.1:{port}" for name, port in zip(("postgres", "admin", "http", "mysql"), ports)},
             "general": {"workers": 2, "state_dir": str(directory / "state"), "drain_timeout": "2s"},
             "hba": [{"method": "trust"}],
             "users": {"app": {"password": "app"}, "postgres": {"password": "postgres", "admin": True}},
@@ -390,6 +393,26 @@ def proxy(ringway_session, app_cluster):
 def shop_proxy(ringway_session, shop_cluster):
     """A proxy before shop_cluster with default settings."""
     return ringway_session(clusters=shop_cluster)
+
+
+@pytest.fixture(scope="session")
+def my_cluster(workspace):
+    """MariaDB, a primary and two replicas; database `shop`, users app, ed (ed25519) and monitor."""
+    made = my.MyCluster(workspace, "shop", replicas=2)
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def my_proxy(ringway_session, my_cluster):
+    """A proxy before my_cluster: passwords are checked, two server connections a pool."""
+    return ringway_session(MY_SETTINGS, clusters=my_cluster)
+
+
+@pytest.fixture
+def my_ringway(ringway, my_cluster):
+    """Factory(over) of proxies before my_cluster, with the settings of my_proxy."""
+    return lambda over=None: ringway(merged(MY_SETTINGS, over or {}), clusters=my_cluster)
 
 
 @pytest.fixture(scope="session")

@@ -204,3 +204,57 @@ TEST_CASE("commands without an answer") {
         CHECK(tracker.take("\0\0"sv) == 0);
     }
 }
+
+TEST_CASE("a client hears of the session's changes what a server tells by default, however the bytes come") {
+    const auto caps = modern | capability::session_track;
+    std::string changes;
+    write_session_change(changes, {session_change::kind::system_variable, "sql_mode", "ANSI"});
+    write_session_change(changes, {session_change::kind::system_variable, "time_zone", "+01:00"});
+    write_session_change(changes, {session_change::kind::state_change, {}, "1"});
+    std::string sent, heard, deaf;
+    const ok_reply ok{3, 0, status::autocommit, 0, "Rows matched: 3", changes};
+    std::uint8_t sequence = 1;
+    write_ok(sent, sequence, ok, caps);
+    std::string kept;
+    write_session_change(kept, {session_change::kind::system_variable, "time_zone", "+01:00"});
+    sequence = 1;
+    write_ok(heard, sequence, {3, 0, status::autocommit, 0, "Rows matched: 3", kept}, caps);
+    sequence = 1;
+    write_ok(deaf, sequence, {3, 0, status::autocommit, 0, "Rows matched: 3", {}}, caps);
+    for (std::size_t piece = 1; piece <= sent.size(); ++piece)
+        for (const bool tracks : {true, false}) {
+            reply_tracker tracker(caps);
+            tracker.begin(command::query);
+            tracker.forward_to(tracks ? caps : modern);
+            std::string got;
+            for (std::size_t at = 0; at < sent.size(); at += piece) {
+                tracker.take(std::string_view(sent).substr(at, piece));
+                got += tracker.forwarded();
+            }
+            CHECK(tracker.now() == state::done);
+            CHECK(got == (tracks ? heard : deaf));
+        }
+}
+
+TEST_CASE("rows go on as they came, however the bytes come") {
+    const auto all = packets({"\x01"sv,
+                              "\x03"
+                              "def column"sv,
+                              "\x01"
+                              "1"sv,
+                              "\x01"
+                              "2"sv,
+                              "\xfe\x00\x00\x02\x00\x00\x00"sv});
+    for (std::size_t piece = 1; piece <= all.size(); ++piece) {
+        reply_tracker tracker(modern);
+        tracker.begin(command::query);
+        tracker.forward_to(modern);
+        std::string got;
+        for (std::size_t at = 0; at < all.size(); at += piece) {
+            tracker.take(std::string_view(all).substr(at, piece));
+            got += tracker.forwarded();
+        }
+        CHECK(tracker.now() == state::done);
+        CHECK(got == all);
+    }
+}

@@ -1,0 +1,78 @@
+#include "proxy/control/mysql_catalog.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ringway::proxy {
+
+namespace {
+
+// Who sees a table here may use it; what the reader does not see counts as unknown, and goes to the primary.
+constexpr const char* tables =
+    "SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k, v.VIEW_DEFINITION AS d FROM "
+    "information_schema.TABLES t LEFT JOIN information_schema.VIEWS v USING (TABLE_SCHEMA, TABLE_NAME) WHERE "
+    "t.TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') ORDER BY 1, 2";
+constexpr const char* functions =
+    "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a FROM information_schema.ROUTINES WHERE "
+    "ROUTINE_TYPE = 'FUNCTION' ORDER BY 1, 2";
+constexpr const char* modes = "SELECT @@GLOBAL.sql_mode AS m, @@lower_case_table_names AS f, @@version AS v";
+
+std::string text_of(const pool::mysql_row& row, std::string_view name) {
+    const auto it = row.find(name);
+    return it == row.end() ? std::string() : it->second.value_or("");
+}
+
+}  // namespace
+
+catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std::uint64_t version,
+                                           const std::string& known) {
+    catalog_reading out;
+    const auto fail = [&](std::string why) {
+        connection_.close();
+        out.why = config::fault{config::fault_kind::cannot_connect,
+                                fmt::format("cannot read the catalogs on {}", from.node.text()),
+                                std::move(why),
+                                {}};
+        return out;
+    };
+    if (!connection_.is_open() || connected_to_ != from) {
+        connected_to_ = from;
+        if (auto why = connection_.open(from)) return fail(std::move(*why));
+    }
+    std::vector<pool::mysql_row> state, relations, routines;
+    if (connection_.query(modes, state) != 0 || connection_.query(tables, relations) != 0 ||
+        connection_.query(functions, routines) != 0 || state.size() != 1)
+        return fail(connection_.problem());
+    for (const auto* rows : {&state, &relations, &routines})
+        for (const auto& row : *rows)
+            for (const auto& [name, value] : row) out.fingerprint += value.value_or("-") + '\0';
+    if (out.fingerprint == known) return out;
+    router::catalog raw;
+    raw.version = version;
+    raw.dialect = router::dialect::mysql;
+    raw.modes.mariadb = connection_.is_mariadb();
+    raw.modes.folds_tables = text_of(state.front(), "f") != "0";
+    set_sql_mode(raw.modes, text_of(state.front(), "m"));
+    for (const auto& row : relations) {
+        router::catalog_relation made;
+        made.schema = text_of(row, "s");
+        made.name = text_of(row, "n");
+        made.view_definition = text_of(row, "d");
+        made.kind = text_of(row, "k") == "VIEW" ? 'v' : 'r';
+        raw.relations.emplace(made.schema + "." + made.name, std::move(made));
+    }
+    for (const auto& row : routines) {
+        const auto access = text_of(row, "a");
+        router::catalog_function made;
+        made.schema = text_of(row, "s");
+        made.name = text_of(row, "n");
+        made.opaque = access != "NO SQL";
+        made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
+        raw.functions.push_back(std::move(made));
+    }
+    out.catalog = std::make_shared<const router::catalog>(router::make_catalog(std::move(raw)));
+    return out;
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,138 @@
+// MySQL clients: who serves them, and KILL.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+
+#include "protocol/mysql/reply.hpp"
+#include "proxy/control/runtime.hpp"
+#include "proxy/mysql/session.hpp"
+
+namespace ringway::proxy {
+
+namespace asio = boost::asio;
+namespace my = protocol::mysql;
+using config::fault_kind;
+
+namespace {
+
+constexpr std::uint32_t worker_bits = 6;  ///< of a client's id: what is meant for it finds its worker by them
+
+/// Says no to a client that is logged in, and closes.
+void turn_away(mysql::admitted client, std::uint16_t number, std::string_view message) {
+    std::string out;
+    my::write_error(out, client.sequence, {number, mysql::mysql_sqlstate(number), message},
+                    my::capability::protocol_41);
+    if (client.tls) {
+        std::string sealed;
+        client.tls->encrypt(out, sealed);
+        out = std::move(sealed);
+    }
+    boost::system::error_code ignored;
+    client.socket.non_blocking(true, ignored);
+    client.socket.send(asio::buffer(out), 0, ignored);
+}
+
+}  // namespace
+
+std::uint64_t runtime::new_client_id(worker& home) {
+    thread_local std::uint32_t next = 0;
+    std::uint64_t id = 0;
+    do {
+        id = ((++next << worker_bits) | home.index) & 0x7fffffff;
+    } while (id <= home.index || home.sessions.count(id));
+    return id;
+}
+
+/// Of the first cluster in the file whose primary has answered.
+std::optional<pool::server_traits> runtime::traits() {
+    const std::lock_guard guard(lock_);
+    for (const auto& each : settings_->clusters) {
+        if (each.engine != config::engine::mysql) continue;
+        const auto health = monitor_->snapshot(each.name);
+        if (!health || health->shards.empty()) continue;
+        for (const auto& node : health->shards.front().nodes)
+            if (!node.traits.version.empty()) return node.traits;
+    }
+    return std::nullopt;
+}
+
+/// A client that names no cluster means the only one there is for it: the name is then a database on its servers.
+std::string runtime::cluster_for(const std::string& database, const config::user* who) {
+    const auto settings = current_settings();
+    const config::cluster* only = nullptr;
+    for (const auto& each : settings->clusters) {
+        if (each.engine != config::engine::mysql || each.name == "*") continue;
+        if (each.name == database) return each.name;
+        const bool here = !who || who->clusters.empty() ||
+                          std::find(who->clusters.begin(), who->clusters.end(), each.name) != who->clusters.end();
+        if (here && !only) only = &each;
+    }
+    return only ? only->name : std::string();
+}
+
+void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket) {
+    std::shared_ptr<const front_door> door;
+    {
+        const std::lock_guard guard(lock_);
+        door = door_;
+    }
+    ++logins_;
+    auto then = [this, &home](mysql::admitted client) { mysql_admitted(home, std::move(client)); };
+    asio::co_spawn(*home.io, mysql::log_client_in(home, std::move(door), *this, std::move(socket), std::move(then)),
+                   [this](const std::exception_ptr&) { --logins_; });
+}
+
+void runtime::mysql_admitted(worker& home, mysql::admitted client) {
+    const auto all = current_settings();
+    if (refusing_)
+        return turn_away(std::move(client), config::mysql_number(fault_kind::shutting_down),
+                         "Server shutdown in progress");
+    auto* slot = client.cluster.empty() ? nullptr : home.find_slot(client.cluster);
+    if (!slot || slot->now->config.engine != config::engine::mysql)
+        return turn_away(std::move(client), config::mysql_number(fault_kind::unknown_cluster),
+                         fmt::format("Unknown database '{}'", client.database));
+    const auto shared = home.slots.at(client.cluster);
+    client_identity who;
+    who.cluster = shared;
+    who.who = account_for(*shared, client.user, *client.who, client.secret);
+    who.session_mode = who.who->limits.mode == config::pool_mode::session;
+    if (clients_.fetch_add(1) >= all->general.max_clients) {  // counted first: others come in on other workers
+        --clients_;
+        return turn_away(std::move(client), config::mysql_number(fault_kind::too_many_connections),
+                         "Too many connections");
+    }
+    // The name that clients use is a database of another name on the servers.
+    if (client.database == client.cluster) client.database = who.who->login->database;
+    who.id = client.id;
+    who.user = client.user;
+    who.address = client.address;
+    who.port = client.port;
+    if (client.tls) who.tls = client.tls->version() + "/" + client.tls->cipher();
+    std::shared_ptr<mysql::session> made(new mysql::session(home, std::move(who), std::move(client)),
+                                         [this](mysql::session* gone) {
+                                             delete gone;
+                                             --clients_;
+                                         });
+    made->start(std::move(client));
+}
+
+void runtime::kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
+                   std::function<void(bool)> then) {
+    const auto number = id & ((1u << worker_bits) - 1);
+    if (number >= workers_.size()) return home.post([then = std::move(then)] { then(false); });
+    auto& on = *workers_[number];
+    on.post([&on, &home, id, by, query_only, then = std::move(then)] {
+        const auto it = on.sessions.find(id);
+        const bool there = it != on.sessions.end() && it->second->identity().user == by;
+        if (there) {
+            const auto keep = it->second;
+            keep->cancel_running({});
+            if (!query_only) keep->end_with({fault_kind::canceled, "Connection was killed", {}, {}});
+        }
+        home.post([then, there] { then(there); });
+    });
+}
+
+}  // namespace ringway::proxy

@@ -1,0 +1,240 @@
+// The client's commands.
+
+#include "protocol/mysql/command.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "protocol/mysql/result.hpp"
+#include "proxy/mysql/session.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace ringway::proxy::mysql {
+
+namespace my = protocol::mysql;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+template <class Test>
+bool any_statement(const reading& text, const Test& test) {
+    return std::any_of(text.parsed().statements.begin(), text.parsed().statements.end(), test);
+}
+
+}  // namespace
+
+const router::analysis& reading::parsed() const {
+    static const router::analysis nothing;
+    return plan ? plan->parsed : nothing;
+}
+
+bool reading::unknown() const {
+    return !plan || !plan->parsed.error.empty() || plan->parsed.too_deep;
+}
+
+bool reading::reads() const {
+    return !unknown() && plan->need == router::need::any && !plan->parsed.statements.empty();
+}
+
+std::shared_ptr<const reading> session::read_text(std::string_view sql) const {
+    router::plan_context context;
+    context.map = who_.cluster->now->map.get();
+    context.catalog = who_.cluster->catalog.get();
+    context.search_path = database_;
+    context.user = who_.user;
+    context.dialect = router::dialect::mysql;
+    context.modes = modes();
+    const auto found = home_.plans.find(sql, context);
+    return std::make_shared<const reading>(home_.plans.hold(found));
+}
+
+void session::begin_command(running what) {
+    now_ = std::move(what);
+    phase_ = phase::relaying;
+    talk_->begun.clear();
+    talk_->answer.clear();
+    talk_->asked = requested_ = clock::now();
+    talk_->tracker.begin(now_.what);
+    talk_->tracker.forward_to(capabilities_);
+    ++who_.cluster->traffic.statements;
+}
+
+bool session::take_command(std::string_view packets, std::string_view payload) {
+    const auto what = static_cast<my::command>(payload[0]);
+    switch (what) {
+        case my::command::query:
+            return on_query(packets, payload);
+        case my::command::stmt_prepare:
+            return on_prepare(packets, payload);
+        case my::command::stmt_execute:
+        case my::command::stmt_bulk_execute:
+            return on_execute(packets, payload);
+        case my::command::stmt_close:
+            on_close(payload);
+            return true;
+        case my::command::stmt_send_long_data:
+        case my::command::stmt_reset:
+        case my::command::stmt_fetch:
+            return on_statement(what, packets, payload);
+        case my::command::change_user:
+            return on_change_user(payload, 1);
+        case my::command::reset_connection:
+            on_reset(1);
+            return true;
+        case my::command::process_kill:
+            return on_kill(payload);
+        case my::command::ping:
+        case my::command::init_db:
+        case my::command::field_list:
+        case my::command::statistics:
+        case my::command::set_option:
+        case my::command::process_info:
+        case my::command::refresh:
+        case my::command::debug:
+            return on_simple(what, packets, payload);
+        case my::command::binlog_dump:
+        case my::command::binlog_dump_gtid:
+        case my::command::register_replica:
+        case my::command::table_dump:
+        case my::command::shutdown:
+            refuse({fault_kind::unsupported,
+                    "replication and shutdown do not go through Ringway",
+                    {},
+                    "connect to the server itself"});
+            return true;
+        default:
+            send_error(1047, "08S01", "Unknown command", 1);
+            return true;
+    }
+}
+
+bool session::on_simple(my::command what, std::string_view packets, std::string_view payload) {
+    lease_wish to;
+    if (!seek(to)) return false;
+    if (what != my::command::init_db && what != my::command::ping && what != my::command::statistics) {
+        if (!prepare_lease(false)) return false;
+    }
+    running next;
+    next.what = what;
+    if (what == my::command::init_db) next.database = my::read_text_argument(payload);
+    begin_command(std::move(next));
+    talk_->server->link.write(packets);
+    return true;
+}
+
+std::optional<fault> session::refusal_of(const reading& text) const {
+    if (!text.parsed().hint.unknown.empty())
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("unknown routing hint \"{}\"", text.parsed().hint.unknown),
+                     {},
+                     "hints are role=primary, role=replica and shard=NAME"};
+    if (any_statement(text, [](const router::statement& each) { return each.verb == router::verb::kill; }))
+        return fault{fault_kind::unsupported, "KILL in a text of several statements", {}, "send it alone"};
+    if (talk_ && (in_transaction() || pinned())) return std::nullopt;
+    // The diagnostics of the statement before are on a connection that others have now.
+    if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))
+        return fault{fault_kind::unsupported,
+                     "the warnings of the statement before can be read by SHOW WARNINGS only",
+                     {},
+                     "run both in one transaction"};
+    return std::nullopt;
+}
+
+bool session::on_query(std::string_view packets, std::string_view payload) {
+    const auto sql = payload.substr(1);
+    const auto text = read_text(sql);
+    const auto& parsed = text->parsed();
+    if (parsed.statements.size() == 1 && parsed.statements.front().verb == router::verb::kill && parsed.error.empty())
+        return on_kill_statement(*text, sql);
+    if (answer_locally(*text, sql)) return true;
+    if (auto why = refusal_of(*text)) {
+        refuse(*why);
+        return true;
+    }
+    before_statement(*text);
+    if (!seek(wish_for(*text))) return false;
+    const bool asks = any_statement(*text, [](const router::statement& each) {
+        return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
+               each.verb == router::verb::compound;
+    });
+    if (!prepare_lease(asks || text->unknown())) return false;
+    const auto other = rewritten(*text, sql);
+    running next;
+    next.what = my::command::query;
+    next.text = text;
+    next.peeks = any_statement(*text, [](const router::statement& each) {
+        return std::any_of(each.effects.begin(), each.effects.end(), [](const router::effect& what) {
+            return what.what == router::effect::kind::unpin_lock || what.pin == "user lock";
+        });
+    });
+    next.replayable = text->reads() && !in_transaction();
+    if (next.replayable) next.retained = packets;
+    begin_command(std::move(next));
+    if (other) {
+        std::string out;
+        std::uint8_t sequence = 0;
+        my::write_command(out, sequence, my::command::query, *other);
+        talk_->server->link.write(out);
+    } else {
+        talk_->server->link.write(packets);
+    }
+    return true;
+}
+
+/// A message that is passed on as it comes: longer than what is read.
+bool session::begin_stream(my::command what, const my::packet_header& header, std::string_view& rest) {
+    if (what != my::command::query && what != my::command::stmt_send_long_data && what != my::command::stmt_execute &&
+        what != my::command::stmt_prepare)
+        return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+    const std::size_t head = my::header_size + (what == my::command::query ? 1 : 10);
+    if (rest.size() < head) return false;
+    statement_ref statement;
+    std::string patched;
+    if (what == my::command::query || what == my::command::stmt_prepare) {
+        if (!seek({})) return false;
+        if (!prepare_lease(true)) return false;
+        if (what == my::command::stmt_prepare) {
+            // It cannot be prepared again elsewhere without its text.
+            return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+        }
+    } else {
+        const auto id = my::read_statement_id(rest.substr(my::header_size));
+        statement = id ? find_statement(*id) : nullptr;
+        if (!statement) return violation(1243, "Unknown prepared statement handler"), false;
+        if (!seek(wish_for(*statement->text))) return false;
+        if (!ensure_prepared(*statement)) return false;
+        const auto* const there = on_server(*statement);
+        if (what == my::command::stmt_execute) {
+            const std::size_t types_at = my::header_size + 10 + (statement->parameters + 7u) / 8u;
+            if (rest.size() <= types_at) return false;
+            if (rest[types_at] == 0 && there->types_of != statement->mark)
+                return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+        }
+        patched = rest.substr(0, my::header_size + 5);
+        my::replace_statement_id(patched.data() + my::header_size, there->id);
+    }
+    running next;
+    next.what = what;
+    next.statement = statement;
+    if (what == my::command::query) {
+        next.text = std::make_shared<const reading>();
+        pin("a statement longer than max_parse_bytes");
+    } else if (what == my::command::stmt_execute) {
+        next.text = statement->text;
+    } else {
+        statement->long_data = true;
+        pin(fmt::format("long data of statement {}", statement->id));
+    }
+    next.sequence = static_cast<std::uint8_t>(header.sequence + 1);
+    begin_command(std::move(next));
+    streaming_ = true;
+    stream_continues_ = header.continued();
+    stream_left_ = header.total() - patched.size();
+    talk_->server->link.write(patched);
+    rest.remove_prefix(patched.size());
+    return true;
+}
+
+}  // namespace ringway::proxy::mysql

@@ -1,0 +1,147 @@
+// Commands of ours on the leased connection: what it takes before the client's command can run there, and what is to be
+// known of it after.
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "protocol/mysql/command.hpp"
+#include "protocol/mysql/result.hpp"
+#include "proxy/mysql/session.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace ringway::proxy::mysql {
+
+namespace my = protocol::mysql;
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+std::string packet_of(my::command what, std::string_view text) {
+    std::string out;
+    std::uint8_t sequence = 0;
+    my::write_command(out, sequence, what, text);
+    return out;
+}
+
+/// The first value of the first row in a whole answer in the text protocol; nullopt: NULL, or there is none.
+std::optional<std::string> first_value(std::string_view answer, my::capability::flags capabilities) {
+    my::packet_decoder packets;
+    std::string_view rest = answer;
+    std::size_t before = my::capability::has(capabilities, my::capability::deprecate_eof) ? 2 : 3;
+    while (const auto part = packets.next(rest)) {
+        if (before-- > 0) continue;
+        my::reader in(part->bytes);
+        const auto value = in.lenenc_value();
+        if (!value || !in.ok()) return std::nullopt;
+        return std::string(*value);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+/// What every statement needs on its connection: the client's variables and database.
+bool session::prepare_lease(bool insert_id) {
+    auto& server = *talk_->server;
+    auto& part = static_cast<pool::mysql_part&>(*server.part);
+    using kind = own_command::kind;
+    if (server.settings != settings_) {
+        auto sql = pool::mysql_settings_change(*server.settings, *settings_);
+        if (sql.empty())
+            server.settings = settings_;
+        else
+            want_own({kind::settings, packet_of(my::command::query, sql), settings_, nullptr, {}});
+    }
+    if (!database_.empty() && part.database != database_)
+        want_own({kind::database, packet_of(my::command::init_db, database_), nullptr, nullptr, database_});
+    if (insert_id && !talk_->insert_id_ready)
+        want_own({kind::insert_id,
+                  packet_of(my::command::query, fmt::format("SET @@SESSION.last_insert_id={}", last_insert_id_)),
+                  nullptr,
+                  nullptr,
+                  {}});
+    if (talk_->own.empty()) return true;
+    talk_->preparing = true;
+    send_own();
+    return phase_ == phase::idle;
+}
+
+void session::send_own() {
+    auto& talk = *talk_;
+    while (!talk.own.empty() && talk.own.front().what == own_command::kind::drop) {
+        talk.server->link.write(talk.own.front().packet);
+        talk.own.pop_front();
+    }
+    if (talk.own.empty()) return;
+    const auto& next = talk.own.front();
+    phase_ = phase::own;
+    talk.answer.clear();
+    talk.tracker.begin(static_cast<my::command>(next.packet[my::header_size]));
+    talk.tracker.pass_all();
+    talk.server->link.write(next.packet);
+    talk.server->link.want_read();
+}
+
+/// The answer to the first of ours is there.
+void session::own_done() {
+    auto& talk = *talk_;
+    auto& server = *talk.server;
+    auto& part = static_cast<pool::mysql_part&>(*server.part);
+    const auto done = std::move(talk.own.front());
+    talk.own.pop_front();
+    const auto& error = talk.tracker.error();
+    using kind = own_command::kind;
+    if (error.code == 0 && done.what != kind::prepare) talk.in_transaction = talk.tracker.in_transaction();
+    switch (done.what) {
+        case kind::settings:
+            if (error.code == 0) server.settings = done.settings;
+            break;
+        case kind::database:
+            if (error.code == 0) part.database = done.text;
+            break;
+        case kind::prepare:
+            if (error.code == 0) {
+                const auto& made = talk.tracker.statement();
+                part.statements[done.statement->id] = {made.id, made.parameters, 0};
+                server.statements.add(done.statement);
+            }
+            break;
+        case kind::ask_warnings:
+            warnings_ = error.code == 0 && talk.tracker.rows() > 0 ? talk.answer : std::string();
+            break;
+        case kind::ask_insert_id:
+            if (const auto value = first_value(talk.answer, part.capabilities))
+                std::from_chars(value->data(), value->data() + value->size(), last_insert_id_);
+            break;
+        case kind::ask_collation:
+            if (const auto value = first_value(talk.answer, part.capabilities)) {
+                settings_ = settings_->without("character_set_connection");
+                settings_ = settings_->with("collation_connection", pool::mysql_value_text("", *value));
+                server.settings = settings_;
+            }
+            break;
+        case kind::insert_id:
+            talk.insert_id_ready = error.code == 0;
+            break;
+        case kind::ask_status:
+            if (done.text.empty() && !talk.tracker.session_state().empty()) note_changes(talk.tracker.session_state());
+            break;
+        case kind::drop:
+            break;
+    }
+    std::string().swap(talk.answer);
+    phase_ = phase::idle;
+    const bool prepares = done.what == kind::settings || done.what == kind::database || done.what == kind::prepare ||
+                          done.what == kind::insert_id;
+    if (prepares && error.code != 0) {  // the client's command cannot run as it should
+        talk.own.clear();
+        failure_ = error;
+        if (done.what == kind::settings || done.what == kind::insert_id) server.doomed = true;
+        return;
+    }
+    if (!talk.own.empty()) send_own();
+}
+
+}  // namespace ringway::proxy::mysql

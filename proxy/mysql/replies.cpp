@@ -1,0 +1,296 @@
+// The server's answers.
+
+#include <fmt/format.h>
+
+#include "pool/mysql_server.hpp"
+#include "protocol/mysql/reply.hpp"
+#include "proxy/mysql/session.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace ringway::proxy::mysql {
+
+namespace my = protocol::mysql;
+
+namespace {
+constexpr std::size_t most_own_answer = 1u << 20, most_peeked = 4096;
+}
+
+void session::server_readable(pool::server& from) {
+    const auto keep = shared_from_this();
+    for (int rounds = 0; rounds < 16; ++rounds) {
+        if (phase_ == phase::closed || !talk_ || talk_->server.get() != &from) return;
+        if (client_.congested()) return;  // wire_drained resumes
+        std::string_view bytes;
+        const auto got = from.link.read(bytes);
+        if (got == pool::wire::got::end) return server_lost("the server closed the connection");
+        if (got == pool::wire::got::would_block) return from.link.want_read();
+        const bool full = bytes.size() == pool::scratch_space::size;
+        on_server_bytes(bytes);
+        if (!full) break;
+    }
+    if (talk_ && talk_->server.get() == &from) from.link.want_read();
+}
+
+void session::server_drained(pool::server&) {
+    const auto keep = shared_from_this();
+    if (!pending_.empty()) pump({});
+    want_client();
+}
+
+void session::server_broken(pool::server&) {
+    const auto keep = shared_from_this();
+    server_lost("the connection broke");
+}
+
+void session::on_server_bytes(std::string_view bytes) {
+    while (!bytes.empty()) {
+        if (!talk_) return;
+        auto& talk = *talk_;
+        if (phase_ != phase::own && phase_ != phase::relaying) return server_lost("the server spoke unasked");
+        const auto used = talk.tracker.take(bytes);
+        if (talk.tracker.now() == my::reply_tracker::state::broken)
+            return server_lost("the server sent what is no answer");
+        if (phase_ == phase::own) {
+            if (talk.answer.size() + used > most_own_answer) return server_lost("the server's answer is too long");
+            talk.answer.append(bytes.substr(0, used));
+        } else {
+            auto out = talk.tracker.forwarded();
+            if (now_.what == my::command::stmt_prepare && talk.begun.size() < my::header_size + 5) {
+                // The number in the first packet is the client's own.
+                const auto more = std::min(my::header_size + 5 - talk.begun.size(), out.size());
+                talk.begun.append(out.substr(0, more));
+                out.remove_prefix(more);
+                my::packet_header header;
+                const bool whole = talk.begun.size() == my::header_size + 5 ||
+                                   (my::read_header(talk.begun, header) && talk.begun.size() >= header.total());
+                if (whole) {
+                    if (talk.begun[my::header_size] == '\0')
+                        my::replace_statement_id(talk.begun.data() + my::header_size, next_statement_);
+                    emit(talk.begun);
+                }
+            }
+            if (now_.peeks && talk.answer.size() < most_peeked) talk.answer.append(bytes.substr(0, used));
+            if (!out.empty()) emit(out);
+        }
+        bytes.remove_prefix(used);
+        switch (talk.tracker.now()) {
+            case my::reply_tracker::state::file_wanted:
+                talk.file = true;
+                pump({});
+                want_client();
+                break;
+            case my::reply_tracker::state::done:
+                if (!bytes.empty()) return server_lost("the server sent more than its answer");
+                if (phase_ == phase::own)
+                    own_done();
+                else
+                    finish_command();
+                if (phase_ == phase::idle) {
+                    if (talk_ && !std::exchange(talk_->preparing, false)) settle();
+                    pump({});
+                    if (talk_ && phase_ == phase::idle) settle();
+                    want_client();
+                }
+                return;
+            default:
+                break;
+        }
+    }
+}
+
+/// Variables and the database as the server tells of them.
+void session::note_changes(std::string_view session_state) {
+    auto& part = static_cast<pool::mysql_part&>(*talk_->server->part);
+    std::vector<my::session_change> changes;
+    if (!my::read_session_changes(session_state, changes)) return pin("session state that cannot be read");
+    auto entries = settings_->entries();
+    bool any = false, state = false, explained = false;
+    const auto* const text = now_.text.get();
+    for (const auto& change : changes) {
+        using kind = my::session_change::kind;
+        switch (change.what) {
+            case kind::schema:
+                part.database = database_ = change.value;
+                explained = true;
+                break;
+            case kind::state_change:
+                state = change.value == "1";
+                break;
+            case kind::transaction_characteristics:
+                if (change.value.empty())
+                    unpin("SET TRANSACTION");
+                else if (!talk_->tracker.in_transaction())
+                    pin("SET TRANSACTION");
+                break;
+            case kind::system_variable: {
+                const std::string name(change.name);
+                if (name == "last_gtid") {
+                    last_write_ = clock::now();  // what it wrote is in the log by now
+                    explained = true;
+                    break;
+                }
+                bool of_statement = false;
+                if (text)
+                    for (const auto& each : text->parsed().statements)
+                        for (const auto& other : each.statement_settings) of_statement |= other == name;
+                explained = true;
+                if (of_statement) {  // its end will be told with a later answer
+                    want_own({own_command::kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, "over"});
+                    break;
+                }
+                if (name == "last_insert_id") break;
+                if (name == "timestamp" || name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" ||
+                    name == "gtid_seq_no" || name == "pseudo_thread_id" || name.starts_with("session_track_")) {
+                    pin(fmt::format("SET {}", name));
+                    break;
+                }
+                any = true;
+                entries[name] = pool::mysql_value_text(name, change.value);
+                if (name == "collation_connection") entries.erase("character_set_connection");
+                break;
+            }
+            case kind::gtids:
+            case kind::transaction_state:
+                break;
+        }
+    }
+    if (any) {
+        if (entries.count("character_set_connection"))
+            want_own({own_command::kind::ask_collation,
+                      [] {
+                          std::string out;
+                          std::uint8_t sequence = 0;
+                          my::write_command(out, sequence, my::command::query, "SELECT @@collation_connection");
+                          return out;
+                      }(),
+                      nullptr,
+                      nullptr,
+                      {}});
+        settings_ = pool::session_settings::of(std::move(entries));
+        talk_->server->settings = settings_;
+    }
+    // User variables, temporary tables, prepared statements and roles change without a name.
+    if (!state) return;
+    bool known = text && !text->unknown();
+    if (known)
+        for (const auto& each : text->parsed().statements)
+            known = known && each.verb != router::verb::call && each.verb != router::verb::compound;
+    if (known && !explained)
+        for (const auto& each : text->parsed().statements)
+            for (const auto& what : each.effects)
+                explained = explained || what.what == router::effect::kind::set_user_variable ||
+                            what.what == router::effect::kind::pin || what.what == router::effect::kind::prepare ||
+                            what.what == router::effect::kind::deallocate ||
+                            what.what == router::effect::kind::drop_temporary;
+    talk_->server->reset_needed = talk_->server->reset_needed || !known || !explained;
+    if (!known)
+        pin("a routine may have left something");
+    else if (!explained)
+        pin("session state");
+}
+
+/// The answer to the client's command has come to its end.
+void session::finish_command() {
+    auto& talk = *talk_;
+    const auto& tracker = talk.tracker;
+    auto& server = *talk.server;
+    auto& part = static_cast<pool::mysql_part&>(*server.part);
+    const bool answered = my::has_reply(now_.what);
+    const bool failed = answered && tracker.error().code != 0;
+    phase_ = phase::idle;
+    talk.touched = true;
+    answered_ = clock::now();
+    auto& traffic = who_.cluster->traffic;
+    traffic.statement_microseconds += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(answered_ - talk.asked).count());
+    const bool was_in_transaction = talk.in_transaction;
+    const bool tells =
+        answered && !failed && now_.what != my::command::stmt_prepare && now_.what != my::command::statistics;
+    if (tells) talk.in_transaction = tracker.in_transaction();
+    if (!tracker.session_state().empty()) note_changes(tracker.session_state());
+    if (answered && !failed && (tracker.status() & my::status::database_dropped) != 0)
+        part.database.clear(), database_.clear();
+    switch (now_.what) {
+        case my::command::init_db:
+            if (!failed) part.database = database_ = now_.database;
+            break;
+        case my::command::stmt_prepare:
+            if (!failed) {
+                const auto& made = tracker.statement();
+                auto kept = std::make_shared<client_statement>();
+                kept->id = next_statement_++;
+                kept->what = now_.preparing;
+                kept->text = now_.text;
+                kept->database = database_;
+                kept->settings = settings_;
+                kept->parameters = made.parameters;
+                part.statements[kept->what->id] = {made.id, made.parameters, 0};
+                server.statements.add(kept->what);
+                if (!statements_) statements_ = std::make_unique<std::unordered_map<std::uint32_t, statement_ref>>();
+                last_prepared_ = kept->id;
+                statements_->emplace(kept->id, std::move(kept));
+            } else {
+                last_prepared_ = 0;
+            }
+            now_.text.reset();
+            break;
+        case my::command::stmt_execute:
+        case my::command::stmt_fetch:
+            if (now_.statement) {
+                now_.statement->cursor = tracker.cursor_open();
+                if (now_.statement->long_data && now_.what == my::command::stmt_execute) {
+                    now_.statement->long_data = false;
+                    unpin(fmt::format("long data of statement {}", now_.statement->id));
+                }
+                const auto why = fmt::format("open cursor of statement {}", now_.statement->id);
+                if (tracker.cursor_open())
+                    pin(why);
+                else
+                    unpin(why);
+            }
+            break;
+        case my::command::set_option:
+            if (!failed) pin("COM_SET_OPTION");
+            break;
+        default:
+            break;
+    }
+    const bool statement = now_.what == my::command::query || now_.what == my::command::stmt_execute ||
+                           now_.what == my::command::stmt_bulk_execute;
+    if (statement) {
+        traffic.transactions += talk.in_transaction ? 0 : 1;
+        if (now_.text) after_statement(*now_.text, failed);
+        row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
+        found_rows_ = tracker.columns() > 0 ? tracker.rows() : found_rows_;
+        warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
+        if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
+    }
+    // MariaDB tells of each write.
+    const bool told = part.tracks && part.version.find("MariaDB") != std::string::npos;
+    if (!told && statement && now_.text && !now_.text->reads()) last_write_ = answered_;
+    using kind = own_command::kind;
+    // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
+    const bool later =
+        tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
+    if ((failed && pinned()) || later)
+        want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
+    if (statement && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
+    const bool leaves = !talk.in_transaction && !pinned();
+    const auto ask = [&](kind what, std::string_view sql) {
+        std::string out;
+        std::uint8_t sequence = 0;
+        my::write_command(out, sequence, my::command::query, sql);
+        want_own({what, std::move(out), nullptr, nullptr, {}});
+    };
+    if (statement && (leaves || (failed && !pinned()))) {
+        const bool shows =
+            now_.text && !now_.text->parsed().statements.empty() && now_.text->parsed().statements.back().asks_warnings;
+        if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");
+        if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
+    }
+    now_ = running();
+    if (!talk.own.empty()) send_own();
+    trim_statements();
+}
+
+}  // namespace ringway::proxy::mysql

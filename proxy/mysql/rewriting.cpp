@@ -1,0 +1,101 @@
+// Functions of the statement before, and of the connection, whose values are known here only: their calls become
+// values.
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "proxy/mysql/session.hpp"
+#include "router/mysql/lexer.hpp"
+
+namespace ringway::proxy::mysql {
+
+namespace {
+
+using router::mysql::token;
+using router::mysql::token_kind;
+
+std::string lowered(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = router::mysql::lower(c);
+    return out;
+}
+
+bool is_clause(const std::string& word) {
+    return word == "from" || word == "into" || word == "where" || word == "order" || word == "limit" ||
+           word == "union" || word == "group" || word == "having" || word == "for";
+}
+
+}  // namespace
+
+/// The text with the values in; nullopt: nothing is to be replaced. A column of the result keeps its name.
+std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
+    bool asks = false;
+    const bool elsewhere = !talk_ || !talk_->touched;  // the statement before may have run on another connection
+    for (const auto& each : text.parsed().statements)
+        asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows));
+    if (!asks) return std::nullopt;
+    std::vector<token> tokens;
+    router::mysql::lexer words(sql, modes());
+    for (auto next = words.next(); next.kind != token_kind::end && next.kind != token_kind::bad; next = words.next())
+        tokens.push_back(next);
+    const auto text_of = [&](const token& which) { return sql.substr(which.offset, which.length); };
+    std::string out;
+    std::size_t copied = 0, item = 0;
+    int depth = 0;
+    bool listing = false, changed = false, item_changed = false, any = false;
+    const auto copy_to = [&](std::size_t to) {
+        out.append(sql.substr(copied, to - copied));
+        copied = to;
+    };
+    // The end of an item of the outermost SELECT before token `at`: without an alias it is named as it was written.
+    const auto end_item = [&](std::size_t at) {
+        if (item_changed && at > item) {
+            const auto& last = tokens[at - 1];
+            const bool named = at - item > 1 && last.kind != token_kind::symbol && last.kind != token_kind::integer &&
+                               (tokens[at - 2].kind != token_kind::symbol || text_of(tokens[at - 2]) == ")");
+            if (!named) {
+                copy_to(last.stop());
+                std::string name(sql.substr(tokens[item].offset, last.stop() - tokens[item].offset));
+                for (std::size_t i = 0; i < name.size(); ++i)
+                    if (name[i] == '`') name.insert(i++, 1, '`');
+                out += fmt::format(" AS `{}`", name);
+            }
+        }
+        item_changed = false;
+        item = at + 1;
+    };
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const auto& one = tokens[i];
+        const auto word =
+            one.kind == token_kind::word || one.kind == token_kind::symbol ? lowered(text_of(one)) : std::string();
+        if (one.kind == token_kind::word && word == "select" && depth == 0) {
+            listing = true;
+            item = i + 1;
+        } else if (listing && depth == 0 && (word == "," || word == ";" || is_clause(word))) {
+            end_item(i);
+            listing = word == ",";
+        }
+        if (word == "(") ++depth;
+        if (word == ")") --depth;
+        const bool call = one.kind == token_kind::word && i + 2 < tokens.size() && text_of(tokens[i + 1]) == "(" &&
+                          text_of(tokens[i + 2]) == ")";
+        if (!call) continue;
+        std::string value;
+        if (word == "connection_id") value = fmt::format("CAST({} AS UNSIGNED)", who_.id);
+        if (word == "row_count" && elsewhere) value = fmt::format("CAST({} AS SIGNED)", row_count_);
+        if (word == "found_rows" && elsewhere) value = fmt::format("CAST({} AS SIGNED)", found_rows_);
+        if (value.empty()) continue;
+        copy_to(one.offset);
+        out += value;
+        copied = tokens[i + 2].stop();
+        changed = item_changed = any = true;
+        i += 2;
+    }
+    if (listing) end_item(tokens.size());
+    if (!any || !changed) return std::nullopt;
+    copy_to(sql.size());
+    return out;
+}
+
+}  // namespace ringway::proxy::mysql

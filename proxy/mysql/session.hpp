@@ -1,0 +1,297 @@
+#pragma once
+// One MySQL client after login. It takes the client's commands one at a time, finds a server connection for each, holds
+// it while a transaction is open or something ties the client to it, and relays the answers. Lives and dies on one
+// worker.
+//
+// Files: session.cpp life and input; commands.cpp the client's commands; statements.cpp its prepared statements;
+// leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and after the client's;
+// replies.cpp the server's answers; effects.cpp what statements do to the session; users.cpp COM_CHANGE_USER.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "pool/mysql_server.hpp"
+#include "pool/prepared.hpp"
+#include "pool/wire.hpp"
+#include "protocol/mysql/auth_exchange.hpp"
+#include "protocol/mysql/command.hpp"
+#include "protocol/mysql/packet.hpp"
+#include "protocol/mysql/reply_tracker.hpp"
+#include "proxy/mysql/login.hpp"
+#include "proxy/net/client_session.hpp"
+#include "proxy/net/lease_search.hpp"
+#include "router/mysql/modes.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::proxy::mysql {
+
+/// What Ringway knows of a text before it runs.
+struct reading {
+    reading() = default;
+    explicit reading(std::shared_ptr<const router::plan> from) : plan(std::move(from)) {}
+    std::shared_ptr<const router::plan> plan;  ///< null: the text was too long to be read
+    const router::analysis& parsed() const;
+    bool unknown() const;  ///< nothing is known of it: it may do anything
+    bool reads() const;    ///< any server with the data will do
+};
+
+/// A statement the client has prepared.
+struct client_statement {
+    std::uint32_t id = 0;  ///< as the client knows it
+    pool::prepared_ref what;
+    std::shared_ptr<const reading> text;
+    std::string database;  ///< the default database when it was prepared, and the settings
+    pool::settings_ref settings;
+    std::uint16_t parameters = 0;
+    std::uint64_t mark = 0;  ///< whose types a server has: grows with each new list of types
+    protocol::mysql::parameter_types types;
+    bool long_data = false;  ///< some of its parameters have been sent before
+    bool cursor = false;     ///< of its last execution, open
+};
+using statement_ref = std::shared_ptr<client_statement>;
+
+class session final : public client_session,
+                      public pool::wire_owner,
+                      public pool::lessee,
+                      public lease_seeker,
+                      public std::enable_shared_from_this<session> {
+  public:
+    session(worker& home, client_identity who, admitted&& from);
+    ~session() override;
+    void start(admitted&& from);
+    void close();
+
+    // client_session
+    void end_with(const config::fault& why) override;
+    void drain() override;
+    void tick(steady_time now) override;
+    bool needs_ticks() const noexcept override { return search_.under_way(); }
+    void node_left(std::uint16_t shard, int node, const std::string& why) override;
+    void primary_moved(std::uint16_t shard, int primary) override;
+    void cancel_running(const cancel_waiter& until) override;
+    void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) override;
+    client_row describe() const override;
+    const client_identity& identity() const noexcept override { return who_; }
+    const pool::server* leased_server() const noexcept override { return talk_ ? talk_->server.get() : nullptr; }
+
+    // pool::wire_owner
+    void wire_readable(pool::wire&) override;
+    void wire_drained(pool::wire&) override;
+    void wire_broken(pool::wire&) override { close(); }
+    // pool::lessee
+    void server_readable(pool::server&) override;
+    void server_drained(pool::server&) override;
+    void server_broken(pool::server&) override;
+    // lease_seeker
+    void lease_found(pool::server_ref got) override;
+    void lease_refused(const config::fault& why) override;
+    std::uint64_t lease_flavour() const override;
+    std::shared_ptr<void> seeker_alive() override { return shared_from_this(); }
+    std::shared_ptr<client_session> seeker_session() override { return shared_from_this(); }
+
+  private:
+    /// idle: the client's next command may be taken. own: a command of ours is under way. relaying: the client's is.
+    enum class phase : std::uint8_t { idle, seeking, own, relaying, authenticating, killing, closed };
+
+    /// A command of ours on the leased connection.
+    struct own_command {
+        enum class kind : std::uint8_t {
+            settings,       ///< brings the variables to `settings`
+            database,       ///< chooses `text`
+            prepare,        ///< prepares `statement`
+            drop,           ///< closes a statement on the server: no answer
+            insert_id,      ///< makes LAST_INSERT_ID() what this client has last had
+            ask_status,     ///< COM_PING: its OK tells whether a transaction is open
+            ask_warnings,   ///< keeps the warnings for the client
+            ask_insert_id,  ///< keeps LAST_INSERT_ID() for the client
+            ask_collation,  ///< keeps collation_connection
+        } what = kind::settings;
+        std::string packet;
+        pool::settings_ref settings;
+        pool::prepared_ref statement;
+        std::string text;
+    };
+
+    /// Everything that exists only while a lease is held.
+    struct conversation {
+        explicit conversation(protocol::mysql::capability::flags capabilities)
+            : tracker_capabilities(capabilities), tracker(capabilities) {}
+        protocol::mysql::capability::flags tracker_capabilities;
+        pool::server_ref server;
+        std::uint16_t shard = 0;
+        int node = 0;
+        bool on_replica = false;
+        protocol::mysql::reply_tracker tracker;
+        std::deque<own_command> own;
+        std::string answer;                            ///< to a command of ours, as far as it is looked into
+        bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
+        bool ask_insert_id = false;
+        bool preparing = false;        ///< ours are for the client's next command
+        bool insert_id_ready = false;  ///< LAST_INSERT_ID() there is this client's
+        bool file = false;             ///< the client sends a file now
+        std::string begun;             ///< of the reply's first packet, while it is looked at
+        steady_time asked{};
+    };
+
+    /// The client's command under way.
+    struct running {
+        protocol::mysql::command what = protocol::mysql::command::ping;
+        std::shared_ptr<const reading> text;
+        statement_ref statement;
+        pool::prepared_ref preparing;
+        std::string database;       ///< COM_INIT_DB
+        std::uint8_t sequence = 1;  ///< of the first packet of the answer
+        bool replayable = false, emitted = false;
+        std::string retained;  ///< the command's bytes, while it may be sent again
+        bool peeks = false;    ///< the first value of the answer is looked at
+    };
+
+    // session.cpp
+    void pump(std::string_view fresh);
+    bool step(std::string_view& rest);
+    bool stream_on(std::string_view& rest);
+    bool pass_file(std::string_view& rest);
+    bool pass_over(std::string_view& rest);
+    bool may_read() const noexcept;
+    void want_client();
+    void emit(std::string_view bytes);
+    void send_ok(std::uint8_t sequence);
+    void refuse(const config::fault& why, std::uint8_t sequence = 1);
+    void fail_next(const config::fault& why);
+    void send_error(std::uint16_t number, std::string_view sqlstate, std::string_view message, std::uint8_t sequence);
+    void violation(std::uint16_t number, std::string_view message);
+    bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
+    bool in_transaction() const noexcept { return talk_ && talk_->in_transaction; }
+    std::uint16_t status() const noexcept;
+    bool leave_if_resting();
+    router::mysql_modes modes() const;
+
+    // commands.cpp
+    /// A whole command; false: not now, it is looked at again later.
+    bool take_command(std::string_view packets, std::string_view payload);
+    bool on_query(std::string_view packets, std::string_view payload);
+    bool on_simple(protocol::mysql::command what, std::string_view packets, std::string_view payload);
+    bool on_kill(std::string_view payload);
+    bool on_kill_statement(const reading& text, std::string_view sql);
+    void kill(std::uint64_t id, bool query_only);
+    bool begin_stream(protocol::mysql::command what, const protocol::mysql::packet_header& header,
+                      std::string_view& rest);
+    std::optional<config::fault> refusal_of(const reading& text) const;
+    std::shared_ptr<const reading> read_text(std::string_view sql) const;
+    bool answer_locally(const reading& text, std::string_view sql);
+    std::optional<std::string> rewritten(const reading& text, std::string_view sql) const;
+    void begin_command(running what);
+
+    // statements.cpp
+    bool on_prepare(std::string_view packets, std::string_view payload);
+    bool on_execute(std::string_view packets, std::string_view payload);
+    bool on_statement(protocol::mysql::command what, std::string_view packets, std::string_view payload);
+    void on_close(std::string_view payload);
+    statement_ref find_statement(std::uint32_t id) const;
+    bool ensure_prepared(const client_statement& what);
+    void unknown_statement(std::uint32_t id, std::string_view where);
+    void trim_statements();
+    pool::mysql_statement* on_server(const client_statement& what);
+    void forget_statements();
+
+    // leasing.cpp
+    bool seek(const lease_wish& to);
+    bool suits(const lease_wish& to) const;
+    void take(pool::server_ref got);
+    lease_wish wish_for(const reading& text) const;
+    void settle();
+    void release();
+    void drop_server(bool lost);
+    void server_lost(const std::string& why);
+    void hand_back(pool::server_ref server, bool dirty);
+
+    // own.cpp
+    bool prepare_lease(bool insert_id);  ///< true: nothing is missing
+    void send_own();
+    void own_done();
+    void want_own(own_command what) { talk_->own.push_back(std::move(what)); }
+
+    // replies.cpp
+    void on_server_bytes(std::string_view bytes);
+    void finish_command();
+    void note_changes(std::string_view session_state);
+
+    // effects.cpp
+    void before_statement(const reading& text);
+    void after_statement(const reading& text, bool failed);
+    void apply(const router::effect& what, const router::statement& of);
+    void pin(const std::string& why);
+    void unpin(std::string_view why);
+    void reset_session();
+
+    // users.cpp
+    bool on_change_user(std::string_view payload, std::uint8_t sequence);
+    bool go_on_changing(std::string_view payload, std::uint8_t sequence);
+    void finish_changing(bool right, std::uint8_t sequence);
+    void on_reset(std::uint8_t sequence);
+
+    struct change_of_user {
+        std::string user, database, cluster;
+        std::uint16_t collation = 0;
+        const config::user* who = nullptr;
+        std::shared_ptr<const config::settings> settings;
+        std::optional<protocol::mysql::auth_server> proof;
+    };
+
+    worker& home_;
+    client_identity who_;
+    pool::wire client_;
+    std::string pending_;  ///< client bytes not yet used
+    phase phase_ = phase::idle;
+    bool session_mode_ = false, draining_ = false, pumping_ = false, again_ = false;
+    std::uint64_t stream_left_ = 0;  ///< bytes of the client's message still to be passed to the server
+    bool stream_continues_ = false, streaming_ = false;
+    std::uint64_t pass_left_ = 0;
+    lease_search search_;
+    std::unique_ptr<conversation> talk_;
+    running now_;
+    std::optional<protocol::mysql::reply_tracker::failure> failure_;  ///< why the command in front cannot run
+    protocol::mysql::capability::flags capabilities_;
+    pool::server_traits server_traits_;
+    pool::settings_ref settings_, base_;
+    std::string database_, first_database_;
+    bool tracks_by_client_ = false;
+    std::vector<std::string> pins_;
+    std::set<std::string> temporary_tables_, handlers_;
+    std::uint32_t user_locks_ = 0;
+    std::unique_ptr<std::unordered_map<std::uint32_t, statement_ref>> statements_;
+    std::uint32_t next_statement_ = 1, last_prepared_ = 0;
+    std::unique_ptr<change_of_user> changing_;
+    std::uint64_t last_insert_id_ = 0;
+    std::int64_t row_count_ = 0;
+    std::uint64_t found_rows_ = 0;
+    std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
+    std::uint16_t warning_count_ = 0;
+    steady_time last_write_{};
+    bool calculated_rows_ = false;
+    std::chrono::system_clock::time_point connected_{};
+    steady_time requested_{}, answered_{};
+};
+
+/// Names of a collation and its character set; empty: not known.
+struct collation_names {
+    std::string_view collation, charset;
+};
+collation_names collation_of(std::uint16_t id) noexcept;
+
+/// SQLSTATE of the errors that Ringway makes itself.
+std::string_view mysql_sqlstate(std::uint16_t number) noexcept;
+
+/// Puts a connection that its client has left something on in order, and gives it back; or closes it.
+void clean(pool::server_ref what);
+/// Ends what the connection runs now. It changes hands only when that has been delivered.
+void stop_query(pool::server& what);
+
+}  // namespace ringway::proxy::mysql

@@ -1,0 +1,159 @@
+// COM_CHANGE_USER, COM_RESET_CONNECTION and KILL.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "protocol/mysql/command.hpp"
+#include "protocol/mysql/reply.hpp"
+#include "proxy/mysql/session.hpp"
+#include "proxy/net/worker.hpp"
+
+namespace ringway::proxy::mysql {
+
+namespace my = protocol::mysql;
+using config::fault_kind;
+
+void session::on_reset(std::uint8_t sequence) {
+    if (talk_) {
+        auto server = std::move(talk_->server);
+        talk_.reset();
+        server->reset_needed = true;  // cursors, statements and all
+        hand_back(std::move(server), true);
+    }
+    reset_session();
+    send_ok(sequence);
+}
+
+bool session::on_change_user(std::string_view payload, std::uint8_t sequence) {
+    const auto asked = my::read_change_user(payload, capabilities_);
+    if (!asked) {
+        violation(1047, "Unknown command");
+        return true;
+    }
+    changing_ = std::make_unique<change_of_user>();
+    auto& to = *changing_;
+    to.user = asked->user;
+    to.database = asked->database;
+    to.collation = asked->collation;
+    to.settings = home_.owner.current_settings();
+    const auto* who = to.settings->find_user(to.user);
+    const auto& cluster = who_.cluster->now->config.name;
+    if (who && (who->clusters.empty() ||
+                std::find(who->clusters.begin(), who->clusters.end(), cluster) != who->clusters.end()))
+        to.who = who;
+    to.proof.emplace(account_of(to.who, to.user, "change user"), new_nonce(), client_.tls() != nullptr, login_key());
+    std::string out;
+    const auto first = to.proof->first("", {}, out);  // the greeting's challenge is not used twice: asked anew
+    if (first != my::auth_server::next::send) {
+        finish_changing(first == my::auth_server::next::done, sequence);
+        return true;
+    }
+    std::string packet;
+    my::writer(packet, sequence).bytes(out);
+    emit(packet);
+    phase_ = phase::authenticating;
+    return true;
+}
+
+bool session::go_on_changing(std::string_view payload, std::uint8_t sequence) {
+    std::string out;
+    const auto next = changing_->proof->take(payload, out);
+    if (next == my::auth_server::next::send || next == my::auth_server::next::note) {
+        std::string packet;
+        my::writer(packet, sequence).bytes(out);
+        emit(packet);
+    }
+    if (next == my::auth_server::next::send) return true;
+    phase_ = phase::idle;
+    finish_changing(next != my::auth_server::next::refused, sequence);
+    return phase_ != phase::closed;
+}
+
+/// A failed change ends the connection, as servers do.
+void session::finish_changing(bool right, std::uint8_t sequence) {
+    const auto to = std::move(changing_);
+    if (!right || !to->who) {
+        send_error(1045, "28000",
+                   fmt::format("Access denied for user '{}'@'{}' (using password: YES)", to->user, who_.address),
+                   sequence);
+        return close();
+    }
+    if (talk_) {
+        auto server = std::move(talk_->server);
+        talk_.reset();
+        hand_back(std::move(server), true);
+    }
+    reset_session();
+    if (auto names = collation_of(to->collation); !names.collation.empty())
+        base_ = pool::session_settings::of({{"character_set_client", fmt::format("'{}'", names.charset)},
+                                            {"character_set_results", fmt::format("'{}'", names.charset)},
+                                            {"collation_connection", fmt::format("'{}'", names.collation)}});
+    settings_ = base_;
+    database_ = first_database_ = to->database;
+    if (to->user != who_.user) {
+        who_.user = to->user;
+        who_.who = home_.owner.account_for(*who_.cluster, to->user, *to->who, secret_of(*to->who, *to->proof));
+        who_.session_mode = session_mode_ = who_.who->limits.mode == config::pool_mode::session;
+    }
+    send_ok(sequence);
+}
+
+// ---- KILL -----------------------------------------------------------------------------------------------------------
+
+bool session::on_kill(std::string_view payload) {
+    const auto id = my::read_process_kill(payload);
+    if (id)
+        kill(*id, false);
+    else
+        violation(1835, "Malformed communication packet");
+    return true;
+}
+
+bool session::on_kill_statement(const reading& text, std::string_view sql) {
+    const auto& effects = text.parsed().statements.front().effects;
+    const router::effect* found = nullptr;
+    for (const auto& each : effects)
+        if (each.what == router::effect::kind::kill) found = &each;
+    std::uint64_t id = 0;
+    // The number is the text's last word: no other form names a client of Ringway's.
+    auto end = sql.find_last_of("0123456789");
+    auto from = end;
+    while (end != std::string_view::npos && from > 0 && sql[from - 1] >= '0' && sql[from - 1] <= '9') --from;
+    const auto rest = end == std::string_view::npos ? sql : sql.substr(end + 1);
+    const bool read = found && end != std::string_view::npos &&
+                      rest.find_first_not_of(" \t\r\n;") == std::string_view::npos &&
+                      std::from_chars(sql.data() + from, sql.data() + end + 1, id).ec == std::errc() && from > 0 &&
+                      (sql[from - 1] == ' ' || sql[from - 1] == '\t' || sql[from - 1] == '\n');
+    if (!read || (found->name != "connection" && found->name != "query")) {
+        refuse({fault_kind::unsupported,
+                "this form of KILL does not go through Ringway",
+                {},
+                "KILL [CONNECTION | QUERY] and the id of a client, as CONNECTION_ID() tells it"});
+        return true;
+    }
+    kill(id, found->name == "query");
+    return true;
+}
+
+void session::kill(std::uint64_t id, bool query_only) {
+    if (id == who_.id) {
+        send_error(1317, "70100", "Query execution was interrupted", 1);
+        if (!query_only) close();
+        return;
+    }
+    phase_ = phase::killing;  // nothing of the client's is taken until it is done
+    home_.owner.kill(home_, id, who_.user, query_only, [self = shared_from_this(), id](bool there) {
+        if (self->phase_ == phase::closed) return;
+        self->phase_ = phase::idle;
+        if (there)
+            self->send_ok(1);
+        else
+            self->send_error(1094, "HY000", fmt::format("Unknown thread id: {}", id), 1);
+        self->pump({});
+        self->want_client();
+    });
+}
+
+}  // namespace ringway::proxy::mysql

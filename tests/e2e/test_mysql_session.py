@@ -1,0 +1,253 @@
+"""Y1 to Y15 of the traps: clients A and B share two server connections and notice nothing of one another."""
+
+import contextlib
+import time
+
+import my
+import pymysql
+import pytest
+from conftest import admin, until
+
+
+@pytest.fixture
+def pair(my_proxy):
+    """Two clients that go over the same connections in turn."""
+    with my.connect(my_proxy.mysql_port) as a, my.connect(my_proxy.mysql_port) as b:
+        yield a, b
+
+
+def turns(a, b, times=6):
+    """Statements of both between two of a test's: server connections change hands."""
+    for _ in range(times):
+        my.rows(b, "SELECT 1")
+        my.rows(a, "SELECT 2")
+
+
+def test_y1_timestamp(pair):
+    a, b = pair
+    my.rows(a, "SET timestamp = 86400")
+    for _ in range(4):
+        assert my.value(a, "SELECT UNIX_TIMESTAMP()") == 86400
+        assert abs(my.value(b, "SELECT UNIX_TIMESTAMP()") - time.time()) < 600
+
+
+def test_y2_sql_safe_updates(pair):
+    a, b = pair
+    my.rows(a, "SET sql_safe_updates = 1")
+    for _ in range(4):
+        my.rows(b, "UPDATE t SET v = v WHERE v = 'nobody'")
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            my.rows(a, "UPDATE t SET v = v WHERE v = 'nobody'")
+        assert refused.value.args[0] == 1175
+
+
+def test_y3_several_variables_in_one_set(pair):
+    a, b = pair
+    sql = "SELECT @@sql_mode, @@time_zone, @@character_set_client, @@collation_connection"
+    before = my.rows(b, sql)
+    my.rows(a, "SET sql_mode = CONCAT(@@sql_mode, ',ANSI'), time_zone = '+03:00'")
+    my.rows(a, "SET NAMES latin1 COLLATE latin1_bin")
+    now = my.rows(a, sql)
+    assert "ANSI" in now[0][0] and now[0][1:] == ("+03:00", "latin1", "latin1_bin")
+    for _ in range(4):
+        turns(a, b, 1)
+        assert my.rows(a, sql) == now
+        assert my.rows(b, sql) == before
+
+
+def test_y4_a_procedure_that_sets_time_zone_and_set_statement(pair):
+    a, b = pair
+    zone = my.value(b, "SELECT @@time_zone")
+    limit = my.value(b, "SELECT @@max_statement_time")
+    assert my.value(b, "SET STATEMENT max_statement_time = 7 FOR SELECT @@max_statement_time") == 7
+    my.rows(a, "CREATE OR REPLACE PROCEDURE far() SET time_zone = '+09:00'")
+    my.rows(a, "CALL far()")
+    for _ in range(4):
+        assert my.value(a, "SELECT @@time_zone") == "+09:00"
+        assert my.value(b, "SELECT @@time_zone") == zone
+        assert my.value(b, "SELECT @@max_statement_time") == limit
+
+
+def test_y5_user_variables(pair):
+    a, b = pair
+    my.rows(a, "SET @a = 1")
+    my.rows(a, "SET @b = @a + 1")
+    for n in range(3, 7):
+        assert my.value(a, "SELECT @b := @b + 1") == n
+        assert my.value(b, "SELECT @b") is None
+
+
+@pytest.mark.parametrize("made", [
+    "CREATE TEMPORARY TABLE tmp (a INT)", "CREATE OR REPLACE TEMPORARY TABLE tmp (a INT)",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS tmp (a INT)", "/* c */ CREATE /*!50000 TEMPORARY */ TABLE tmp (a INT)",
+    "CALL makes_tmp()"])
+def test_y6_temporary_tables(pair, my_proxy, made):
+    a, b = pair
+    my.rows(a, "CREATE OR REPLACE PROCEDURE makes_tmp() CREATE TEMPORARY TABLE tmp (a INT)")
+    my.rows(a, made)
+    for _ in range(20):
+        assert my.rows(a, "SELECT * FROM tmp") == []
+        with pytest.raises(pymysql.err.ProgrammingError) as refused:
+            my.rows(b, "SELECT * FROM tmp")
+        assert refused.value.args[0] == 1146
+    my.rows(a, "DROP TEMPORARY TABLE tmp")
+    if not made.startswith("CALL"):
+        assert until(lambda: not admin(my_proxy, "SHOW PINS"))
+
+
+def test_y7_get_lock(pair, my_proxy):
+    a, b = pair
+    assert my.value(a, "SELECT GET_LOCK('mine', 0)") == 1
+    for _ in range(3):
+        assert my.value(b, "SELECT GET_LOCK('mine', 0)") == 0
+    assert my.value(a, "SELECT RELEASE_LOCK('mine')") == 1
+    assert my.value(b, "SELECT GET_LOCK('mine', 0)") == 1
+    assert my.value(b, "SELECT RELEASE_LOCK('mine')") == 1
+    assert until(lambda: not admin(my_proxy, "SHOW PINS"))
+    with my.connect(my_proxy.mysql_port) as c:
+        assert my.value(c, "SELECT GET_LOCK('mine', 0)") == 1
+    assert until(lambda: my.value(b, "SELECT GET_LOCK('mine', 0)") == 1, 10)
+    my.rows(b, "SELECT RELEASE_ALL_LOCKS()")
+
+
+def test_y8_lock_tables_and_handler_pin(pair, my_proxy):
+    a, _ = pair
+    for takes, ends in (("LOCK TABLES t WRITE", "UNLOCK TABLES"), ("FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"),
+                        ("HANDLER t OPEN", "HANDLER t CLOSE")):
+        my.rows(a, takes)
+        assert [row for row in admin(my_proxy, "SHOW PINS")], takes
+        my.rows(a, ends)
+        assert until(lambda: not admin(my_proxy, "SHOW PINS")), ends
+
+
+def test_y9_last_insert_id(pair):
+    a, b = pair
+    my.rows(a, "INSERT INTO made (v) VALUES ('a')")
+    mine = a.insert_id()
+    my.rows(b, "INSERT INTO made (v) VALUES ('b')")
+    other = b.insert_id()
+    assert mine and other and mine != other
+    turns(a, b, 5)
+    for spelling in ("LAST_INSERT_ID()", "last_insert_id( )", "@@last_insert_id", "@@identity"):
+        assert my.value(a, f"SELECT {spelling}") == mine
+        assert my.value(b, f"SELECT {spelling}") == other
+
+
+def test_y9_row_count_found_rows_and_warnings(pair):
+    a, b = pair
+    my.rows(a, "INSERT INTO made (v) VALUES ('x'), ('y'), ('z')")
+    turns(b, b, 2)
+    assert my.value(a, "SELECT ROW_COUNT()") == 3
+    my.rows(a, "SELECT * FROM t LIMIT 2")
+    turns(b, b, 2)
+    with a.cursor() as cursor:
+        cursor.execute("SELECT FOUND_ROWS()")
+        assert (cursor.description[0][0], cursor.fetchall()) == ("FOUND_ROWS()", ((2,),))
+    my.rows(a, "SELECT 1/0")
+    turns(b, b, 2)
+    warnings = my.rows(a, "SHOW WARNINGS")
+    assert [row[1] for row in warnings] == [1365]
+    assert my.rows(b, "SHOW WARNINGS") == []
+    my.rows(a, "SELECT 1/0")
+    turns(b, b, 2)
+    assert my.value(a, "SHOW COUNT(*) WARNINGS") == 1
+
+
+def test_y10_a_failed_use_changes_nothing(pair):
+    a, b = pair
+    with pytest.raises(pymysql.err.MySQLError) as refused:
+        my.rows(a, "USE nowhere")
+    assert refused.value.args[0] == 1049
+    with pytest.raises(pymysql.err.MySQLError):
+        a.select_db("nowhere")
+    assert my.value(a, "SELECT DATABASE()") == "shop"
+    my.rows(a, "CREATE DATABASE IF NOT EXISTS going")
+    my.rows(a, "USE going")
+    my.rows(b, "SELECT 1")
+    my.rows(a, "DROP DATABASE going")
+    assert my.value(a, "SELECT DATABASE()") is None
+    assert my.value(b, "SELECT DATABASE()") == "shop"
+
+
+def test_y12_autocommit_off(pair, my_proxy):
+    a, b = pair
+    my.rows(a, "SET autocommit = 0")
+    my.rows(a, "INSERT INTO made (v) VALUES ('open')")
+    assert my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'open'") == 0
+    for end in ("COMMIT", "CREATE OR REPLACE TABLE ddl (a INT)", "SET autocommit = 1"):
+        my.rows(a, end)
+        assert until(lambda: my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'open'") == 1), end
+        my.rows(a, "DELETE FROM made WHERE v = 'open'")
+        my.rows(a, "COMMIT")
+        my.rows(a, "SET autocommit = 0")
+        my.rows(a, "INSERT INTO made (v) VALUES ('open')")
+    my.rows(a, "ROLLBACK")
+    my.rows(a, "SET autocommit = 1")
+    my.rows(a, "BEGIN")
+    my.rows(a, "COMMIT AND CHAIN")
+    assert [row["state"] for row in admin(my_proxy, "SHOW CLIENTS") if row["state"] == "transaction"]
+    my.rows(a, "COMMIT")
+    assert not [row for row in admin(my_proxy, "SHOW CLIENTS") if row["state"] == "transaction"]
+
+
+def test_y14_deadlock_and_timeout(pair):
+    a, b = pair
+    my.rows(a, "BEGIN")
+    my.rows(a, "UPDATE t SET v = v WHERE id = 1")
+    with pytest.raises(pymysql.err.MySQLError) as late:
+        my.rows(b, "SET STATEMENT innodb_lock_wait_timeout = 1 FOR UPDATE t SET v = v WHERE id = 1")
+    assert late.value.args[0] == 1205
+    my.rows(a, "ROLLBACK")
+    my.rows(b, "UPDATE t SET v = v WHERE id = 1")
+
+
+def test_y14_xa(pair):
+    a, b = pair
+    my.rows(a, "XA START 'x1'")
+    my.rows(a, "INSERT INTO made (v) VALUES ('xa')")
+    my.rows(a, "XA END 'x1'")
+    my.rows(a, "XA PREPARE 'x1'")
+    turns(a, b, 2)
+    assert my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'xa'") == 0
+
+
+def test_y15_a_client_that_dies_leaves_no_lock(my_proxy):
+    with my.connect(my_proxy.mysql_port) as b:
+        a = my.connect(my_proxy.mysql_port)
+        my.rows(a, "BEGIN")
+        my.rows(a, "UPDATE t SET v = v WHERE id = 2")
+        a._sock.close()
+        my.rows(b, "UPDATE t SET v = v WHERE id = 2")
+        assert until(lambda: not [row for row in admin(my_proxy, "SHOW CLIENTS") if row["state"] == "transaction"])
+
+
+def test_y22_multi_statements(my_proxy):
+    from pymysql.constants import CLIENT
+    with contextlib.closing(my.connect(my_proxy.mysql_port, client_flag=CLIENT.MULTI_STATEMENTS)) as a:
+        with a.cursor() as cursor:
+            cursor.execute("SELECT 1; SELECT bad; SELECT 2")
+            assert cursor.fetchall() == ((1,),)
+            with pytest.raises(pymysql.err.MySQLError):
+                cursor.nextset()
+        with a.cursor() as cursor:
+            cursor.execute("SELECT 1; BEGIN; INSERT INTO made (v) VALUES ('multi')")
+            while cursor.nextset():
+                pass
+        with my.connect(my_proxy.mysql_port) as b:
+            assert my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'multi'") == 0
+        my.rows(a, "ROLLBACK")
+
+
+def test_y26_connection_id_and_kill(pair, my_proxy):
+    a, b = pair
+    assert my.value(a, "SELECT CONNECTION_ID()") == a.thread_id()
+    with a.cursor() as cursor:
+        cursor.execute("SELECT CONNECTION_ID()")
+        assert cursor.description[0][0] == "CONNECTION_ID()"
+    my.rows(b, f"KILL {a.thread_id()}")
+    with pytest.raises(pymysql.err.MySQLError):
+        my.rows(a, "SELECT 1")
+    assert my.value(b, "SELECT 1") == 1
+    with pytest.raises(pymysql.err.MySQLError) as unknown:
+        my.rows(b, "KILL 999999937")
+    assert unknown.value.args[0] == 1094
