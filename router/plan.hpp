@@ -13,6 +13,7 @@
 #include "config/fault.hpp"
 #include "config/settings.hpp"
 #include "router/catalog.hpp"
+#include "router/mysql/modes.hpp"
 #include "router/ring.hpp"
 #include "router/shape.hpp"
 #include "router/statement.hpp"
@@ -32,13 +33,18 @@ struct shard_map {
 };
 std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch);
 
+enum class dialect : std::uint8_t { postgres, mysql };
+
 /// Which part of the session a plan depends on besides the text.
 struct plan_context {
     const router::shard_map* map = nullptr;
     const router::catalog* catalog = nullptr;
-    std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default
+    router::dialect dialect = dialect::postgres;
+    std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default. Of MySQL the
+                                   ///< current database as it is, or empty
     std::string_view user;         ///< for "$user"
-    bool standard_conforming_strings = true;
+    bool standard_conforming_strings = true;  ///< of PostgreSQL
+    mysql_modes modes;                        ///< of MySQL
 };
 
 /// Who may run it.
@@ -105,6 +111,7 @@ struct values {
     std::span<const literal> literals;
     std::span<const parameter> parameters;
     bool standard_conforming_strings = true;
+    const mysql_modes* mysql = nullptr;  ///< null: PostgreSQL's literals
 };
 
 /// Where one execution goes.

@@ -58,6 +58,8 @@ constexpr char mark_of(literal_kind kind) {
             return 'b';
         case literal_kind::unicode_string:
             return 'u';
+        case literal_kind::national_string:
+            return 'n';
     }
     return 's';
 }

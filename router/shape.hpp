@@ -17,7 +17,8 @@ enum class literal_kind : std::uint8_t {
     escape_string,
     dollar_string,
     bit_string,
-    unicode_string
+    unicode_string,
+    national_string  ///< MySQL's N'..'
 };
 
 /// One literal, as bytes of the statement's text, quotes and prefix included.

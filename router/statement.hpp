@@ -51,7 +51,24 @@ enum class verb : std::uint8_t {
     set_constraints,
     maintenance,  ///< VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT, ALTER SYSTEM: outside of transactions, on the
                   ///< primary
-    other
+    other,
+    // MySQL and MariaDB
+    replace,
+    use_database,
+    load_data,      ///< LOAD DATA, LOAD XML
+    handler,        ///< HANDLER ... OPEN, READ, CLOSE
+    unlock_tables,  ///< UNLOCK TABLES
+    xa_start,       ///< XA START, XA BEGIN: `name` is the xid as written
+    xa_end,
+    xa_prepare,
+    xa_commit,  ///< `chain` for ONE PHASE
+    xa_rollback,
+    xa_recover,
+    kill,
+    flush,        ///< FLUSH, RESET: `name` is what is flushed
+    evaluate,     ///< DO expression: no rows
+    compound,     ///< BEGIN NOT ATOMIC, IF, LOOP, ... outside of a routine
+    diagnostics,  ///< GET DIAGNOSTICS, SIGNAL, RESIGNAL: the diagnostics area of the statement before
 };
 
 /// Bytes of the statement's text.
@@ -88,18 +105,30 @@ struct effect {
         discard_plans,
         discard_temp,
         discard_sequences,
-        prepare,         ///< SQL PREPARE: `name`, `body` (the statement to prepare), `values`: `cast` and `array` tell
-                         ///< the declared types
-        execute,         ///< SQL EXECUTE: `name`, `name_span`, `values`: the arguments
-        deallocate,      ///< `name`; empty: ALL
-        catalog_changed  ///< DDL: refresh catalogs, count as a write
+        prepare,          ///< SQL PREPARE: `name`, `body` (the statement to prepare), `values`: `cast` and `array` tell
+                          ///< the declared types
+        execute,          ///< SQL EXECUTE: `name`, `name_span`, `values`: the arguments
+        deallocate,       ///< `name`; empty: ALL
+        catalog_changed,  ///< DDL: refresh catalogs, count as a write
+        // MySQL and MariaDB
+        set_global,         ///< SET GLOBAL, PERSIST name = value: for the server, not for the session
+        set_user_variable,  ///< @name = value: by SET (`values` and `body` tell it), or anywhere else (`values` empty)
+        use_database,       ///< `name`
+        execute_immediate,  ///< `values`: the text, then the arguments
+        drop_temporary,     ///< DROP TEMPORARY TABLE, or DROP TABLE, which may mean one: `name`
+        handler_close,      ///< `name`
+        unlock_tables,      ///< UNLOCK TABLES, and what else ends LOCK TABLES
+        unlock_backup,      ///< BACKUP UNLOCK, BACKUP STAGE END
+        unpin_lock,         ///< RELEASE_LOCK: the answer tells whether one lock less is held
+        kill,               ///< `name`: "connection", "query", "query id", "user"; `values`: which
     } what;
     std::string name;                  ///< setting (lower case), prepared statement, savepoint
     span32 name_span;                  ///< where the name stands in the text
     span32 body;                       ///< for prepare: the statement after AS; for set: the text after TO or =
     std::vector<value_source> values;  ///< for set, set_config, prepare, execute; identifiers come as constants
     std::string
-        pin;  ///< "temporary table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
+        pin;  ///< "user lock", "LOCK TABLES", "HANDLER", "XA transaction", "read lock", "backup stage", "temporary
+              ///< table", "session advisory lock", "LISTEN", "WITH HOLD cursor", "setseed", "LOAD", ...
 };
 
 struct table_ref {
@@ -207,6 +236,21 @@ struct statement {
     query_block block;
     names_used names;                    ///< of a SELECT
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
+
+    // MySQL and MariaDB
+    std::vector<std::string> user_variables_read, user_variables_set;  ///< without @, in lower case
+    std::vector<std::string> system_variables_read;                    ///< without @@ and scope, in lower case
+    std::vector<std::string> statement_settings;                       ///< SET STATEMENT ... FOR it: names
+    bool implicit_commit = false;                                      ///< ends the transaction before it runs
+    bool release = false;                ///< COMMIT RELEASE, ROLLBACK RELEASE: the server ends the connection
+    bool consistent_snapshot = false;    ///< START TRANSACTION WITH CONSISTENT SNAPSHOT
+    bool calculates_found_rows = false;  ///< SELECT SQL_CALC_FOUND_ROWS
+    bool asks_insert_id = false;         ///< LAST_INSERT_ID(), @@last_insert_id, @@identity
+    bool asks_found_rows = false;        ///< FOUND_ROWS()
+    bool asks_row_count = false;         ///< ROW_COUNT()
+    bool asks_warnings = false;       ///< SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, @@warning_count, @@error_count
+    bool sets_insert_id = false;      ///< LAST_INSERT_ID(expression)
+    bool asks_connection_id = false;  ///< CONNECTION_ID(), @@pseudo_thread_id
 };
 
 /// What a parser returns. When `error` is not empty the server will report the syntax error: the text goes to it
@@ -214,7 +258,7 @@ struct statement {
 struct analysis {
     std::vector<statement> statements;
     routing_hint hint;
-    std::uint16_t parameters = 0;  ///< highest $n
+    std::uint16_t parameters = 0;  ///< highest $n; of MySQL how many ?
     std::string error;
     std::int32_t error_position = -1;  ///< character of the text, from 0; -1: not known
     bool too_deep = false;             ///< nests deeper than is parsed here: nothing is known of it

@@ -295,6 +295,8 @@ void session::apply(const effect& what, const router::statement& of, const runni
         case effect::kind::catalog_changed:
             home_.owner.catalog_changed(who_.cluster->now->config.name);
             break;
+        default:  // MySQL's
+            break;
     }
 }
 

@@ -271,6 +271,26 @@ std::string_view name_of(effect::kind what) {
             return "deallocate";
         case kind::catalog_changed:
             return "catalog_changed";
+        case kind::set_global:
+            return "set_global";
+        case kind::set_user_variable:
+            return "set_user_variable";
+        case kind::use_database:
+            return "use_database";
+        case kind::execute_immediate:
+            return "execute_immediate";
+        case kind::drop_temporary:
+            return "drop_temporary";
+        case kind::handler_close:
+            return "handler_close";
+        case kind::unlock_tables:
+            return "unlock_tables";
+        case kind::unlock_backup:
+            return "unlock_backup";
+        case kind::unpin_lock:
+            return "unpin_lock";
+        case kind::kill:
+            return "kill";
     }
     return "?";
 }
