@@ -39,12 +39,12 @@ enum class dialect : std::uint8_t { postgres, mysql };
 struct plan_context {
     const router::shard_map* map = nullptr;
     const router::catalog* catalog = nullptr;
-    router::dialect dialect = dialect::postgres;
     std::string_view search_path;  ///< as SHOW search_path prints it; empty: the catalog's default. Of MySQL the
                                    ///< current database as it is, or empty
     std::string_view user;         ///< for "$user"
     bool standard_conforming_strings = true;  ///< of PostgreSQL
-    mysql_modes modes;                        ///< of MySQL
+    router::dialect dialect = dialect::postgres;
+    mysql_modes modes{};  ///< of MySQL
 };
 
 /// Who may run it.

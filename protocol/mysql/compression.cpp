@@ -15,6 +15,8 @@ constexpr std::size_t worth_compressing = 50;
 constexpr std::size_t most_plain = 64 << 10;
 /// A frame that needs more than a packet can hold to be read is none.
 constexpr int zstd_window_log = 24;
+/// The library reads frames of older versions as well, and skips others: neither is what was agreed.
+constexpr std::string_view zstd_magic = "\x28\xb5\x2f\xfd";
 
 }  // namespace
 
@@ -95,7 +97,7 @@ bool decompressor::begin_packet() {
     wire_left_ = static_cast<std::uint32_t>(load_little({header_.data(), 3}));
     sequence_ = static_cast<std::uint8_t>(header_[3]);
     plain_left_ = static_cast<std::uint32_t>(load_little({header_.data() + 4, 3}));
-    held_ = 0;
+    held_ = magic_seen_ = 0;
     raw_ = plain_left_ == 0;
     inside_ = wire_left_ > 0;
     if (raw_) {
@@ -138,8 +140,16 @@ decompressor::next decompressor::copy(std::string_view& wire, std::string& plain
     return wire.empty() ? next::input : next::room;
 }
 
+/// Of the bytes that come next in a packet: whether a frame can still begin so.
+bool decompressor::is_frame(std::string_view source) {
+    for (; magic_seen_ < zstd_magic.size() && !source.empty(); ++magic_seen_, source.remove_prefix(1))
+        if (source.front() != zstd_magic[magic_seen_]) return false;
+    return true;
+}
+
 decompressor::next decompressor::inflate(std::string_view& wire, std::string& plain, std::size_t& room) {
     const auto source = wire.substr(0, wire_left_);
+    if (method_ == compression::zstd && !is_frame(source)) return next::broken;
     const auto start = plain.size();
     // One byte more than was said shows that it was not true.
     const auto space = std::min<std::size_t>(std::min<std::size_t>(room, most_plain), std::size_t{plain_left_} + 1);

@@ -67,12 +67,14 @@ class decompressor {
     bool begin_packet();
     next copy(std::string_view& wire, std::string& plain, std::size_t& room);
     next inflate(std::string_view& wire, std::string& plain, std::size_t& room);
+    bool is_frame(std::string_view source);
 
     compression method_;
     std::unique_ptr<state> state_;
     std::array<char, compressed_header_size> header_{};
     std::uint8_t held_ = 0, sequence_ = 0;
     bool inside_ = false, broken_ = false;
+    std::uint8_t magic_seen_ = 0;                   ///< bytes of a zstd frame's magic number that have come
     bool raw_ = false;                              ///< the packet under way is not compressed
     std::uint32_t wire_left_ = 0, plain_left_ = 0;  ///< of the packet under way
 };

@@ -173,6 +173,8 @@ std::string other_literal(literal_kind kind, random_engine& random) {
             return "B'0101'";
         case literal_kind::unicode_string:
             return "U&'v" + number + "'";
+        case literal_kind::national_string:  // MySQL's
+            break;
     }
     return number;
 }
