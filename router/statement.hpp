@@ -241,6 +241,7 @@ struct statement {
     std::vector<std::string> user_variables_read, user_variables_set;  ///< without @, in lower case
     std::vector<std::string> system_variables_read;                    ///< without @@ and scope, in lower case
     std::vector<std::string> statement_settings;                       ///< SET STATEMENT ... FOR it: names
+    std::vector<std::string> defined_columns;                          ///< of CREATE TABLE, in lower case
     bool implicit_commit = false;                                      ///< ends the transaction before it runs
     bool release = false;                ///< COMMIT RELEASE, ROLLBACK RELEASE: the server ends the connection
     bool consistent_snapshot = false;    ///< START TRANSACTION WITH CONSISTENT SNAPSHOT
