@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "router/mysql/need.hpp"
+#include "router/mysql/parse.hpp"
 #include "router/search_path.hpp"
 #include "router/statement.hpp"
 #include "router/volatility.hpp"
@@ -29,7 +31,22 @@ void add_tables(const query_block& block, const catalog& in, const std::vector<s
     for (const auto& child : block.children) add_tables(child, in, path, out);
 }
 
+/// Names in MySQL's view definitions are qualified, but for the server's own functions.
+view_text read_mysql_view(const catalog& in, const catalog_relation& view) {
+    view_text out;
+    const auto parsed = parse_mysql(view.view_definition, in.modes);
+    out.writes = true;
+    if (!parsed.error.empty() || parsed.statements.size() != 1) return out;
+    const auto& query = parsed.statements.front();
+    auto without_views = query;
+    without_views.block = {};
+    out.writes = mysql::need_of(without_views, &in, view.schema).need != need::any;
+    add_tables(query.block, in, {view.schema}, out);
+    return out;
+}
+
 view_text read_view(const catalog& in, const catalog_relation& view, const std::vector<std::string>& path) {
+    if (in.dialect == dialect::mysql) return read_mysql_view(in, view);
     view_text out;
     const auto parsed = parse_postgres(view.view_definition);
     if (!parsed.error.empty() || parsed.too_deep || parsed.statements.size() != 1) {

@@ -10,6 +10,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "router/dialect.hpp"
+#include "router/mysql/modes.hpp"
+
 namespace ringway::router {
 
 /// Family of a shard key's type; decides its canonical text, and so which keys are equal.
@@ -45,14 +48,16 @@ struct catalog_relation {
     bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
     std::string partition_root;        ///< "schema.name" of the partitioned table this is a part of, else empty
     std::vector<catalog_column> columns;
-    std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, for views; parsed by make_catalog
-    bool view_writes = false;     ///< derived: reads through it may run something volatile
+    std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, or information_schema.views, for
+                                  ///< views; parsed by make_catalog
+    bool view_writes = false;  ///< derived: reads through it may run something volatile
     std::vector<std::string>
         view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
 };
 
 /// A function's name in a schema, pg_catalog too: what is not here counts as unknown. Volatile when any overload of it
-/// is.
+/// is. Of MySQL stored functions only, their names in lower case: volatile unless SQL_DATA_ACCESS is NO SQL or READS
+/// SQL DATA, opaque unless it is NO SQL; loaded functions (mysql.func) are not here.
 struct catalog_function {
     std::string schema, name;
     bool is_volatile = false;
@@ -62,6 +67,8 @@ struct catalog_function {
 /// Immutable after make_catalog. `version` grows with each refresh.
 struct catalog {
     std::uint64_t version = 0;
+    router::dialect dialect = dialect::postgres;
+    mysql_modes modes;  ///< of MySQL: how view definitions read, with the modes of a new session
     std::vector<catalog_function> functions;
     std::unordered_set<std::string>
         volatile_operators;  ///< operator symbols any of whose functions is volatile (not built in)

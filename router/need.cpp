@@ -163,6 +163,14 @@ bool is_session_command(verb what) noexcept {
         case verb::unlisten:
         case verb::set_constraints:
         case verb::load_library:
+        case verb::use_database:
+        case verb::handler:
+        case verb::unlock_tables:
+        case verb::xa_start:
+        case verb::xa_end:
+        case verb::xa_prepare:
+        case verb::kill:
+        case verb::diagnostics:
             return true;
         default:
             return false;

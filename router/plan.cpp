@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/mysql/need.hpp"
 #include "router/need.hpp"
 #include "router/placement.hpp"
 #include "router/search_path.hpp"
@@ -20,6 +21,10 @@ using config::fault_kind;
 class planner {
   public:
     planner(plan& out, const plan_context& from) : out_(out), from_(from) {
+        if (from.dialect == dialect::mysql) {
+            path_.emplace_back(from.search_path);
+            return;
+        }
         std::string_view path = from.search_path;
         if (path.empty())
             path = from.catalog ? std::string_view(from.catalog->default_search_path) : "\"$user\", public";
@@ -45,12 +50,17 @@ class planner {
   private:
     bool is_sharded() const { return from_.map && from_.map->is_sharded(); }
 
+    need_finding find_need_of(const statement& what) const {
+        return from_.dialect == dialect::mysql ? mysql::need_of(what, from_.catalog, path_.front())
+                                               : need_of(what, from_.catalog, path_);
+    }
+
     void find_need() {
         auto& statements = out_.parsed.statements;
         out_.need = need::any;
         bool session_only = true;
         for (auto& each : statements) {
-            auto found = need_of(each, from_.catalog, path_);
+            auto found = find_need_of(each);
             if (found.need == need::primary && out_.need == need::any) out_.reason = found.reason;
             if (found.need == need::primary) out_.need = need::primary;
             session_only &= is_session_command(each.verb);
@@ -78,7 +88,7 @@ class planner {
             out_.asks_sequence |= !out_.draws_sequence;  // what an earlier statement of the text has drawn is at hand
             auto rest = each;
             std::erase_if(rest.functions, asks);
-            needs = need_of(rest, from_.catalog, path_).need;
+            needs = find_need_of(rest).need;
         }
         out_.draws_sequence |= needs == need::primary;
     }
@@ -95,12 +105,22 @@ class planner {
         if (statements.empty()) return true;
         const auto& one = statements.front();
         if (statements.size() != 1 || !one.effects.empty() || one.explain_route) return false;
+        if (has_traces(one)) return false;
         switch (one.verb) {
             case verb::savepoint:
             case verb::release:
             case verb::rollback_to:
             case verb::set:
             case verb::reset:
+                return false;
+            case verb::use_database:
+            case verb::kill:
+            case verb::diagnostics:
+            case verb::xa_start:
+            case verb::xa_end:
+            case verb::xa_prepare:
+            case verb::xa_commit:
+            case verb::xa_rollback:
                 return false;
             case verb::show:
                 return !one.name.starts_with("ringway.");
@@ -112,6 +132,14 @@ class planner {
             default:
                 return true;
         }
+    }
+
+    /// What MySQL's session has to know of.
+    static bool has_traces(const statement& one) {
+        return one.implicit_commit || one.release || one.calculates_found_rows || one.asks_insert_id ||
+               one.asks_found_rows || one.asks_row_count || one.asks_warnings || one.sets_insert_id ||
+               one.asks_connection_id || !one.user_variables_read.empty() || !one.statement_settings.empty() ||
+               one.copy_stdin_or_stdout;
     }
 
     /// A read that any shard answers alike, whenever in a READ COMMITTED transaction. Of functions only those that are

@@ -13,6 +13,7 @@
 #include "config/fault.hpp"
 #include "config/settings.hpp"
 #include "router/catalog.hpp"
+#include "router/dialect.hpp"
 #include "router/mysql/modes.hpp"
 #include "router/ring.hpp"
 #include "router/shape.hpp"
@@ -32,8 +33,6 @@ struct shard_map {
     bool is_sharded() const { return shards.size() > 1; }
 };
 std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch);
-
-enum class dialect : std::uint8_t { postgres, mysql };
 
 /// Which part of the session a plan depends on besides the text.
 struct plan_context {

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <array>
 
+#include "router/mysql/parse.hpp"
+#include "router/mysql/shape.hpp"
+
 namespace ringway::router {
 namespace {
 
@@ -14,13 +17,19 @@ constexpr std::size_t longest_cached_shape = 64 * 1024;
 /// Shared texts together take at most this for each entry allowed.
 constexpr std::size_t text_bytes_per_entry = 4 * 1024;
 
+/// Never the same for two dialects.
+std::uint64_t reading_of(const plan_context& context) {
+    if (context.dialect == dialect::mysql) return packed(context.modes) | std::uint64_t{1} << 63;
+    return context.standard_conforming_strings ? 1 : 0;
+}
+
 /// What a plan depends on besides the text, with a hash over both. Points into the context it was made from.
 struct plan_key {
     std::uint64_t hash;
     std::string_view normalized, cluster, search_path, user;
     const catalog* catalog_identity;
     std::uint64_t catalog_version, map_epoch;
-    bool standard_conforming_strings;
+    std::uint64_t reading;  ///< how texts read: the dialect and its modes
 
     plan_key(const shape& of, const plan_context& context)
         : normalized(of.normalized),
@@ -28,16 +37,16 @@ struct plan_key {
           catalog_identity(context.catalog),
           catalog_version(context.catalog != nullptr ? context.catalog->version : 0),
           map_epoch(context.map != nullptr ? context.map->epoch : 0),
-          standard_conforming_strings(context.standard_conforming_strings) {
+          reading(reading_of(context)) {
         if (context.map != nullptr) cluster = context.map->cluster;
-        if (search_path.empty())
+        if (search_path.empty() && context.dialect == dialect::postgres)
             search_path = context.catalog != nullptr ? std::string_view(context.catalog->default_search_path)
                                                      : std::string_view("\"$user\", public");
         if (search_path.find("$user") != search_path.npos) user = context.user;
         hash = of.hash;
         mix(XXH3_64bits(search_path.data(), search_path.size()));
         mix(XXH3_64bits(user.data(), user.size()));
-        mix(catalog_version << 1 | (standard_conforming_strings ? 1 : 0));
+        mix(catalog_version ^ reading << 32 ^ reading >> 32);
         mix(map_epoch ^ reinterpret_cast<std::uintptr_t>(catalog_identity));
     }
 
@@ -54,7 +63,7 @@ struct cached_plan {
     std::string normalized, cluster, search_path, user;
     const catalog* catalog_identity;
     std::uint64_t catalog_version, map_epoch;
-    bool standard_conforming_strings;
+    std::uint64_t reading;
 
     mutable std::atomic<bool> recent{true};  ///< used since the clock's hand last passed
     std::mutex making;                       ///< held by the one who parses
@@ -70,12 +79,11 @@ struct cached_plan {
           catalog_identity(key.catalog_identity),
           catalog_version(key.catalog_version),
           map_epoch(key.map_epoch),
-          standard_conforming_strings(key.standard_conforming_strings) {}
+          reading(key.reading) {}
 
     bool is_for(const plan_key& key) const {
         return hash == key.hash && catalog_version == key.catalog_version && map_epoch == key.map_epoch &&
-               catalog_identity == key.catalog_identity &&
-               standard_conforming_strings == key.standard_conforming_strings && normalized == key.normalized &&
+               catalog_identity == key.catalog_identity && reading == key.reading && normalized == key.normalized &&
                search_path == key.search_path && user == key.user && cluster == key.cluster;
     }
     void touch() const {
@@ -182,7 +190,9 @@ shared_plans::~shared_plans() = default;
 std::shared_ptr<const plan> shared_plans::impl::make(const shape& of, std::string_view text,
                                                      const plan_context& context) {
     counters.parses.fetch_add(1, std::memory_order_relaxed);
-    auto named = std::make_shared<plan>(*make_plan(parse_postgres(text, context.standard_conforming_strings), context));
+    auto parsed = context.dialect == dialect::mysql ? parse_mysql(text, context.modes)
+                                                    : parse_postgres(text, context.standard_conforming_strings);
+    auto named = std::make_shared<plan>(*make_plan(std::move(parsed), context));
     named->shape_text = of.normalized;
     return named;
 }
@@ -280,6 +290,7 @@ struct plan_cache::impl {
     shared_plans::impl& shared;
     std::vector<std::array<slot, ways>> sets;
     shape_lexer lexer;
+    mysql_shape_lexer mysql_lexer;
     std::uint64_t now = 0;
     const cached_plan* last = nullptr;      ///< behind what find() returned last; held by its slot
     std::shared_ptr<const plan> only_once;  ///< what find() returned last, when it is in no cache
@@ -330,7 +341,8 @@ plan_cache::~plan_cache() = default;
 plan_cache::found plan_cache::find(std::string_view text, const plan_context& context) {
     impl_->last = nullptr;
     impl_->only_once = nullptr;
-    const shape of = impl_->lexer.scan(text, context.standard_conforming_strings);
+    const shape of = context.dialect == dialect::mysql ? impl_->mysql_lexer.scan(text, context.modes)
+                                                       : impl_->lexer.scan(text, context.standard_conforming_strings);
     const plan_key key(of, context);
     const plan* known = of.complete ? impl_->look_up(key) : nullptr;
     return {.plan = known != nullptr ? known : impl_->fetch(of, key, text, context), .shape = of};

@@ -28,8 +28,8 @@ class shared_plans {
     explicit shared_plans(std::size_t max_entries);
     ~shared_plans();
     /// Finds or makes the plan of a shape. `text` is parsed only when the shape is new for this context: its cluster,
-    /// epoch and catalog version, search path, standard_conforming_strings, and its user if the path names "$user".
-    /// Workers that ask for one new shape at the same time wait for one parse.
+    /// epoch and catalog version, dialect, search path, standard_conforming_strings or MySQL's modes, and its user if
+    /// the path names "$user". Workers that ask for one new shape at the same time wait for one parse.
     std::shared_ptr<const plan> get(const shape& of, std::string_view text, const plan_context& context);
     /// Brought up to date by each call.
     plan_counters& counters() noexcept;

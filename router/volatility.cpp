@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/mysql/need.hpp"
+
 namespace ringway::router {
 
 namespace {
@@ -83,6 +85,8 @@ bool always_primary(std::string_view name) {
 
 call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
                       const std::string& name) {
+    if (in && in->dialect == dialect::mysql)
+        return mysql::nature_of(in, path.empty() ? std::string_view() : std::string_view(path.front()), schema, name);
     call_nature out;
     const bool maybe_built_in = schema.empty() || schema == "pg_catalog";
     if (maybe_built_in) {

@@ -1,7 +1,7 @@
-// Says what the router makes of MySQL texts: for the tests that ask a server the same. Reads texts from standard input, each
-// ended by a zero byte; writes a line for each: "read" or "write" (the primary) or "error", the number of statements,
-// the verbs, and the reason. Arguments: mariadb|mysql VERSION DATABASE FILE; the file tells the catalog, a line each:
-// "table DATABASE.NAME" or "function DATABASE.NAME".
+// Says what the router makes of MySQL texts: for the tests that ask a server the same. Reads texts from standard input,
+// each ended by a zero byte; writes a line for each: "read" or "write" (the primary) or "error", the number of
+// statements, the verbs, and the reason. Arguments: mariadb|mysql VERSION DATABASE FILE; the file tells the catalog, a
+// line each: "table DATABASE.NAME" or "function DATABASE.NAME".
 
 #include <fmt/format.h>
 
@@ -20,6 +20,7 @@ namespace {
 catalog read_catalog(const char* path) {
     catalog raw;
     raw.version = 1;
+    raw.dialect = dialect::mysql;
     std::ifstream in(path);
     std::string kind, name;
     while (in >> kind >> name) {
@@ -60,7 +61,8 @@ int main(int count, char** arguments) {
                    : made->need == need::any   ? "read"
                                                : "write",
                    made->parsed.statements.size(), verbs,
-                   made->parsed.error.empty() ? made->reason
-                                              : fmt::format("{} at {}", made->parsed.error, made->parsed.error_position));
+                   made->parsed.error.empty()
+                       ? made->reason
+                       : fmt::format("{} at {}", made->parsed.error, made->parsed.error_position));
     }
 }
