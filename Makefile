@@ -35,6 +35,7 @@ test-unit: build-tests ## unit tests only
 
 .PHONY: test-e2e
 test-e2e: build ## end-to-end tests only, on real servers
+	@ninja -C $(BUILD) -j $(JOBS) mysql_parse
 	@scripts/run_tests.py $(BUILD) e2e
 
 .PHONY: test-drivers

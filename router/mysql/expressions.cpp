@@ -411,6 +411,8 @@ expression parser::named_value() {
         const auto schema = parts[0];
         return function(schema, fold(parts[1]));
     }
+    if (parts.size() == 3 && is_symbol("("))
+        return function(parts[0] + "." + parts[1], fold(parts[2]));  // of a package
     out.what = kind::column;
     out.column.column = fold(parts.back());
     if (parts.size() > 1) out.column.table = parts[parts.size() - 2];

@@ -227,6 +227,9 @@ void parser::routine_command() {
         } else if (accept("using")) {
             expression_list();
         }
+    } else if (what == "fetch" && accept("group")) {  // of an aggregate function
+        expect("next");
+        expect("row");
     } else if (what == "fetch") {
         accept("next");
         accept("from");

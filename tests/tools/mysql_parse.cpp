@@ -1,7 +1,8 @@
 // Says what the router makes of MySQL texts: for the tests that ask a server the same. Reads texts from standard input,
 // each ended by a zero byte; writes a line for each: "read" or "write" (the primary) or "error", the number of
 // statements, the verbs, and the reason. Arguments: mariadb|mysql VERSION DATABASE FILE; the file tells the catalog, a
-// line each: "table DATABASE.NAME" or "function DATABASE.NAME".
+// line each: "table DATABASE.NAME" or "function DATABASE.NAME", or "reads DATABASE.NAME" of one that
+// only reads.
 
 #include <fmt/format.h>
 
@@ -31,7 +32,7 @@ catalog read_catalog(const char* path) {
             made.name = name.substr(dot + 1);
             raw.relations.emplace(name, std::move(made));
         } else {
-            raw.functions.push_back({name.substr(0, dot), name.substr(dot + 1), true, true});
+            raw.functions.push_back({name.substr(0, dot), name.substr(dot + 1), kind == "function", true});
         }
     }
     return make_catalog(std::move(raw));

@@ -1,0 +1,748 @@
+SELECT 1
+SELECT 1;
+select 1 from dual
+SELECT 1 FROM DUAL WHERE 1 = 1
+SELECT 1, 2, 'x', NULL
+SELECT *, 1 FROM t
+SELECT t.*, u.* FROM t, u
+SELECT shop.t.* FROM shop.t
+SELECT t.*, a + 1 AS 'plus one', b "quoted", c `back` FROM t
+SELECT a AS b, b a FROM t
+SELECT DISTINCT a, b FROM t
+SELECT 1 AS `select`, 2 AS `from`
+SELECT(1)
+SELECT(a)FROM(t)WHERE(a)=(1)
+SELECT-1
+SELECT+1,-1,!1,~1
+SELECT 1--1
+SELECT 1 -- a comment
+SELECT 1 # a comment
+SELECT /* a comment */ 1
+SELECT 1 /* ; */
+/* before */ SELECT 1
+SELECT/**/1
+SELECT /*! 1 */
+SELECT /*!50000 1 */
+SELECT /*!99999 nothing */ 1
+SELECT /*!50701 nothing */ 1
+SELECT /*M! 1 */
+SELECT /*M!100100 1 */
+SELECT /*M!999999 nothing */ 1
+SELECT /*!40001 SQL_NO_CACHE */ * FROM t
+SELECT /*! STRAIGHT_JOIN */ t.a FROM t, u
+/*!40101 SET NAMES utf8mb4 */
+/*!40103 SET TIME_ZONE='+00:00' */
+/*!40014 SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0 */
+/*!50003 SET sql_mode = '' */
+SELECT /*+ MAX_EXECUTION_TIME(1000) */ 1
+SELECT /* ringway: role=replica */ 1
+SELECT ';'
+SELECT "--", '#', '/*'
+SELECT `a` FROM `t` WHERE `c` = '`'
+(SELECT 1)
+((SELECT 1))
+(SELECT 1) LIMIT 1
+(SELECT 1) ORDER BY 1 LIMIT 1
+(SELECT * FROM t) UNION (SELECT * FROM u)
+(SELECT * FROM t ORDER BY id LIMIT 1) UNION ALL (SELECT * FROM u ORDER BY id LIMIT 1) ORDER BY 1 LIMIT 1
+SELECT 1 UNION SELECT 2
+SELECT 1 UNION ALL SELECT 2
+SELECT 1 UNION DISTINCT SELECT 2
+SELECT 1 UNION SELECT 2 UNION ALL SELECT 3 ORDER BY 1 DESC LIMIT 2
+SELECT 1 UNION (SELECT 2 UNION ALL SELECT 2)
+SELECT 1 EXCEPT SELECT 2
+SELECT 1 EXCEPT ALL SELECT 2
+SELECT 1 INTERSECT SELECT 1
+SELECT 1 INTERSECT ALL SELECT 1
+SELECT 1 UNION SELECT 2 EXCEPT SELECT 3 INTERSECT SELECT 3
+(SELECT 1 UNION SELECT 2) EXCEPT (SELECT 1)
+SELECT id FROM t UNION SELECT id FROM u FOR UPDATE
+VALUES (1, 2), (3, 4)
+VALUES (1, 'a') UNION SELECT 2, 'b'
+SELECT * FROM (VALUES (1, 2), (3, 4)) AS x
+SELECT 1 IN (VALUES (1), (2))
+WITH x AS (SELECT 1 AS a) SELECT * FROM x
+WITH x (a, b) AS (SELECT 1, 2) SELECT a + b FROM x
+WITH x AS (SELECT 1 AS a), y AS (SELECT a + 1 AS b FROM x) SELECT * FROM x, y
+WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT * FROM n
+WITH RECURSIVE n (i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 5) SELECT SUM(i) FROM n
+WITH RECURSIVE n (i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 5) CYCLE i RESTRICT SELECT * FROM n
+WITH x AS (WITH y AS (SELECT 1 AS a) SELECT * FROM y) SELECT * FROM x
+WITH x AS (SELECT * FROM t) SELECT * FROM x JOIN u ON x.id = u.id
+WITH t AS (SELECT 1 AS id) SELECT * FROM t
+SELECT * FROM (WITH x AS (SELECT 1 AS a) SELECT * FROM x) AS y
+SELECT (WITH x AS (SELECT 1 AS a) SELECT a FROM x)
+WITH x AS (SELECT 1) (SELECT * FROM x)
+SELECT * FROM t WHERE a = (SELECT b FROM u WHERE u.id = t.id LIMIT 1)
+SELECT (SELECT a FROM u WHERE u.id = t.id) AS x, (SELECT COUNT(*) FROM u) FROM t
+SELECT * FROM t WHERE (SELECT 1)
+SELECT * FROM t WHERE id IN (SELECT id FROM u WHERE a IN (SELECT a FROM t WHERE b = u.b))
+SELECT * FROM t WHERE (id, a) = (SELECT id, a FROM u LIMIT 1)
+SELECT * FROM t WHERE ROW(id, a) IN (SELECT id, a FROM u)
+SELECT @a := 1
+SELECT @n := @n + 1 AS n, t.* FROM t
+SELECT @a, @`b`, @'c', @"d", @e.f
+SELECT * FROM t, (SELECT @r := 0) AS init
+SELECT id, @r := @r + 1 FROM t ORDER BY id
+SELECT a INTO @x FROM t WHERE id = 1
+SELECT a, b INTO @x, @y FROM t LIMIT 1
+SELECT * INTO OUTFILE '/tmp/never' FROM t
+SELECT * FROM t INTO OUTFILE '/tmp/never' FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '"' ESCAPED BY '\\' LINES STARTING BY '>' TERMINATED BY '\n'
+SELECT * INTO OUTFILE '/tmp/never' CHARACTER SET utf8mb4 COLUMNS TERMINATED BY '\t' FROM t
+SELECT c INTO DUMPFILE '/tmp/never' FROM t LIMIT 1
+SELECT NEXT VALUE FOR s
+SELECT NEXTVAL(s)
+SELECT LASTVAL(s)
+SELECT PREVIOUS VALUE FOR s
+SELECT SETVAL(s, 100)
+SELECT * FROM s
+SELECT GET_LOCK('x', 0)
+SELECT GET_LOCK('x', 0), RELEASE_LOCK('x')
+SELECT RELEASE_ALL_LOCKS()
+SELECT IS_FREE_LOCK('x'), IS_USED_LOCK('x')
+SELECT LAST_INSERT_ID()
+SELECT LAST_INSERT_ID(5)
+SELECT last_insert_id ()
+SELECT @@last_insert_id, @@identity
+SELECT FOUND_ROWS()
+SELECT ROW_COUNT()
+SELECT @@warning_count, @@error_count
+SELECT CONNECTION_ID(), @@pseudo_thread_id
+SELECT changes(1)
+SELECT shop.changes(1)
+SELECT nobody(1)
+SELECT a, changes(a) FROM t
+SELECT * FROM t WHERE changes(a) = 1
+SELECT counts(a) FROM t ORDER BY counts(b)
+SELECT @@read_only
+SELECT @@global.read_only, @@server_id
+SELECT @@hostname
+SELECT @@version_comment LIMIT 1
+SELECT @@GLOBAL.max_connections
+SELECT LOAD_FILE('/etc/hostname')
+SELECT MASTER_POS_WAIT('x', 4, 1)
+SELECT BINLOG_GTID_POS('x', 4)
+SELECT UUID_SHORT()
+SELECT SQL_CALC_FOUND_ROWS * FROM t LIMIT 1
+SELECT SLEEP(0), BENCHMARK(1, MD5('x'))
+SELECT t.id id, t.a `from`, t.b AS "select" FROM t
+SELECT `t`.`id` FROM `shop`.`t` `t`
+SELECT 1 a, 2 b, 3 'c', 4 "d"
+SELECT t.1a FROM (SELECT 1 AS 1a) AS t
+SELECT 1a.b1 FROM (SELECT 1 AS b1) AS 1a
+SELECT 0xg FROM (SELECT 1 AS 0xg) AS x
+SELECT $a FROM (SELECT 1 AS $a) AS x
+SELECT _a, a$b FROM (SELECT 1 AS _a, 2 AS a$b) AS x
+SELECT ñandú FROM (SELECT 1 AS ñandú) AS x
+SELECT 1 AS день, '日本語' AS 日本
+SELECT status, type, value, name, date, time, timestamp, year, month, day, hour FROM (SELECT 1 status, 2 type, 3 value, 4 name, 5 date, 6 time, 7 timestamp, 8 year, 9 month, 10 day, 11 hour) x
+SELECT x.begin, x.end, x.commit, x.key, x.order FROM (SELECT 1 `begin`, 2 `end`, 3 `commit`, 4 `key`, 5 `order`) x
+SELECT count FROM (SELECT 1 AS count) AS x
+SELECT count(*) count FROM t
+SELECT user, password, host, language, level, mode, role, action, at, avg, bit, cache, chain, code, data, do, engine, escape, event, fields, first, flush, format, full, get, global, help, hosts, import, indexes, invoker, last, local, max_rows, medium, no, none, offline, one, open, owner, pack_keys, page, partitions, phase, plugin, port, prev, quick, recover, reset, resume, rollback, savepoint, security, session, share, signed, slave, snapshot, soft, source, start, stop, storage, super, table_name, temporary, text, than, transaction, truncate, undofile, unknown, until, variables, view, wait, warnings, work FROM nowhere
+SELECT * FROM t WHERE a=1 and/**/b=2
+SELECT a FROM t GROUP BY 1 ORDER BY 1 LIMIT 10
+SELECT IF(1,2,3),LEFT('abc',1),RIGHT('abc',1),REPEAT('a',2),REPLACE('a','b','c'),INSERT('abc',1,1,'x'),CHAR(65),MOD(5,2),DATABASE(),VALUES(a) FROM t
+SELECT CASE WHEN t.a IN (SELECT id FROM u) THEN (SELECT 1) ELSE (SELECT 2) END FROM t
+SELECT AVG(x.a) FROM (SELECT a FROM t UNION ALL SELECT a FROM u) AS x
+SELECT t.id FROM t WHERE t.id = 1 UNION SELECT u.id FROM u WHERE u.id = 1
+SELECT * FROM t ORDER BY (SELECT MAX(id) FROM u)
+SELECT * FROM t LIMIT 18446744073709551615
+SELECT MEDIAN(a) OVER (PARTITION BY b) FROM t
+SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY a) OVER (PARTITION BY b) FROM t
+SELECT PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY a) OVER () FROM t
+SELECT SUM(a) OVER w1, SUM(b) OVER w2 FROM t WINDOW w1 AS (ORDER BY id), w2 AS (PARTITION BY a ORDER BY id)
+SELECT SUM(a) OVER (w ORDER BY id) FROM t WINDOW w AS (PARTITION BY b)
+SELECT SUM(SUM(a)) OVER (ORDER BY b) FROM t GROUP BY b
+SELECT ROW_NUMBER() OVER () FROM t
+SELECT * FROM t JOIN u ON t.id = u.id
+SELECT 1 FROM t JOIN u ON t.id = u.id WHERE 1 = 0 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t JOIN u ON t.id = u.id HAVING n > 0
+SELECT EXISTS (SELECT 1 FROM t JOIN u ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t JOIN u ON t.id = u.id
+SELECT * FROM t INNER JOIN u ON t.id = u.id AND u.a > 1
+SELECT 1 FROM t INNER JOIN u ON t.id = u.id AND u.a > 1 WHERE 1 = 1 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t INNER JOIN u ON t.id = u.id AND u.a > 1 HAVING n > 1
+SELECT EXISTS (SELECT 1 FROM t INNER JOIN u ON t.id = u.id AND u.a > 1) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t INNER JOIN u ON t.id = u.id AND u.a > 1
+SELECT * FROM t CROSS JOIN u
+SELECT 1 FROM t CROSS JOIN u WHERE 1 = 2 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t CROSS JOIN u HAVING n > 2
+SELECT EXISTS (SELECT 1 FROM t CROSS JOIN u) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t CROSS JOIN u
+SELECT * FROM t STRAIGHT_JOIN u ON t.id = u.id
+SELECT 1 FROM t STRAIGHT_JOIN u ON t.id = u.id WHERE 1 = 3 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t STRAIGHT_JOIN u ON t.id = u.id HAVING n > 3
+SELECT EXISTS (SELECT 1 FROM t STRAIGHT_JOIN u ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t STRAIGHT_JOIN u ON t.id = u.id
+SELECT * FROM t LEFT JOIN u ON t.id = u.id
+SELECT 1 FROM t LEFT JOIN u ON t.id = u.id WHERE 1 = 4 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t LEFT JOIN u ON t.id = u.id HAVING n > 4
+SELECT EXISTS (SELECT 1 FROM t LEFT JOIN u ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id
+SELECT * FROM t LEFT OUTER JOIN u ON t.id = u.id AND t.a = 1
+SELECT 1 FROM t LEFT OUTER JOIN u ON t.id = u.id AND t.a = 1 WHERE 1 = 5 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t LEFT OUTER JOIN u ON t.id = u.id AND t.a = 1 HAVING n > 5
+SELECT EXISTS (SELECT 1 FROM t LEFT OUTER JOIN u ON t.id = u.id AND t.a = 1) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t LEFT OUTER JOIN u ON t.id = u.id AND t.a = 1
+SELECT * FROM t RIGHT JOIN u ON t.id = u.id
+SELECT 1 FROM t RIGHT JOIN u ON t.id = u.id WHERE 1 = 6 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t RIGHT JOIN u ON t.id = u.id HAVING n > 6
+SELECT EXISTS (SELECT 1 FROM t RIGHT JOIN u ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t RIGHT JOIN u ON t.id = u.id
+SELECT * FROM t RIGHT OUTER JOIN u USING (id)
+SELECT 1 FROM t RIGHT OUTER JOIN u USING (id) WHERE 1 = 7 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t RIGHT OUTER JOIN u USING (id) HAVING n > 7
+SELECT EXISTS (SELECT 1 FROM t RIGHT OUTER JOIN u USING (id)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t RIGHT OUTER JOIN u USING (id)
+SELECT * FROM t NATURAL JOIN u
+SELECT 1 FROM t NATURAL JOIN u WHERE 1 = 8 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t NATURAL JOIN u HAVING n > 8
+SELECT EXISTS (SELECT 1 FROM t NATURAL JOIN u) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t NATURAL JOIN u
+SELECT * FROM t NATURAL LEFT JOIN u
+SELECT 1 FROM t NATURAL LEFT JOIN u WHERE 1 = 9 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t NATURAL LEFT JOIN u HAVING n > 9
+SELECT EXISTS (SELECT 1 FROM t NATURAL LEFT JOIN u) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t NATURAL LEFT JOIN u
+SELECT * FROM t NATURAL RIGHT OUTER JOIN u
+SELECT 1 FROM t NATURAL RIGHT OUTER JOIN u WHERE 1 = 10 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t NATURAL RIGHT OUTER JOIN u HAVING n > 10
+SELECT EXISTS (SELECT 1 FROM t NATURAL RIGHT OUTER JOIN u) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t NATURAL RIGHT OUTER JOIN u
+SELECT * FROM t JOIN u USING (id, a)
+SELECT 1 FROM t JOIN u USING (id, a) WHERE 1 = 11 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t JOIN u USING (id, a) HAVING n > 11
+SELECT EXISTS (SELECT 1 FROM t JOIN u USING (id, a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t JOIN u USING (id, a)
+SELECT * FROM t, u
+SELECT 1 FROM t, u WHERE 1 = 12 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t, u HAVING n > 12
+SELECT EXISTS (SELECT 1 FROM t, u) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t, u
+SELECT * FROM t, u WHERE t.id = u.id
+SELECT * FROM t JOIN (u JOIN t AS x ON u.id = x.id) ON t.id = u.id
+SELECT 1 FROM t JOIN (u JOIN t AS x ON u.id = x.id) ON t.id = u.id WHERE 1 = 14 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t JOIN (u JOIN t AS x ON u.id = x.id) ON t.id = u.id HAVING n > 14
+SELECT EXISTS (SELECT 1 FROM t JOIN (u JOIN t AS x ON u.id = x.id) ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t JOIN (u JOIN t AS x ON u.id = x.id) ON t.id = u.id
+SELECT * FROM t LEFT JOIN (u CROSS JOIN t AS x) ON t.id = u.id AND x.id = u.id
+SELECT 1 FROM t LEFT JOIN (u CROSS JOIN t AS x) ON t.id = u.id AND x.id = u.id WHERE 1 = 15 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t LEFT JOIN (u CROSS JOIN t AS x) ON t.id = u.id AND x.id = u.id HAVING n > 15
+SELECT EXISTS (SELECT 1 FROM t LEFT JOIN (u CROSS JOIN t AS x) ON t.id = u.id AND x.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t LEFT JOIN (u CROSS JOIN t AS x) ON t.id = u.id AND x.id = u.id
+SELECT * FROM t LEFT JOIN u ON t.id = u.id LEFT JOIN t AS x ON x.id = u.id
+SELECT 1 FROM t LEFT JOIN u ON t.id = u.id LEFT JOIN t AS x ON x.id = u.id WHERE 1 = 16 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t LEFT JOIN u ON t.id = u.id LEFT JOIN t AS x ON x.id = u.id HAVING n > 16
+SELECT EXISTS (SELECT 1 FROM t LEFT JOIN u ON t.id = u.id LEFT JOIN t AS x ON x.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t LEFT JOIN u ON t.id = u.id LEFT JOIN t AS x ON x.id = u.id
+SELECT * FROM t JOIN u JOIN t AS x ON u.id = x.id ON t.id = u.id
+SELECT 1 FROM t JOIN u JOIN t AS x ON u.id = x.id ON t.id = u.id WHERE 1 = 17 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t JOIN u JOIN t AS x ON u.id = x.id ON t.id = u.id HAVING n > 17
+SELECT EXISTS (SELECT 1 FROM t JOIN u JOIN t AS x ON u.id = x.id ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t JOIN u JOIN t AS x ON u.id = x.id ON t.id = u.id
+SELECT * FROM t LEFT JOIN u LEFT JOIN t AS x ON u.id = x.id ON t.id = u.id
+SELECT 1 FROM t LEFT JOIN u LEFT JOIN t AS x ON u.id = x.id ON t.id = u.id WHERE 1 = 18 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t LEFT JOIN u LEFT JOIN t AS x ON u.id = x.id ON t.id = u.id HAVING n > 18
+SELECT EXISTS (SELECT 1 FROM t LEFT JOIN u LEFT JOIN t AS x ON u.id = x.id ON t.id = u.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t LEFT JOIN u LEFT JOIN t AS x ON u.id = x.id ON t.id = u.id
+SELECT * FROM (t, u)
+SELECT 1 FROM (t, u) WHERE 1 = 19 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (t, u) HAVING n > 19
+SELECT EXISTS (SELECT 1 FROM (t, u)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (t, u)
+SELECT * FROM (t JOIN u ON t.id = u.id)
+SELECT 1 FROM (t JOIN u ON t.id = u.id) WHERE 1 = 20 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (t JOIN u ON t.id = u.id) HAVING n > 20
+SELECT EXISTS (SELECT 1 FROM (t JOIN u ON t.id = u.id)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (t JOIN u ON t.id = u.id)
+SELECT * FROM ((t JOIN u ON t.id = u.id) JOIN t AS x ON x.id = t.id)
+SELECT 1 FROM ((t JOIN u ON t.id = u.id) JOIN t AS x ON x.id = t.id) WHERE 1 = 21 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM ((t JOIN u ON t.id = u.id) JOIN t AS x ON x.id = t.id) HAVING n > 21
+SELECT EXISTS (SELECT 1 FROM ((t JOIN u ON t.id = u.id) JOIN t AS x ON x.id = t.id)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM ((t JOIN u ON t.id = u.id) JOIN t AS x ON x.id = t.id)
+SELECT * FROM (t)
+SELECT 1 FROM (t) WHERE 1 = 22 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (t) HAVING n > 22
+SELECT EXISTS (SELECT 1 FROM (t)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (t)
+SELECT * FROM ((t))
+SELECT 1 FROM ((t)) WHERE 1 = 23 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM ((t)) HAVING n > 23
+SELECT EXISTS (SELECT 1 FROM ((t))) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM ((t))
+SELECT * FROM t AS x
+SELECT 1 FROM t AS x WHERE 1 = 24 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t AS x HAVING n > 24
+SELECT EXISTS (SELECT 1 FROM t AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t AS x
+SELECT * FROM t x
+SELECT 1 FROM t x WHERE 1 = 25 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t x HAVING n > 25
+SELECT EXISTS (SELECT 1 FROM t x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t x
+SELECT * FROM t AS `the table`
+SELECT 1 FROM t AS `the table` WHERE 1 = 26 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t AS `the table` HAVING n > 26
+SELECT EXISTS (SELECT 1 FROM t AS `the table`) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t AS `the table`
+SELECT * FROM shop.t
+SELECT 1 FROM shop.t WHERE 1 = 27 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM shop.t HAVING n > 27
+SELECT EXISTS (SELECT 1 FROM shop.t) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM shop.t
+SELECT * FROM `shop`.`t`
+SELECT 1 FROM `shop`.`t` WHERE 1 = 28 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM `shop`.`t` HAVING n > 28
+SELECT EXISTS (SELECT 1 FROM `shop`.`t`) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM `shop`.`t`
+SELECT * FROM shop.t AS x JOIN shop.u AS y ON x.id = y.id
+SELECT 1 FROM shop.t AS x JOIN shop.u AS y ON x.id = y.id WHERE 1 = 29 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM shop.t AS x JOIN shop.u AS y ON x.id = y.id HAVING n > 29
+SELECT EXISTS (SELECT 1 FROM shop.t AS x JOIN shop.u AS y ON x.id = y.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM shop.t AS x JOIN shop.u AS y ON x.id = y.id
+SELECT * FROM (SELECT * FROM u) AS x
+SELECT 1 FROM (SELECT * FROM u) AS x WHERE 1 = 30 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (SELECT * FROM u) AS x HAVING n > 30
+SELECT EXISTS (SELECT 1 FROM (SELECT * FROM u) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (SELECT * FROM u) AS x
+SELECT * FROM (SELECT id, a FROM u WHERE a > 1 ORDER BY a LIMIT 3) x
+SELECT * FROM ((SELECT 1 AS id) UNION (SELECT 2)) AS x
+SELECT 1 FROM ((SELECT 1 AS id) UNION (SELECT 2)) AS x WHERE 1 = 32 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM ((SELECT 1 AS id) UNION (SELECT 2)) AS x HAVING n > 32
+SELECT EXISTS (SELECT 1 FROM ((SELECT 1 AS id) UNION (SELECT 2)) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM ((SELECT 1 AS id) UNION (SELECT 2)) AS x
+SELECT * FROM (SELECT 1 AS id UNION ALL SELECT 2 UNION SELECT 3) AS x
+SELECT 1 FROM (SELECT 1 AS id UNION ALL SELECT 2 UNION SELECT 3) AS x WHERE 1 = 33 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (SELECT 1 AS id UNION ALL SELECT 2 UNION SELECT 3) AS x HAVING n > 33
+SELECT EXISTS (SELECT 1 FROM (SELECT 1 AS id UNION ALL SELECT 2 UNION SELECT 3) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (SELECT 1 AS id UNION ALL SELECT 2 UNION SELECT 3) AS x
+SELECT * FROM t JOIN (SELECT id FROM u GROUP BY id) AS x ON x.id = t.id
+SELECT 1 FROM t JOIN (SELECT id FROM u GROUP BY id) AS x ON x.id = t.id WHERE 1 = 34 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t JOIN (SELECT id FROM u GROUP BY id) AS x ON x.id = t.id HAVING n > 34
+SELECT EXISTS (SELECT 1 FROM t JOIN (SELECT id FROM u GROUP BY id) AS x ON x.id = t.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t JOIN (SELECT id FROM u GROUP BY id) AS x ON x.id = t.id
+SELECT * FROM (SELECT * FROM (SELECT * FROM t) AS y) AS x
+SELECT 1 FROM (SELECT * FROM (SELECT * FROM t) AS y) AS x WHERE 1 = 35 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM (SELECT * FROM (SELECT * FROM t) AS y) AS x HAVING n > 35
+SELECT EXISTS (SELECT 1 FROM (SELECT * FROM (SELECT * FROM t) AS y) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM (SELECT * FROM (SELECT * FROM t) AS y) AS x
+SELECT * FROM t PARTITION (p0)
+SELECT 1 FROM t PARTITION (p0) WHERE 1 = 36 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t PARTITION (p0) HAVING n > 36
+SELECT EXISTS (SELECT 1 FROM t PARTITION (p0)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t PARTITION (p0)
+SELECT * FROM t USE INDEX (a)
+SELECT 1 FROM t USE INDEX (a) WHERE 1 = 37 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t USE INDEX (a) HAVING n > 37
+SELECT EXISTS (SELECT 1 FROM t USE INDEX (a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t USE INDEX (a)
+SELECT * FROM t FORCE INDEX (a, b)
+SELECT 1 FROM t FORCE INDEX (a, b) WHERE 1 = 38 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t FORCE INDEX (a, b) HAVING n > 38
+SELECT EXISTS (SELECT 1 FROM t FORCE INDEX (a, b)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t FORCE INDEX (a, b)
+SELECT * FROM t IGNORE INDEX (a)
+SELECT 1 FROM t IGNORE INDEX (a) WHERE 1 = 39 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t IGNORE INDEX (a) HAVING n > 39
+SELECT EXISTS (SELECT 1 FROM t IGNORE INDEX (a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t IGNORE INDEX (a)
+SELECT * FROM t USE INDEX ()
+SELECT 1 FROM t USE INDEX () WHERE 1 = 40 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t USE INDEX () HAVING n > 40
+SELECT EXISTS (SELECT 1 FROM t USE INDEX ()) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t USE INDEX ()
+SELECT * FROM t USE KEY FOR JOIN (a)
+SELECT 1 FROM t USE KEY FOR JOIN (a) WHERE 1 = 41 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t USE KEY FOR JOIN (a) HAVING n > 41
+SELECT EXISTS (SELECT 1 FROM t USE KEY FOR JOIN (a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t USE KEY FOR JOIN (a)
+SELECT * FROM t FORCE KEY FOR ORDER BY (a)
+SELECT 1 FROM t FORCE KEY FOR ORDER BY (a) WHERE 1 = 42 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t FORCE KEY FOR ORDER BY (a) HAVING n > 42
+SELECT EXISTS (SELECT 1 FROM t FORCE KEY FOR ORDER BY (a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t FORCE KEY FOR ORDER BY (a)
+SELECT * FROM t IGNORE INDEX FOR GROUP BY (a)
+SELECT 1 FROM t IGNORE INDEX FOR GROUP BY (a) WHERE 1 = 43 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t IGNORE INDEX FOR GROUP BY (a) HAVING n > 43
+SELECT EXISTS (SELECT 1 FROM t IGNORE INDEX FOR GROUP BY (a)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t IGNORE INDEX FOR GROUP BY (a)
+SELECT * FROM t USE INDEX (a) IGNORE INDEX (b)
+SELECT 1 FROM t USE INDEX (a) IGNORE INDEX (b) WHERE 1 = 44 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t USE INDEX (a) IGNORE INDEX (b) HAVING n > 44
+SELECT EXISTS (SELECT 1 FROM t USE INDEX (a) IGNORE INDEX (b)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t USE INDEX (a) IGNORE INDEX (b)
+SELECT * FROM t AS x USE INDEX (PRIMARY)
+SELECT 1 FROM t AS x USE INDEX (PRIMARY) WHERE 1 = 45 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t AS x USE INDEX (PRIMARY) HAVING n > 45
+SELECT EXISTS (SELECT 1 FROM t AS x USE INDEX (PRIMARY)) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t AS x USE INDEX (PRIMARY)
+SELECT * FROM { OJ t LEFT OUTER JOIN u ON t.id = u.id }
+SELECT 1 FROM { OJ t LEFT OUTER JOIN u ON t.id = u.id } WHERE 1 = 46 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM { OJ t LEFT OUTER JOIN u ON t.id = u.id } HAVING n > 46
+SELECT EXISTS (SELECT 1 FROM { OJ t LEFT OUTER JOIN u ON t.id = u.id }) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM { OJ t LEFT OUTER JOIN u ON t.id = u.id }
+SELECT * FROM JSON_TABLE('[{"a":1},{"a":2}]', '$[*]' COLUMNS (id INT PATH '$.a')) AS x
+SELECT 1 FROM JSON_TABLE('[{"a":1},{"a":2}]', '$[*]' COLUMNS (id INT PATH '$.a')) AS x WHERE 1 = 47 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM JSON_TABLE('[{"a":1},{"a":2}]', '$[*]' COLUMNS (id INT PATH '$.a')) AS x HAVING n > 47
+SELECT EXISTS (SELECT 1 FROM JSON_TABLE('[{"a":1},{"a":2}]', '$[*]' COLUMNS (id INT PATH '$.a')) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM JSON_TABLE('[{"a":1},{"a":2}]', '$[*]' COLUMNS (id INT PATH '$.a')) AS x
+SELECT * FROM JSON_TABLE('[1,2]', '$[*]' COLUMNS (n FOR ORDINALITY, id INT PATH '$' DEFAULT '0' ON EMPTY ERROR ON ERROR)) AS x
+SELECT 1 FROM JSON_TABLE('[1,2]', '$[*]' COLUMNS (n FOR ORDINALITY, id INT PATH '$' DEFAULT '0' ON EMPTY ERROR ON ERROR)) AS x WHERE 1 = 48 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM JSON_TABLE('[1,2]', '$[*]' COLUMNS (n FOR ORDINALITY, id INT PATH '$' DEFAULT '0' ON EMPTY ERROR ON ERROR)) AS x HAVING n > 48
+SELECT EXISTS (SELECT 1 FROM JSON_TABLE('[1,2]', '$[*]' COLUMNS (n FOR ORDINALITY, id INT PATH '$' DEFAULT '0' ON EMPTY ERROR ON ERROR)) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM JSON_TABLE('[1,2]', '$[*]' COLUMNS (n FOR ORDINALITY, id INT PATH '$' DEFAULT '0' ON EMPTY ERROR ON ERROR)) AS x
+SELECT * FROM JSON_TABLE('[{"a":[1,2]}]', '$[*]' COLUMNS (id INT EXISTS PATH '$.a', NESTED PATH '$.a[*]' COLUMNS (b INT PATH '$'))) x
+SELECT 1 FROM JSON_TABLE('[{"a":[1,2]}]', '$[*]' COLUMNS (id INT EXISTS PATH '$.a', NESTED PATH '$.a[*]' COLUMNS (b INT PATH '$'))) x WHERE 1 = 49 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM JSON_TABLE('[{"a":[1,2]}]', '$[*]' COLUMNS (id INT EXISTS PATH '$.a', NESTED PATH '$.a[*]' COLUMNS (b INT PATH '$'))) x HAVING n > 49
+SELECT EXISTS (SELECT 1 FROM JSON_TABLE('[{"a":[1,2]}]', '$[*]' COLUMNS (id INT EXISTS PATH '$.a', NESTED PATH '$.a[*]' COLUMNS (b INT PATH '$'))) x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM JSON_TABLE('[{"a":[1,2]}]', '$[*]' COLUMNS (id INT EXISTS PATH '$.a', NESTED PATH '$.a[*]' COLUMNS (b INT PATH '$'))) x
+SELECT * FROM t, JSON_TABLE(t.j, '$.list[*]' COLUMNS (v VARCHAR(20) PATH '$')) AS x
+SELECT 1 FROM t, JSON_TABLE(t.j, '$.list[*]' COLUMNS (v VARCHAR(20) PATH '$')) AS x WHERE 1 = 50 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM t, JSON_TABLE(t.j, '$.list[*]' COLUMNS (v VARCHAR(20) PATH '$')) AS x HAVING n > 50
+SELECT EXISTS (SELECT 1 FROM t, JSON_TABLE(t.j, '$.list[*]' COLUMNS (v VARCHAR(20) PATH '$')) AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM t, JSON_TABLE(t.j, '$.list[*]' COLUMNS (v VARCHAR(20) PATH '$')) AS x
+SELECT * FROM v
+SELECT 1 FROM v WHERE 1 = 51 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM v HAVING n > 51
+SELECT EXISTS (SELECT 1 FROM v) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM v
+SELECT * FROM v JOIN t ON t.id = v.id
+SELECT 1 FROM v JOIN t ON t.id = v.id WHERE 1 = 52 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM v JOIN t ON t.id = v.id HAVING n > 52
+SELECT EXISTS (SELECT 1 FROM v JOIN t ON t.id = v.id) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM v JOIN t ON t.id = v.id
+SELECT * FROM history FOR SYSTEM_TIME AS OF TIMESTAMP '2030-01-01 00:00:00'
+SELECT 1 FROM history FOR SYSTEM_TIME AS OF TIMESTAMP '2030-01-01 00:00:00' WHERE 1 = 53 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM history FOR SYSTEM_TIME AS OF TIMESTAMP '2030-01-01 00:00:00' HAVING n > 53
+SELECT EXISTS (SELECT 1 FROM history FOR SYSTEM_TIME AS OF TIMESTAMP '2030-01-01 00:00:00') AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM history FOR SYSTEM_TIME AS OF TIMESTAMP '2030-01-01 00:00:00'
+SELECT * FROM history FOR SYSTEM_TIME ALL
+SELECT 1 FROM history FOR SYSTEM_TIME ALL WHERE 1 = 54 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM history FOR SYSTEM_TIME ALL HAVING n > 54
+SELECT EXISTS (SELECT 1 FROM history FOR SYSTEM_TIME ALL) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM history FOR SYSTEM_TIME ALL
+SELECT * FROM history FOR SYSTEM_TIME BETWEEN '2020-01-01' AND NOW()
+SELECT 1 FROM history FOR SYSTEM_TIME BETWEEN '2020-01-01' AND NOW() WHERE 1 = 55 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM history FOR SYSTEM_TIME BETWEEN '2020-01-01' AND NOW() HAVING n > 55
+SELECT EXISTS (SELECT 1 FROM history FOR SYSTEM_TIME BETWEEN '2020-01-01' AND NOW()) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM history FOR SYSTEM_TIME BETWEEN '2020-01-01' AND NOW()
+SELECT * FROM history FOR SYSTEM_TIME FROM '2020-01-01' TO NOW()
+SELECT 1 FROM history FOR SYSTEM_TIME FROM '2020-01-01' TO NOW() WHERE 1 = 56 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM history FOR SYSTEM_TIME FROM '2020-01-01' TO NOW() HAVING n > 56
+SELECT EXISTS (SELECT 1 FROM history FOR SYSTEM_TIME FROM '2020-01-01' TO NOW()) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM history FOR SYSTEM_TIME FROM '2020-01-01' TO NOW()
+SELECT * FROM history FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY AS x
+SELECT 1 FROM history FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY AS x WHERE 1 = 57 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM history FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY AS x HAVING n > 57
+SELECT EXISTS (SELECT 1 FROM history FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM history FOR SYSTEM_TIME AS OF NOW() - INTERVAL 1 DAY AS x
+SELECT * FROM information_schema.tables
+SELECT 1 FROM information_schema.tables WHERE 1 = 58 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM information_schema.tables HAVING n > 58
+SELECT EXISTS (SELECT 1 FROM information_schema.tables) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM information_schema.tables
+SELECT * FROM information_schema.columns AS x
+SELECT 1 FROM information_schema.columns AS x WHERE 1 = 59 ORDER BY 1 LIMIT 2
+SELECT COUNT(*) AS n FROM information_schema.columns AS x HAVING n > 59
+SELECT EXISTS (SELECT 1 FROM information_schema.columns AS x) AS x
+INSERT INTO log (n) SELECT COUNT(*) FROM information_schema.columns AS x
+SELECT * FROM t WHERE t.id = 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 1 AND u.a = 0
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 1
+SELECT COUNT(*), SUM(t.id = 1) FROM t
+SELECT IF(t.id = 1, 'yes', 'no') FROM t WHERE NOT (t.id = 1)
+SELECT * FROM t WHERE t.id = '1'
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = '1' AND u.a = 1
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = '1'
+SELECT COUNT(*), SUM(t.id = '1') FROM t
+SELECT IF(t.id = '1', 'yes', 'no') FROM t WHERE NOT (t.id = '1')
+SELECT * FROM t WHERE t.id = 0x31
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 0x31 AND u.a = 2
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 0x31
+SELECT COUNT(*), SUM(t.id = 0x31) FROM t
+SELECT IF(t.id = 0x31, 'yes', 'no') FROM t WHERE NOT (t.id = 0x31)
+SELECT * FROM t WHERE t.id IN (1, 2, 3)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id IN (1, 2, 3) AND u.a = 3
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id IN (1, 2, 3)
+SELECT COUNT(*), SUM(t.id IN (1, 2, 3)) FROM t
+SELECT IF(t.id IN (1, 2, 3), 'yes', 'no') FROM t WHERE NOT (t.id IN (1, 2, 3))
+SELECT * FROM t WHERE t.id IN (1)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id IN (1) AND u.a = 4
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id IN (1)
+SELECT COUNT(*), SUM(t.id IN (1)) FROM t
+SELECT IF(t.id IN (1), 'yes', 'no') FROM t WHERE NOT (t.id IN (1))
+SELECT * FROM t WHERE (t.id = 1)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE (t.id = 1) AND u.a = 5
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND (t.id = 1)
+SELECT COUNT(*), SUM((t.id = 1)) FROM t
+SELECT IF((t.id = 1), 'yes', 'no') FROM t WHERE NOT ((t.id = 1))
+SELECT * FROM t WHERE t.id = 1 OR t.id = 2
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 1 OR t.id = 2 AND u.a = 6
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 1 OR t.id = 2
+SELECT COUNT(*), SUM(t.id = 1 OR t.id = 2) FROM t
+SELECT IF(t.id = 1 OR t.id = 2, 'yes', 'no') FROM t WHERE NOT (t.id = 1 OR t.id = 2)
+SELECT * FROM t WHERE t.id = 1 AND t.a = 2
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 1 AND t.a = 2 AND u.a = 7
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 1 AND t.a = 2
+SELECT COUNT(*), SUM(t.id = 1 AND t.a = 2) FROM t
+SELECT IF(t.id = 1 AND t.a = 2, 'yes', 'no') FROM t WHERE NOT (t.id = 1 AND t.a = 2)
+SELECT * FROM t WHERE t.id <=> 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id <=> 1 AND u.a = 8
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id <=> 1
+SELECT COUNT(*), SUM(t.id <=> 1) FROM t
+SELECT IF(t.id <=> 1, 'yes', 'no') FROM t WHERE NOT (t.id <=> 1)
+SELECT * FROM t WHERE t.id <=> NULL
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id <=> NULL AND u.a = 9
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id <=> NULL
+SELECT COUNT(*), SUM(t.id <=> NULL) FROM t
+SELECT IF(t.id <=> NULL, 'yes', 'no') FROM t WHERE NOT (t.id <=> NULL)
+SELECT * FROM t WHERE t.id = NULL
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = NULL AND u.a = 10
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = NULL
+SELECT COUNT(*), SUM(t.id = NULL) FROM t
+SELECT IF(t.id = NULL, 'yes', 'no') FROM t WHERE NOT (t.id = NULL)
+SELECT * FROM t WHERE NOT t.id = 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE NOT t.id = 1 AND u.a = 11
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND NOT t.id = 1
+SELECT COUNT(*), SUM(NOT t.id = 1) FROM t
+SELECT IF(NOT t.id = 1, 'yes', 'no') FROM t WHERE NOT (NOT t.id = 1)
+SELECT * FROM t WHERE t.id = 1 OR TRUE
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 1 OR TRUE AND u.a = 12
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 1 OR TRUE
+SELECT COUNT(*), SUM(t.id = 1 OR TRUE) FROM t
+SELECT IF(t.id = 1 OR TRUE, 'yes', 'no') FROM t WHERE NOT (t.id = 1 OR TRUE)
+SELECT * FROM t WHERE t.id = t.id
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = t.id AND u.a = 13
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = t.id
+SELECT COUNT(*), SUM(t.id = t.id) FROM t
+SELECT IF(t.id = t.id, 'yes', 'no') FROM t WHERE NOT (t.id = t.id)
+SELECT * FROM t WHERE t.id BETWEEN 1 AND 3
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id BETWEEN 1 AND 3 AND u.a = 14
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id BETWEEN 1 AND 3
+SELECT COUNT(*), SUM(t.id BETWEEN 1 AND 3) FROM t
+SELECT IF(t.id BETWEEN 1 AND 3, 'yes', 'no') FROM t WHERE NOT (t.id BETWEEN 1 AND 3)
+SELECT * FROM t WHERE t.id > 1 AND t.id < 5
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id > 1 AND t.id < 5 AND u.a = 15
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id > 1 AND t.id < 5
+SELECT COUNT(*), SUM(t.id > 1 AND t.id < 5) FROM t
+SELECT IF(t.id > 1 AND t.id < 5, 'yes', 'no') FROM t WHERE NOT (t.id > 1 AND t.id < 5)
+SELECT * FROM t WHERE (t.id, t.a) = (1, 2)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE (t.id, t.a) = (1, 2) AND u.a = 16
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND (t.id, t.a) = (1, 2)
+SELECT COUNT(*), SUM((t.id, t.a) = (1, 2)) FROM t
+SELECT IF((t.id, t.a) = (1, 2), 'yes', 'no') FROM t WHERE NOT ((t.id, t.a) = (1, 2))
+SELECT * FROM t WHERE (t.id, t.a) IN ((1, 2), (3, 4))
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE (t.id, t.a) IN ((1, 2), (3, 4)) AND u.a = 17
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND (t.id, t.a) IN ((1, 2), (3, 4))
+SELECT COUNT(*), SUM((t.id, t.a) IN ((1, 2), (3, 4))) FROM t
+SELECT IF((t.id, t.a) IN ((1, 2), (3, 4)), 'yes', 'no') FROM t WHERE NOT ((t.id, t.a) IN ((1, 2), (3, 4)))
+SELECT * FROM t WHERE t.id = 1 + 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = 1 + 1 AND u.a = 18
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = 1 + 1
+SELECT COUNT(*), SUM(t.id = 1 + 1) FROM t
+SELECT IF(t.id = 1 + 1, 'yes', 'no') FROM t WHERE NOT (t.id = 1 + 1)
+SELECT * FROM t WHERE t.id = -1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = -1 AND u.a = 19
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = -1
+SELECT COUNT(*), SUM(t.id = -1) FROM t
+SELECT IF(t.id = -1, 'yes', 'no') FROM t WHERE NOT (t.id = -1)
+SELECT * FROM t WHERE t.id = ABS(-1)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = ABS(-1) AND u.a = 20
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = ABS(-1)
+SELECT COUNT(*), SUM(t.id = ABS(-1)) FROM t
+SELECT IF(t.id = ABS(-1), 'yes', 'no') FROM t WHERE NOT (t.id = ABS(-1))
+SELECT * FROM t WHERE t.id IN (SELECT id FROM u)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id IN (SELECT id FROM u) AND u.a = 21
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id IN (SELECT id FROM u)
+SELECT COUNT(*), SUM(t.id IN (SELECT id FROM u)) FROM t
+SELECT IF(t.id IN (SELECT id FROM u), 'yes', 'no') FROM t WHERE NOT (t.id IN (SELECT id FROM u))
+SELECT * FROM t WHERE t.id = (SELECT MAX(id) FROM u)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id = (SELECT MAX(id) FROM u) AND u.a = 22
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id = (SELECT MAX(id) FROM u)
+SELECT COUNT(*), SUM(t.id = (SELECT MAX(id) FROM u)) FROM t
+SELECT IF(t.id = (SELECT MAX(id) FROM u), 'yes', 'no') FROM t WHERE NOT (t.id = (SELECT MAX(id) FROM u))
+SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a) AND u.a = 23
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a)
+SELECT COUNT(*), SUM(EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a)) FROM t
+SELECT IF(EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a), 'yes', 'no') FROM t WHERE NOT (EXISTS (SELECT 1 FROM u WHERE u.id = t.id AND u.a = t.a))
+SELECT * FROM t WHERE t.c = 'a\'b'
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.c = 'a\'b' AND u.a = 24
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.c = 'a\'b'
+SELECT COUNT(*), SUM(t.c = 'a\'b') FROM t
+SELECT IF(t.c = 'a\'b', 'yes', 'no') FROM t WHERE NOT (t.c = 'a\'b')
+SELECT * FROM t WHERE t.c = "a'b"
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.c = "a'b" AND u.a = 25
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.c = "a'b"
+SELECT COUNT(*), SUM(t.c = "a'b") FROM t
+SELECT IF(t.c = "a'b", 'yes', 'no') FROM t WHERE NOT (t.c = "a'b")
+SELECT * FROM t WHERE t.c = 'a''b' AND t.c <> ''
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.c = 'a''b' AND t.c <> '' AND u.a = 26
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.c = 'a''b' AND t.c <> ''
+SELECT COUNT(*), SUM(t.c = 'a''b' AND t.c <> '') FROM t
+SELECT IF(t.c = 'a''b' AND t.c <> '', 'yes', 'no') FROM t WHERE NOT (t.c = 'a''b' AND t.c <> '')
+SELECT * FROM t WHERE t.c LIKE 'x%' AND t.d IS NULL
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.c LIKE 'x%' AND t.d IS NULL AND u.a = 27
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.c LIKE 'x%' AND t.d IS NULL
+SELECT COUNT(*), SUM(t.c LIKE 'x%' AND t.d IS NULL) FROM t
+SELECT IF(t.c LIKE 'x%' AND t.d IS NULL, 'yes', 'no') FROM t WHERE NOT (t.c LIKE 'x%' AND t.d IS NULL)
+SELECT * FROM t WHERE t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH AND u.a = 28
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH
+SELECT COUNT(*), SUM(t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH) FROM t
+SELECT IF(t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH, 'yes', 'no') FROM t WHERE NOT (t.d >= '2020-01-01' AND t.d < '2020-01-01' + INTERVAL 1 MONTH)
+SELECT * FROM t WHERE 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE 1 AND u.a = 29
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND 1
+SELECT COUNT(*), SUM(1) FROM t
+SELECT IF(1, 'yes', 'no') FROM t WHERE NOT (1)
+SELECT * FROM t WHERE 0
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE 0 AND u.a = 30
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND 0
+SELECT COUNT(*), SUM(0) FROM t
+SELECT IF(0, 'yes', 'no') FROM t WHERE NOT (0)
+SELECT * FROM t WHERE t.a IS NULL OR t.b IS NOT NULL
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.a IS NULL OR t.b IS NOT NULL AND u.a = 31
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.a IS NULL OR t.b IS NOT NULL
+SELECT COUNT(*), SUM(t.a IS NULL OR t.b IS NOT NULL) FROM t
+SELECT IF(t.a IS NULL OR t.b IS NOT NULL, 'yes', 'no') FROM t WHERE NOT (t.a IS NULL OR t.b IS NOT NULL)
+SELECT * FROM t WHERE t.a = 1 XOR t.b = 2
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.a = 1 XOR t.b = 2 AND u.a = 32
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.a = 1 XOR t.b = 2
+SELECT COUNT(*), SUM(t.a = 1 XOR t.b = 2) FROM t
+SELECT IF(t.a = 1 XOR t.b = 2, 'yes', 'no') FROM t WHERE NOT (t.a = 1 XOR t.b = 2)
+SELECT * FROM t WHERE t.a & 1
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.a & 1 AND u.a = 33
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.a & 1
+SELECT COUNT(*), SUM(t.a & 1) FROM t
+SELECT IF(t.a & 1, 'yes', 'no') FROM t WHERE NOT (t.a & 1)
+SELECT * FROM t WHERE !t.a
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE !t.a AND u.a = 34
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND !t.a
+SELECT COUNT(*), SUM(!t.a) FROM t
+SELECT IF(!t.a, 'yes', 'no') FROM t WHERE NOT (!t.a)
+SELECT * FROM t WHERE t.e = 1.50
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.e = 1.50 AND u.a = 35
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.e = 1.50
+SELECT COUNT(*), SUM(t.e = 1.50) FROM t
+SELECT IF(t.e = 1.50, 'yes', 'no') FROM t WHERE NOT (t.e = 1.50)
+SELECT * FROM t WHERE t.id IN (1, 2) AND t.id IN (2, 3)
+SELECT t.id FROM t JOIN u ON t.id = u.id WHERE t.id IN (1, 2) AND t.id IN (2, 3) AND u.a = 36
+SELECT t.id FROM t LEFT JOIN u ON t.id = u.id AND t.id IN (1, 2) AND t.id IN (2, 3)
+SELECT COUNT(*), SUM(t.id IN (1, 2) AND t.id IN (2, 3)) FROM t
+SELECT IF(t.id IN (1, 2) AND t.id IN (2, 3), 'yes', 'no') FROM t WHERE NOT (t.id IN (1, 2) AND t.id IN (2, 3))
+SELECT t.a, t.b FROM t ORDER BY t.id
+SELECT t.a FROM t WHERE t.id > 0 ORDER BY t.id
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.id) AS x
+SELECT t.a, t.b FROM t ORDER BY t.a ASC, t.b DESC
+SELECT t.a FROM t WHERE t.id > 1 ORDER BY t.a ASC, t.b DESC
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.a ASC, t.b DESC) AS x
+SELECT t.a, t.b FROM t ORDER BY 1
+SELECT t.a FROM t WHERE t.id > 2 ORDER BY 1
+SELECT * FROM (SELECT t.a FROM t ORDER BY 1) AS x
+SELECT t.a, t.b FROM t ORDER BY t.a + t.b
+SELECT t.a FROM t WHERE t.id > 3 ORDER BY t.a + t.b
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.a + t.b) AS x
+SELECT t.a, t.b FROM t ORDER BY NULL
+SELECT t.a FROM t WHERE t.id > 4 ORDER BY NULL
+SELECT * FROM (SELECT t.a FROM t ORDER BY NULL) AS x
+SELECT t.a, t.b FROM t ORDER BY RAND()
+SELECT t.a FROM t WHERE t.id > 5 ORDER BY RAND()
+SELECT * FROM (SELECT t.a FROM t ORDER BY RAND()) AS x
+SELECT t.a, t.b FROM t ORDER BY FIELD(t.id, 3, 1, 2)
+SELECT t.a FROM t WHERE t.id > 6 ORDER BY FIELD(t.id, 3, 1, 2)
+SELECT * FROM (SELECT t.a FROM t ORDER BY FIELD(t.id, 3, 1, 2)) AS x
+SELECT t.a, t.b FROM t LIMIT 1
+SELECT t.a FROM t WHERE t.id > 7 LIMIT 1
+SELECT * FROM (SELECT t.a FROM t LIMIT 1) AS x
+SELECT t.a, t.b FROM t LIMIT 0
+SELECT t.a FROM t WHERE t.id > 8 LIMIT 0
+SELECT * FROM (SELECT t.a FROM t LIMIT 0) AS x
+SELECT t.a, t.b FROM t LIMIT 1, 2
+SELECT t.a FROM t WHERE t.id > 9 LIMIT 1, 2
+SELECT * FROM (SELECT t.a FROM t LIMIT 1, 2) AS x
+SELECT t.a, t.b FROM t LIMIT 1 OFFSET 2
+SELECT t.a FROM t WHERE t.id > 10 LIMIT 1 OFFSET 2
+SELECT * FROM (SELECT t.a FROM t LIMIT 1 OFFSET 2) AS x
+SELECT t.a, t.b FROM t ORDER BY t.id LIMIT 3
+SELECT t.a FROM t WHERE t.id > 11 ORDER BY t.id LIMIT 3
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.id LIMIT 3) AS x
+SELECT t.a, t.b FROM t ORDER BY t.id DESC LIMIT 3 OFFSET 1
+SELECT t.a FROM t WHERE t.id > 12 ORDER BY t.id DESC LIMIT 3 OFFSET 1
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.id DESC LIMIT 3 OFFSET 1) AS x
+SELECT t.a, t.b FROM t GROUP BY t.id
+SELECT t.a FROM t WHERE t.id > 13 GROUP BY t.id
+SELECT * FROM (SELECT t.a FROM t GROUP BY t.id) AS x
+SELECT t.a, t.b FROM t GROUP BY t.a, t.b
+SELECT t.a FROM t WHERE t.id > 14 GROUP BY t.a, t.b
+SELECT * FROM (SELECT t.a FROM t GROUP BY t.a, t.b) AS x
+SELECT t.a, t.b FROM t GROUP BY t.a DESC
+SELECT t.a FROM t WHERE t.id > 15 GROUP BY t.a DESC
+SELECT * FROM (SELECT t.a FROM t GROUP BY t.a DESC) AS x
+SELECT t.a, t.b FROM t GROUP BY t.a WITH ROLLUP
+SELECT t.a FROM t WHERE t.id > 16 GROUP BY t.a WITH ROLLUP
+SELECT * FROM (SELECT t.a FROM t GROUP BY t.a WITH ROLLUP) AS x
+SELECT t.a, t.b FROM t GROUP BY t.a HAVING COUNT(*) > 0
+SELECT t.a FROM t WHERE t.id > 17 GROUP BY t.a HAVING COUNT(*) > 0
+SELECT * FROM (SELECT t.a FROM t GROUP BY t.a HAVING COUNT(*) > 0) AS x
+SELECT t.a, t.b FROM t HAVING 1
+SELECT t.a, t.b FROM t OFFSET 1 ROWS FETCH FIRST 2 ROWS ONLY
+SELECT t.a FROM t WHERE t.id > 19 OFFSET 1 ROWS FETCH FIRST 2 ROWS ONLY
+SELECT t.a, t.b FROM t OFFSET 1 ROW FETCH NEXT ROW ONLY
+SELECT t.a FROM t WHERE t.id > 20 OFFSET 1 ROW FETCH NEXT ROW ONLY
+SELECT t.a, t.b FROM t FETCH FIRST 2 ROWS ONLY
+SELECT t.a FROM t WHERE t.id > 21 FETCH FIRST 2 ROWS ONLY
+SELECT t.a, t.b FROM t ORDER BY t.id FETCH FIRST 2 ROWS WITH TIES
+SELECT t.a FROM t WHERE t.id > 22 ORDER BY t.id FETCH FIRST 2 ROWS WITH TIES
+SELECT * FROM (SELECT t.a FROM t ORDER BY t.id FETCH FIRST 2 ROWS WITH TIES) AS x
+SELECT t.a, t.b FROM t LIMIT ROWS EXAMINED 100
+SELECT t.a FROM t WHERE t.id > 23 LIMIT ROWS EXAMINED 100
+SELECT * FROM (SELECT t.a FROM t LIMIT ROWS EXAMINED 100) AS x
+SELECT t.a, t.b FROM t LIMIT 2 ROWS EXAMINED 100
+SELECT t.a FROM t WHERE t.id > 24 LIMIT 2 ROWS EXAMINED 100
+SELECT * FROM (SELECT t.a FROM t LIMIT 2 ROWS EXAMINED 100) AS x
+SELECT t.a, t.b FROM t LOCK IN SHARE MODE
+SELECT t.a FROM t WHERE t.id > 25 LOCK IN SHARE MODE
+SELECT t.a, t.b FROM t FOR UPDATE
+SELECT t.a FROM t WHERE t.id > 26 FOR UPDATE
+SELECT t.a, t.b FROM t FOR UPDATE NOWAIT
+SELECT t.a FROM t WHERE t.id > 27 FOR UPDATE NOWAIT
+SELECT t.a, t.b FROM t FOR UPDATE SKIP LOCKED
+SELECT t.a FROM t WHERE t.id > 28 FOR UPDATE SKIP LOCKED
+SELECT t.a, t.b FROM t FOR UPDATE WAIT 1
+SELECT t.a FROM t WHERE t.id > 29 FOR UPDATE WAIT 1
+SELECT t.a, t.b FROM t LOCK IN SHARE MODE NOWAIT
+SELECT t.a FROM t WHERE t.id > 30 LOCK IN SHARE MODE NOWAIT
+SELECT t.a, t.b FROM t ORDER BY t.id LIMIT 1 FOR UPDATE
+SELECT t.a FROM t WHERE t.id > 31 ORDER BY t.id LIMIT 1 FOR UPDATE
+SELECT t.a, t.b FROM t INTO @x
+SELECT t.a, t.b FROM t LIMIT 1 INTO @x, @y
+SELECT * FROM (SELECT t.a FROM t LIMIT 1 INTO @x, @y) AS x
+SELECT t.a, t.b FROM t PROCEDURE ANALYSE()
+SELECT t.a, t.b FROM t PROCEDURE ANALYSE(10, 2000)
+SELECT t.a, t.b FROM t ORDER BY t.id LIMIT 1 LOCK IN SHARE MODE
+SELECT t.a FROM t WHERE t.id > 36 ORDER BY t.id LIMIT 1 LOCK IN SHARE MODE
+SELECT ALL a, b FROM t
+SELECT ALL t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT DISTINCT t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT DISTINCTROW a, b FROM t
+SELECT DISTINCTROW t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT HIGH_PRIORITY a, b FROM t
+SELECT HIGH_PRIORITY t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT STRAIGHT_JOIN a, b FROM t
+SELECT STRAIGHT_JOIN t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_SMALL_RESULT a, b FROM t
+SELECT SQL_SMALL_RESULT t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_BIG_RESULT a, b FROM t
+SELECT SQL_BIG_RESULT t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_BUFFER_RESULT a, b FROM t
+SELECT SQL_BUFFER_RESULT t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_NO_CACHE a, b FROM t
+SELECT SQL_NO_CACHE t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_CACHE a, b FROM t
+SELECT SQL_CACHE t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT SQL_CALC_FOUND_ROWS a, b FROM t
+SELECT SQL_CALC_FOUND_ROWS t.id FROM t JOIN u USING (id) ORDER BY t.id
+SELECT DISTINCT SQL_BIG_RESULT a FROM t GROUP BY a
+SELECT HIGH_PRIORITY SQL_NO_CACHE DISTINCT a FROM t
