@@ -50,7 +50,7 @@ struct catalog_relation {
     std::vector<catalog_column> columns;
     std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, or information_schema.views, for
                                   ///< views; parsed by make_catalog
-    bool view_writes = false;  ///< derived: reads through it may run something volatile
+    bool view_writes = false;     ///< derived: reads through it may run something volatile
     std::vector<std::string>
         view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
 };

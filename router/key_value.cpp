@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/mysql/key_value.hpp"
+
 namespace ringway::router {
 
 namespace {
@@ -146,7 +148,7 @@ key_outcome key_of(const key_recipe& recipe, const value_source& from, const val
     auto what = key_outcome::unplaced;
     switch (from.what) {
         case value_source::from::literal:
-            what = literal_key(recipe, from, with, out);
+            what = with.mysql ? mysql::literal_key(recipe, from, with, out) : literal_key(recipe, from, with, out);
             break;
         case value_source::from::parameter:
             what = parameter_key(recipe, from, with, out);

@@ -130,6 +130,7 @@ expression parser::predicate() {
             auto found = in_list(std::move(left));
             left = negated ? expression{} : std::move(found);
         } else if (accept("between")) {
+            const level here(*this);
             bits();
             expect("and");
             predicate();

@@ -10,7 +10,8 @@ namespace ringway::router::mysql {
 
 namespace {
 
-constexpr int most_levels = 200;
+/// A parenthesis takes two, a call three.
+constexpr int most_levels = 400;
 
 template <class T>
 void add_once(std::vector<T>& to, T what) {
@@ -368,6 +369,7 @@ bool names_places(const statement& made) {
             case effect::kind::prepare:
             case effect::kind::execute:
             case effect::kind::execute_immediate:
+            case effect::kind::deallocate:
                 return true;
             case effect::kind::set_user_variable:
                 return each.body.length > 0;
@@ -389,6 +391,7 @@ void parser::run() {
         if (failed_ || peek().kind == token_kind::end) break;
         statement made;
         made.where.offset = from;
+        made.names.unsure = true;  // nothing of MySQL's is gathered yet
         made_ = &made;
         block_ = &made.block;
         statement_text();
@@ -399,7 +402,7 @@ void parser::run() {
         out_.statements.push_back(std::move(made));
     }
     made_ = nullptr;
-    out_.cacheable &= !folded_values_;
+    out_.cacheable &= !folded_values_ && out_.statements.size() <= 1;  // where a second one begins differs
     if (!failed_) return;
     out_.cacheable = false;
     out_.too_deep = too_deep_;
