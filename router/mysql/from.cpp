@@ -228,8 +228,7 @@ parser::joined_tables parser::derived(query_block inner, bool lateral) {
 
 void parser::named_derived(joined_tables& tables) {
     const bool named = accept("as");
-    if (!named && !is_name()) return;
-    if (!named && is_one({"window", "offset"})) return;
+    if (!named && (!is_name() || is_window_clause())) return;
     tables.block.derived.push_back(name());
     tables.bare_query = false;
     if (is_symbol("(")) skip_parentheses();
@@ -259,10 +258,15 @@ void parser::table_options(table_ref& table) {
     }
     if (accept("as"))
         table.alias = name();
-    else if (is_name() && !is_one({"window", "lateral"}))
+    else if (is_name() && !is_window_clause())
         table.alias = name();
     if (modes_.folds_tables) std::transform(table.alias.begin(), table.alias.end(), table.alias.begin(), lower);
     index_hints();
+}
+
+/// WINDOW is a name too where the server does not reserve it.
+bool parser::is_window_clause() const {
+    return is("window") && is_name(1) && is("as", 2);
 }
 
 void parser::index_hints() {

@@ -159,6 +159,7 @@ class parser {
     joined_tables join(joined_tables left, std::string_view type, joined_tables right, bool conditions);
     void using_columns(const std::vector<table_ref>& left, const std::vector<table_ref>& right, query_block& block);
     void table_options(table_ref& table);
+    bool is_window_clause() const;
     void index_hints();
     void json_table(joined_tables& out);
     static void merge(query_block from, query_block& into);
