@@ -25,6 +25,21 @@ expression constant(std::string value) {
     return out;
 }
 
+/// What a comparison can tie together; others would nest without end.
+bool is_operand(const expression& what) {
+    switch (what.what) {
+        case expression::kind::column:
+        case expression::kind::value:
+        case expression::kind::row:
+        case expression::kind::plus:
+        case expression::kind::minus:
+        case expression::kind::times:
+            return true;
+        default:
+            return false;
+    }
+}
+
 expression null_value() {
     expression out;
     out.what = expression::kind::value;
@@ -104,7 +119,8 @@ expression parser::comparison() {
             continue;
         }
         auto right = predicate();
-        left = what == kind::other ? expression{} : made(what, std::move(left), std::move(right));
+        const bool compares = what != kind::other && is_operand(left) && is_operand(right);
+        left = compares ? made(what, std::move(left), std::move(right)) : expression{};
     }
 }
 
@@ -147,11 +163,12 @@ expression parser::predicate() {
 
 expression parser::in_list(expression left) {
     const bool rows = left.what == kind::row;
+    const bool tells = is_operand(left);
     expression out;
     out.what = kind::in;
     out.parts.push_back(std::move(left));
     auto inside = parenthesized();
-    if (inside.what == kind::subquery) return {};
+    if (inside.what == kind::subquery || !tells) return {};
     const bool several =
         inside.what == kind::row && (!rows || inside.parts.front().what == kind::row || inside.parts.empty());
     if (several)
@@ -446,8 +463,7 @@ expression parser::system_variable() {
     made_->asks_insert_id |= first == "last_insert_id" || first == "identity";
     made_->asks_warnings |= first == "warning_count" || first == "error_count";
     made_->asks_connection_id |= first == "pseudo_thread_id";
-    auto& all = made_->system_variables_read;
-    if (std::find(all.begin(), all.end(), first) == all.end()) all.push_back(std::move(first));
+    if (is_new('v', first)) made_->system_variables_read.push_back(std::move(first));
     return {};
 }
 
