@@ -80,6 +80,8 @@ TEST_CASE("modes decide what is a string") {
     mysql_modes read;
     set_sql_mode(read, "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ANSI");
     CHECK((read.ansi_quotes && read.pipes_as_concat && read.ignore_space && !read.no_backslash_escapes));
+    set_sql_mode(read, "'ANSI_QUOTES'");  // as an SQL literal
+    CHECK((read.ansi_quotes && !read.pipes_as_concat));
     set_sql_mode(read, "no_backslash_escapes");
     CHECK((!read.ansi_quotes && read.no_backslash_escapes));
     set_sql_mode(read, "");
