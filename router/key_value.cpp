@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/mysql/key_value.hpp"
+
 namespace ringway::router {
 
 namespace {
@@ -191,7 +193,7 @@ key_outcome key_of(const key_recipe& recipe, const value_source& from, const val
     if (recipe.native_only && !is_native(recipe.type, from, with)) return what;
     switch (from.what) {
         case value_source::from::literal:
-            what = literal_key(recipe, from, with, out);
+            what = with.mysql ? mysql::literal_key(recipe, from, with, out) : literal_key(recipe, from, with, out);
             break;
         case value_source::from::parameter:
             what = parameter_key(recipe, from, with, out);

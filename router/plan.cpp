@@ -137,6 +137,7 @@ class planner {
             case verb::set_constraints:
                 return !is_sharded();
             case verb::use_database:
+            case verb::load_data:
             case verb::kill:
             case verb::diagnostics:
             case verb::xa_start:

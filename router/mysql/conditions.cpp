@@ -32,6 +32,10 @@ void parser::add_condition(const expression& of, query_block& block) {
 void parser::add_alternatives(const expression& of, query_block& block) {
     std::vector<query_block> branches;
     for (const auto& each : of.parts) add_condition(each, branches.emplace_back());
+    constexpr std::size_t most_work = 1'000'000;
+    std::size_t tests = 0;
+    for (const auto& each : branches) tests += each.tests.size();
+    if (tests * branches.front().tests.size() > most_work) return;
     for (const auto& test : branches.front().tests) {
         key_test merged{test.column, {}};
         const bool everywhere = std::all_of(branches.begin(), branches.end(), [&](const query_block& branch) {

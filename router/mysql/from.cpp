@@ -8,6 +8,10 @@ namespace ringway::router::mysql {
 
 namespace {
 
+/// No server joins more.
+constexpr int most_nullable = 100;
+constexpr std::size_t most_tables = 1000;
+
 /// The tables whose columns a piece of FROM shows.
 void visible_tables(const query_block& block, std::vector<table_ref>& out) {
     out.insert(out.end(), block.tables.begin(), block.tables.end());
@@ -111,29 +115,30 @@ parser::joined_tables parser::table_reference() {
 parser::joined_tables parser::join(joined_tables left, std::string_view type, joined_tables right, bool conditions) {
     if (left.bare_query || right.bare_query) fail("the name of a derived table");
     std::vector<table_ref> left_shown, right_shown;
-    visible_tables(left.block, left_shown);
-    visible_tables(right.block, right_shown);
+    const bool many = left.block.tables.size() + left.block.children.size() > most_tables;
+    if (many) left.block.exact = false;
+    if (conditions && is("using") && !many) {
+        visible_tables(left.block, left_shown);
+        visible_tables(right.block, right_shown);
+    }
     joined_tables out;
+    out.right_join = type == "right" || left.right_join;
+    out.depth = std::max(left.depth + (type == "right" ? 1 : 0), right.depth + (type == "left" ? 1 : 0));
+    if (out.depth > most_nullable) {
+        too_deep_ = true;
+        fail("fewer joins");
+    }
+    out.block = std::move(type == "right" ? right.block : left.block);
     query_block* bound = &out.block;
-    const auto nullable = [&](query_block side) {
+    if (type.empty()) {
+        merge(std::move(right.block), out.block);
+    } else {
+        auto side = std::move(type == "right" ? left.block : right.block);
         side.joined = true;
         for (const auto& name : side.derived) out.block.derived.push_back(name);
         out.block.exact &= side.exact;
         out.block.children.push_back(std::move(side));
         bound = &out.block.children.back();
-    };
-    if (type == "right") {
-        out.right_join = true;
-        merge(std::move(right.block), out.block);
-        nullable(std::move(left.block));
-    } else if (type == "left") {
-        out.right_join = left.right_join;
-        merge(std::move(left.block), out.block);
-        nullable(std::move(right.block));
-    } else {
-        out.right_join = left.right_join;
-        merge(std::move(left.block), out.block);
-        merge(std::move(right.block), out.block);
     }
     if (!conditions) return out;
     const into_block sink(*this, *bound);
@@ -228,8 +233,7 @@ parser::joined_tables parser::derived(query_block inner, bool lateral) {
 
 void parser::named_derived(joined_tables& tables) {
     const bool named = accept("as");
-    if (!named && !is_name()) return;
-    if (!named && is_one({"window", "offset"})) return;
+    if (!named && (!is_name() || is_window_clause())) return;
     tables.block.derived.push_back(name());
     tables.bare_query = false;
     if (is_symbol("(")) skip_parentheses();
@@ -259,10 +263,15 @@ void parser::table_options(table_ref& table) {
     }
     if (accept("as"))
         table.alias = name();
-    else if (is_name() && !is_one({"window", "lateral"}))
+    else if (is_name() && !is_window_clause())
         table.alias = name();
     if (modes_.folds_tables) std::transform(table.alias.begin(), table.alias.end(), table.alias.begin(), lower);
     index_hints();
+}
+
+/// WINDOW is a name too where the server does not reserve it.
+bool parser::is_window_clause() const {
+    return is("window") && is_name(1) && is("as", 2);
 }
 
 void parser::index_hints() {

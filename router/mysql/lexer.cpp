@@ -11,6 +11,18 @@ namespace {
 
 using byte = unsigned char;
 
+constexpr std::array<bool, 256> make_word_bytes() {
+    std::array<bool, 256> out{};
+    for (std::size_t i = 0; i != out.size(); ++i) out[i] = is_word(static_cast<char>(static_cast<byte>(i)));
+    return out;
+}
+constexpr auto word_bytes = make_word_bytes();
+
+/// is_word, for inner loops.
+bool in_word(char c) noexcept {
+    return word_bytes[static_cast<byte>(c)];
+}
+
 constexpr bool within(char c, int from, int to) noexcept {
     const auto b = static_cast<byte>(c);
     return b >= from && b <= to;
@@ -135,7 +147,7 @@ token lexer::next() {
             ++at_;
             continue;
         }
-        if (is_word(c)) return is_digit(c) && !after_dot_ ? number() : word(after_dot_);
+        if (in_word(c)) return is_digit(c) && !after_dot_ ? number() : word(after_dot_);
         switch (c) {
             case '\'':
                 return text(token_kind::string, at_ + 1);
@@ -154,10 +166,12 @@ token lexer::next() {
             default:
                 break;
         }
-        token found;
-        if (comment(found)) {
-            if (found.kind != token_kind::end) return found;
-            continue;
+        if (c == '-' || c == '/' || c == '#' || c == '*') {
+            token found;
+            if (comment(found)) {
+                if (found.kind != token_kind::end) return found;
+                continue;
+            }
         }
         return symbol();
     }
@@ -236,11 +250,11 @@ token lexer::word(bool after_dot) {
     const char* p = at_;
     if (modes_.charset == mysql_charset::plain) {
         do ++p;
-        while (p != end_ && is_word(*p));
+        while (p != end_ && in_word(*p));
     } else {
-        while (p != end_ && is_word(*p)) p += character_length(p, end_, modes_.charset);
+        while (p != end_ && in_word(*p)) p += character_length(p, end_, modes_.charset);
     }
-    const bool dot_follows = end_ - p > 1 && p[0] == '.' && is_word(p[1]);
+    const bool dot_follows = end_ - p > 1 && p[0] == '.' && in_word(p[1]);
     auto out = made(token_kind::word, from, p);
     out.plain_name = after_dot || dot_follows;
     dotted_word_ = dot_follows;
@@ -254,7 +268,7 @@ token lexer::number() {
         const bool hex = p[1] == 'x';
         const char* q = p + 2;
         while (q != end_ && (hex ? is_hex(*q) : *q == '0' || *q == '1')) ++q;
-        if (q - p >= 3 && (q == end_ || !is_word(*q))) return made(token_kind::bits, at_, q);
+        if (q - p >= 3 && (q == end_ || !in_word(*q))) return made(token_kind::bits, at_, q);
         return word(false);
     }
     while (p != end_ && is_digit(*p)) ++p;
@@ -266,7 +280,7 @@ token lexer::number() {
             return made(token_kind::decimal, at_, q);
         }
     }
-    if (p != end_ && is_word(*p)) return word(false);
+    if (p != end_ && in_word(*p)) return word(false);
     if (p != end_ && *p == '.') return real(p + 1);
     const char* digits = at_;
     while (digits != p && *digits == '0') ++digits;
@@ -305,7 +319,7 @@ token lexer::at_sign() {
     if (next == '`' || (next == '"' && modes_.ansi_quotes)) return quoted_name(at_ + 2, token_kind::user_variable);
     if (next == '\'' || next == '"') return text(token_kind::user_variable, at_ + 2);
     const char* p = at_ + 1;
-    while (p != end_ && (is_word(*p) || *p == '.')) ++p;
+    while (p != end_ && (in_word(*p) || *p == '.')) ++p;
     return made(token_kind::user_variable, at_, p);
 }
 
@@ -316,11 +330,12 @@ token lexer::symbol() {
     if (static_cast<byte>(c) < 33 || c == 127) return bad();
     if (c == '.') {
         const auto out = made(token_kind::symbol, from, from + 1);
-        after_dot_ = rest.size() > 1 && is_word(rest[1]);
+        after_dot_ = rest.size() > 1 && in_word(rest[1]);
         return out;
     }
-    for (const auto each : long_symbols)
-        if (rest.starts_with(each)) return made(token_kind::symbol, from, from + each.size());
+    if (rest.size() > 1 && (rest[1] == 'N' || !in_word(rest[1])) && !is_space(rest[1]))
+        for (const auto each : long_symbols)
+            if (rest.starts_with(each)) return made(token_kind::symbol, from, from + each.size());
     return made(token_kind::symbol, from, from + 1);
 }
 

@@ -7,6 +7,8 @@ namespace ringway::router {
 void set_sql_mode(mysql_modes& modes, std::string_view sql_mode) noexcept {
     modes.ansi_quotes = modes.pipes_as_concat = modes.no_backslash_escapes = false;
     modes.ignore_space = modes.high_not_precedence = modes.oracle = false;
+    if (sql_mode.size() > 1 && sql_mode.front() == '\'' && sql_mode.back() == '\'')
+        sql_mode = sql_mode.substr(1, sql_mode.size() - 2);
     while (!sql_mode.empty()) {
         const auto comma = sql_mode.find(',');
         const auto one = sql_mode.substr(0, comma);

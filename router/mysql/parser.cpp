@@ -10,12 +10,8 @@ namespace ringway::router::mysql {
 
 namespace {
 
-constexpr int most_levels = 200;
-
-template <class T>
-void add_once(std::vector<T>& to, T what) {
-    if (std::find(to.begin(), to.end(), what) == to.end()) to.push_back(std::move(what));
-}
+/// A parenthesis takes two, a call three.
+constexpr int most_levels = 400;
 
 literal_kind kind_of(token_kind kind) {
     switch (kind) {
@@ -309,9 +305,15 @@ parser::level::level(parser& of) : of_(of) {
 
 // ---- what statements do ---------------------------------------------------------------------------------------------
 
+/// False: the statement has it noted already.
+bool parser::is_new(char what, std::string_view name, std::string_view schema) {
+    std::string key(1, what);
+    key.append(schema).append(1, '\0').append(name);
+    return noted_.insert(std::move(key)).second;
+}
+
 void parser::add_pin(std::string_view why) {
-    for (const auto& each : made_->effects)
-        if (each.what == effect::kind::pin && each.pin == why) return;
+    if (!is_new('p', why)) return;
     made_->effects.push_back({effect::kind::pin, {}, {}, {}, {}, std::string(why)});
 }
 
@@ -321,18 +323,16 @@ effect& parser::add_effect(effect::kind what, std::string name) {
 }
 
 void parser::add_function(std::string schema, std::string name) {
-    add_once(made_->functions, std::pair(std::move(schema), std::move(name)));
+    if (is_new('f', name, schema)) made_->functions.emplace_back(std::move(schema), std::move(name));
 }
 
 void parser::read_user_variable(std::string name) {
-    add_once(made_->user_variables_read, std::move(name));
+    if (is_new('r', name)) made_->user_variables_read.push_back(std::move(name));
 }
 
 /// Anywhere but in SET, where its value is told.
 void parser::set_user_variable(std::string name) {
-    if (std::find(made_->user_variables_set.begin(), made_->user_variables_set.end(), name) !=
-        made_->user_variables_set.end())
-        return;
+    if (!is_new('s', name)) return;
     made_->user_variables_set.push_back(name);
     add_effect(effect::kind::set_user_variable, std::move(name));
 }
@@ -368,6 +368,7 @@ bool names_places(const statement& made) {
             case effect::kind::prepare:
             case effect::kind::execute:
             case effect::kind::execute_immediate:
+            case effect::kind::deallocate:
                 return true;
             case effect::kind::set_user_variable:
                 return each.body.length > 0;
@@ -389,7 +390,9 @@ void parser::run() {
         if (failed_ || peek().kind == token_kind::end) break;
         statement made;
         made.where.offset = from;
+        made.names.unsure = true;  // nothing of MySQL's is gathered yet
         made_ = &made;
+        noted_.clear();
         block_ = &made.block;
         statement_text();
         if (!at_end()) fail("the end of the statement");
@@ -399,7 +402,7 @@ void parser::run() {
         out_.statements.push_back(std::move(made));
     }
     made_ = nullptr;
-    out_.cacheable &= !folded_values_;
+    out_.cacheable &= !folded_values_ && out_.statements.size() <= 1;  // where a second one begins differs
     if (!failed_) return;
     out_.cacheable = false;
     out_.too_deep = too_deep_;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "router/mysql/expression.hpp"
@@ -78,6 +80,7 @@ class parser {
     };
 
     // What statements do (parser.cpp)
+    bool is_new(char kind, std::string_view name, std::string_view schema = {});
     void add_pin(std::string_view why);
     effect& add_effect(effect::kind what, std::string name = {});
     void add_function(std::string schema, std::string name);
@@ -143,12 +146,15 @@ class parser {
     void into_clause();
     void locking_clause();
     void export_options();
-    bool is_cte(std::string_view name) const;
+    bool is_cte(const std::string& name) const { return cte_names_.contains(name); }
+    void push_cte(const std::string& name);
+    void drop_ctes(std::size_t scope);
 
     struct joined_tables {
         query_block block;
         bool bare_query = false;  ///< a derived table that has no name yet: the last child
         bool right_join = false;
+        int depth = 0;  ///< of nullable sides in each other
     };
     void from_clause(query_block& block);
     joined_tables table_reference();
@@ -159,6 +165,7 @@ class parser {
     joined_tables join(joined_tables left, std::string_view type, joined_tables right, bool conditions);
     void using_columns(const std::vector<table_ref>& left, const std::vector<table_ref>& right, query_block& block);
     void table_options(table_ref& table);
+    bool is_window_clause() const;
     void index_hints();
     void json_table(joined_tables& out);
     static void merge(query_block from, query_block& into);
@@ -170,7 +177,7 @@ class parser {
     value_source assigned_value(std::optional<column_ref>& from);
     void update();
     void delete_rows();
-    void mark_written(query_block& block, const table_ref& named) const;
+    void mark_written(query_block& block, const std::vector<table_ref>& targets) const;
     void returning();
     void load_data();
     void with_statement();
@@ -253,10 +260,12 @@ class parser {
     int in_routine_ = 0;  ///< bodies are only skipped: nothing of them is done
     statement* made_ = nullptr;
     query_block* block_ = nullptr;
-    std::vector<std::string> ctes_;
-    std::string scope_;                              ///< of SET: holds for what follows in it
-    std::vector<insert_output>* outputs_ = nullptr;  ///< of the INSERT whose SELECT comes next
-    std::uint32_t set_operations_ = 0;               ///< read so far
+    std::vector<std::string> ctes_;                             ///< in scope, innermost last
+    std::unordered_map<std::string, std::uint32_t> cte_names_;  ///< how often each
+    std::unordered_set<std::string> noted_;                     ///< what made_ has already
+    std::string scope_;                                         ///< of SET: holds for what follows in it
+    std::vector<insert_output>* outputs_ = nullptr;             ///< of the INSERT whose SELECT comes next
+    std::uint32_t set_operations_ = 0;                          ///< read so far
 };
 
 }  // namespace ringway::router::mysql

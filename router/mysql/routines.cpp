@@ -116,6 +116,7 @@ bool parser::is_compound_start() const {
 void parser::routine_body() {
     statement scratch;
     auto* const outer = std::exchange(made_, &scratch);
+    auto noted = std::exchange(noted_, {});
     {
         const into_block sink(*this, scratch.block);
         ++in_routine_;
@@ -123,6 +124,7 @@ void parser::routine_body() {
         --in_routine_;
     }
     made_ = outer;
+    noted_ = std::move(noted);
 }
 
 /// Statements with semicolons, up to what ends a list.

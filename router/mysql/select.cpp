@@ -12,8 +12,14 @@ bool parser::is_set_operator() const {
     return is("union") || (is_one({"except", "intersect"}) && !is_name());
 }
 
-bool parser::is_cte(std::string_view name) const {
-    return std::find(ctes_.begin(), ctes_.end(), name) != ctes_.end();
+void parser::push_cte(const std::string& name) {
+    ctes_.push_back(name);
+    ++cte_names_[name];
+}
+
+void parser::drop_ctes(std::size_t scope) {
+    for (; ctes_.size() > scope; ctes_.pop_back())
+        if (const auto found = cte_names_.find(ctes_.back()); --found->second == 0) cte_names_.erase(found);
 }
 
 /// [WITH ...] a query with its set operations, order and limit.
@@ -29,7 +35,7 @@ query_block parser::query() {
     if (!with.children.empty())
         out.children.insert(out.children.begin(), std::make_move_iterator(with.children.begin()),
                             std::make_move_iterator(with.children.end()));
-    ctes_.resize(scope);
+    drop_ctes(scope);
     return out;
 }
 
@@ -41,7 +47,7 @@ void parser::with_clause(query_block& block) {
         if (modes_.folds_tables) std::transform(cte.begin(), cte.end(), cte.begin(), lower);
         if (is_symbol("(")) skip_parentheses();
         expect("as");
-        if (recursive) ctes_.push_back(cte);
+        if (recursive) push_cte(cte);
         expect_symbol("(");
         auto child = query();
         expect_symbol(")");
@@ -52,7 +58,7 @@ void parser::with_clause(query_block& block) {
             while (accept_symbol(","));
             expect("restrict");
         }
-        if (!recursive) ctes_.push_back(std::move(cte));
+        if (!recursive) push_cte(cte);
     } while (accept_symbol(","));
 }
 

@@ -71,7 +71,7 @@ void parser::set_one() {
         if (!accept_symbol(":=")) expect_symbol("=");
         effect made{effect::kind::set_user_variable, name, {}, {}, {}, {}};
         set_value(made);
-        made_->user_variables_set.push_back(std::move(name));
+        if (is_new('s', name)) made_->user_variables_set.push_back(std::move(name));
         made_->effects.push_back(std::move(made));
         return;
     }

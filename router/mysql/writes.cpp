@@ -24,7 +24,7 @@ void parser::with_statement() {
                              std::make_move_iterator(block.children.end()));
         block = std::move(main);
     }
-    ctes_.resize(scope);
+    drop_ctes(scope);
 }
 
 void parser::insert(bool replace) {
@@ -136,8 +136,11 @@ void parser::update() {
     assignments(block);
     // Which of several tables is written shows in the columns' names only.
     const bool several = block.tables.size() > 1 || !block.children.empty();
+    constexpr std::size_t most_assignments = 1000;
+    const bool many = block.assignments.size() > most_assignments;
     for (auto& table : block.tables)
-        if (!several || std::any_of(block.assignments.begin(), block.assignments.end(), [&](const assignment& each) {
+        if (!several || many ||
+            std::any_of(block.assignments.begin(), block.assignments.end(), [&](const assignment& each) {
                 const auto& shown = table.alias.empty() ? table.name : table.alias;
                 return each.column.table.empty() || each.column.table == shown;
             }))
@@ -150,14 +153,18 @@ void parser::update() {
     returning();
 }
 
-/// The tables that DELETE a, b.* FROM ... names: by alias, or by name.
-void parser::mark_written(query_block& block, const table_ref& named) const {
-    for (auto& table : block.tables)
-        if ((table.alias.empty() ? table.name : table.alias) == named.name ||
-            (!table.alias.empty() && table.name == named.name))
-            table.written = true;
+/// The tables that DELETE a, b.* FROM ... names: by alias, or by name. Of more than servers join all.
+void parser::mark_written(query_block& block, const std::vector<table_ref>& targets) const {
+    constexpr std::size_t most_joined = 64;
+    const auto is_target = [&targets](const table_ref& table) {
+        return targets.size() > most_joined ||
+               std::any_of(targets.begin(), targets.end(), [&table](const table_ref& each) {
+                   return each.name == table.name || (!table.alias.empty() && each.name == table.alias);
+               });
+    };
+    for (auto& table : block.tables) table.written |= is_target(table);
     for (auto& child : block.children)
-        if (child.joined) mark_written(child, named);
+        if (child.joined) mark_written(child, targets);
 }
 
 void parser::delete_rows() {
@@ -180,7 +187,7 @@ void parser::delete_rows() {
         target_list();
         if (accept("using")) {
             from_clause(block);
-            for (const auto& each : targets) mark_written(block, each);
+            mark_written(block, targets);
         } else {
             at_ = failed_ ? at_ : before;
             auto table = table_name(true);
@@ -191,7 +198,7 @@ void parser::delete_rows() {
         target_list();
         expect("from");
         from_clause(block);
-        for (const auto& each : targets) mark_written(block, each);
+        mark_written(block, targets);
     }
     if (accept("before")) {  // DELETE HISTORY ... BEFORE SYSTEM_TIME
         expect("system_time");

@@ -102,8 +102,8 @@ void add_function_effects(std::string_view name, node call, value_finder& values
 }
 
 std::string_view pin_of_function(std::string_view name) {
-    const auto found = std::find_if(pinning_functions.begin(), pinning_functions.end(),
-                                    [&](const auto& p) { return p.name == name; });
+    const auto found =
+        std::find_if(pinning_functions.begin(), pinning_functions.end(), [&](const auto& p) { return p.name == name; });
     return found == pinning_functions.end() ? std::string_view() : found->why;
 }
 

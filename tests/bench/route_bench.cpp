@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "router/mysql/shape.hpp"
 #include "router/plan_cache.hpp"
 
 namespace {
@@ -100,17 +101,30 @@ result measure(Work work) {
 
 class bench {
   public:
-    explicit bench(int shards) { build(under_test_, shards); }
+    explicit bench(int shards, dialect of = dialect::postgres) {
+        build(under_test_, shards);
+        under_test_.context.dialect = of;
+        if (of == dialect::mysql) under_test_.context.search_path = "public";
+    }
 
     void run(const char* name, const std::string& text, const std::vector<parameter>& parameters = {}) {
         route last;
         const auto& context = under_test_.context;
         const auto whole = measure([&] {
             const auto found = worker_.find(text, context);
-            last = route_of(*found.plan, {.text = text, .literals = found.shape.literals, .parameters = parameters},
+            last = route_of(*found.plan,
+                            {.text = text,
+                             .literals = found.shape.literals,
+                             .parameters = parameters,
+                             .mysql = is_mysql() ? &context.modes : nullptr},
                             *under_test_.map);
         });
-        const auto scan = measure([&] { lexer_.scan(text); });
+        const auto scan = measure([&] {
+            if (is_mysql())
+                mysql_lexer_.scan(text, context.modes);
+            else
+                lexer_.scan(text);
+        });
         const auto find = measure([&] { worker_.find(text, context); });
         fmt::print("{:<34} {:>7.0f} {:>7.0f} {:>7.0f} {:>7.1f}   shard {} {}\n", name, whole.nanoseconds,
                    scan.nanoseconds, find.nanoseconds, whole.allocations, last.shard,
@@ -120,10 +134,13 @@ class bench {
     bool failed() const { return failed_; }
 
   private:
+    bool is_mysql() const { return under_test_.context.dialect == dialect::mysql; }
+
     cluster_under_test under_test_;
     shared_plans shared_{1000};
     plan_cache worker_{shared_};
     shape_lexer lexer_;
+    mysql_shape_lexer mysql_lexer_;
     bool failed_ = false;
 };
 
@@ -142,5 +159,10 @@ int main() {
         {{.bytes = std::string_view("\0\0\0\0\0\0\x30\x39", 8), .type_oid = 20, .is_null = false, .binary = true}});
     three.run("uuid key by literal", "SELECT name FROM files WHERE id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'");
     three.run("insert of one row", "INSERT INTO orders (id, user_id, total) VALUES (77, 12345, 9.50)");
-    return one.failed() || three.failed() ? 1 : 0;
+    bench mysql(1, dialect::mysql), mysql_three(3, dialect::mysql);
+    mysql.run("MySQL select, one shard", "SELECT abalance FROM pgbench_accounts WHERE aid = 12345");
+    mysql.run("MySQL update, one shard", "UPDATE pgbench_accounts SET abalance = abalance + -4711 WHERE aid = 12345;");
+    mysql_three.run("MySQL key by literal", "SELECT id, total FROM orders WHERE user_id = 12345");
+    mysql_three.run("MySQL insert of one row", "INSERT INTO orders (id, user_id, total) VALUES (77, '12345', 9.50)");
+    return one.failed() || three.failed() || mysql.failed() || mysql_three.failed() ? 1 : 0;
 }
