@@ -101,7 +101,7 @@ class judgement {
 
     std::string pin_of_call(const std::string& name, bool unknown) const {
         if (!in_) return {};
-        if (unknown) return "a function that is not in the catalogs yet";
+        if (unknown) return std::string(unseen_function);
         const auto found = in_->effects.pins.find(name);
         return found == in_->effects.pins.end() ? std::string() : found->second;
     }

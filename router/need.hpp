@@ -2,6 +2,7 @@
 // Whether a statement may run on a replica, and why not.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "router/catalog.hpp"
@@ -9,6 +10,9 @@
 #include "router/statement.hpp"
 
 namespace ringway::router {
+
+/// A pin for as long as the catalogs do not tell what the function does.
+inline constexpr std::string_view unseen_function = "a function that is not in the catalogs yet";
 
 struct need_finding {
     router::need need = router::need::any;

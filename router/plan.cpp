@@ -55,7 +55,7 @@ class planner {
             if (found.need == need::primary) out_.need = need::primary;
             session_only &= is_session_command(each.verb);
             stays |= std::any_of(each.effects.begin(), each.effects.end(), [](const effect& e) {
-                return e.what == effect::kind::prepare || e.what == effect::kind::set;
+                return e.what == effect::kind::prepare;  // which pins
             });
             const bool runs_now = each.verb != verb::prepare && !each.explain_route;
             if (found.may_set && runs_now) add_unknown_settings(each, found.pin);

@@ -7,6 +7,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
+#include "router/need.hpp"
 
 namespace ringway::proxy {
 
@@ -35,6 +36,8 @@ std::string as_name_list(const std::vector<std::string>& names) {
     }
     return out;
 }
+
+constexpr std::size_t most_unseen = 16;
 
 bool says_true(std::string_view value) {
     return value == "true" || value == "t" || value == "on" || value == "1" || value == "yes";
@@ -329,6 +332,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
             pins_.clear();
             own_names_ = names_cleared_ = session_mode_;
             wants_own_names_ = false;
+            unseen_.clear();
             server.reset_needed = false;
             talk_->drew = drew_elsewhere_ = false;
             talk_->no_sequences = true;
@@ -430,6 +434,14 @@ bool session::ringway_setting(const effect& what, const running_statement& run, 
 void session::apply_unknown(const effect& what, const router::statement& of, const running_statement& run) {
     talk_->probe_settings = true;
     if (!what.pin.empty()) pin(what.pin);
+    const bool seen = std::find(unseen_.begin(), unseen_.end(), run.text) != unseen_.end();
+    if (what.pin == router::unseen_function && !seen) {
+        if (unseen_.empty()) unseen_version_ = who_.cluster->catalog ? who_.cluster->catalog->version : 0;
+        if (unseen_.size() < most_unseen)
+            unseen_.push_back(run.text);
+        else
+            pin("many functions that are not in the catalogs yet");
+    }
     if (of.verb != verb::do_block) return;
     static const router::body_closure nothing;
     const auto& catalog = who_.cluster->catalog;
@@ -438,6 +450,24 @@ void session::apply_unknown(const effect& what, const router::statement& of, con
         auto one = router::read_body(block, "plpgsql");
         if (auto why = router::pin_of(one, catalog ? catalog->effects : nothing); !why.empty()) pin(why);
         talk_->named.insert(talk_->named.end(), one.settings.begin(), one.settings.end());
+    }
+}
+
+/// The catalogs have been read anew: what was unknown may be known by now.
+void session::look_for_unseen() {
+    const auto& catalog = who_.cluster->catalog;
+    if (!catalog || catalog->version == unseen_version_) return;
+    const auto texts = std::exchange(unseen_, {});
+    unseen_version_ = catalog->version;
+    unpin(std::string(router::unseen_function));
+    for (const auto& text : texts) {
+        const auto found = plan_of(text);
+        for (const auto& one : found.plan->parsed.statements)
+            for (const auto& what : one.effects) {
+                if (what.what != effect::kind::settings_unknown || what.pin.empty()) continue;
+                pin(what.pin);
+                if (what.pin == router::unseen_function) unseen_.push_back(text);
+            }
     }
 }
 

@@ -668,6 +668,7 @@ void session::settle_lease() {
     }
     if (talk_ && phase_ == phase::active && talk_->served && !talk_->open_batch && talk_->replies.empty()) {
         count_traffic();
+        if (!unseen_.empty() && talk_->status == 'I') look_for_unseen();
         const bool keep = pinned() || talk_->status != 'I';
         if (!keep && talk_->probe_settings)
             begin_probe();

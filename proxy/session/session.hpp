@@ -399,6 +399,7 @@ class session final : public pool::wire_owner,
     void apply_set(const router::effect& what, const router::statement& of, const running_statement& run);
     void apply_set_config(const router::effect& what, const running_statement& run);
     void apply_unknown(const router::effect& what, const router::statement& of, const running_statement& run);
+    void look_for_unseen();
     void suspended(const running_statement& run);
     void apply_in_spite(const running_statement& run);
     bool is_own(std::string_view name, std::string_view value) const;
@@ -444,6 +445,8 @@ class session final : public pool::wire_owner,
     statement_ref unnamed_;
     const router::plan* routed_ = nullptr;  ///< of the batch's last Parse; only compared, never followed
     std::vector<std::string> pins_;
+    std::vector<std::string> unseen_;  ///< texts that have called functions which are in no catalog yet: they pin
+    std::uint64_t unseen_version_ = 0;
     steady_time last_write_{};
     destination want_;
     steady_time waiting_since_{}, hold_until_{};

@@ -100,6 +100,10 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         fail_next(*refused);
         return true;
     }
+    if (found.plan->parsed.statements.size() > 1 && !talk_ && !is_ascii(sql)) {  // a SET among them would pin
+        to.need = router::need::primary;
+        to.replica_only = false;
+    }
     if (to.several && to.may_gather) {
         start_gathering(home_.plans.hold(found), with, std::string(frame), false);
         rest.remove_prefix(frame.size());
