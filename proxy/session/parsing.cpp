@@ -17,10 +17,10 @@ namespace {
 
 constexpr std::size_t most_taken = 10'000;  ///< remembered
 
-/// With what a server has taken the text: with the same it takes it again.
+/// With what a server has taken the text: with the same it takes it again. Should a table have gone since, Bind tells
+/// so, as it does when the connection that is leased has the statement already.
 struct taken {
     pool::settings_ref settings;
-    std::uint64_t catalog = 0;
 };
 
 /// Of all workers: a client's neighbour on its own thread may be on another worker.
@@ -48,7 +48,7 @@ std::string session::parse_key(const pool::prepared& what) const {
 /// Of what is seen only within a transaction, or on a pinned connection, others know nothing.
 void session::note_parsed(const pool::prepared& what) {
     if (talk_->status != 'I' || talk_->bound || pinned() || !who_.cluster->catalog) return;
-    taken with{meaningful(settings_), who_.cluster->catalog->version};
+    taken with{meaningful(settings_)};
     auto key = parse_key(what);
     const std::lock_guard guard(book().lock);
     auto& all = book().all;
@@ -60,8 +60,7 @@ bool session::is_taken(const std::string& key) const {
     const auto settings = meaningful(settings_);
     const std::lock_guard guard(book().lock);
     const auto known = book().all.find(key);
-    return known != book().all.end() && known->second.catalog == who_.cluster->catalog->version &&
-           known->second.settings == settings;
+    return known != book().all.end() && known->second.settings == settings;
 }
 
 bool session::answer_parse(std::string_view batch) {

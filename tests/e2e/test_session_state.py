@@ -3,7 +3,7 @@
 import pytest
 
 import wire
-from conftest import admin, until
+from conftest import admin, knows_tables, until
 from wire import Wire, codes, kinds, one, query, sync
 
 
@@ -140,7 +140,7 @@ def test_s07_set_inside_a_block_or_a_function_does_not_leak(narrow, app_cluster)
     primary.rows("CREATE OR REPLACE FUNCTION s07() RETURNS int LANGUAGE plpgsql AS "
                  "$$ BEGIN PERFORM set_config('work_mem', '11MB', false); RETURN 1; END $$")
     # A function that is in no catalog yet pins.
-    assert until(lambda: "volatile function s07" in str(admin(narrow, "SHOW ROUTE app 'SELECT s07()'")), 15)
+    assert until(lambda: knows_tables(narrow, "app") and "volatile function s07" in str(admin(narrow, "SHOW ROUTE app 'SELECT s07()'")), 15)
     with Wire(narrow.port) as owner, Wire(narrow.port) as other:
         for sql in ("DO $$ BEGIN SET work_mem = '12MB'; END $$", "SELECT s07()"):
             owner.rows(sql)
