@@ -61,6 +61,7 @@ struct catalog_relation {
     bool unlogged = false;             ///< pg_class.relpersistence 'u': no replica has its rows
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
     bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
+    bool asks_sequence = false;        ///< a default or a check of it calls currval or lastval
     std::vector<std::string> parents;  ///< "schema.name" it inherits from or is a part of, directly
     std::vector<catalog_column> columns;
     std::vector<foreign_key> foreign_keys;

@@ -88,6 +88,7 @@ class planner {
                    (function.second == "currval" || function.second == "lastval");
         };
         if (is_session_command(each.verb) || needs != need::primary) return;
+        out_.asks_sequence |= writes_by_currval(each.block);
         if (std::any_of(each.functions.begin(), each.functions.end(), asks)) {
             out_.asks_sequence |= !out_.draws_sequence;  // what an earlier statement of the text has drawn is at hand
             auto rest = each;
@@ -95,6 +96,17 @@ class planner {
             needs = find_need_of(rest).need;
         }
         out_.draws_sequence |= needs == need::primary;
+    }
+
+    /// Into a table whose defaults or checks ask for what was drawn before.
+    bool writes_by_currval(const query_block& block) const {
+        for (const auto& each : block.tables) {
+            const auto* found =
+                each.written && from_.catalog ? find_relation(*from_.catalog, path_, each.schema, each.name) : nullptr;
+            if (found && found->asks_sequence) return true;
+        }
+        return std::any_of(block.children.begin(), block.children.end(),
+                           [this](const query_block& child) { return writes_by_currval(child); });
     }
 
     static bool lists_prepared(const statement& what) {

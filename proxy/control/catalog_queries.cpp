@@ -110,6 +110,13 @@ SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
 
+// Tables whose defaults or checks ask for what has been drawn before. The two functions' numbers are the same
+// everywhere.
+constexpr const char* currval_query = R"(
+SELECT adrelid FROM pg_attrdef WHERE adbin::text ~ ':funcid (1575|2559) '
+UNION
+SELECT conrelid FROM pg_constraint WHERE conrelid <> 0 AND conbin::text ~ ':funcid (1575|2559) ')";
+
 // Tables that, when they are written, may run a trigger that changes settings: by set_config, SET or RESET, by text
 // that is put together, by another language, or by a function that does so. When there is any such trigger, other
 // tables may lead to it: by triggers of their own that write, cascades, partitions, rules and views.
@@ -357,6 +364,10 @@ void catalog_gathering::read_relations() {
     for (const auto& row : transaction_.exec(setting_trigger_query)) {
         const auto found = relations_.find(row[0].as<oid>());
         if (found != relations_.end()) found->second.triggers_set = true;
+    }
+    for (const auto& row : transaction_.exec(currval_query)) {
+        const auto found = relations_.find(row[0].as<oid>());
+        if (found != relations_.end()) found->second.asks_sequence = true;
     }
 }
 

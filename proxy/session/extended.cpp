@@ -381,7 +381,7 @@ void session::begin_batch(std::string_view rest) {
     talk.retained.clear();
     talk.answered.clear();
     talk.bound = talk.blind = talk.flushed = false;
-    if (talk.status != 'I' || own_names_) return;
+    if (talk.status != 'I' || pinned()) return;
     const auto found = find_batch(rest);
     if (found.ended && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
         talk.retained.assign(rest.substr(0, found.size));

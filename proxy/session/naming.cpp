@@ -58,8 +58,14 @@ bool session::passes_unknown(std::string_view name) const {
 }
 
 void session::take_own_names() {
+    // A pinned session may have statements that only the server knows: PREPARE by the extended protocol, in a function.
+    static constexpr std::string_view none_of_ours = R"(DO $$ DECLARE each text; BEGIN
+FOR each IN SELECT name FROM pg_catalog.pg_prepared_statement() WHERE pg_catalog.left(name, 9) = '_ringway_' LOOP
+    EXECUTE pg_catalog.format('DEALLOCATE %I', each);
+END LOOP; END $$)";
+    const bool others = !pins_.empty();
     pin(wants_own_names_ ? "EXECUTE within a function" : "pg_prepared_statements");
-    run_own("DEALLOCATE ALL");
+    run_own(others ? none_of_ours : "DEALLOCATE ALL");
     talk_->server->statements.clear();
     if (statements_)
         for (auto& [name, what] : *statements_) {

@@ -24,10 +24,31 @@ bool session::runs_any(const router::plan& plan, bool router::plan::* what) cons
     return false;
 }
 
-/// The answer to a question for a value that was drawn on another connection.
+namespace {
+
+bool asks_by_name(const router::plan& plan) {
+    return std::any_of(plan.parsed.statements.begin(), plan.parsed.statements.end(), [](const auto& one) {
+        return std::any_of(one.functions.begin(), one.functions.end(), [](const auto& function) {
+            return function.second == "currval" || function.second == "lastval";
+        });
+    });
+}
+
+}  // namespace
+
+/// The answer to a question for a value that was drawn on another connection. A default that asks has most often just
+/// been given its value by the same row: it runs on a connection wiped of others', where a server says if there is
+/// none.
 std::optional<fault> session::sequence_elsewhere(const router::plan& plan) const {
     if (session_mode_ || !drew_elsewhere_ || (talk_ && talk_->drew) || !runs_any(plan, &router::plan::asks_sequence))
         return std::nullopt;
+    bool by_name = asks_by_name(plan);
+    for (const auto& one : plan.parsed.statements)
+        for (const auto& each : one.effects) {
+            const auto named = each.what == effect::kind::execute ? find_statement(each.name) : nullptr;
+            by_name |= named && named->plan && asks_by_name(*named->plan);
+        }
+    if (!by_name) return std::nullopt;
     return fault{
         fault_kind::unsupported,
         "currval and lastval do not know what an earlier transaction has drawn: its server connection has been "

@@ -151,7 +151,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     auto& talk = *talk_;
     start_clocks();
     talk.emitted = false;
-    talk.may_retry = talk.status == 'I' && frame.size() <= most_retained && !own_names_;
+    talk.may_retry = talk.status == 'I' && frame.size() <= most_retained && !pinned();
     talk.replayable = plan.need == router::need::any || only_begins(plan);
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);

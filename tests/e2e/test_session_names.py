@@ -61,6 +61,22 @@ def test_a_pipeline_that_failed_before_them(pair):
     same(pair, query("EXECUTE one"))
 
 
+def test_statements_that_only_the_server_knows(pair):
+    for raw in [*PREPARED, parse("PREPARE unseen AS SELECT 6") + bind() + execute() + sync(), query(SEEN),
+                query("EXECUTE unseen"), parse(SEEN) + bind() + execute() + sync()]:
+        same(pair, raw)
+
+
+def test_a_pinned_session_keeps_its_connection_when_a_plan_no_longer_fits(pair):
+    for sql in ("CREATE TEMP TABLE mine AS SELECT 1 AS a", "PREPARE q AS SELECT * FROM mine", "EXECUTE q",
+                "ALTER TABLE mine ADD b int"):
+        wire.replies(pair[0], query(sql)), wire.replies(pair[1], query(sql))
+    for raw in (query("EXECUTE q"), parse("EXECUTE q") + bind() + execute() + sync()):
+        told = [wire.codes(each.run(raw)) for each in pair]
+        assert told == [["0A000"]] * 2
+    assert [each.value("SELECT count(*) FROM mine") for each in pair] == ["1", "1"]
+
+
 def test_in_a_transaction(pair):
     for raw in [query("BEGIN"), *PREPARED, query(SEEN), query("ROLLBACK"), query(SEEN)]:
         same(pair, raw)
