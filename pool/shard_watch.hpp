@@ -29,7 +29,7 @@ struct node_answer {
     bool streaming = false;    ///< replica: has a WAL receiver
     bool replay_paused = false;
     bool first_on_connection = false;  ///< the node may have been restarted since the last answer
-    gtid_ref gtids;                    ///< MySQL: executed, and `lsn` is how many; null: PostgreSQL
+    gtid_ref gtids = {};               ///< MySQL: executed, and `lsn` is how many; null: PostgreSQL
     server_traits traits = {};
     steady_time asked{};  ///< when the question was about to leave: what was acknowledged before lies before `lsn`
 };

@@ -56,7 +56,7 @@ void reply_tracker::begin(command what) {
 
 std::size_t reply_tracker::take(std::string_view bytes) {
     const auto taken = bytes;
-    building_ = false;
+    building_ = !kept_.empty();  // what was held back goes first, once its packet is whole
     out_.clear();
     passed_ = bytes.data();
     std::size_t held = 0;  // at the end: of a packet that is not whole yet

@@ -22,10 +22,10 @@ lease_wish session::wish_for(const reading& text) const {
     const bool splits = who_.who->reads.splitting && out.consistency != config::read_consistency::primary;
     const auto* off = settings_->find("autocommit");
     const bool opens = off && *off == "'OFF'";  // a read opens a transaction that may write
-    // What ties the session to its connection, or may write later, begins on the primary.
-    bool simple = text.plan && text.plan->plain;
-    if (text.parsed().statements.size() == 1 && text.parsed().statements.front().verb == router::verb::begin)
-        simple = text.parsed().statements.front().read_only_begin;
+    // What ties the session to its connection, or may write later, begins on the primary. A write in a transaction that
+    // is READ ONLY is told 1792 there, and 1290 on a replica.
+    const bool simple = text.plan && text.plan->plain && text.parsed().statements.size() == 1 &&
+                        text.parsed().statements.front().verb != router::verb::begin;
     out.need = text.reads() && simple && splits && !opens ? router::need::any : router::need::primary;
     using wish = router::routing_hint::role_wish;
     if (text.parsed().hint.role == wish::primary) out.need = router::need::primary;

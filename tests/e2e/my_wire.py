@@ -196,7 +196,9 @@ class Wire:
         return self.prepared()
 
     def prepared(self):
-        payload = self.one()
+        payload = self.packet()
+        if payload[:1] == b"\xff":
+            raise ServerError(payload)
         number, columns, parameters = struct.unpack_from("<IHH", payload, 1)
         for count in (parameters, columns):
             for _ in range(count):

@@ -216,7 +216,7 @@ def test_y15_a_client_that_dies_leaves_no_lock(my_proxy):
         a = my.connect(my_proxy.mysql_port)
         my.rows(a, "BEGIN")
         my.rows(a, "UPDATE t SET v = v WHERE id = 2")
-        a._sock.close()
+        a._force_close()
         my.rows(b, "UPDATE t SET v = v WHERE id = 2")
         assert until(lambda: not [row for row in admin(my_proxy, "SHOW CLIENTS") if row["state"] == "transaction"])
 

@@ -68,6 +68,7 @@ sync-binlog = 0
 innodb-lock-wait-timeout = 5
 plugin-load-add = auth_ed25519
 local-infile = ON
+log-bin-trust-function-creators = ON
 ${MY_EXTRA:-}
 CONF
 }

@@ -1,0 +1,75 @@
+"""Reads over MariaDB's replicas: Y29, Y31, Y32 and Y34 of the traps."""
+
+import my
+import pymysql
+import pytest
+from conftest import admin, until
+
+
+def test_y32_a_write_is_seen_by_the_next_read(my_proxy, my_cluster):
+    replica = my_cluster.replicas()[0]
+    with my.connect(my_proxy.mysql_port) as a:
+        for stopped in (False, True):
+            if stopped:
+                replica.rows("STOP SLAVE SQL_THREAD")
+            try:
+                for number in range(30):
+                    my.rows(a, f"UPDATE t SET v = '{number}' WHERE id = 3")
+                    assert my.value(a, "SELECT v FROM t WHERE id = 3") == str(number)
+            finally:
+                if stopped:
+                    replica.rows("START SLAVE SQL_THREAD")
+
+
+def test_y29_what_needs_the_primary_is_written_there(my_proxy, my_cluster):
+    """Each of these fails with 1290 on a replica, or shows another value there."""
+    with my.connect(my_proxy.mysql_port) as a:
+        my.rows(a, "CREATE OR REPLACE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO made (v) "
+                   "VALUES ('f'); RETURN 1; END")
+        my.rows(a, "CREATE OR REPLACE SEQUENCE numbers")
+        for sql in ("SELECT * FROM t WHERE id = 1 FOR UPDATE", "SELECT * FROM t LOCK IN SHARE MODE", "SELECT writes()",
+                    "SELECT NEXTVAL(numbers)", "(SELECT writes())", "/* c */ SELECT writes()",
+                    "INSERT INTO made (v) VALUES ('r') RETURNING id", "SELECT v FROM t WHERE id = 1 INTO @v",
+                    "SELECT * FROM t WHERE id = 1 FOR UPDATE SKIP LOCKED", "DO GET_LOCK('y29', 0)",
+                    "SELECT RELEASE_ALL_LOCKS()"):
+            my.rows(a, sql)
+
+
+def test_y31_read_only_transaction(my_proxy):
+    with my.connect(my_proxy.mysql_port) as a:
+        my.rows(a, "START TRANSACTION READ ONLY")
+        assert my.value(a, "SELECT COUNT(*) FROM t") == 3
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            my.rows(a, "INSERT INTO made (v) VALUES ('no')")
+        assert refused.value.args[0] == 1792
+        my.rows(a, "COMMIT")
+
+
+def test_reads_reach_the_replicas(my_proxy, my_cluster):
+    before = sum(int(node.rows("SHOW GLOBAL STATUS LIKE 'Handler_read_key'")[0][1]) for node in my_cluster.replicas())
+    with my.connect(my_proxy.mysql_port) as a:
+        for _ in range(60):
+            my.rows(a, "SELECT v FROM t WHERE id = 2")
+    after = sum(int(node.rows("SHOW GLOBAL STATUS LIKE 'Handler_read_key'")[0][1]) for node in my_cluster.replicas())
+    assert after - before >= 30
+
+
+def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, workspace):
+    cluster = my.MyCluster(workspace, "failing")
+    try:
+        proxy = my_ringway({"clusters": {"shop": None, "failing": cluster.section()}})
+        with my.connect(proxy.mysql_port, database="failing") as a:
+            my.rows(a, "BEGIN")
+            my.rows(a, "UPDATE t SET v = 'lost' WHERE id = 1")
+            cluster.ctl("stop", cluster.primary(), "kill")
+            with pytest.raises(pymysql.err.MySQLError) as lost:
+                my.rows(a, "UPDATE t SET v = 'lost' WHERE id = 2")
+            assert lost.value.args[0] in (2013, 2006)
+            with pytest.raises(pymysql.err.MySQLError):
+                my.rows(a, "COMMIT")
+        cluster.ctl("start", cluster.primary())
+        assert until(proxy.is_ready, 30)
+        with my.connect(proxy.mysql_port, database="failing") as b:
+            assert my.value(b, "SELECT COUNT(*) FROM t WHERE v = 'lost'") == 0
+    finally:
+        cluster.down()
