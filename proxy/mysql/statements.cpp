@@ -63,7 +63,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
     // What a text means depends on the database, the modes and the character set it is prepared under.
     std::string under = database_;
     for (const auto& [name, value] : settings_->entries()) under += '\0' + name + '=' + value;
-    next.preparing = text->unknown() ? pool::lone_prepared(sql, under) : pool::share_prepared(sql, under);
+    next.preparing = text->unknown() ? pool::lone_prepared(sql, under) : pool::share_prepared(sql, under, 0);
     if (statements_)  // each has cursors and long data of its own
         for (const auto& [number, other] : *statements_)
             if (other->what == next.preparing) {

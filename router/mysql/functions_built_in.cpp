@@ -193,7 +193,7 @@ call_nature nature_of(const catalog* in, std::string_view database, std::string_
     }
     const auto where = schema.empty() ? database : schema;
     const auto* const all = in != nullptr ? &in->functions : nullptr;
-    const auto found = all == nullptr || !in->known_functions.contains(name)
+    const auto found = all == nullptr || !in->function_places.contains(name)
                            ? nullptr
                            : std::find_if(all->data(), all->data() + all->size(), [&](const catalog_function& each) {
                                  return each.name == name && each.schema == where;
