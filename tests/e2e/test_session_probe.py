@@ -281,7 +281,7 @@ def test_prepared_statements_in_a_failed_transaction(narrow, app_cluster, extend
 def test_a_query_where_copy_data_belongs_ends_the_connection(narrow, raw):
     for together in (True, False):
         with Wire(narrow.port) as client:
-                start = query("COPY pr_kv FROM STDIN")
+            start = query("COPY pr_kv FROM STDIN")
             if together:
                 client.send(start + raw)
             else:
