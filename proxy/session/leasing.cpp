@@ -104,15 +104,18 @@ bool session::no_replica() const noexcept {
 /// What stays on its connection must not do so on a replica's: the session will want to write.
 std::optional<fault> session::pin_on_replica(const router::plan& plan) const {
     if (plan.plain || !talk_ || !talk_->on_replica) return std::nullopt;
+    const auto refused = [](std::string why) {
+        return fault{fault_kind::unsupported,
+                     "this statement would keep the session on the replica that its READ ONLY transaction is on",
+                     std::move(why), "run it outside of the transaction, or begin the transaction without READ ONLY"};
+    };
+    if (runs_any(plan, &router::plan::asks_statements)) return refused("pg_prepared_statements");
     const bool several = plan.parsed.statements.size() > 1;
     for (const auto& one : plan.parsed.statements)
         for (const auto& what : one.effects)
             if (what.what == router::effect::kind::pin ||
                 (what.what == router::effect::kind::prepare && (several || in_batch_)))
-                return fault{
-                    fault_kind::unsupported,
-                    "this statement would keep the session on the replica that its READ ONLY transaction is on",
-                    what.pin, "run it outside of the transaction, or begin the transaction without READ ONLY"};
+                return refused(what.pin);
     return std::nullopt;
 }
 

@@ -1,10 +1,8 @@
 """What PostgreSQL's own regression and isolation tests showed to differ from one server, each in small."""
 
-import pytest
-
 import wire
 from conftest import admin, knows_tables, until
-from wire import Wire, bind, execute, parse, query, sync
+from wire import Wire, query
 
 DATE_STYLES = ["SET datestyle TO sql", "SET datestyle TO dmy", "SHOW datestyle", "SELECT date '1999-01-08'",
                "BEGIN", "SET datestyle TO iso", "ROLLBACK", "SHOW datestyle",
@@ -86,88 +84,8 @@ def test_a_role_that_the_replicas_do_not_know_yet(ringway, app_cluster):
             replica.rows("SELECT pg_wal_replay_resume()")
 
 
-BLOCKS = {
-    "temporary table": ["DO $$ BEGIN CREATE TEMP TABLE of_block AS SELECT 1 AS a; END $$"],
-    "LISTEN": ["DO $$ BEGIN EXECUTE 'LISTEN of_block'; END $$"],
-    "WITH HOLD cursor": ["DO $$ BEGIN EXECUTE 'DECLARE of_block CURSOR WITH HOLD FOR SELECT 1'; END $$"],
-    "PREPARE within a function": ["DO $$ BEGIN EXECUTE 'PREPARE of_block AS SELECT 1'; END $$"],
-    "session advisory lock": ["DO $$ BEGIN PERFORM pg_advisory_lock(4712); END $$"],
-}
-FUNCTION = "CREATE OR REPLACE FUNCTION locks() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(4713); END $$"
-
-
 def reasons(proxy):
     return [pin["reason"] for pin in admin(proxy, "SHOW PINS")]
-
-
-@pytest.mark.parametrize("reason", BLOCKS)
-def test_what_a_block_leaves_in_the_session_pins(ringway, reason):
-    proxy = ringway()
-    with Wire(proxy.port) as client:
-        client.run(query("DO $$ BEGIN PERFORM 1; END $$"))
-        assert reasons(proxy) == []
-        for sql in BLOCKS[reason]:
-            assert wire.codes(client.run(query(sql))) == []
-        assert until(lambda: reasons(proxy)) == [reason]
-        client.run(query("DISCARD ALL"))
-        assert reasons(proxy) == []
-
-
-def test_what_a_function_locks_pins(ringway, app_cluster):
-    app_cluster.primary().rows(FUNCTION, user="app")
-    proxy = ringway()
-    assert until(lambda: knows_tables(proxy, "app"))
-    assert until(lambda: "volatile function locks" in str(admin(proxy, "SHOW ROUTE app 'SELECT locks()'")))
-    with Wire(proxy.port) as client:
-        client.run(query("SELECT locks()"))
-        assert until(lambda: reasons(proxy)) == ["session advisory lock"]
-
-
-OWN = {
-    "a role": (["DO $$ BEGIN EXECUTE 'SET ROLE app'; END $$"], "SELECT current_user"),
-    "an authorization": (["DO $$ BEGIN EXECUTE 'SET SESSION AUTHORIZATION app'; END $$"], "SELECT session_user"),
-    "no role any more": (["SET ROLE app", "DO $$ BEGIN EXECUTE 'RESET ROLE'; END $$"], "SELECT current_user"),
-    "a setting of one's own": (["DO $$ BEGIN PERFORM set_config('my.block', 'set', false); END $$"], "SHOW my.block"),
-    "one by SET": (["DO $$ BEGIN SET my.other = 'set'; END $$"], "SHOW my.other"),
-    "one known before": (["SET my.third = 'a'", "DO $$ BEGIN EXECUTE format('SET my.%s = %L', 'third', 'b'); END $$"], "SHOW my.third"),
-    "one by a function": (["SELECT sets()"], "SHOW my.fourth"),
-}
-
-
-@pytest.mark.parametrize("name", OWN)
-def test_what_blocks_and_functions_set_stays(ringway, app_cluster, name):
-    app_cluster.primary().rows("CREATE OR REPLACE FUNCTION sets() RETURNS void LANGUAGE plpgsql AS "
-                               "$$ BEGIN PERFORM set_config('my.fourth', 'set', false); END $$")
-    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
-    assert until(lambda: knows_tables(proxy, "app"))
-    assert until(lambda: "volatile function sets" in str(admin(proxy, "SHOW ROUTE app 'SELECT sets()'")))
-    who = {"user": "postgres"}
-    with Wire(proxy.port, **who) as client, Wire(proxy.port, **who) as other, Wire(app_cluster.primary().port, **who) as direct:
-        texts, asked = OWN[name]
-        for sql in texts:
-            client.run(query(sql))
-            direct.run(query(sql))
-            other.run(query("SET work_mem = '5MB'"))
-        assert client.value(asked) == direct.value(asked)
-        assert other.value("SELECT current_user || session_user") == "postgrespostgres"
-
-
-@pytest.mark.parametrize("sql", ["LISTEN news", "SELECT pg_advisory_lock(1)", "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
-                                 "SELECT name FROM pg_prepared_statements"])
-@pytest.mark.parametrize("protocol", [query, lambda sql: parse(sql) + bind() + execute() + sync()], ids=["simple", "extended"])
-def test_a_transaction_on_a_replica_keeps_no_connection(ringway, sql, protocol):
-    proxy = ringway()
-    with Wire(proxy.port) as client:
-        def begins_on_a_replica():
-            client.run(query("ROLLBACK"))
-            client.run(query("BEGIN READ ONLY"))
-            return client.value("SELECT pg_is_in_recovery()") == "t"
-
-        assert until(begins_on_a_replica, 30, 0.5)  # asking counts as a write, which replicas must have seen before the next
-        came = client.run(protocol(sql))
-        assert wire.codes(came) == ["0A000"]
-        client.run(query("ROLLBACK"))
-        assert reasons(proxy) == []
 
 
 def test_a_default_that_asks_for_currval(ringway):
