@@ -136,6 +136,9 @@ void session::after_statement(const reading& text, bool failed) {
                 pin(std::string(xa));
                 break;
             case router::verb::xa_prepare:
+                talk_->server->doomed = true;  // the connection stays with its transaction: others get another one
+                talk_->in_transaction = false;
+                [[fallthrough]];
             case router::verb::xa_rollback:
                 unpin(xa);
                 break;

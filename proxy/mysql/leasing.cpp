@@ -22,10 +22,13 @@ lease_wish session::wish_for(const reading& text) const {
     const bool splits = who_.who->reads.splitting && out.consistency != config::read_consistency::primary;
     const auto* off = settings_->find("autocommit");
     const bool opens = off && *off == "'OFF'";  // a read opens a transaction that may write
-    // What ties the session to its connection, or may write later, begins on the primary. A write in a transaction that
-    // is READ ONLY is told 1792 there, and 1290 on a replica.
-    const bool simple = text.plan && text.plan->plain && text.parsed().statements.size() == 1 &&
-                        text.parsed().statements.front().verb != router::verb::begin;
+    // Whatever else ties the session to its connection, or is the start of something that may write, stays on the
+    // primary: BEGIN READ ONLY too, as a write in it is told 1792 there and 1290 on a replica.
+    bool simple = text.plan && text.plan->plain && text.parsed().statements.size() == 1;
+    if (simple) {
+        const auto verb = text.parsed().statements.front().verb;
+        simple = verb == router::verb::select || verb == router::verb::show || verb == router::verb::explain;
+    }
     out.need = text.reads() && simple && splits && !opens ? router::need::any : router::need::primary;
     using wish = router::routing_hint::role_wish;
     if (text.parsed().hint.role == wish::primary) out.need = router::need::primary;
@@ -98,6 +101,10 @@ void session::hand_back(pool::server_ref server, bool dirty) {
     auto& part = static_cast<pool::mysql_part&>(*server->part);
     server->flavour = (server->flavour & ~pool::flavour_without_database) |
                       (part.database.empty() ? pool::flavour_without_database : 0);
+    if (server->doomed) {
+        auto* const from = server->home.get();
+        return from->discard(std::move(server));
+    }
     if (dirty || server->reset_needed) return clean(std::move(server));
     if (server->cancels > 0) {
         server->user = nullptr;

@@ -93,7 +93,8 @@ void session::own_done() {
     talk.own.pop_front();
     const auto& error = talk.tracker.error();
     using kind = own_command::kind;
-    if (error.code == 0 && done.what != kind::prepare) talk.in_transaction = talk.tracker.in_transaction();
+    if (error.code == 0 && done.what != kind::prepare && !server.doomed)
+        talk.in_transaction = talk.tracker.in_transaction();
     switch (done.what) {
         case kind::settings:
             if (error.code == 0) server.settings = done.settings;

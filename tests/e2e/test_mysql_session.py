@@ -210,6 +210,13 @@ def test_y14_xa(pair):
     turns(a, b, 2)
     assert my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'xa'") == 0
 
+    def committed():
+        with contextlib.suppress(pymysql.err.MySQLError):  # 1397 while the server has not let go of it
+            my.rows(b, "XA COMMIT 'x1'")
+        return my.value(b, "SELECT COUNT(*) FROM made WHERE v = 'xa'") == 1
+
+    assert until(committed)
+
 
 def test_y15_a_client_that_dies_leaves_no_lock(my_proxy):
     with my.connect(my_proxy.mysql_port) as b:
