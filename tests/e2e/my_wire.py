@@ -48,6 +48,7 @@ class Wire:
 
     def __init__(self, port, user="app", password="app", database="shop", more=SESSION_TRACK | DEPRECATE_EOF, collation=45):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held, self.sequence, self.status = b"", 0, 0
         hello = self.packet()
         at = hello.index(b"\0", 1) + 1
