@@ -116,7 +116,7 @@ int run(const options& with) {
     ringway::proxy::runtime proxy(std::move(loaded.value), with.config_file);
     if (const auto failed = proxy.start(before.descriptors)) return fail(*failed);
     std::set<std::string> used;
-    for (const auto& each : {listen.postgres, listen.admin, listen.http})
+    for (const auto& each : {listen.postgres, listen.mysql, listen.admin, listen.http})
         if (each) used.insert(each->text());
     before.keep_only(used);
     ringway::proxy::http::http_server http;

@@ -174,8 +174,7 @@ class planner {
     static bool has_traces(const statement& one) {
         return one.implicit_commit || one.release || one.calculates_found_rows || one.asks_insert_id ||
                one.asks_found_rows || one.asks_row_count || one.asks_warnings || one.sets_insert_id ||
-               one.asks_connection_id || !one.user_variables_read.empty() || !one.statement_settings.empty() ||
-               one.copy_stdin_or_stdout;
+               one.asks_connection_id || !one.user_variables_read.empty() || !one.statement_settings.empty();
     }
 
     /// A read that any shard answers alike, whenever in a READ COMMITTED transaction. Of functions only those that are

@@ -408,6 +408,20 @@ s0 = { nodes = ["db:3306"] }
     CHECK(all.clusters.at(0).engine == engine::mysql);
 }
 
+TEST_CASE("a sharded MySQL cluster is a mistake: it would be served from its first shard") {
+    const auto tried = load(R"([listen]
+mysql = "127.0.0.1:6433"
+[users."*"]
+[clusters.app]
+engine = "mysql"
+monitor_user = "m"
+[clusters.app.shards]
+s0 = { nodes = ["db:3306"] }
+s1 = { nodes = ["db:3307"] }
+)");
+    CHECK_FALSE(tried.ok());
+}
+
 TEST_CASE("the example of the design loads") {
     ::setenv("APP_PASSWORD", "x", 1);
     const auto all = loaded(R"([listen]

@@ -65,7 +65,7 @@ def cells(said):
 def test_every_line_does_what_it_says(demo):
     environment, said = demo
     results = paste(environment, said.split("Paste these:")[1].split("End it with:")[0])
-    assert len(results) == 11
+    assert len(results) == 13
     assert [line for line, _, code in results if code != 0] == [line for line, _, _ in results if "DELETE FROM orders" in line]
 
     wrote, _ = one(results, "INSERT INTO notes")
@@ -74,7 +74,7 @@ def test_every_line_does_what_it_says(demo):
     app = int(environment["RINGWAY_DEMO_APP_PORT"])
     assert [int(line.split("|")[0]) for line in reads.split()] in ([app + 1, app + 2] * 2, [app + 2, app + 1] * 2)
 
-    assert "INSERT 0 1" in one(results, "INSERT INTO orders")[0]
+    assert "INSERT 0 1" in one(results, "INSERT INTO orders VALUES (7")[0]
     cluster, table, key, canonical, position, shard, node = cells(next(said for line, said, _ in results if 'c "SHOW KEY' in line and "grep" not in line))
     assert (cluster, table, key, canonical) == ("shop", "orders", "42", "42") and node.startswith("127.0.0.1:")
     there = cells(one(results, "ringway_position")[0])
@@ -83,6 +83,9 @@ def test_every_line_does_what_it_says(demo):
     why, _ = one(results, "EXPLAIN (ROUTE)")
     assert "shard" in why and "replica" in why
     assert "(3 rows)" in one(results, "GROUP BY u.name")[0]
+    spread, _ = one(results, "INSERT INTO orders VALUES (901")
+    assert "INSERT 0 3" in spread and [line.strip() for line in spread.splitlines() if line.strip().isdigit()] == ["1", "2", "3"]
+    assert one(results, 'c "BEGIN"')[0].split() == ["BEGIN", "UPDATE", "3", "UPDATE", "3", "COMMIT"]
     refused, code = one(results, "DELETE FROM orders")
     assert code == 1 and "ERROR" in refused and "HINT" in refused
     for lag in (said for line, said, _ in results if "SHOW LAG" in line):
