@@ -22,6 +22,7 @@ def test_the_pid_told_is_the_servers_and_cancels_name_it(session_proxy):
         assert [client.value("SELECT pg_backend_pid()") for client in clients] == [str(client.pid) for client in clients]
         for client in clients:
             client.send(query("SELECT pg_sleep(20)"))
+        assert all(client.silent(0.4) for client in clients)  # a cancel that comes before its query is lost, as on a server
         for client in clients[1:]:
             wire.cancel(session_proxy.port, client.pid, client.key)
             assert codes(client.until("Z")) == ["57014"]
