@@ -139,6 +139,7 @@ void session::begin_span() {
     if (talk_) {
         with.history = std::move(talk_->history);
         spanning_->reads_only = talk_->reads_only;
+        spanning_->changes_catalog = talk_->ddl != nullptr;
     } else {
         spanning_->implicit = begun_.empty();
         spanning_->reads_only = !begun_.empty() && begun_reads_;
@@ -719,6 +720,9 @@ void session::span_ended(two_phase::outcome how, const std::string& error, bool 
     span_over(*made, committed);
     drew_elsewhere_ |= wrote;
     if (committed && wrote) last_write_ = clock::now();
+    if (made->changes_catalog) {  // what was prepared before reads names and types of before
+        const schema_change ended(who_.cluster->now->schema);
+    }
     if (committed && made->changes_catalog) home_.owner.catalog_changed(who_.cluster->now->config.name);
     std::string out;
     const bool wanted = made->tag.find("ROLLBACK") != std::string::npos || made->across->failed();

@@ -324,3 +324,21 @@ def test_reads_over_several_shards_see_what_the_transaction_wrote(shop_proxy, sh
             one = client.execute("SELECT count(*) FROM users WHERE name = 'w'")
             two = client.execute("SELECT name FROM users WHERE id = %s", [clean[0]])
             assert (one.fetchone(), two.fetchone()) == ((5,), ("v",))
+
+
+def test_what_is_prepared_after_ddl_on_every_shard_reads_the_new_table(shop_proxy, keys, clean):
+    sql, int4, text = f"SELECT id FROM users WHERE id = {keys[1][0]} AND extra = $1", 23, 25
+
+    def told():
+        with Wire(shop_proxy.port, database="shop") as client:
+            came = client.run(parse(sql, "s") + describe("S", "s") + sync())
+            return int.from_bytes(next(body for kind, body in came if kind == "t")[2:6], "big")
+
+    with shop_proxy.connect() as client:
+        client.execute("ALTER TABLE users ADD COLUMN extra int")
+        try:
+            assert [told() for _ in range(3)] == [int4] * 3
+            client.execute("ALTER TABLE users ALTER COLUMN extra TYPE text")
+            assert [told() for _ in range(3)] == [text] * 3
+        finally:
+            client.execute("ALTER TABLE users DROP COLUMN extra")
