@@ -1,0 +1,234 @@
+// The extended query protocol in a transaction that stands on several shards: a portal is parsed and bound anew,
+// unnamed, for each Describe and Execute, on the shards that it belongs to (ADR 0007).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/session.hpp"
+#include "proxy/session/spanning.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using doing = spanning::doing;
+using merging = span_unit::merging;
+using router::verb;
+
+namespace {
+
+/// Of a Bind's parameters those that are named, with its result formats.
+void write_some_parameters(std::string& out, std::string_view bound, const std::vector<pg::bound_parameter>& raw,
+                           const std::vector<std::uint16_t>& wanted) {
+    const auto number = [&out](std::uint32_t value, int bytes) {
+        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) out += static_cast<char>((value >> shift) & 0xff);
+    };
+    number(static_cast<std::uint32_t>(wanted.size()), 2);
+    for (const auto each : wanted) number(each < raw.size() && raw[each].binary ? 1 : 0, 2);
+    number(static_cast<std::uint32_t>(wanted.size()), 2);
+    for (const auto each : wanted) {
+        if (each >= raw.size() || raw[each].is_null) {
+            number(0xffffffff, 4);
+            continue;
+        }
+        number(static_cast<std::uint32_t>(raw[each].bytes.size()), 4);
+        out.append(raw[each].bytes);
+    }
+    pg::reader in(bound);  // formats, values; then the formats of the result
+    for (int formats = in.i16(); formats > 0; --formats) in.i16();
+    for (int values = static_cast<std::uint16_t>(in.i16()); values > 0; --values)
+        in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    out.append(in.rest());
+}
+
+}  // namespace
+
+void session::span_parse(std::string_view body) {
+    const auto parse = pg::read_parse(body);
+    if (!parse) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    if (!parse->name.empty() && find_statement(parse->name))
+        return span_refuse({fault_kind::duplicate_statement,
+                            fmt::format("prepared statement \"{}\" already exists", parse->name),
+                            {},
+                            {}},
+                           doing::message);
+    if (prepared_bytes_ + parse->query.size() > who_.cluster->now->max_prepared_bytes ||
+        parse->query.size() > who_.cluster->now->max_parse_bytes)
+        return span_refuse({fault_kind::over_limit,
+                            "a statement longer than max_parse_bytes, or more of them than max_prepared_bytes",
+                            {},
+                            "raise them in [general]"},
+                           doing::message);
+    const auto made = make_statement(*parse);
+    if (spanning_->across->failed() && !ends_transaction(*made->plan) && !is_one(*made->plan, verb::rollback_to))
+        return span_refuse(aborted(), doing::message);
+    if (parse->name.empty())
+        unnamed_ = made;
+    else
+        keep_statement(std::string(parse->name), made);
+    std::string out;
+    pg::write_empty(out, '1');
+    emit(out);
+}
+
+void session::span_bind(std::string_view body) {
+    const auto bind = pg::read_bind(body);
+    if (!bind) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    const auto what = planned_statement(bind->statement);
+    if (!what) return span_refuse(unknown_statement(bind->statement), doing::message);
+    spanning_->portals[std::string(bind->portal)] = {what, std::string(bind->rest), {}, 0};
+    std::string out;
+    pg::write_empty(out, '2');
+    emit(out);
+}
+
+/// A portal's unit: prepared, bound and described or executed on each part's shard.
+std::optional<fault> session::span_portal_unit(spanning::portal& of, char message, std::uint32_t max_rows,
+                                               span_unit& unit) {
+    auto& span = *spanning_;
+    const auto& what = *of.statement;
+    std::vector<pg::bound_parameter> raw;
+    if (!pg::read_parameters(of.bound, raw))
+        return fault{fault_kind::malformed_message, "invalid message format", {}, {}};
+    const auto types = what.types();
+    std::vector<router::parameter> bound;
+    for (std::size_t i = 0; i < raw.size(); ++i)
+        bound.push_back(
+            {raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
+    span.numbers.clear();
+    if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
+        return why;
+    if (max_rows > 0 && unit.parts.size() > 1)
+        return fault{fault_kind::unsupported,
+                     "a row limit stands on a statement that runs on several shards",
+                     {},
+                     "execute it without a limit on its rows"};
+    if (max_rows > 0 && unit.gathers)
+        return fault{fault_kind::unsupported,
+                     "a row limit stands on a read of rows of several shards, in a transaction or a pipeline",
+                     {},
+                     "execute it without a limit on its rows"};
+    if (message == 'D') unit.gathers.reset();       // the seat has the tables, if not all of their rows
+    if (message == 'D' && unit.parts.size() > 1) {  // each part has the same columns
+        unit.parts.resize(1);
+        unit.order.clear();
+        unit.how = merging::relay;
+        unit.writes = false;
+    }
+    of.opened.clear();
+    if (max_rows > 0) of.opened = fmt::format("_ringway_{}", ++span.next_portal);
+    of.shard = unit.parts.front().shard;
+    for (std::size_t i = 0; i < unit.parts.size(); ++i) {
+        const auto text = std::exchange(unit.parts[i].bytes, {});
+        auto& out = unit.parts[i].bytes;
+        if (text.empty()) {
+            pg::write_parse(out, {}, what.planned_text(), types);
+            pg::write_bind_head(out, of.opened, {}, of.bound.size());
+            out.append(of.bound);
+        } else {
+            std::string part_types;
+            for (const auto number : span.numbers[i])
+                if (4u * number + 4u <= types.size())
+                    part_types.append(types.substr(4u * number, 4));
+                else
+                    part_types.append(4, '\0');
+            std::string part_bound;
+            write_some_parameters(part_bound, of.bound, raw, span.numbers[i]);
+            pg::write_parse(out, {}, text, part_types);
+            pg::write_bind_head(out, of.opened, {}, part_bound.size());
+            out.append(part_bound);
+        }
+        if (message == 'D')
+            pg::write_target(out, 'D', 'P', {});
+        else
+            pg::write_execute(out, of.opened, static_cast<std::int32_t>(max_rows));
+        pg::write_sync(out);
+    }
+    unit.hidden = "12";
+    return std::nullopt;
+}
+
+void session::span_describe(std::string_view body) {
+    const auto target = pg::read_target(body);
+    if (!target) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    auto& span = *spanning_;
+    statement_ref what;
+    auto portal = span.portals.end();
+    if (target->kind == 'P') {
+        portal = span.portals.find(std::string(target->name));
+        if (portal != span.portals.end()) what = portal->second.statement;
+        if (!what)
+            return span_refuse(
+                {fault_kind::undefined_cursor, fmt::format("portal \"{}\" does not exist", target->name), {}, {}},
+                doing::message);
+    } else {
+        what = planned_statement(target->name);
+        if (!what) return span_refuse(unknown_statement(target->name), doing::message);
+    }
+    const auto& statements = what->plan->parsed.statements;
+    const bool rowless =
+        statements.size() == 1 && what->plan->parsed.error.empty() &&
+        (runs_everywhere(statements.front().verb) || ends_transaction(*what->plan) || only_begins(*what->plan));
+    if (rowless) {
+        std::string out;
+        if (target->kind == 'S') pg::write_parameter_description(out, {});
+        pg::write_empty(out, 'n');
+        return emit(out);
+    }
+    if (span.across->failed()) return span_refuse(aborted(), doing::message);
+    span_unit unit;
+    span.held = what->plan;
+    if (target->kind == 'P') {
+        if (auto why = span_portal_unit(portal->second, 'D', 0, unit)) return span_refuse(*why, doing::message);
+    } else {
+        const auto open = span.across->shards();
+        auto& part = unit.parts.emplace_back();
+        part.shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+        pg::write_parse(part.bytes, {}, what->planned_text(), what->types());
+        pg::write_target(part.bytes, 'D', 'S', {});
+        pg::write_sync(part.bytes);
+        unit.hidden = "1";
+    }
+    span.what = doing::message;
+    span.running = nullptr;
+    span.across->run(std::move(unit));
+}
+
+void session::span_execute(std::string_view body) {
+    const auto execute = pg::read_execute(body);
+    if (!execute) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
+    auto& span = *spanning_;
+    const auto found = span.portals.find(std::string(execute->portal));
+    if (found == span.portals.end())
+        return span_refuse(
+            {fault_kind::undefined_cursor, fmt::format("portal \"{}\" does not exist", execute->portal), {}, {}},
+            doing::message);
+    auto& portal = found->second;
+    const auto what = portal.statement;
+    span.held = what->plan;
+    span.literals = what->literals;
+    span_unit unit;
+    if (!portal.opened.empty()) {  // more rows of it
+        auto& part = unit.parts.emplace_back();
+        part.shard = portal.shard;
+        pg::write_execute(part.bytes, portal.opened, execute->max_rows);
+        pg::write_sync(part.bytes);
+    } else {
+        if (who_.cluster->now->log_queries) log_statement(*what->plan, what->planned_text());
+        ++who_.cluster->traffic.statements;
+        if (auto why = span_control(*what->plan, what->planned_text(), doing::message)) {
+            if (!why->message.empty()) span_refuse(*why, doing::message);
+            return;
+        }
+        if (auto why = span_portal_unit(portal, 'E', static_cast<std::uint32_t>(std::max(0, execute->max_rows)), unit))
+            return span_refuse(*why, doing::message);
+    }
+    span.what = doing::message;
+    span.running = span.held.get();
+    span.across->run(std::move(unit));
+}
+
+}  // namespace ringway::proxy
