@@ -342,3 +342,26 @@ def test_what_is_prepared_after_ddl_on_every_shard_reads_the_new_table(shop_prox
             assert [told() for _ in range(3)] == [text] * 3
         finally:
             client.execute("ALTER TABLE users DROP COLUMN extra")
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_what_a_dead_proxy_has_left_prepared_is_settled(shop_proxy, shop_cluster, keys, clean, decided):
+    """As a proxy leaves it that dies before its decider's COMMIT, or after it."""
+    name = ("d" if decided else "u") * 32
+    for shard, pair in zip(shop_cluster.shards[1:], keys[1:]):
+        with shop_cluster.primary(shard).connect() as server:
+            server.execute("BEGIN")
+            server.execute(f"INSERT INTO users VALUES ({pair[0]}, 'left', NULL)")
+            server.execute(f"PREPARE TRANSACTION 'ringway:{name}:s0:{shard}'")
+    if decided:
+        with shop_cluster.primary("s0").connect() as server:
+            server.execute(f"INSERT INTO users VALUES ({keys[0][0]}, 'left', NULL)")
+            server.execute(f"SELECT ringway.decide('{name}')")
+    left = "SELECT count(*) FROM pg_prepared_xacts"
+    assert until(lambda: all(primary(shop_cluster, shard, left) == 0 for shard in shop_cluster.shards), 20)
+    assert [len(rows) for rows in stored(shop_cluster)] == ([1, 1, 1] if decided else [0, 0, 0])
+    if not decided:  # the proxy, should it live after all, cannot decide otherwise any more
+        with shop_cluster.primary("s0").connect() as server, pytest.raises(psycopg.errors.UniqueViolation):
+            server.execute(f"SELECT ringway.decide('{name}')")
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows(f"DELETE FROM ringway.decisions WHERE id = '{name}'")
