@@ -82,9 +82,10 @@ void name_functions(catalog& out) {
         auto& places = out.function_places[each.name];
         auto at = std::find_if(places.begin(), places.end(),
                                [&each](const function_place& place) { return place.schema == each.schema; });
-        if (at == places.end()) at = places.insert(at, {each.schema, false, false});
+        if (at == places.end()) at = places.insert(at, {each.schema, false, false, false});
         at->is_volatile |= each.is_volatile;
         at->opaque |= each.opaque;
+        at->aggregate |= each.aggregate;
     }
 }
 

@@ -38,6 +38,7 @@ struct catalog_column {
     key_type type = key_type::unsupported;
     std::int32_t type_modifier = -1;  ///< pg_attribute.atttypmod, or the domain's: varchar(3), numeric(5,2)
     bool nondeterministic_collation = false;
+    bool own_collation = false;  ///< another than the database's
     bool has_default = false;
     bool generated = false;  ///< GENERATED ALWAYS AS (...) STORED: changes with other columns
 };
@@ -112,13 +113,14 @@ struct catalog_function {
         true;  ///< may touch tables on its own: neither built in nor in C. With a body, make_catalog finds out
     source language = source::none;
     std::string body{};   ///< prosrc, or what pg_get_function_sqlbody says
+    bool aggregate = false;  ///< or a window function
     std::string calls{};  ///< text with the names of others it calls: arguments' defaults, an aggregate's parts
 };
 
 /// What a function's name means in one schema: of all its overloads there.
 struct function_place {
     std::string schema;
-    bool is_volatile = false, opaque = false;
+    bool is_volatile = false, opaque = false, aggregate = false;
 };
 
 /// Immutable after make_catalog. `version` grows with each refresh.
@@ -137,6 +139,7 @@ struct catalog {
     std::vector<catalog_cast> casts;                              ///< the users' own
     std::vector<own_equality> own_equalities;
     bool own_conversions = false;  ///< users have an operator = or an implicit cast: other types may be compared
+    bool byte_order_text = false;  ///< the database's collation compares bytes: C, POSIX, C.UTF-8
     std::string default_search_path = "\"$user\", public";
 
     /// Derived by make_catalog: the schemas that have a function of this name.

@@ -5,6 +5,7 @@
 #include "router/gather.hpp"
 #include "router/key_value.hpp"
 #include "router/plan.hpp"
+#include "router/scatter.hpp"
 
 namespace ringway::router {
 
@@ -90,13 +91,16 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                                const shard_map& map) {
     std::vector<line> out;
     const auto found = route_of(what, with, map);
-    out.emplace_back("plan", name_of(found.kind == route::to::refused   ? placement::refused
-                                     : found.kind == route::to::several ? placement::several
-                                     : found.kind == route::to::spread  ? placement::spread
-                                                                        : what.placement));
+    const bool scatters = found.kind == route::to::several && what.scatter && !what.scatter->unfit;
+    out.emplace_back("plan", scatters ? "scatter"
+                                      : name_of(found.kind == route::to::refused   ? placement::refused
+                                                : found.kind == route::to::several ? placement::several
+                                                : found.kind == route::to::spread  ? placement::spread
+                                                                                   : what.placement));
     out.emplace_back("shards",
                      waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
-    out.emplace_back("role", found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
+    out.emplace_back("role", scatters                           ? "replica or primary"
+                             : found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
                              : what.need == need::any         ? "replica or primary"
                                                               : "primary");
     out.emplace_back("why", what.reason);
@@ -104,7 +108,12 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
         out.emplace_back("runs", what.spread == spreading::rows    ? "each shard inserts the rows that belong to it"
                                  : what.spread == spreading::apart ? "on every shard, on the rows it has"
                                                                    : "the same on every shard");
-    if (found.kind == route::to::several && what.gather)
+    if (scatters)
+        out.emplace_back("runs", what.scatter->how == scatter_recipe::kind::groups
+                                     ? "groups and aggregates of each shard, put together by a last query"
+                                 : what.scatter->outline->sorts.empty() ? "rows of each shard, one after the other"
+                                                                        : "rows sorted by each shard, merged");
+    else if (found.kind == route::to::several && what.gather)
         for (const auto& table : what.gather->tables)
             out.emplace_back("gathers",
                              fmt::format("{}.{} ({})", table.schema, table.name, fmt::join(table.columns, ", ")) +

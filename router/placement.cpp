@@ -7,6 +7,7 @@
 #include "router/gather.hpp"
 #include "router/leads.hpp"
 #include "router/need.hpp"
+#include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/volatility.hpp"
 
@@ -313,7 +314,11 @@ class placing {
         placed out;
         out.where = placement::single;
         out.keys = std::move(found.keys);
-        if (!rules_.hinted && !out.keys.empty()) out.gather = gather().gather;
+        if (!rules_.hinted && !out.keys.empty()) {
+            auto whole = gather();
+            out.gather = std::move(whole.gather);
+            out.scatter = std::move(whole.scatter);
+        }
         if (what_.writes && !rules_.hinted && why_not_spread().empty())
             out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
         out.fixed_shard = rules_.hinted;
@@ -326,10 +331,12 @@ class placing {
         placed out;
         std::string why_not;
         if (rules_.hinted || needs_one_place()) return out;
-        if (auto found = find_gather(what_, tables_, rules_.path, why_not))
+        if (auto found = find_gather(what_, tables_, rules_.path, why_not)) {
             out.gather = std::make_shared<const gather_recipe>(std::move(*found));
-        else
+            if (why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
+        } else {
             out.refusal = fault{fault_kind::unsupported, {}, std::move(why_not), {}};
+        }
         return out;
     }
 

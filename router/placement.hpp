@@ -19,6 +19,7 @@ struct placed {
     std::optional<std::uint16_t> fixed_shard;
     std::optional<config::fault> refusal;  ///< for placement::refused, and for several: why no one shard
     std::shared_ptr<const gather_recipe> gather;
+    std::shared_ptr<const scatter_recipe> scatter;  ///< only with `gather`
     spreading spread = spreading::none;
 };
 

@@ -259,8 +259,11 @@ class planner {
         out_.refusal = std::move(all.refusal);
         if (out_.parsed.statements.size() == 1) out_.spread = all.spread;
         if (out_.placement == placement::spread) out_.refusal.reset();
-        if (out_.parsed.statements.size() == 1 && out_.need == need::any && out_.plain)
+        const bool alone = out_.parsed.statements.size() == 1;
+        if (alone && out_.need == need::any && (out_.plain || out_.parsed.statements.front().explain_route)) {
             out_.gather = std::move(all.gather);
+            out_.scatter = std::move(all.scatter);
+        }
         if (out_.placement != placement::several) return;
         if (out_.gather)
             out_.refusal.reset();

@@ -22,6 +22,7 @@
 namespace ringway::router {
 
 struct gather_recipe;
+struct scatter_recipe;
 
 /// A cluster as the router sees it. Immutable; rebuilt when the configuration changes.
 struct shard_map {
@@ -91,6 +92,7 @@ struct plan {
         fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
     std::optional<config::fault> refusal;         ///< for placement::refused
     std::shared_ptr<const gather_recipe> gather;  ///< also for `single`: when its keys turn out to be of several shards
+    std::shared_ptr<const scatter_recipe> scatter;  ///< a cheaper way than to gather, where there is one
     spreading spread = spreading::none;           ///< also for `single`: when its keys turn out to be of several shards
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path

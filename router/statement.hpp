@@ -217,6 +217,8 @@ struct names_used {
     const name_use* find(std::string_view name) const;
 };
 
+struct select_outline;
+
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
@@ -235,6 +237,7 @@ struct statement {
     std::vector<effect> effects;
     query_block block;
     names_used names;                    ///< of a SELECT
+    std::shared_ptr<const select_outline> outline;  ///< of a SELECT of one level
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 
     // MySQL and MariaDB

@@ -46,10 +46,11 @@ each AS (
     SELECT n.nspname, p.proname, p.provolatile = 'v' OR p.prokind = 'p' OR coalesce(parts.volatile, false) AS volatile,
            CASE WHEN p.oid < 16384 OR l.lanname IN ('c', 'internal') THEN 'c' ELSE l.lanname END AS language,
            CASE WHEN p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql') THEN {0} END AS body,
-           CASE WHEN p.oid >= 16384 THEN concat_ws(' ', parts.names, pg_get_expr(p.proargdefaults, 0)) ELSE '' END AS calls
+           CASE WHEN p.oid >= 16384 THEN concat_ws(' ', parts.names, pg_get_expr(p.proargdefaults, 0)) ELSE '' END AS calls,
+           p.prokind IN ('a', 'w') AS aggregate
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
     LEFT JOIN parts ON parts.aggregate = p.oid)
-SELECT nspname, proname, bool_or(volatile), language, body, calls FROM each GROUP BY 1, 2, 4, 5, 6)";
+SELECT nspname, proname, bool_or(volatile), language, body, calls, bool_or(aggregate) FROM each GROUP BY 1, 2, 4, 5, 6)";
 constexpr const char* parsed_body = "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)";
 constexpr int first_version_with_parsed_bodies = 140000;
 
@@ -59,6 +60,11 @@ SELECT p.proname, l.lanname, CASE WHEN btrim(p.prosrc) = '' THEN pg_get_function
        p.prorettype = 'trigger'::regtype, p.provolatile = 'v' OR p.prokind = 'p'
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND p.prokind <> 'a')";
+
+// What the proxy can sort texts by. Servers before 15 have no other providers for a database.
+constexpr const char* collation_query = R"(
+SELECT datcollate IN ('C', 'POSIX', 'C.UTF-8', 'C.utf8') AND coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'
+FROM pg_database d WHERE datname = current_database())";
 
 constexpr const char* operator_query = R"(
 SELECT DISTINCT o.oprname FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v')";
@@ -156,7 +162,8 @@ WITH RECURSIVE base(type, oid, has_default, modifier) AS (
     FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
 SELECT a.attrelid, a.attname, b.oid, coalesce(NOT l.collisdeterministic, false),
        a.atthasdef OR a.attidentity <> '' OR b.has_default, a.atttypid,
-       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, a.attgenerated <> ''
+       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, a.attgenerated <> '',
+       a.attcollation NOT IN (0, 100)
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 JOIN base b ON b.type = a.atttypid
@@ -225,6 +232,7 @@ class catalog_gathering {
 
     router::catalog gather() {
         out_.default_search_path = text(transaction_.exec1(search_path_query)[0]);
+        out_.byte_order_text = is_true(transaction_.exec1(collation_query)[0]);
         read_functions();
         for (const auto& row : transaction_.exec(operator_query)) out_.volatile_operators.insert(text(row[0]));
         read_own_operators(transaction_, out_);
@@ -271,6 +279,7 @@ void catalog_gathering::read_functions() {
         if (language == "plpgsql") made.language = source::plpgsql;
         made.body = text(row[4]);
         made.calls = text(row[5]);
+        made.aggregate = is_true(row[6]);
         out_.functions.push_back(std::move(made));
         if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
     }
@@ -384,6 +393,7 @@ void catalog_gathering::read_columns() {
         column.has_default = is_true(row[4]);
         column.type_modifier = row[6].as<std::int32_t>();
         column.generated = is_true(row[7]);
+        column.own_collation = is_true(row[8]);
         if (volatile_unasked_.contains(column.type_oid) || volatile_unasked_.contains(row[5].as<oid>()))
             found->second.row_security_writes = true;
         found->second.columns.push_back(std::move(column));

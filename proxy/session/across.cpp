@@ -14,7 +14,7 @@ using config::fault;
 using config::fault_kind;
 
 void session::start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                              bool own_parse) {
+                              bool own_parse, scatter_task scatter) {
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     ++traffic.reads_on_primary;
@@ -29,9 +29,35 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.run = std::move(run);
     task.own_parse = own_parse;
     phase_ = phase::gathering;
-    gathering_ = std::make_shared<gathering>(*this, std::move(task));
+    if (!scatters(task, with, std::move(scatter))) reading_ = std::make_shared<gathering>(*this, std::move(task));
     home_.watch(shared_from_this());
-    std::shared_ptr(gathering_)->start();
+    std::shared_ptr(reading_)->start();
+}
+
+/// Where each shard can run the statement itself. `task` is kept for when it turns out that they cannot.
+bool session::scatters(gather_task& task, const router::values& with, scatter_task scatter) {
+    const auto* recipe = task.plan->scatter.get();
+    if (!recipe || scatter.whole || recipe->unfit.load(std::memory_order_relaxed)) return false;
+    auto texts = router::scatter_texts_of(*task.plan, with);
+    if (!texts) return false;
+    scatter.texts = std::move(*texts);
+    scatter.plan = task.plan;
+    scatter.shards = task.shards;
+    scatter.client_id = task.client_id;
+    scatter.settings = task.settings;
+    scatter.query = with.text;
+    scatter.literals.assign(with.literals.begin(), with.literals.end());
+    scatter.conforming_strings = conforming_strings_;
+    gather_instead_ = std::make_unique<gather_task>(std::move(task));
+    reading_ = std::make_shared<scattering>(*this, std::move(scatter));
+    return true;
+}
+
+void session::scatter_declined() {
+    const auto keep = shared_from_this();
+    const auto task = std::exchange(gather_instead_, nullptr);
+    reading_ = std::make_shared<gathering>(*this, std::move(*task));
+    std::shared_ptr(reading_)->start();
 }
 
 /// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute (Close of
@@ -55,6 +81,9 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
 
     std::string run;
     std::string_view parameters;
+    scatter_task scatter;
+    scatter.parse = only.parse.has_value();
+    scatter.types = what->text->types;
     char before = '\0';
     pg::write_parse(run, {}, what->text->query, what->text->types);
     pg::frame_header header;
@@ -77,6 +106,7 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                 parameters = bind->rest;
                 pg::write_bind_head(run, {}, {}, bind->rest.size());
                 run.append(bind->rest);
+                scatter.bound = bind->rest;
                 break;
             }
             case 'D': {  // of the statement before its Bind, of the portal after it
@@ -86,17 +116,20 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
                 if (!target || target->kind != (bound ? 'P' : 'S') || target->name != name) return false;
                 if (only.parse && before == '\0') return false;
                 pg::write_target(run, 'D', target->kind, {});
+                (bound ? scatter.describe_portal : scatter.describe_statement) = true;
                 continue;
             }
             case 'E': {
                 const auto execute = pg::read_execute(body);
                 if (!execute || !execute->portal.empty()) return false;
+                scatter.whole |= execute->max_rows != 0;
                 run.append(frame);
                 break;
             }
             case 'C': {
                 const auto target = pg::read_target(body);
                 if (!target || target->kind != 'P' || !target->name.empty()) return false;
+                ++scatter.closes;
                 run.append(frame);
                 continue;
             }
@@ -127,7 +160,8 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
             keep_statement(gather_undo_->name, what);
     }
     const auto keep = what->text;
-    start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse);
+    start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse,
+                    std::move(scatter));
     rest.remove_prefix(batch.size());
     return true;
 }
@@ -137,7 +171,7 @@ pool::worker_link& session::gather_home() {
 }
 
 gather_client::node session::gather_node(std::uint16_t shard, bool primary) {
-    return node_for(shard, primary, gathering_->begun(), true);
+    return node_for(shard, primary, reading_->begun(), true);
 }
 
 /// Where a shard's server is leased. `since`: when it was first asked for; a transaction under way does not heed PAUSE.
@@ -201,7 +235,8 @@ bool session::gather_congested() {
 
 void session::gather_ended(std::optional<fault> why, bool parsed) {
     const auto keep = shared_from_this();
-    gathering_.reset();
+    reading_.reset();
+    gather_instead_.reset();
     const auto made = std::exchange(gather_undo_, nullptr);
     if (made && !parsed) undo(*made);
     if (phase_ != phase::gathering) return;

@@ -128,7 +128,10 @@ void arm::take_frames(std::string_view bytes) {
         if (header.type == 'S') note_parameter(*server, frame.substr(pg::header_size));
         all_->arm_frame(*this, header.type, frame);
     }
-    if (all_ && server) carry_.assign(bytes.substr(at));
+    if (all_ && server && at == 0 && !held.empty())
+        carry_.swap(held);  // of a large message, read by read: not copied each time
+    else if (all_ && server)
+        carry_.assign(bytes.substr(at));
     if (all_) all_->arm_flush();
 }
 

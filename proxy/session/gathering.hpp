@@ -17,6 +17,7 @@
 #include "pool/server.hpp"
 #include "proxy/session/arm.hpp"
 #include "proxy/session/copy_pipe.hpp"
+#include "proxy/session/shards_read.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
@@ -38,6 +39,8 @@ class gather_client {
     virtual bool gather_congested() = 0;                   ///< the client does not take more now: resume() follows
     /// The last call. `why`: it has failed, and nobody has told the client. `parsed`: the seat has taken the Parse.
     virtual void gather_ended(std::optional<config::fault> why, bool parsed) = 0;
+    /// The last call of a scattering: it cannot be done so, and nobody has been told anything. The rows are gathered.
+    virtual void scatter_declined() = 0;
 };
 
 struct gather_task {
@@ -50,21 +53,18 @@ struct gather_task {
     bool own_parse = false;            ///< the ParseComplete is not for the client
 };
 
-class gathering final : public arm_owner, public std::enable_shared_from_this<gathering> {
+class gathering final : public shards_read, public arm_owner, public std::enable_shared_from_this<gathering> {
   public:
-    using steady_time = std::chrono::steady_clock::time_point;
-
     gathering(gather_client& owner, gather_task task);
     ~gathering() override;
-    void start();
-    void abort();                                           ///< the client is gone: nobody is told
-    void cancel(const std::shared_ptr<const void>& until);  ///< a CancelRequest for it has come
-    void resume();                                          ///< the client takes bytes again
-    void primary_moved(std::uint16_t shard, int primary);
-    void tick(steady_time now);  ///< while leases are waited for
-    steady_time begun() const noexcept { return begun_; }
-    /// Ends it before anything has run. False: it runs already.
-    bool give_up(const config::fault& why);
+    void start() override;
+    void abort() override;
+    void cancel(const std::shared_ptr<const void>& until) override;
+    void resume() override;
+    void primary_moved(std::uint16_t shard, int primary) override;
+    void tick(steady_time now) override;
+    steady_time begun() const noexcept override { return begun_; }
+    bool give_up(const config::fault& why) override;
 
     // arm_owner
     std::shared_ptr<void> arm_keep() override { return shared_from_this(); }

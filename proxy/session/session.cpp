@@ -66,7 +66,7 @@ void session::close() {
         waiting_in_.reset();
     }
     closing_ = true;
-    if (gathering_) std::exchange(gathering_, nullptr)->abort();
+    if (reading_) std::exchange(reading_, nullptr)->abort();
     if (spanning_) std::exchange(spanning_, nullptr)->across->abort();
     client_.close_after_write();
     if (talk_) drop_server(false);
@@ -107,8 +107,8 @@ bool session::leave_if_resting() {
 
 /// A cancel reaches only what this client is doing now; a connection on which one is under way does not change hands.
 void session::cancel_running(const cancel_waiter& until) {
-    if (gathering_) {
-        std::shared_ptr(gathering_)->cancel(until);
+    if (reading_) {
+        std::shared_ptr(reading_)->cancel(until);
     } else if (spanning_) {
         std::shared_ptr(spanning_->across)->cancel(until);
     } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
@@ -146,7 +146,7 @@ void session::tick(steady_time now) {
         return;
     }
     if (phase_ == phase::gathering) {
-        const auto keep = gathering_;
+        const auto keep = reading_;
         const auto limit = who_.who->limits.query_wait_timeout;
         const bool late = limit.count() > 0 && now - keep->begun() >= limit;
         if (!late ||
@@ -235,7 +235,7 @@ void session::want_client() {
 
 void session::wire_drained(pool::wire&) {
     if (talk_) talk_->server->link.want_read();
-    if (gathering_) gathering_->resume();
+    if (reading_) reading_->resume();
     if (spanning_) spanning_->across->resume();
 }
 
@@ -501,7 +501,7 @@ client_row session::describe() const {
                                                                 : fmt::format("[{}]:{}", who_.address, who_.port);
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
-    row.state = gathering_        ? "active"
+    row.state = reading_        ? "active"
                 : spanning_       ? (spanning_->across->busy() ? "active" : "transaction")
                 : needs_ticks()   ? "waiting"
                 : status() != 'I' ? "transaction"
@@ -512,7 +512,7 @@ client_row session::describe() const {
     if (requested_ != steady_time{})
         row.requested = std::chrono::system_clock::now() -
                         std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
-    if (needs_ticks() && !gathering_ && !spanning_)
+    if (needs_ticks() && !reading_ && !spanning_)
         row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);

@@ -23,6 +23,7 @@
 #include "proxy/net/client_session.hpp"
 #include "proxy/session/encoding.hpp"
 #include "proxy/session/gathering.hpp"
+#include "proxy/session/scattering.hpp"
 #include "proxy/session/spanning.hpp"
 #include "proxy/session/statements.hpp"
 #include "router/plan.hpp"
@@ -270,13 +271,15 @@ class session final : public client_session,
 
     // across.cpp
     void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                         bool own_parse);
+                         bool own_parse, scatter_task scatter);
+    bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
     bool gather_batch(std::string_view batch, std::string_view& rest);
     pool::worker_link& gather_home() override;
     node gather_node(std::uint16_t shard, bool primary) override;
     void gather_emit(std::string_view bytes) override;
     bool gather_congested() override;
     void gather_ended(std::optional<config::fault> why, bool parsed) override;
+    void scatter_declined() override;
 
     node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);
 
@@ -422,7 +425,8 @@ class session final : public client_session,
     std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
-    std::shared_ptr<gathering> gathering_;
+    std::shared_ptr<shards_read> reading_;  ///< of rows of several shards
+    std::unique_ptr<gather_task> gather_instead_;  ///< of a scattering, should it decline
     std::unique_ptr<spanning> spanning_;
     std::unique_ptr<undo_record> gather_undo_;  ///< of a Parse that its seat may not take
     std::uint64_t talk_number_ = 0;             ///< grows with each lease

@@ -105,7 +105,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         to.replica_only = false;
     }
     if (to.several && to.may_gather) {
-        start_gathering(home_.plans.hold(found), with, std::string(frame), false);
+        start_gathering(home_.plans.hold(found), with, std::string(frame), false, {});
         rest.remove_prefix(frame.size());
         return true;
     }

@@ -9,6 +9,7 @@
 #include "router/postgres/blocks.hpp"
 #include "router/postgres/commands.hpp"
 #include "router/postgres/lexical.hpp"
+#include "router/postgres/outline.hpp"
 #include "router/postgres/walk.hpp"
 #include "router/shape.hpp"
 #include "router/statement.hpp"
@@ -91,6 +92,7 @@ class statement_reader {
         if (kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" ||
             kind == "MergeStmt") {
             read_query(wrapped, made);
+            if (kind == "SelectStmt") made.outline = outline_of(wrapped, made.where.offset, in_);
         } else if (kind == "VariableSetStmt") {
             read_set(inner, in_, made);
         } else if (kind == "VariableShowStmt") {
@@ -168,7 +170,7 @@ class statement_reader {
         const auto where = made.where;
         const bool route = made.explain_route;
         read_any(explain["query"], made);
-        made.verb = verb::explain;
+        if (!route) made.verb = verb::explain;  // else it is told of as it would run
         made.where = where;
         made.explain_route = route;
         if (route) made.effects.clear();

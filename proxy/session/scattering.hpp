@@ -1,0 +1,123 @@
+#pragma once
+// A read over several shards that each of them runs on its own rows (router/scatter.hpp): the rows are merged here, or
+// kept and put together by a last query on one of the servers.
+//
+//   lease a server of each shard -> (describe) -> run on all -> merge, or: keep -> run the last query -> pass its answer
+//
+// As long as the client has been told nothing it may decline: then the rows are gathered instead.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/session/arm.hpp"
+#include "proxy/session/gathering.hpp"
+#include "proxy/session/row_merge.hpp"
+#include "proxy/session/shards_read.hpp"
+#include "router/scatter.hpp"
+
+namespace ringway::proxy {
+
+struct scatter_task {
+    std::shared_ptr<const router::plan> plan;  ///< has a scatter_recipe
+    std::uint16_t shards = 0;
+    std::uint64_t client_id = 0;
+    pool::settings_ref settings;
+    router::scatter_texts texts;
+    std::string query;                           ///< the client's own text
+    std::vector<router::literal> literals;       ///< of it
+    bool conforming_strings = true;              ///< how it is read
+    std::string types;                           ///< of its Parse: OIDs, four bytes each
+    std::string bound;                           ///< of its Bind, after the names; empty: a Query
+    bool parse = false, describe_statement = false, describe_portal = false;  ///< what the client has asked for besides
+    bool whole = false;  ///< it asks for a part of the rows: not scattered
+    int closes = 0;                                                           ///< Close messages behind the Execute
+};
+
+class scattering final : public shards_read, public arm_owner, public std::enable_shared_from_this<scattering> {
+  public:
+    scattering(gather_client& owner, scatter_task task);
+    ~scattering() override;
+
+    void start() override;
+    void abort() override;
+    void cancel(const std::shared_ptr<const void>& until) override;
+    void resume() override;
+    void primary_moved(std::uint16_t, int) override {}  // replicas and old primaries answer as well
+    void tick(steady_time now) override;
+    steady_time begun() const noexcept override { return begun_; }
+    bool give_up(const config::fault& why) override;
+
+    // arm_owner
+    std::shared_ptr<void> arm_keep() override { return shared_from_this(); }
+    void arm_leased(arm& which) override;
+    void arm_refused(arm& which, const config::fault& why) override;
+    void arm_frame(arm& which, char type, std::string_view frame) override;
+    void arm_lost(arm&, const std::string& why) override { lost(why); }
+    void arm_flush() override;
+    bool arm_may_read(const arm& which) const override;
+    void arm_drained(arm& which) override { which.read_on(); }
+    std::uint64_t arm_client() const override { return task_.client_id; }
+
+  private:
+    enum class stage : std::uint8_t { leasing, describing, running, combining, done };
+    enum class doing : std::uint8_t { passing, merging, keeping };  ///< with the shards' rows
+    /// The columns of an answer, in arrays as a parameter of the last query has them.
+    struct kept_column {
+        std::uint32_t type = 0;
+        std::string elements;
+        bool nulls = false;
+    };
+
+    void lease();
+    void open();
+    void describe();
+    void decide(std::string_view description);
+    void run();
+    void combine();
+    void settled(arm& which);
+    void on_description(std::size_t of, std::string_view frame);
+    void keep_row(std::string_view frame);
+    void on_combined(char type, std::string_view frame);
+    void on_error(arm& which, std::string_view frame);
+    void pass_rows();
+    void preamble();
+    void finish_rows();
+    void lost(const std::string& why);
+    void decline();
+    void finish(std::optional<config::fault> why);
+    void let_go();
+    bool needs_own_description() const noexcept;
+    std::size_t index_of(const arm& which) const noexcept;
+    std::string bind(const router::scatter_text& text, const std::string& before, std::size_t extra,
+                     const std::string& formats) const;
+    std::string types_of(const router::scatter_text& text) const;
+    std::string result_formats(std::size_t shown) const;
+    void emit();
+    router::values values() const;
+
+    gather_client* owner_;
+    scatter_task task_;
+    std::vector<std::shared_ptr<arm>> arms_;  ///< in the order of the shards; the first one runs the last query
+    std::vector<bool> ended_, described_;
+    stage stage_ = stage::leasing;
+    doing doing_ = doing::passing;
+    std::size_t leased_ = 0, running_ = 0;
+    bool holding_ = false, parsed_ = false, told_ = false, asked_own_ = false, declining_ = false;
+    int failed_leases_ = 0;
+    std::string description_;  ///< of the client's statement: RowDescription
+    std::string parameters_;   ///< ... and ParameterDescription
+    std::string columns_;      ///< of the shards' rows: RowDescription
+    std::string error_;
+    row_merge rows_;
+    std::vector<kept_column> kept_;
+    std::size_t kept_rows_ = 0, kept_bytes_ = 0;
+    std::uint64_t passed_ = 0, to_skip_ = 0;
+    std::vector<router::parameter> parameters_bound_;
+    std::string answer_;
+    steady_time begun_{};
+};
+
+}  // namespace ringway::proxy

@@ -1,0 +1,190 @@
+#include "router/scatter.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "router/volatility.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+struct known_aggregate {
+    std::string_view name;
+    combining how;
+};
+/// Those whose parts make the whole, exactly, for whatever types the last query knows.
+constexpr std::array known_aggregates{known_aggregate{"avg", combining::average},
+                                      known_aggregate{"bit_and", combining::again},
+                                      known_aggregate{"bit_or", combining::again},
+                                      known_aggregate{"bit_xor", combining::again},
+                                      known_aggregate{"bool_and", combining::again},
+                                      known_aggregate{"bool_or", combining::again},
+                                      known_aggregate{"count", combining::count},
+                                      known_aggregate{"every", combining::again},
+                                      known_aggregate{"max", combining::again},
+                                      known_aggregate{"min", combining::again},
+                                      known_aggregate{"sum", combining::sum}};
+/// Answer differently on each server, or at each time.
+constexpr std::array<std::string_view, 4> own_to_a_server{"inet_server_addr", "inet_server_port", "clock_timestamp",
+                                                          "timeofday"};
+
+class finding {
+  public:
+    finding(const statement& what, const table_finder& tables, const catalog* in)
+        : what_(what), tables_(tables), in_(in), outline_(*what.outline) {}
+
+    std::shared_ptr<const scatter_recipe> run() {
+        if (outline_.odd || outline_.has_windows || !in_ || !only_tables(what_.block) || !find_driver()) return nullptr;
+        for (const auto& [schema, name] : what_.functions)
+            if (std::find(own_to_a_server.begin(), own_to_a_server.end(), name) != own_to_a_server.end()) return nullptr;
+        for (const auto& each : what_.attributes)
+            if (is_aggregate(each.column)) return nullptr;
+        for (const auto& each : outline_.sorts)
+            if (each.by_operator) return nullptr;
+        auto out = std::make_shared<scatter_recipe>();
+        out->outline = what_.outline;
+        out->byte_order = in_->byte_order_text;
+        out->plain_texts = plain_collations(what_.block);
+        bool aggregated = outline_.has_having || !outline_.groups.empty();
+        if (what_.names.find("collate") && (aggregated || outline_.distinct || !outline_.sorts.empty())) return nullptr;
+        for (const auto& each : outline_.calls) {
+            if (!is_aggregate(each.name)) continue;
+            if (each.in_subquery && !each.of_subquery) return nullptr;  // it may be of the outer level's rows
+            aggregated |= !each.in_subquery;
+        }
+        const bool whole_groups = std::any_of(outline_.groups.begin(), outline_.groups.end(),
+                                              [this](const auto& each) { return is_key(each.column); });
+        if (outline_.distinct ? aggregated : false) return nullptr;
+        if (!outline_.distinct && (!aggregated || whole_groups)) return out;
+        out->how = scatter_recipe::kind::groups;
+        return find_groups(*out) ? out : nullptr;
+    }
+
+  private:
+    bool is_aggregate(const std::string& name) const {
+        const auto places = places_of(in_, name);
+        return std::any_of(places.begin(), places.end(), [](const function_place& each) { return each.aggregate; });
+    }
+
+    /// No view, and nothing that is on one shard only.
+    bool only_tables(const query_block& block) const {
+        if (!block.exact) return false;
+        for (const auto& each : block.tables) {
+            const auto meaning = tables_.find(each);
+            if (meaning.what != table_class::keyed && meaning.what != table_class::reference) return false;
+            if (!meaning.relation || (meaning.relation->kind != 'r' && meaning.relation->kind != 'p')) return false;
+        }
+        return std::all_of(block.children.begin(), block.children.end(),
+                           [this](const query_block& child) { return only_tables(child); });
+    }
+
+    bool plain_collations(const query_block& block) const {
+        for (const auto& each : block.tables) {
+            const auto* relation = tables_.find(each).relation;
+            for (const auto& column : relation->columns)
+                if (column.own_collation && (what_.names.star || what_.names.find(column.name))) return false;
+        }
+        return std::all_of(block.children.begin(), block.children.end(),
+                           [this](const query_block& child) { return plain_collations(child); });
+    }
+
+    /// A table without whose row there is no row of the answer, and whose key, were it known, would tie all others to
+    /// it: then rows of different keys, and so of different shards, never meet.
+    bool find_driver() {
+        for (const auto& each : what_.block.tables) {
+            const auto meaning = tables_.find(each);
+            if (meaning.what != table_class::keyed) continue;
+            const auto& key = tables_.map().tables[meaning.map_index].key;
+            auto supposed = what_.block;
+            supposed.tests.clear();
+            const auto& shown = each.alias.empty() ? each.name : each.alias;
+            key_test test{{shown, key, {}}, {}};
+            test.values.emplace_back().what = value_source::from::parameter;
+            test.values.front().index = stand_in_parameter;
+            supposed.tests.push_back(std::move(test));
+            const auto found = find_keys(supposed, tables_);
+            const auto is_supposed = [](const key_recipe& recipe) {
+                return recipe.values.size() == 1 && recipe.values.front().what == value_source::from::parameter &&
+                       recipe.values.front().index == stand_in_parameter;
+            };
+            if (found.exact && found.untied.empty() && found.key_change.empty() && !found.keys.empty() &&
+                std::all_of(found.keys.begin(), found.keys.end(), is_supposed))
+                return true;
+        }
+        return false;
+    }
+
+    /// A key of the outermost level's own tables: groups by it lie on one shard each.
+    bool is_key(const std::optional<column_ref>& column) const {
+        if (!column) return false;
+        if (column->table.empty() && count_tables_with(what_.block, column->column) != 1) return false;
+        for (const auto& each : what_.block.tables) {
+            const auto meaning = tables_.find(each);
+            if (meaning.what != table_class::keyed) continue;
+            const auto& shown = each.alias.empty() ? each.name : each.alias;
+            if (tables_.map().tables[meaning.map_index].key != column->column) continue;
+            if (column->table.empty() || (column->table == shown && column->schema.empty())) return true;
+        }
+        return false;
+    }
+
+    /// Of the level's tables and those of its outer joins. FROM's subqueries and functions may have any column.
+    int count_tables_with(const query_block& block, const std::string& column) const {
+        int out = block.derived.empty() ? 0 : 2;
+        for (const auto& each : block.tables) {
+            const auto& columns = tables_.find(each).relation->columns;
+            out += std::any_of(columns.begin(), columns.end(), [&](const catalog_column& c) { return c.name == column; });
+        }
+        for (const auto& child : block.children)
+            if (child.joined) out += count_tables_with(child, column);
+        return out;
+    }
+
+    bool find_groups(scatter_recipe& out) const {
+        if (outline_.subqueries || !out.plain_texts) return false;
+        for (const auto& each : outline_.items)
+            if (each.star) return false;
+        for (const auto& each : outline_.calls) {
+            if (!is_aggregate(each.name)) continue;
+            const auto known = std::find_if(known_aggregates.begin(), known_aggregates.end(),
+                                            [&](const known_aggregate& a) { return a.name == each.name; });
+            const auto places = places_of(in_, each.name);
+            const bool built_in = (each.schema.empty() || each.schema == "pg_catalog") && places.size() == 1 &&
+                                  places.front().schema == "pg_catalog";
+            const bool repeats = each.distinct && each.name != "min" && each.name != "max";
+            if (known == known_aggregates.end() || !built_in || repeats || each.ordered || each.within_group ||
+                each.variadic || each.arguments != (each.star ? 0 : 1))
+                return false;
+            out.calls.push_back({each.at, known->how, each.name});
+        }
+        std::sort(out.calls.begin(), out.calls.end(), [](const auto& a, const auto& b) { return a.at < b.at; });
+        for (const auto& each : outline_.groups) {
+            out.aliased.push_back(-1);
+            if (!each.column || !each.column->table.empty()) continue;
+            const bool named = std::any_of(outline_.items.begin(), outline_.items.end(),
+                                           [&](const auto& item) { return item.alias == each.column->column; });
+            if (!named) continue;
+            if (!what_.block.derived.empty()) return false;                         // whose columns are not known
+            if (count_tables_with(what_.block, each.column->column) > 0) continue;  // a column comes before an alias
+            for (std::size_t i = 0; i < outline_.items.size(); ++i)
+                if (outline_.items[i].alias == each.column->column) out.aliased.back() = static_cast<std::int32_t>(i);
+        }
+        return true;
+    }
+
+    static constexpr std::uint32_t stand_in_parameter = 0xFFFFFFFF;
+    const statement& what_;
+    const table_finder& tables_;
+    const catalog* in_;
+    const select_outline& outline_;
+};
+
+}  // namespace
+
+std::shared_ptr<const scatter_recipe> find_scatter(const statement& what, const table_finder& tables,
+                                                   const catalog* in) {
+    return what.outline ? finding(what, tables, in).run() : nullptr;
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,81 @@
+#pragma once
+// A SELECT over several shards that each shard runs on its own rows, the answers being put together: rows one after the
+// other or merged by their sort keys, groups and aggregates by a last query over what the shards found. Nothing but pieces of the
+// client's own text, and a few names of ours, is run.
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/keys.hpp"
+#include "router/outline.hpp"
+#include "router/plan.hpp"
+
+namespace ringway::router {
+
+/// How one aggregate's parts are put together.
+enum class combining : std::uint8_t { count, sum, average, again };  ///< again: the same function over the parts
+
+struct scatter_call {
+    std::uint32_t at = 0;  ///< token of its name, or of the name's schema
+    combining how = combining::again;
+    std::string name;
+};
+
+/// Depends on the shape only.
+struct scatter_recipe {
+    enum class kind : std::uint8_t {
+        rows,   ///< the shards' rows are the answer's
+        groups  ///< they are parts of the answer's
+    };
+    kind how = kind::rows;
+    std::shared_ptr<const select_outline> outline;
+    std::vector<scatter_call> calls;     ///< of `groups`
+    std::vector<std::int32_t> aliased;   ///< by GROUP BY's entries: the item whose alias is meant, or -1
+    bool plain_texts = false;            ///< all texts in it are of the database's own collation
+    bool byte_order = false;             ///< ... which compares bytes
+    /// Found out when it ran, relaxed: that it cannot be run so; how many columns the client sees, and one more, 0 as
+    /// long as it is not known; whether the rows can be merged here.
+    mutable std::atomic<bool> unfit{false};
+    mutable std::atomic<std::uint32_t> shown{0};
+    mutable std::atomic<bool> merged{false};
+};
+
+/// Null: it cannot be done, or not without looking at more than the text. The statement is known to be one that
+/// find_gather() takes, whose functions give every shard the same values.
+std::shared_ptr<const scatter_recipe> find_scatter(const statement& what, const table_finder& tables,
+                                                   const catalog* in);
+
+/// A text of ours, and which of the client's parameters it has as its $1, $2, ... (0-based).
+struct scatter_text {
+    std::string text;
+    std::vector<std::uint16_t> parameters;
+};
+
+struct scatter_order {
+    bool descending = false, nulls_first = false;
+};
+
+/// For one execution.
+struct scatter_texts {
+    scatter_text shard;
+    std::vector<scatter_order> orders;  ///< of `rows`: the keys that follow the client's own columns
+    std::optional<std::uint64_t> limit;
+    std::uint64_t offset = 0;
+};
+
+std::optional<scatter_texts> scatter_texts_of(const plan& what, const values& with);
+
+/// The query over the parts, which are its first parameters, as arrays; the client's own follow. `types`: of the
+/// parts, as the shards tell them. None: types for which it is not known how.
+std::optional<scatter_text> combine_groups(const plan& what, const values& with, const std::vector<std::uint32_t>& types);
+/// The query that sorts rows which cannot be sorted here: `types` of all columns, the keys last.
+std::optional<scatter_text> combine_rows(const scatter_texts& texts, const std::vector<std::uint32_t>& types);
+
+/// The type of arrays of a built-in type; 0: not known here.
+std::uint32_t array_of(std::uint32_t type_oid) noexcept;
+
+}  // namespace ringway::router
