@@ -45,6 +45,8 @@ config::read_consistency session::consistency() const {
 }
 
 std::optional<fault> session::destination_of(const router::plan& plan, const router::values& with, destination& out) {
+    const auto& statements = plan.parsed.statements;
+    if (statements.size() == 1 && statements.front().explain_route) return std::nullopt;  // told, not run
     if (!plan.parsed.hint.unknown.empty())
         return fault{fault_kind::invalid_parameter,
                      fmt::format("unknown routing hint \"{}\"", plan.parsed.hint.unknown),

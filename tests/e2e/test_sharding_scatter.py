@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from conftest import knows_tables, until
+from wire import Wire, bind, close, describe, execute, kinds, parse, query, sync
 
 ROWS = 240
 TABLE = """(id bigint PRIMARY KEY, small smallint, number int, big bigint, exact numeric, single real, double double precision,
@@ -158,3 +159,163 @@ def test_what_cannot_be_merged_is_gathered(whole, shop_proxy, sql):
     with shop_proxy.connect() as client:
         assert answers(client, sql) == answers(whole, sql)
         assert plan_of(client, sql)["plan"] == "gather"
+
+
+def test_parameters_are_the_same_in_every_protocol(whole, shop_proxy):
+    """Typed and untyped, text and binary, in what the shards run and in what the last query runs."""
+    statements = [
+        ("SELECT id, name FROM users WHERE id > %s ORDER BY id DESC LIMIT %s OFFSET %s", (7050, 5, 2)),
+        ("SELECT id FROM users WHERE id > %s ORDER BY id LIMIT %s", (7050, None)),
+        ("SELECT name, count(*) FROM users WHERE id > %s GROUP BY name HAVING count(*) > %s ORDER BY name LIMIT %s", (7010, 2, 3)),
+        ("SELECT id % %s AS m, sum(id + %s) FROM users GROUP BY 1 ORDER BY 1", (3, 1)),
+    ]
+    with shop_proxy.connect() as client:
+        for sql, given in statements:
+            sql = sql.replace(" % ", " %% ")
+            for _ in range(2):
+                for options in ({}, {"binary": True}):
+                    expected, got = whole.cursor(**options), client.cursor(**options)
+                    expected.execute(sql, given)
+                    got.execute(sql, given)
+                    assert got.fetchall() == expected.fetchall(), sql
+
+
+def test_messages_are_those_of_one_server(whole, shop_proxy):
+    """Every reply of the extended protocol in its place, Describe of statement and portal, Close, prepared or not."""
+    sql = "SELECT name, count(*) FROM users WHERE id > $1 GROUP BY name ORDER BY name"
+    rows = "SELECT id, name FROM users WHERE id > $1 ORDER BY id"
+    with Wire(shop_proxy.port, database="shop") as client:
+        for text in (sql, rows):
+            whole_batch = parse(text) + describe("S") + bind((b"7230",)) + describe("P") + execute() + close("P") + sync()
+            for _ in range(2):
+                got = client.run(whole_batch)
+                assert kinds(got).replace("D", "") == "1tT2TC3Z", kinds(got)
+                assert [body for kind, body in got if kind == "D"]
+            client.run(parse(text, "named" + text[7]) + sync())
+            got = client.run(bind((b"7230",), name="named" + text[7]) + execute() + sync())
+            assert kinds(got).replace("D", "") == "2CZ"
+        assert kinds(client.run(query("SELECT id FROM users WHERE id = 1 OR id = 2 OR id < 0"))).endswith("CZ")
+
+
+@pytest.mark.parametrize("sql,code", [
+    ("SELECT 1 / (id - id) FROM users", "22012"), ("SELECT name, sum(1 / (id - 7010)) FROM users GROUP BY name", "22012"),
+    ("SELECT sum(9223372036854775807 - id + id * 0) :: int8 FROM users", "22003"), ("SELECT nothing FROM users ORDER BY 1", "42703"),
+    ("SELECT id FROM users ORDER BY 7", "42P10"), ("SELECT name, id, count(*) FROM users GROUP BY name", "42803"),
+    ("SELECT id FROM users LIMIT -1", "2201W"), ("SELECT count(*) FROM users HAVING sum(id) / 0 > 1", "22012"),
+    ("SELECT (max(id) * 1000)::int2 FROM users", "22003"),
+])
+def test_errors_are_those_of_one_server(whole, shop_proxy, sql, code):
+    with pytest.raises(psycopg.Error) as expected:
+        whole.execute(sql)
+    with shop_proxy.connect() as client:
+        for _ in range(3):
+            with pytest.raises(psycopg.Error) as got:
+                client.execute(sql)
+            assert (got.value.sqlstate, got.value.diag.message_primary) == (code, expected.value.diag.message_primary)
+            assert got.value.sqlstate == expected.value.sqlstate
+            assert client.execute("SELECT count(*) > 100 FROM users").fetchone() == (True,)
+
+
+def test_limits_reach_the_shards(whole, shop_proxy):
+    """Each shard makes no more rows than could be among the first ones: all of these would take days."""
+    with shop_proxy.connect() as client:
+        client.execute("SET statement_timeout = '20s'")
+        for _ in range(3):
+            assert len(client.execute("SELECT id, generate_series(1, 1000000000) FROM users LIMIT 10 OFFSET 5").fetchall()) == 10
+            assert len(client.execute("SELECT id FROM users ORDER BY id LIMIT 10").fetchall()) == 10
+
+
+def test_a_slow_client_holds_the_shards_back(shop_proxy):
+    """Far more than fits in buffers: memory stays flat, and leaving early frees the servers."""
+    before = shop_proxy.resident_bytes()
+    with shop_proxy.connect() as client, client.cursor() as cursor:
+        with Wire(shop_proxy.port, database="shop") as slow:
+            slow.send(query("SELECT repeat('x', 100000), u.id, g FROM users u, generate_series(1, 20) g ORDER BY u.id, g"))
+            time.sleep(1.5)
+            assert shop_proxy.resident_bytes() - before < 60 << 20
+        cursor.execute("SELECT count(*) FROM users")
+        assert cursor.fetchone()[0] > 0
+    with shop_proxy.connect() as client:
+        assert len(client.execute("SELECT repeat('x', 100000), u.id FROM users u ORDER BY u.id").fetchall()) > 100
+
+
+def test_a_cancel_reaches_all_shards(whole, shop_proxy, shop_cluster):
+    sql = "SELECT count(*) FROM users u, generate_series(1, 100000000) g"
+    with shop_proxy.connect() as client:
+        threading.Timer(0.5, client.cancel).start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            client.execute(sql)
+        def running():
+            return [shard for shard in shop_cluster.shards for server in [shop_cluster.primary(shard), *shop_cluster.replicas(shard)]
+                    if server.rows("SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%100000000%' AND pid <> pg_backend_pid()")]
+        assert until(lambda: not running())
+        assert client.execute("SELECT count(*) FROM countries").fetchone() == (2,)
+
+
+def test_sees_its_own_writes(whole, shop_proxy):
+    with shop_proxy.connect() as client:
+        for key in range(7900, 7930):
+            before = client.execute("SELECT count(*) FROM users").fetchone()[0]
+            client.execute("INSERT INTO users VALUES (%s, 'new', NULL)", (key,))
+            assert client.execute("SELECT count(*) FROM users").fetchone()[0] == before + 1
+            assert client.execute("SELECT max(id) FROM users").fetchone()[0] == key
+            client.execute("DELETE FROM users WHERE id = %s", (key,))
+
+
+def test_many_clients_share_few_servers(whole, shop_proxy):
+    expected = whole.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall()
+    wrong = []
+
+    def one_client(number):
+        with shop_proxy.connect() as client:
+            for turn in range(10):
+                if client.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall() != expected:
+                    wrong.append(number)
+                low = 7001 + number * 3 + turn
+                if client.execute("SELECT id FROM users WHERE id >= %s ORDER BY id LIMIT 1", (low,)).fetchone() != (low,):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=one_client, args=(number,)) for number in range(20)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert not wrong
+
+
+def test_every_type_sorts_and_groups_as_on_one_server(ringway, shop_cluster):
+    dice = random.Random(11)
+    rows = [row_of(key, dice) for key in range(1, 301)]
+    first = shop_cluster.primary(shop_cluster.shards[0])
+    place = ", ".join(["%s"] * len(rows[0]))
+    try:
+        for shard in shop_cluster.shards:
+            shop_cluster.primary(shard).rows(f"CREATE TABLE kinds {TABLE}; SELECT 1", user="app")
+            shop_cluster.caught_up(shard)
+        proxy = ringway({"clusters": {"shop": {"tables": {"kinds": {"key": "id"}}}}}, clusters=[shop_cluster])
+        with first.connect(user="app") as one_server, proxy.connect(dbname="shop") as client:
+            one_server.execute(f"CREATE SCHEMA kinds; SET search_path = kinds; CREATE TABLE kinds {TABLE}")
+            assert until(lambda: plan_of(client, "SELECT * FROM kinds")["plan"] == "scatter")
+            for row in rows:
+                one_server.execute(f"INSERT INTO kinds VALUES ({place})", row)
+                client.execute(f"INSERT INTO kinds VALUES ({place})", row)
+            columns = [each.name for each in one_server.execute("SELECT * FROM kinds LIMIT 0").description]
+            for column in columns:
+                for order in ("", " DESC", " NULLS FIRST", " DESC NULLS LAST"):
+                    sql = f"SELECT id, {column} FROM kinds ORDER BY {column}{order}, id"
+                    for options in ({}, {"binary": True}):
+                        assert repr(answers(client, sql, **options)) == repr(answers(one_server, sql, **options)), sql
+                grouped = f"SELECT {column}, count(*) FROM kinds GROUP BY {column} ORDER BY 1, 2"
+                if column not in ("exact", "double"):  # whose equal values may read differently: 1.0 and 1.00, 0 and -0
+                    assert repr(answers(client, grouped)) == repr(answers(one_server, grouped)), grouped
+                if column not in ("flag", "bytes", "name", "json"):
+                    extremes = f"SELECT min({column}), max({column}), count({column}) FROM kinds"
+                    assert repr(answers(client, extremes)) == repr(answers(one_server, extremes)), extremes
+            for column in ("small", "number", "big", "exact", "span"):
+                sums = f"SELECT sum({column}), avg({column}) FROM kinds WHERE id < 250 AND ({column})::text <> 'NaN'"
+                for options in ({}, {"binary": True}):
+                    assert repr(answers(client, sums, **options)) == repr(answers(one_server, sums, **options)), sums
+    finally:
+        for shard in shop_cluster.shards:
+            shop_cluster.primary(shard).rows("DROP TABLE IF EXISTS kinds; SELECT 1", user="app")
+        first.rows("DROP SCHEMA IF EXISTS kinds CASCADE; SELECT 1", user="app")

@@ -92,6 +92,9 @@ void add_functions(catalog& to) {
                              "pg_export_snapshot",
                              "pg_create_logical_replication_slot"})
         to.functions.push_back({"pg_catalog", name, true, false});
+    for (auto& each : to.functions)
+        for (const char* name : {"count", "sum", "max", "min", "avg", "array_agg", "json_agg", "row_number"})
+            each.aggregate |= each.name == name;
     to.functions.push_back({"public", "touch", true, true});   // writes
     to.functions.push_back({"public", "tax", false, true});    // stable: may read
     to.functions.push_back({"public", "pure", false, false});  // immutable
@@ -135,6 +138,7 @@ catalog raw_catalog() {
     add_view(out, "touching", " SELECT public.touch() AS touch FROM public.countries;");
     add_view(out, "over_touching", " SELECT t.touch FROM public.touching t;");
     add_view(out, "casting", " SELECT (c.name)::public.audited AS a FROM public.countries c;");
+    out.byte_order_text = true;
     return out;
 }
 

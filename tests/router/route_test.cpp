@@ -252,7 +252,10 @@ TEST_CASE("routes are explained") {
     const auto waiting = text_of(plan_shop("SELECT * FROM orders WHERE user_id = $1"));
     CHECK(waiting.find("shards: known when parameters are bound\n") != std::string::npos);
     CHECK(waiting.find("key orders.user_id: $1: known when it is bound\n") != std::string::npos);
-    const auto gathered = text_of(plan_shop("SELECT note FROM orders"));
+    const auto scattered = text_of(plan_shop("SELECT note FROM orders ORDER BY id"));
+    CHECK(scattered.find("plan: scatter\nshards: all\nrole: replica or primary\n") != std::string::npos);
+    CHECK(scattered.find("runs: rows sorted by each shard, merged\n") != std::string::npos);
+    const auto gathered = text_of(plan_shop("SELECT count(DISTINCT note) FROM orders"));
     CHECK(gathered.find("plan: gather\nshards: all\n") != std::string::npos);
     CHECK(gathered.find("gathers: public.orders (note)\n") != std::string::npos);
     const auto spread = text_of(plan_shop("DELETE FROM orders"));

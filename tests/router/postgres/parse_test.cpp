@@ -111,7 +111,7 @@ TEST_CASE("EXPLAIN runs its statement only when it analyzes") {
     }
     const auto route = parse_postgres("EXPLAIN (ROUTE) SELECT 1");
     CHECK(only(route).explain_route);
-    CHECK(only(route).verb == verb::explain);
+    CHECK(only(route).verb == verb::select);
     CHECK_FALSE(only(parse_postgres("EXPLAIN (VERBOSE) SELECT 1")).explain_route);
 }
 
