@@ -71,6 +71,14 @@ check: deps ## formatting and static analysis
 bench: build ## what a transaction costs, side by side with direct, PgBouncer and HAProxy
 	@/usr/bin/python3 tests/bench/side_by_side.py $(BUILD)/ringway
 
+.PHONY: bench-shards
+bench-shards: build ## a sharded cluster beside one server: single shard, scatter, merge
+	@/usr/bin/python3 tests/bench/shards.py $(BUILD)/ringway
+
+.PHONY: bench-tpch
+bench-tpch: build ## TPC-H on four shards and on one server: the same rows, plans and times
+	@/usr/bin/python3 tests/bench/tpch/run.py $(BUILD)/ringway
+
 .PHONY: clean
 clean: ## remove build/
 	@rm -rf $(BUILD)
