@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 
 #include "pool/session_settings.hpp"
@@ -31,6 +32,8 @@ std::string error_frame(const fault& why) {
     return out;
 }
 
+std::atomic<int> spans{0};
+
 /// Names and types of a RowDescription's columns: where they come from differs by shard.
 std::string columns_of(std::string_view body) {
     constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
@@ -49,9 +52,12 @@ std::string columns_of(std::string_view body) {
 
 }  // namespace
 
-span::span(span_client& owner, span_start with) : owner_(&owner), with_(std::move(with)) {}
+span::span(span_client& owner, span_start with) : owner_(&owner), with_(std::move(with)) {
+    spans.fetch_add(1, std::memory_order_relaxed);
+}
 
 span::~span() {
+    spans.fetch_sub(1, std::memory_order_relaxed);
     for (const auto& each : wings_) each.on->leave();
 }
 
@@ -82,6 +88,15 @@ std::vector<std::uint16_t> span::shards() const {
     for (const auto& each : wings_)
         if (each.open) out.push_back(each.on->shard);
     return out;
+}
+
+int span::under_way() noexcept {
+    return spans.load(std::memory_order_relaxed);
+}
+
+void span::add_servers(std::vector<const pool::server*>& to) const {
+    for (const auto& each : wings_)
+        if (each.on->server) to.push_back(each.on->server.get());
 }
 
 std::string span::where() const {
@@ -647,6 +662,15 @@ void span::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : wings_)
         if (each.on->server && each.on->owed > 0) stop_query(*each.on->server, until);
+}
+
+void span::give_way() {
+    if ((stage_ != stage::running && stage_ != stage::filling) || !error_.empty()) return;
+    pg::write_error(error_, "ERROR", "40P01", "deadlock detected",
+                    "This transaction and others wait for each other's locks, on several shards.",
+                    "take locks in the same order everywhere, and repeat the transaction");
+    for (const auto& each : wings_)
+        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server);
 }
 
 void span::abort() {
