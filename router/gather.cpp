@@ -293,7 +293,8 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         why_not = std::move(why);
         return std::nullopt;
     };
-    if ((what.verb != verb::select && what.verb != verb::explain) || what.writes || what.locks_rows)
+    const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor;
+    if (!reads || what.writes || what.locks_rows)
         return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");

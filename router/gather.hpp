@@ -60,6 +60,13 @@ std::vector<qualified_use> qualified_names(std::string_view text, std::span<cons
 /// The text with blanks in place of the schemas before what stands in: names then mean the temporary ones, and places in
 /// the text stay what they are.
 std::string without_schemas(std::string_view text, std::span<const literal> literals, const gather_recipe& all);
+/// DECLARE of a cursor over such a read: what stands in cannot stay, for it hides what it stands in for. The query's rows
+/// are put into a table of their own, over which the cursor is made. Both empty: its text is not understood.
+struct cursor_texts {
+    std::string fill, declare;
+};
+cursor_texts cursor_over(std::string_view text, std::span<const literal> literals, std::string_view table);
+
 /// Whether it still reads the right columns after DDL that the catalogs do not tell of yet.
 bool outlives_ddl(const gather_recipe& all);
 

@@ -84,6 +84,25 @@ std::string without_schemas(std::string_view text, std::span<const literal> lite
     return out;
 }
 
+cursor_texts cursor_over(std::string_view text, std::span<const literal> literals, std::string_view table) {
+    using postgres::token_kind;
+    postgres::token_reader in(text, literals);
+    std::uint32_t after = 0;
+    for (auto each = in.next(), before = each; each.kind != token_kind::end && after == 0; each = in.next()) {
+        const bool follows = in.is(before, "cursor") || in.is(before, "hold");
+        if (in.is(each, "for") && follows) after = each.stop();
+        before = each;
+    }
+    if (after == 0) return {};
+    const auto name = quoted_name(table);
+    auto query = text.substr(after);
+    while (!query.empty() && (query.back() == ';' || query.back() == ' ' || query.back() == '\n'))
+        query.remove_suffix(1);
+    // A comment to the end of the line may be the query's last: nothing of ours stands behind it.
+    return {fmt::format("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS {}", name, query),
+            fmt::format("{} TABLE pg_temp.{}", text.substr(0, after), name)};
+}
+
 bool outlives_ddl(const gather_recipe& all) {
     return all.views.empty() && std::all_of(all.tables.begin(), all.tables.end(),
                                             [](const gathered_table& each) { return each.all; });

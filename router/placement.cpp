@@ -339,8 +339,9 @@ class placing {
         std::string why_not;
         if (rules_.hinted || needs_one_place()) return out;
         if (auto found = find_gather(what_, tables_, rules_.path, why_not)) {
+            const bool plain = what_.verb == verb::select && found->views.empty() && !found->qualified;
             out.gather = std::make_shared<const gather_recipe>(std::move(*found));
-            if (why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
+            if (plain && why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
         } else {
             out.refusal = fault{fault_kind::unsupported, {}, std::move(why_not), {}};
         }
@@ -356,7 +357,7 @@ class placing {
         }
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && (what_.verb == verb::select || what_.verb == verb::explain)) why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         out.where = placement::several;

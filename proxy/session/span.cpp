@@ -440,6 +440,13 @@ void span::on_error(wing& of, std::string_view frame) {
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
                              std::string(error->get('M')), "run: ringway init --config FILE"});
+        // A cursor's rows are put into a table, which cannot have two columns of one name, nor rows as values.
+        const bool fills = stage_ == stage::running && unit_.gathers && unit_.how == merging::same;
+        if (fills && error && (error->get('C') == "42701" || error->get('C') == "42P16"))
+            error_ = error_frame({fault_kind::unsupported,
+                                  "a cursor over rows of several shards needs columns of different names and of types "
+                                  "that a table can have",
+                                  std::string(error->get('M')), "give each column a name of its own"});
         if (stage_ == stage::running || stage_ == stage::filling)
             for (auto& each : wings_)
                 if (&each != &of && (each.active || (stage_ == stage::filling && each.on->owed > 0 &&

@@ -8,6 +8,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/spanning.hpp"
+#include "router/gather.hpp"
 
 namespace ringway::proxy {
 
@@ -131,6 +132,27 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         const auto text = std::exchange(unit.parts[i].bytes, {});
         auto& out = unit.parts[i].bytes;
         if (text.empty()) {
+            if (gathers && message == 'E' && is_one(*gathers, verb::declare_cursor)) {
+                const auto both = router::cursor_over(gather_text(*gathers, what.planned_text(), what.literals),
+                                                      what.literals,
+                                                      fmt::format("_ringway_cursor_{}", ++span.next_portal));
+                if (both.fill.empty())
+                    return fault{fault_kind::unsupported, "this DECLARE does not work over several shards", {}, {}};
+                pg::write_parse(out, {}, both.fill, types);
+                pg::write_bind_head(out, {}, {}, of.bound.size());
+                out.append(of.bound);
+                pg::write_execute(out, {}, 0);
+                pg::write_parse(out, {}, both.declare, {});
+                constexpr std::string_view nothing_bound("\0\0\0\0\0\0", 6);
+                pg::write_bind_head(out, {}, {}, nothing_bound.size());
+                out.append(nothing_bound);
+                pg::write_execute(out, {}, 0);
+                pg::write_sync(out);
+                unit.how = merging::same;  // of its two tags the last
+                span.holding = nullptr;
+                of.holds = false;
+                continue;
+            }
             if (gathers)
                 pg::write_parse(out, {}, gather_text(*gathers, what.planned_text(), what.literals), types);
             else

@@ -269,7 +269,13 @@ void session::span_query(std::string_view body) {
     if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
     for (auto& part : unit.parts) {
         const auto text = std::exchange(part.bytes, {});
-        if (unit.gathers)
+        if (unit.gathers && is_one(*unit.gathers, verb::declare_cursor)) {
+            const auto both = router::cursor_over(gather_text(*unit.gathers, sql, span.literals), span.literals,
+                                                  fmt::format("_ringway_cursor_{}", ++span.next_portal));
+            if (both.fill.empty()) return span_refuse(not_across("this DECLARE"), doing::query);
+            pg::write_query(part.bytes, both.fill + "\n;" + both.declare);
+            unit.how = merging::same;  // of its two tags the last
+        } else if (unit.gathers)
             pg::write_query(part.bytes, gather_text(*unit.gathers, sql, span.literals));
         else
             pg::write_query(part.bytes, text.empty() ? sql : std::string_view(text));
@@ -385,6 +391,10 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             unit.gathers = span.held;
             for (const auto& table : plan.gather->tables) unit.filters.push_back(router::filter_of(table, with));
             unit.parts.push_back({plan.gather->seat, {}});
+            if (is_one(plan, verb::declare_cursor)) {
+                if (span.reads_only) return not_across("a READ ONLY transaction's cursor over rows of several shards");
+                span.cursors[plan.parsed.statements.front().name] = plan.gather->seat;
+            }
             return std::nullopt;
         case to::spread: {
             if (names_time(with))

@@ -37,7 +37,8 @@ class Tally:
 
 
 def is_refusal(result):
-    return result.error == "0A000" and result.own_words
+    """docs/routing.md, "What is refused": 23502 is a key that is missing or NULL."""
+    return result.error in ("0A000", "23502") and result.own_words
 
 
 def what_differs(ours, theirs, ordered):

@@ -1,5 +1,6 @@
 """One connection, to the plain server or to Ringway, and what it answers."""
 
+import contextlib
 import dataclasses
 import select
 import time
@@ -31,10 +32,11 @@ class Result:
 
 
 class Side:
-    """`type_names` tells the names of the types that have been made there: their OIDs differ by server."""
+    """Types that have been made there are told by their names, for their OIDs differ by server; `catalogs` says where
+    they are looked up: on Ringway's first shard, whose OIDs clients get."""
 
-    def __init__(self, conninfo):
-        self.conninfo = conninfo
+    def __init__(self, conninfo, catalogs=None):
+        self.conninfo, self.catalogs = conninfo, catalogs or conninfo
         self.types = {}
         self.prepared = 0
         self.connect()
@@ -50,10 +52,6 @@ class Side:
     @property
     def state(self):
         return self.connection.transaction_status
-
-    def learn_types(self, source):
-        """OIDs of the users' own types, as `source` knows them."""
-        self.types = dict(source.value_rows(f"SELECT oid, typname FROM pg_type WHERE oid >= {FIRST_OWN_TYPE}"))
 
     def value_rows(self, sql):
         result = self.run(sql)[-1]
@@ -120,7 +118,13 @@ class Side:
                 return rows
 
     def type_name(self, oid):
-        return self.types.get(str(oid), f"unknown type {oid}") if oid >= FIRST_OWN_TYPE else oid
+        if oid < FIRST_OWN_TYPE:
+            return oid
+        if oid not in self.types:
+            with contextlib.closing(Side(self.catalogs)) as source:
+                rows = source.value_rows(f"SELECT oid, typname FROM pg_type WHERE oid >= {FIRST_OWN_TYPE}")
+            self.types = {int(number): name for number, name in rows}
+        return self.types.get(oid, f"unknown type {oid}")
 
     def result_of(self, result):
         if result.status in FAILED:

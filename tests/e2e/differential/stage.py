@@ -47,17 +47,12 @@ class Stage:
 
     def sides(self):
         """(Ringway, the plain server), each on a connection of its own."""
-        ours = Side(self.conninfo(self.proxy.port, "mall"))
+        ours = Side(self.conninfo(self.proxy.port, "mall"), self.conninfo(self.sharded.primary().port, "mall"))
         theirs = Side(self.conninfo(self.plain.primary().port, "plain"))
         return ours, theirs
 
     def comparison(self):
-        made = Comparison(*self.sides())
-        made.theirs.learn_types(made.theirs)
-        first = Side(self.conninfo(self.sharded.primary().port, "mall"))
-        made.ours.learn_types(first)
-        first.close()
-        return made
+        return Comparison(*self.sides())
 
     def fill(self):
         ours, theirs = self.sides()

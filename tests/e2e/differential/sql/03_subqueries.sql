@@ -62,7 +62,7 @@ SELECT c.id, (SELECT sum(o.amount) FROM orders o) FROM customers c WHERE c.id = 
 SELECT c.id, (SELECT count(*) FROM orders o WHERE o.customer_id = 8) FROM customers c WHERE c.id = 8;
 SELECT CASE WHEN EXISTS (SELECT 1 FROM orders WHERE amount > 990) THEN 'yes' ELSE 'no' END;
 SELECT id FROM customers ORDER BY (SELECT count(*) FROM orders o WHERE o.customer_id = customers.id) DESC, id LIMIT 7;
-SELECT id FROM customers LIMIT (SELECT count(*) FROM lonely) OFFSET 0;
+SELECT id FROM customers ORDER BY id LIMIT (SELECT count(*) FROM lonely) OFFSET 0;
 SELECT count(*) FROM orders WHERE amount > (SELECT percentile_cont(0.9) WITHIN GROUP (ORDER BY amount) FROM orders);
 SELECT country, count(*) FROM customers GROUP BY country HAVING count(*) > (SELECT count(*) FROM customers) / 6 ORDER BY 1;
 SELECT coalesce((SELECT t FROM nobody WHERE id = 1), 'none');

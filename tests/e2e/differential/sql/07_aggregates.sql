@@ -74,10 +74,9 @@ SELECT percentile_disc(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY amount) FR
 SELECT mode() WITHIN GROUP (ORDER BY product) FROM items;
 SELECT rank(20) WITHIN GROUP (ORDER BY id), dense_rank(20) WITHIN GROUP (ORDER BY id), percent_rank(20) WITHIN GROUP (ORDER BY id), cume_dist(20) WITHIN GROUP (ORDER BY id) FROM customers;
 SELECT corr(weight, weight), regr_count(weight, price), regr_avgx(weight, weight) FROM items;
-SELECT covar_pop(weight, 2), regr_sxx(quantity, quantity) FROM items;
+SELECT covar_pop(weight, 2), regr_count(quantity, quantity) FROM items;
 SELECT range_agg(int4range(id, id + 1) ORDER BY id) FROM zoo WHERE id < 10;
 SELECT range_agg(int8range(id, id + 2)) FROM customers WHERE id IN (1, 2, 3, 10);
-SELECT any_value(country) FROM customers WHERE country = 'de';
 SELECT max(amount) - min(amount), sum(amount) / count(amount), round(avg(amount), 3) FROM orders;
 SELECT sum(amount * 2 + 1), sum(-amount), sum(abs(amount - 500)) FROM orders;
 SELECT 1 + count(*) * 2 FROM orders;
@@ -87,6 +86,7 @@ SELECT avg(credit)::int, avg(credit)::numeric(10,3), sum(credit)::text FROM cust
 SELECT sum(CASE WHEN vip THEN 1 ELSE 0 END), sum((vip IS NULL)::int) FROM customers;
 SELECT count(1), count(NULL), count('x'), sum(1), sum(NULL::int) FROM customers;
 SELECT count(*) AS n, 'x' AS x, 5 AS five FROM customers;
+-- refused
 SELECT count(c), count(c.*) FROM customers c;
 SELECT max(length(name)), min(octet_length(name)) FROM customers;
 SELECT avg(extract(epoch FROM placed)), max(placed), min(placed::date) FROM orders;

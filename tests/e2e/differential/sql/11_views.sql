@@ -24,17 +24,27 @@ SELECT to_jsonb(c) - 'born' FROM customers c WHERE id < 3 ORDER BY id;
 -- text
 SELECT c FROM customers c WHERE id = 3;
 -- text
+-- refused
 SELECT c FROM customers c WHERE id IN (3, 4) ORDER BY id;
 -- text
+-- refused
 SELECT l FROM lonely l;
+-- refused
 SELECT (c).name FROM customers c WHERE id IN (3, 4) ORDER BY (c).id;
+-- refused
 SELECT (c.*)::text FROM customers c WHERE id IN (3, 4) ORDER BY id;
+-- refused
 SELECT c.* IS NOT NULL FROM customers c WHERE id < 8 ORDER BY id;
 -- text
+-- refused
 SELECT array_agg(l) FROM lonely l;
+-- refused
 SELECT count(DISTINCT l) FROM lonely l;
+-- refused
 SELECT ROW(c.*) FROM lonely c;
+-- refused
 SELECT hash_record(l) IS NOT NULL FROM lonely l;
+-- refused
 SELECT c = d FROM lonely c, lonely d;
 SELECT id FROM public.customers ORDER BY id LIMIT 3;
 SELECT count(*) FROM public.orders o JOIN public.customers c ON c.id = o.customer_id;
@@ -42,5 +52,6 @@ SELECT public.lonely.id FROM public.lonely;
 SELECT x.name FROM public.customers AS x ORDER BY x.id LIMIT 5;
 SELECT count(*) FROM public.open_orders;
 SELECT max(customers.credit) FROM public.customers WHERE public.customers.vip;
+-- refused
 SELECT id FROM ONLY customers ORDER BY id LIMIT 3;
 SELECT count(*) FROM customers * WHERE vip;

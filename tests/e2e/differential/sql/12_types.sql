@@ -24,6 +24,7 @@ SELECT id, j, j ->> 'k', j || '{"z": 1}', jsonb_typeof(j -> 'k') FROM zoo ORDER 
 SELECT id, a, a[1], array_length(a, 1), a || 7, cardinality(a) FROM zoo ORDER BY id;
 SELECT id, m, m::text, m > 'sad' FROM zoo ORDER BY id;
 SELECT m, count(*) FROM zoo GROUP BY m ORDER BY m;
+-- text
 SELECT enum_range(NULL::mood), enum_first(NULL::mood);
 SELECT id, flags, flags & B'00001111', flags << 1, ~flags FROM devices ORDER BY id;
 SELECT id, seen, label FROM devices ORDER BY seen;

@@ -6,7 +6,9 @@ SELECT 1 / (id - 30) FROM customers;
 SELECT nothing FROM customers;
 SELECT c.nothing FROM customers c WHERE c.id = 5;
 SELECT * FROM nothing;
+-- refused
 SELECT * FROM customers c JOIN nothing n ON n.id = c.id;
+-- refused
 SELECT nothing(id) FROM customers WHERE id = 5;
 SELECT sum(id, id) FROM customers;
 SELECT name::int FROM customers;
@@ -44,6 +46,7 @@ SELECT to_date('x', 'YYYY') FROM lonely;
 SELECT '{1,2'::int[] FROM lonely;
 SELECT jsonb '{bad' FROM lonely;
 SELECT * FROM customers WHERE id = ANY (5);
+-- refused
 SELECT * FROM customers NATURAL JOIN nothing;
 SELECT c.id FROM customers c JOIN orders o USING (nothing);
 WITH x AS (SELECT 1) SELECT * FROM y;
@@ -65,7 +68,9 @@ INSERT INTO customers (id, feeling) VALUES (600, 'angry');
 INSERT INTO customers (id, born) VALUES (600, 'yesterdayish');
 INSERT INTO customers (id, credit) VALUES (600, 123456789012345);
 INSERT INTO events (who, kind) VALUES ('ann', 'much too long');
+-- refused
 INSERT INTO events (kind) VALUES ('x');
+-- refused
 INSERT INTO orders (id) VALUES (1);
 UPDATE accounts SET balance = -1;
 UPDATE accounts SET balance = -1 WHERE no = 1003;

@@ -91,6 +91,7 @@ DELETE FROM lonely WHERE id >= $1;
 -- values: 9010 | NULL | NULL
 INSERT INTO lonely VALUES ($1, $2, $3);
 -- values: NULL
+-- refused
 DELETE FROM lonely WHERE id = $1;
 -- values: 9010
 DELETE FROM lonely WHERE id = $1 RETURNING id, t, n;

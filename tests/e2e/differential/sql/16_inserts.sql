@@ -10,9 +10,13 @@ INSERT INTO lonely VALUES (120, 'a', 1), (100, 'dup', 1), (121, 'b', 1);
 SELECT * FROM lonely WHERE id IN (120, 121);
 INSERT INTO lonely VALUES (122, 'a', 1), (123, 'a', 1 / 0);
 INSERT INTO lonely VALUES (124, 'a', 1), (124, 'b', 2);
+-- refused
 INSERT INTO lonely VALUES (NULL, 'a', 1);
+-- refused
 INSERT INTO lonely (t) VALUES ('no key');
+-- refused
 INSERT INTO lonely VALUES (DEFAULT, 'a', 1);
+-- refused
 INSERT INTO lonely DEFAULT VALUES;
 INSERT INTO lonely VALUES (125, DEFAULT, DEFAULT) RETURNING *;
 INSERT INTO lonely VALUES ('126', 'text key', '1.5');
@@ -38,6 +42,7 @@ INSERT INTO events (who, kind, n) VALUES ('new', 'click', 1), ('ann', 'click', 1
 INSERT INTO events VALUES ('it''s', '2024-01-01 00:00+00', 'x', '{"a": [1, 2]}', 5) RETURNING payload -> 'a', at;
 INSERT INTO devices (id, model) VALUES ('00000000-0000-0000-0000-000000000001', 'm1'), ('00000000000000000000000000000002', 'm2') RETURNING id;
 INSERT INTO accounts VALUES (9001, 'h', 1.005, '2024-02-29'), (9002, 'h', 2.5, NULL) RETURNING no, balance;
+-- refused
 INSERT INTO accounts VALUES (9003.4, 'rounded', 1, NULL);
 INSERT INTO customers VALUES (500, 'Ü', 'x', 'glad', 1.5, '2000-02-29', NULL, '{a,"b c",NULL}', '{"n": null}') RETURNING *;
 INSERT INTO zoo (id, n, d, iv, u, a, m) VALUES (500, 'NaN', '-0', '1 mon', '00000000-0000-0000-0000-000000000001', '{{1,2},{3,4}}', 'sad') RETURNING n, d, iv, u, a, m;

@@ -145,6 +145,7 @@ SELECT id FROM customers WHERE id = 6 FOR SHARE;
 UPDATE customers SET name = name WHERE id IN (5, 6);
 COMMIT;
 BEGIN;
+-- refused
 LOCK TABLE lonely IN EXCLUSIVE MODE;
 UPDATE lonely SET t = t WHERE id = 7;
 COMMIT;

@@ -78,16 +78,20 @@ REVOKE SELECT ON lonely FROM PUBLIC;
 CREATE TABLE copied AS SELECT * FROM countries WHERE continent = 'Europe';
 SELECT * FROM copied ORDER BY code;
 DROP TABLE copied;
+-- refused
 CREATE TABLE copied AS SELECT id, name FROM customers WHERE vip;
 SELECT count(*), sum(id) FROM copied;
 DROP TABLE copied;
+-- refused
 SELECT id, t INTO copied FROM lonely;
 SELECT * FROM copied;
 DROP TABLE copied;
+-- refused
 CREATE TEMPORARY TABLE mine (a int);
 INSERT INTO mine VALUES (1);
 SELECT * FROM mine;
 DROP TABLE mine;
+-- refused
 CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM customers;
 SELECT * FROM counted;
 DROP MATERIALIZED VIEW counted;
