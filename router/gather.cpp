@@ -293,7 +293,8 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         why_not = std::move(why);
         return std::nullopt;
     };
-    const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor;
+    const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
+                       what.verb == verb::prepare;
     if (!reads || what.writes || what.locks_rows)
         return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");

@@ -14,7 +14,7 @@ using config::fault;
 using config::fault_kind;
 
 void session::start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                              bool own_parse, scatter_task scatter) {
+                              bool own_parse, scatter_task scatter, std::string_view hidden) {
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     ++traffic.reads_on_primary;
@@ -28,6 +28,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.settings = settings_;
     task.run = std::move(run);
     task.own_parse = own_parse;
+    task.hidden = hidden;
     phase_ = phase::gathering;
     if (!scatters(task, with, std::move(scatter))) reading_ = std::make_shared<gathering>(*this, std::move(task));
     home_.watch(shared_from_this());

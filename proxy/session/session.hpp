@@ -273,6 +273,7 @@ class session final : public client_session,
     // across.cpp
     std::string gather_text(const router::plan& plan, std::string_view sql,
                             std::span<const router::literal> literals) const;
+    void gather_executed(const router::plan& execute, const router::values& with);
     void add_servers(std::vector<const pool::server*>& to) const override;
     void give_way() override;
     bool span_busy() const noexcept { return spanning_->across->busy() || reading_; }
@@ -280,7 +281,7 @@ class session final : public client_session,
     void span_read(std::optional<config::fault> why, bool failed);
     void span_give(spanning::portal& of, std::uint32_t max_rows);
     void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                         bool own_parse, scatter_task scatter);
+                         bool own_parse, scatter_task scatter, std::string_view hidden = {});
     bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
     bool gather_batch(std::string_view batch, std::string_view& rest);
     pool::worker_link& gather_home() override;

@@ -105,6 +105,11 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         to.replica_only = false;
     }
     if (to.several && to.may_gather) {
+        if (executes(*found.plan)) {
+            gather_executed(*home_.plans.hold(found), with);
+            rest.remove_prefix(frame.size());
+            return true;
+        }
         std::string run;
         pg::write_query(run, gather_text(*found.plan, sql, found.shape.literals));
         start_gathering(home_.plans.hold(found), with, std::move(run), false, {});

@@ -76,6 +76,7 @@ EXECUTE total;
 -- simple
 BEGIN;
 -- simple
+-- refused
 EXECUTE total;
 -- simple
 UPDATE orders SET amount = amount + 1;
@@ -98,6 +99,7 @@ EXECUTE put (600, 'again');
 -- simple
 DEALLOCATE put;
 -- simple
+-- refused
 PREPARE wipe AS DELETE FROM lonely WHERE id >= 600;
 -- simple
 EXECUTE wipe;
