@@ -197,7 +197,7 @@ class recipe_maker {
         gathered_table made{target->schema, target->name, all, {}, {}};
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
         for (const auto& column : target->columns)
-            if (!all && what_.names.find(column.name)) made.columns.push_back(column.name);
+            if (all || what_.names.find(column.name)) made.columns.push_back(column.name);
         out.tables.push_back(std::move(made));
         return true;
     }
@@ -275,7 +275,10 @@ class recipe_maker {
         if (table.kind != 'r' && table.kind != 'p') return fail(fmt::format("{} is not a table", table.name));
         if (table.row_security)
             return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
-        if (!table_of(table)) out.tables.push_back({table.schema, table.name, true, {}, {}});
+        if (table_of(table)) return true;
+        gathered_table made{table.schema, table.name, true, {}, {}};
+        for (const auto& column : table.columns) made.columns.push_back(column.name);
+        out.tables.push_back(std::move(made));
         return true;
     }
 

@@ -23,8 +23,8 @@ struct gather_test {
 /// A keyed table of the statement. On the server that runs it a temporary table of the same name stands in its place.
 struct gathered_table {
     std::string schema, name;
-    bool all = false;                  ///< all columns, as they are on the servers
-    std::vector<std::string> columns;  ///< else those that the statement may name; may be none
+    bool all = false;                  ///< all columns, as they are on the servers, whatever the catalogs say
+    std::vector<std::string> columns;  ///< those that the statement may name; may be none
     std::vector<gather_test> tests;
 };
 
