@@ -60,6 +60,7 @@ struct catalog_relation {
     char kind = 'r';  ///< pg_class.relkind
     bool temporary = false;
     bool unlogged = false;             ///< pg_class.relpersistence 'u': no replica has its rows
+    bool row_security = false;         ///< pg_class.relrowsecurity
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
     bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
     bool asks_sequence = false;        ///< a default or a check of it calls currval or lastval

@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 11> object_names{"regclass",     "regcoll
 
 /// Functions that look at tables as objects, and would see the one that stands in.
 bool looks_at_objects(std::string_view name) {
-    static constexpr std::array<std::string_view, 5> fine{"pg_backend_pid", "pg_column_size", "pg_sleep",
-                                                          "pg_sleep_for", "pg_typeof"};
+    static constexpr std::array<std::string_view, 6> fine{"pg_backend_pid", "pg_collation_for", "pg_column_size",
+                                                          "pg_sleep",       "pg_sleep_for",     "pg_typeof"};
     if (std::find(fine.begin(), fine.end(), name) != fine.end()) return false;
     return name.starts_with("pg_") || name.starts_with("has_") || name.starts_with("to_reg") ||
            name.starts_with("row_security") || name.find("_to_xml") != std::string_view::npos ||
@@ -46,6 +46,7 @@ class references {
     }
 
     const std::vector<const table_ref*>& all() const { return all_; }
+    const std::vector<std::string>& derived() const { return derived_; }
 
     /// A name may be a whole row where it stands for itself outside of FROM.
     row_use use_of(const std::string& name) const {
@@ -118,6 +119,175 @@ std::vector<gather_test> tests_of(const query_block& whole, const table_ref& ref
     return out;
 }
 
+bool reads_keyed(const catalog_relation& view, const table_finder& tables) {
+    return view.kind == 'v' && std::any_of(view.view_tables.begin(), view.view_tables.end(), [&](const auto& name) {
+               return tables.find_qualified(name).what == table_class::keyed;
+           });
+}
+
+/// Finds out what must stand in for what. `why` tells what was in the way.
+class recipe_maker {
+  public:
+    recipe_maker(const statement& what, const table_finder& tables, const std::vector<std::string>& path,
+                 const references& named)
+        : what_(what), tables_(tables), path_(path), named_(named) {}
+
+    gather_recipe out;
+    std::string why;
+
+    bool run() {
+        out.keys = what_.names.find("group") != nullptr;
+        for (const auto* each : named_.all()) {
+            const auto meaning = tables_.find(*each);
+            if (meaning.relation && reads_keyed(*meaning.relation, tables_) &&
+                !(is_free(*meaning.relation) && add_view(*meaning.relation)))
+                return false;
+        }
+        for (const auto& entry : tables_.map().tables) {
+            const auto dot = entry.name.find('.');
+            if (!add_named(dot == std::string::npos ? entry.name : entry.name.substr(dot + 1))) return false;
+        }
+        for (const auto* each : named_.all()) {  // a part or an heir of a keyed table, by its own name
+            const auto meaning = tables_.find(*each);
+            if (meaning.what == table_class::keyed && !(meaning.relation && table_of(*meaning.relation)))
+                return fail(fmt::format("{} is a part of another table", each->name));
+        }
+        if (out.tables.empty()) return fail("no keyed table of it is understood");
+        return true;
+    }
+
+  private:
+    bool fail(std::string reason) {
+        why = std::move(reason);
+        return false;
+    }
+
+    gathered_table* table_of(const catalog_relation& relation) {
+        const auto found = std::find_if(out.tables.begin(), out.tables.end(), [&](const gathered_table& each) {
+            return each.schema == relation.schema && each.name == relation.name;
+        });
+        return found == out.tables.end() ? nullptr : &*found;
+    }
+
+    /// A table by its bare name, which may stand anywhere in the text, whatever the parser understood of it.
+    bool add_named(const std::string& bare) {
+        if (!what_.names.find(bare)) return true;
+        const auto by_path = tables_.find({{}, bare, {}, false});
+        const auto* target = by_path.what == table_class::keyed ? by_path.relation : nullptr;
+        if (by_path.what == table_class::keyed && !target) return fail(fmt::format("{} is not a table", bare));
+        for (const auto* each : named_.all()) {
+            if (each->name != bare) continue;
+            const auto meaning = tables_.find(*each);
+            if (meaning.what == table_class::keyed && !target) target = meaning.relation;
+        }
+        if (!target) return true;
+        if (target->kind != 'r' && target->kind != 'p') return fail(fmt::format("{} is not a table", bare));
+        if (!is_free(*target)) return false;
+        if (table_of(*target)) return true;  // whole, of a view
+        bool all = what_.names.star || out.keys || is_renamed(what_.block);
+        for (const auto* each : named_.all()) {
+            if (each->name != bare) continue;
+            for (const auto& name : {each->name, each->alias}) {
+                if (name.empty()) continue;
+                const auto used = named_.use_of(name);
+                if (used == row_use::value) return fail(fmt::format("it uses whole rows of {} as values", bare));
+                all |= used == row_use::counted;
+            }
+        }
+        gathered_table made{target->schema, target->name, all, {}, {}};
+        if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
+        for (const auto& column : target->columns)
+            if (all || what_.names.find(column.name)) made.columns.push_back(column.name);
+        out.tables.push_back(std::move(made));
+        return true;
+    }
+
+    /// Whether a temporary relation of this name is met only where this one is meant. Schemas before it are taken out
+    /// of the text.
+    bool is_free(const catalog_relation& meant) {
+        const auto by_path = tables_.find({{}, meant.name, {}, false});
+        if (by_path.relation && by_path.relation != &meant)
+            return fail(fmt::format("{} is in two schemas", meant.name));
+        bool qualified = false;
+        for (const auto* each : named_.all()) {
+            if (each->name != meant.name) continue;
+            if (tables_.find(*each).relation != &meant) return fail(fmt::format("{} is in two schemas", meant.name));
+            qualified |= !each->schema.empty();
+        }
+        const auto* use = what_.names.find(meant.name);
+        if (!qualified && !(use && use->qualified > 0 && what_.names.find(meant.schema))) return true;
+        const auto is_schema = [&](const std::string& name) { return name == meant.schema; };
+        const auto& derived = named_.derived();
+        if (use->opened || std::find(derived.begin(), derived.end(), meant.name) != derived.end() ||
+            std::any_of(derived.begin(), derived.end(), is_schema) ||
+            std::any_of(named_.all().begin(), named_.all().end(),
+                        [&](const table_ref* each) { return is_schema(each->name) || is_schema(each->alias); }) ||
+            std::find(what_.cast_types.begin(), what_.cast_types.end(), meant.name) != what_.cast_types.end())
+            return fail(fmt::format("{} is named with its schema", meant.name));
+        out.qualified = true;
+        return true;
+    }
+
+    static bool is_renamed(const query_block& block) {
+        return block.renamed || std::any_of(block.children.begin(), block.children.end(), is_renamed);
+    }
+
+    /// What the view reads stands in whole.
+    bool add_view(const catalog_relation& view) {
+        const auto is_this = [&](const gathered_view& each) {
+            return each.schema == view.schema && each.name == view.name;
+        };
+        if (std::any_of(out.views.begin(), out.views.end(), is_this)) return true;
+        for (const auto* each : named_.all())
+            for (const auto& name : {each->name, each->alias})
+                if (each->name == view.name && !name.empty() && named_.use_of(name) == row_use::value)
+                    return fail(fmt::format("it uses whole rows of {} as values", view.name));
+        const auto& text = view.view_definition;
+        // A constant is read as the session's settings say, which are not those that it was printed under.
+        if (text.find('\\') != std::string::npos || text.find("::interval") != std::string::npos)
+            return fail(fmt::format("view {} has constants that are read by the session's settings", view.name));
+        if (path_.empty() || path_.front() != "pg_catalog") return fail("pg_catalog is not first in the search_path");
+        shape_lexer lexer;
+        const auto shape = lexer.scan(text);
+        const std::vector<literal> literals(shape.literals.begin(), shape.literals.end());
+        gathered_view made{view.schema, view.name, {}};
+        std::size_t copied = 0;
+        for (const auto& each : qualified_names(text, literals)) {
+            const auto meaning = tables_.find({each.schema, each.name, {}, false});
+            if (!meaning.relation) continue;
+            const bool is_view = reads_keyed(*meaning.relation, tables_);
+            if (meaning.what != table_class::keyed && !is_view) continue;
+            if (each.other) return fail(fmt::format("view {} uses rows as values", view.name));
+            if (!is_free(*meaning.relation) || !(is_view ? add_view(*meaning.relation) : add_whole(*meaning.relation)))
+                return false;
+            made.definition.append(text, copied, each.qualifier.offset - copied).append("pg_temp.");
+            copied = each.qualifier.offset + each.qualifier.length;
+        }
+        made.definition.append(text, copied);
+        while (!made.definition.empty() && (made.definition.back() == ';' || made.definition.back() == ' '))
+            made.definition.pop_back();
+        out.keys = true;  // it may group by a primary key
+        out.views.push_back(std::move(made));
+        return true;
+    }
+
+    bool add_whole(const catalog_relation& table) {
+        if (table.kind != 'r' && table.kind != 'p') return fail(fmt::format("{} is not a table", table.name));
+        if (table.row_security)
+            return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
+        if (table_of(table)) return true;
+        gathered_table made{table.schema, table.name, true, {}, {}};
+        for (const auto& column : table.columns) made.columns.push_back(column.name);
+        out.tables.push_back(std::move(made));
+        return true;
+    }
+
+    const statement& what_;
+    const table_finder& tables_;
+    const std::vector<std::string>& path_;
+    const references& named_;
+};
+
 }  // namespace
 
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
@@ -126,7 +296,9 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         why_not = std::move(why);
         return std::nullopt;
     };
-    if (what.verb != verb::select || what.writes || what.locks_rows)
+    const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
+                       what.verb == verb::prepare;
+    if (!reads || what.writes || what.locks_rows)
         return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");
@@ -145,52 +317,9 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     for (const auto* each : named.all())
         if (tables.find(*each).what == table_class::system)
             return refuse(fmt::format("{} tells of one server's objects", each->name));
-    gather_recipe out;
-    out.keys = what.names.find("group") != nullptr;
-    for (const auto& entry : tables.map().tables) {
-        const auto dot = entry.name.find('.');
-        const auto bare = dot == std::string::npos ? entry.name : entry.name.substr(dot + 1);
-        const auto* use = what.names.find(bare);
-        if (!use) continue;
-        const auto meaning = tables.find({{}, bare, {}, false});
-        if (meaning.what != table_class::keyed) {
-            for (const auto* each : named.all())
-                if (each->name == bare && tables.find(*each).what == table_class::keyed)
-                    return refuse(fmt::format("{} is named with its schema", bare));
-            continue;
-        }
-        if (use->qualified > 0) return refuse(fmt::format("{} is named with its schema", bare));
-        if (!meaning.relation || (meaning.relation->kind != 'r' && meaning.relation->kind != 'p'))
-            return refuse(fmt::format("{} is not a table", bare));
-        const auto known = std::any_of(out.tables.begin(), out.tables.end(),
-                                       [&](const gathered_table& each) { return each.name == bare; });
-        if (known) continue;
-        bool all = what.names.star || out.keys;
-        for (const auto* each : named.all()) {
-            if (each->name != bare) continue;
-            for (const auto& name : {each->name, each->alias}) {
-                if (name.empty()) continue;
-                const auto used = named.use_of(name);
-                if (used == row_use::value) return refuse(fmt::format("it uses whole rows of {} as values", bare));
-                all |= used == row_use::counted;
-            }
-        }
-        gathered_table made{meaning.relation->schema, meaning.relation->name, {}, {}};
-        if (const auto* only = named.only(bare)) made.tests = tests_of(what.block, *only, *meaning.relation, tables);
-        for (const auto& column : meaning.relation->columns)
-            if (all || what.names.find(column.name)) made.columns.push_back(column.name);
-        out.tables.push_back(std::move(made));
-    }
-    for (const auto* each : named.all()) {  // a part or an heir of a keyed table, by its own name
-        const auto meaning = tables.find(*each);
-        const auto is_this = [&](const gathered_table& made) {
-            return meaning.relation && made.schema == meaning.relation->schema && made.name == meaning.relation->name;
-        };
-        if (meaning.what == table_class::keyed && std::none_of(out.tables.begin(), out.tables.end(), is_this))
-            return refuse(fmt::format("{} is a part of another table", each->name));
-    }
-    if (out.tables.empty()) return refuse("no keyed table of it is understood");
-    return out;
+    recipe_maker making(what, tables, path, named);
+    if (!making.run()) return refuse(std::move(making.why));
+    return std::move(making.out);
 }
 
 }  // namespace ringway::router

@@ -2,6 +2,7 @@
 // A SELECT whose rows lie on several shards, run whole on one server: what of which tables must be brought there.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,21 @@ struct gather_test {
 /// A keyed table of the statement. On the server that runs it a temporary table of the same name stands in its place.
 struct gathered_table {
     std::string schema, name;
+    bool all = false;                  ///< all columns, as they are on the servers, whatever the catalogs say
     std::vector<std::string> columns;  ///< those that the statement may name; may be none
     std::vector<gather_test> tests;
 };
 
+/// A view over keyed tables: a temporary one of the same name reads what stands in for them.
+struct gathered_view {
+    std::string schema, name;
+    std::string definition;  ///< names of what stands in are in pg_temp
+};
+
 struct gather_recipe {
     std::vector<gathered_table> tables;
+    std::vector<gathered_view> views;  ///< in the order in which they can be made
+    bool qualified = false;  ///< the statement names some of them with their schema: see without_schemas
     bool keys = false;       ///< GROUP BY a primary key may leave other columns free: the tables keep theirs
     std::uint16_t seat = 0;  ///< the shard whose primary runs it: tables that are not in the map are there
 };
@@ -38,6 +48,27 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
 
 /// A name as SQL writes it, in quotes.
 std::string quoted_name(std::string_view name);
+
+/// A name with its schema, or a column with its table: where the first and the dot stand.
+struct qualified_use {
+    std::string schema, name;
+    span32 qualifier;
+    bool other = false;  ///< a function or a type
+};
+std::vector<qualified_use> qualified_names(std::string_view text, std::span<const literal> literals);
+
+/// The text with blanks in place of the schemas before what stands in: names then mean the temporary ones, and places in
+/// the text stay what they are.
+std::string without_schemas(std::string_view text, std::span<const literal> literals, const gather_recipe& all);
+/// DECLARE of a cursor over such a read: what stands in cannot stay, for it hides what it stands in for. The query's rows
+/// are put into a table of their own, over which the cursor is made. Both empty: its text is not understood.
+struct cursor_texts {
+    std::string fill, declare;
+};
+cursor_texts cursor_over(std::string_view text, std::span<const literal> literals, std::string_view table);
+
+/// Whether it still reads the right columns after DDL that the catalogs do not tell of yet.
+bool outlives_ddl(const gather_recipe& all);
 
 /// Statements that make the temporary tables on the seat, with its own rows: they go with the transaction.
 std::string stand_ins(const gather_recipe& all, const std::vector<std::string>& filters);

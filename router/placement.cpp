@@ -115,8 +115,9 @@ class placing {
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
                             fmt::format("name the shard in a comment: {}", hint_example())});
+        if (what_.verb == verb::truncate && (seen_.keyed || !seen_.reference_written.empty())) return truncate();
         if (!seen_.reference_written.empty()) return copies();
-        if (what_.verb == verb::truncate && seen_.keyed) return truncate();
+        if (!seen_.keyed_view.empty() && !rules_.hinted) return through_keyed_view();
         return seen_.keyed ? keyed() : unkeyed();
     }
 
@@ -276,8 +277,6 @@ class placing {
         for (const auto& each : what_.attributes)
             if (is_opaque_attribute(rules_.in, what_, rules_.path, each))
                 return fmt::format("function {} may read tables of several shards", each.column);
-        if (!seen_.keyed_view.empty())
-            return fmt::format("view {} reads tables that are on several shards", seen_.keyed_view);
         if (!seen_.opaque_view.empty())
             return fmt::format("view {} runs a function that may read tables of several shards", seen_.opaque_view);
         for (const auto& [schema, name] : what_.functions) {
@@ -286,6 +285,14 @@ class placing {
             if (nature.opaque) return fmt::format("function {} may read tables of several shards", name);
         }
         return {};
+    }
+
+    /// Its conditions are not followed through the view's: what the view reads is brought to one server.
+    placed through_keyed_view() const {
+        fault why{fault_kind::unsupported, no_shard(),
+                  fmt::format("view {} reads tables that are on several shards", seen_.keyed_view),
+                  fmt::format("name the shard in a comment: {}", hint_example())};
+        return what_.writes ? refused(std::move(why)) : over_several(std::move(why));
     }
 
     bool needs_one_place() const {
@@ -332,8 +339,9 @@ class placing {
         std::string why_not;
         if (rules_.hinted || needs_one_place()) return out;
         if (auto found = find_gather(what_, tables_, rules_.path, why_not)) {
+            const bool plain = what_.verb == verb::select && found->views.empty() && !found->qualified;
             out.gather = std::make_shared<const gather_recipe>(std::move(*found));
-            if (why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
+            if (plain && why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
         } else {
             out.refusal = fault{fault_kind::unsupported, {}, std::move(why_not), {}};
         }
@@ -349,7 +357,7 @@ class placing {
         }
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && what_.verb == verb::select) why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         out.where = placement::several;

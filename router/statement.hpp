@@ -187,6 +187,7 @@ struct query_block {
     std::optional<insert_rows> insert;
     std::vector<assignment> assignments;
     bool exact = true;    ///< false: something here the analysis does not understand; not routable by key
+    bool renamed = false;  ///< a join in FROM has an alias with names for its columns, by their places
     bool joined = false;  ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
     bool sees_parent = true;  ///< may refer to the parent's columns; not so a CTE or a FROM item without LATERAL
 };

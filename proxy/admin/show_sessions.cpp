@@ -171,6 +171,13 @@ rows_or_fault transactions(const source& from) {
         rows.push_back(make_row(one.id, one.user, one.cluster, one.address, one.application_name, one.state, one.server,
                                 one.requested, asked ? cell_of(since) : cell{}));
     }
+    for (const auto& one : from.of.prepared()) {
+        const auto since = std::chrono::milliseconds(static_cast<std::int64_t>(one.seconds * 1000));
+        const auto prepared = from.now.wall - since;
+        rows.push_back(make_row(cell{}, one.owner, one.cluster, cell{}, cell{},
+                                one.reason.empty() ? std::string("prepared") : "prepared: " + one.reason,
+                                fmt::format("{}: {}", one.shard, one.name), prepared, cell_of(since)));
+    }
     return rows;
 }
 

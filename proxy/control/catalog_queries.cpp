@@ -112,7 +112,7 @@ WHERE t.typtype <> 'c' AND n.nspname !~ '^pg_(toast_)?temp_')";
 
 constexpr const char* relation_query = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
-       c.relpersistence = 'u'
+       c.relpersistence = 'u', c.relrowsecurity
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND n.nspname <> 'pg_toast')";
 
@@ -367,6 +367,7 @@ void catalog_gathering::read_relations() {
         relation.kind = *row[3].c_str();
         relation.view_definition = text(row[4]);
         relation.unlogged = is_true(row[5]);
+        relation.row_security = is_true(row[6]);
         relation.row_security_writes = volatile_policies_.contains(id);
         relations_.emplace(id, std::move(relation));
     }

@@ -72,12 +72,13 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         const auto now = reader->fingerprint(login);
         if (now.why || now.fingerprint == known) return;
     }
+    const auto schema = of.schema->load(std::memory_order_acquire);
     auto reading = reader->read(login, version);
     if (reading.why) {
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
         return;  // statements that need it go to the primary; the next round tries again
     }
-    publish_catalog(name, reading);
+    publish_catalog(name, reading, schema);
 }
 
 void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login) {
@@ -94,19 +95,21 @@ void runtime::read_mysql_catalog(const std::string& name, const pool::control_lo
     }
     const auto reading = reader->read(login, version, known);
     if (reading.why) spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
-    if (reading.catalog) publish_catalog(name, reading);
+    if (reading.catalog) publish_catalog(name, reading, 0);
 }
 
-void runtime::publish_catalog(const std::string& name, const catalog_reading& reading) {
+void runtime::publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema) {
     {
         const std::lock_guard guard(lock_);
         fingerprints_[name] = reading.fingerprint;
         catalogs_[name] = reading.catalog;
     }
     for (auto& each : workers_)
-        each->post([&on = *each, name, catalog = reading.catalog] {
+        each->post([&on = *each, name, catalog = reading.catalog, schema] {
             const auto it = on.slots.find(name);
-            if (it != on.slots.end()) it->second->catalog = catalog;
+            if (it == on.slots.end()) return;
+            it->second->catalog = catalog;
+            it->second->catalog_schema = schema;
         });
 }
 

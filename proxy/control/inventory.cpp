@@ -95,9 +95,11 @@ std::vector<server_row> runtime::servers() {
     return gather<server_row>([all](worker& on, std::vector<server_row>& rows) {
         for (const auto& each : all)
             for (const auto& idle : each->idle_on(on)) rows.push_back(row_of(*idle, "idle"));
-        for (const auto& entry : on.sessions)
-            if (const auto* leased = entry.second->leased_server())
-                rows.push_back(row_of(*leased, leased->cancels ? "cancel" : "active"));
+        for (const auto& entry : on.sessions) {
+            std::vector<const pool::server*> held;
+            entry.second->add_servers(held);
+            for (const auto* each : held) rows.push_back(row_of(*each, each->cancels ? "cancel" : "active"));
+        }
     });
 }
 
@@ -384,6 +386,13 @@ std::optional<fault> runtime::resume(const std::string& cluster) {
     }
     apply_pauses();
     return std::nullopt;
+}
+
+void runtime::give_way(std::uint64_t client) {
+    everywhere([client](worker& on) {
+        const auto it = on.sessions.find(client);
+        if (it != on.sessions.end()) std::shared_ptr(it->second)->give_way();
+    });
 }
 
 std::optional<fault> runtime::kill_client(std::uint64_t id) {

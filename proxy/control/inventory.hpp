@@ -62,6 +62,13 @@ struct traffic_row {
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
 };
 
+/// A part of a transaction over several shards that is prepared, and that nobody is committing.
+struct in_doubt {
+    std::string cluster, shard, name, owner;
+    double seconds = 0;  ///< since it was prepared
+    std::string reason;  ///< why it still stands; empty: it is young
+};
+
 /// What a reload did.
 struct reload_outcome {
     std::optional<config::fault> failed;  ///< nothing has changed; all mistakes are in its detail
@@ -87,6 +94,7 @@ class inventory {
     virtual std::vector<traffic_row> traffic() = 0;
     virtual std::vector<std::shared_ptr<const pool::cluster_health>> health() = 0;
     virtual std::vector<pool::ban> bans() = 0;
+    virtual std::vector<in_doubt> prepared() = 0;  ///< of transactions over several shards, not settled yet
     virtual router::shared_plans& plans() = 0;
     /// Map, catalog and search path with which SHOW ROUTE and SHOW KEY plan; nullptr: no such cluster.
     virtual std::shared_ptr<const router::shard_map> map(const std::string& cluster) = 0;

@@ -13,6 +13,7 @@
 
 #include "config/settings.hpp"
 #include "pool/control_connection.hpp"
+#include "proxy/control/inventory.hpp"
 
 namespace ringway::proxy {
 
@@ -21,13 +22,6 @@ struct recovery_place {
     config::cluster cluster;          ///< with the monitor's login
     std::vector<int> primaries;       ///< by shard: index of the node; -1: none now
     std::vector<config::user> users;  ///< whose prepared transactions only they may finish
-};
-
-/// A prepared transaction of ours.
-struct in_doubt {
-    std::string cluster, shard, name, owner;
-    double seconds = 0;  ///< since it was prepared
-    std::string reason;  ///< why it still stands; empty: it is young
 };
 
 class recovery {

@@ -58,7 +58,9 @@ runtime::runtime(config::settings from, std::string path)
     : path_(std::move(path)),
       plans_(from.general.plan_cache_entries),
       desk_(*this),
-      recovery_([this] { return recovery_places(); }) {
+      recovery_([this] { return recovery_places(); }),
+      deadlocks_({[this] { return recovery_places(); }, [this] { return servers(); },
+                  [this](std::uint64_t client) { give_way(client); }}) {
     settings_ = std::make_shared<const config::settings>(std::move(from));
 }
 
@@ -257,6 +259,7 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     for (auto& each : listeners_) each->start();
     catalog_thread_ = std::thread([this] { read_catalogs(); });
     recovery_.start();
+    deadlocks_.start();
     return std::nullopt;
 }
 
@@ -303,6 +306,7 @@ void runtime::stop() {
         catalog_wake_.notify_all();
     }
     recovery_.stop();
+    deadlocks_.stop();
     if (catalog_thread_.joinable()) catalog_thread_.join();
     for (auto& each : workers_) each->stop();  // they report to the monitor
     monitor_.reset();

@@ -18,6 +18,7 @@
 #include "proxy/control/catalog_reader.hpp"
 #include "proxy/control/inventory.hpp"
 #include "proxy/control/mysql_catalog.hpp"
+#include "proxy/control/deadlock_watch.hpp"
 #include "proxy/control/recovery.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/worker.hpp"
@@ -78,6 +79,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::string config_path() const override { return path_; }
     std::vector<client_row> clients() override;
     std::vector<server_row> servers() override;
+    std::vector<in_doubt> prepared() override { return recovery_.rows(); }
     std::vector<pool_row> pools() override;
     std::vector<traffic_row> traffic() override;
     std::vector<std::shared_ptr<const pool::cluster_health>> health() override;
@@ -128,9 +130,10 @@ class runtime final : public process, public inventory, public mysql::gate {
     void make_room(const config::endpoint& node);
     void read_catalogs();  ///< the catalog thread
     std::vector<recovery_place> recovery_places() const;
+    void give_way(std::uint64_t client);
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     void read_mysql_catalog(const std::string& name, const pool::control_login& login);
-    void publish_catalog(const std::string& name, const catalog_reading& reading);
+    void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
@@ -175,6 +178,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::vector<std::unique_ptr<listener>> listeners_;
     std::thread catalog_thread_;
     recovery recovery_;
+    deadlock_watch deadlocks_;
     std::atomic<bool> draining_{false};  ///< takes no new connections
     std::atomic<bool> refusing_{false};  ///< ... nor those who are logging in
     std::atomic<bool> stopping_{false};

@@ -49,6 +49,11 @@ class client_session {
     virtual client_row describe() const = 0;
     virtual const client_identity& identity() const noexcept = 0;
     virtual const pool::server* leased_server() const noexcept = 0;
+    virtual void add_servers(std::vector<const pool::server*>& to) const {  ///< all that it has
+        if (const auto* one = leased_server()) to.push_back(one);
+    }
+    /// It waits for a lock whose holder waits, over others maybe, for it on another shard: its statement fails.
+    virtual void give_way() {}
 };
 
 }  // namespace ringway::proxy

@@ -76,6 +76,7 @@ struct cluster_slot {
     std::shared_ptr<const cluster_snapshot> now;
     std::shared_ptr<const pool::cluster_health> health;  ///< null until the first check
     std::shared_ptr<const router::catalog> catalog;      ///< null until read
+    std::uint64_t catalog_schema = 0;                    ///< schema_epoch when its reading began
     std::vector<pool::balance_state> balance;            ///< by shard
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;

@@ -14,7 +14,7 @@ using config::fault;
 using config::fault_kind;
 
 void session::start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                              bool own_parse, scatter_task scatter) {
+                              bool own_parse, scatter_task scatter, std::string_view hidden) {
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     ++traffic.reads_on_primary;
@@ -28,6 +28,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.settings = settings_;
     task.run = std::move(run);
     task.own_parse = own_parse;
+    task.hidden = hidden;
     phase_ = phase::gathering;
     if (!scatters(task, with, std::move(scatter))) reading_ = std::make_shared<gathering>(*this, std::move(task));
     home_.watch(shared_from_this());
@@ -60,6 +61,13 @@ void session::scatter_declined() {
     std::shared_ptr(reading_)->start();
 }
 
+/// What the seat is to run: the client's text, but for schemas before names of what stands in.
+std::string session::gather_text(const router::plan& plan, std::string_view sql,
+                                 std::span<const router::literal> literals) const {
+    if (!plan.gather || !plan.gather->qualified) return std::string(sql);
+    return router::without_schemas(sql, literals, *plan.gather);
+}
+
 /// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute (Close of
 /// its portal). False: the batch is of another kind.
 bool session::gather_batch(std::string_view batch, std::string_view& rest) {
@@ -85,7 +93,7 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     scatter.parse = only.parse.has_value();
     scatter.types = what->text->types;
     char before = '\0';
-    pg::write_parse(run, {}, what->text->query, what->text->types);
+    pg::write_parse(run, {}, gather_text(*what->plan, what->text->query, what->literals), what->text->types);
     pg::frame_header header;
     for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
          at += header.total()) {
@@ -171,7 +179,7 @@ pool::worker_link& session::gather_home() {
 }
 
 gather_client::node session::gather_node(std::uint16_t shard, bool primary) {
-    return node_for(shard, primary, reading_->begun(), true);
+    return node_for(shard, primary, reading_->begun(), !spanning_);
 }
 
 /// Where a shard's server is leased. `since`: when it was first asked for; a transaction under way does not heed PAUSE.
@@ -226,6 +234,7 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
 }
 
 void session::gather_emit(std::string_view bytes) {
+    if (spanning_) return span_emit(bytes);
     emit(bytes);
 }
 
@@ -235,8 +244,9 @@ bool session::gather_congested() {
 
 void session::gather_ended(std::optional<fault> why, bool parsed) {
     const auto keep = shared_from_this();
-    reading_.reset();
+    const auto ended = std::exchange(reading_, nullptr);
     gather_instead_.reset();
+    if (spanning_) return span_read(std::move(why), ended->failed());
     const auto made = std::exchange(gather_undo_, nullptr);
     if (made && !parsed) undo(*made);
     if (phase_ != phase::gathering) return;

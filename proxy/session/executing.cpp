@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
@@ -25,6 +27,27 @@ std::string declared_types(const effect& prepare) {
     return out;
 }
 
+namespace {
+
+/// Whether an argument, as argument_of() reads it, is to its parameter what the server would make of it.
+bool is_exact(const router::value_source& from, const router::parameter& argument, bool string) {
+    constexpr std::uint32_t int8 = 20, int2 = 21, int4 = 23;
+    if (argument.is_null) return true;
+    if (from.what != router::value_source::from::literal || argument.type_oid == router::oid::foreign) return false;
+    if (argument.type_oid != int2 && argument.type_oid != int4 && argument.type_oid != int8) return string;
+    return std::all_of(argument.bytes.begin(), argument.bytes.end(),
+                       [](char c) { return c == '-' || (c >= '0' && c <= '9'); });
+}
+
+bool is_string(const router::value_source& from, const router::values& with) {
+    using kind = router::literal_kind;
+    if (from.what != router::value_source::from::literal || from.index >= with.literals.size()) return false;
+    const auto what = with.literals[from.index].kind;
+    return what == kind::string || what == kind::escape_string || what == kind::dollar_string;
+}
+
+}  // namespace
+
 bool session::executes(const router::plan& plan) const {
     if (plan.plain || !who_.cluster->now->map->is_sharded()) return false;
     for (const auto& one : plan.parsed.statements)
@@ -36,7 +59,7 @@ bool session::executes(const router::plan& plan) const {
 /// `found` is looked up again: planning what it names uses the cache.
 std::optional<fault> session::destination_of_execute(std::string_view sql, router::plan_cache::found& found,
                                                      destination& out) {
-    out.may_gather = false;
+    const bool may_gather = std::exchange(out.may_gather, false);
     const router::values with{sql, found.shape.literals, {}, conforming_strings_};
     const auto& statements = found.plan->parsed.statements;
     const bool alone = is_one(*found.plan, router::verb::execute) || is_one(*found.plan, router::verb::explain);
@@ -47,6 +70,7 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
     std::deque<std::string> kept;
     std::vector<router::parameter> parameters;
     std::string name;
+    bool exact = is_one(*found.plan, router::verb::execute);
     for (const auto& one : statements) {
         for (const auto& what : one.effects) {
             if (what.what != effect::kind::execute) continue;
@@ -58,7 +82,9 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
                 const auto i = parameters.size();
                 const auto declared = i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0;
                 parameters.push_back(router::argument_of(from, with, declared, kept.emplace_back()));
+                exact &= is_exact(from, parameters.back(), is_string(from, with));
             }
+            exact &= parameters.size() == types.size() / 4;
             if (!alone && !runs_anywhere(*named->plan))
                 return fault{fault_kind::unsupported,
                              fmt::format("EXECUTE {} among other statements names no shard", what.name),
@@ -68,11 +94,46 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
     }
     if (!alone || name.empty()) return std::nullopt;
     const auto named = planned_statement(name);
+    out.may_gather = may_gather && exact;
     auto refused =
         destination_of(*named->plan, {named->planned_text(), named->literals, parameters, conforming_strings_}, out);
     if (!out.replica_only) out.need = router::need::primary;  // its arguments may be anything
     found = plan_of(sql);
     return refused;
+}
+
+/// EXECUTE of a read over several shards: what was prepared runs with these arguments, by the extended protocol.
+void session::gather_executed(const router::plan& execute, const router::values& with) {
+    const auto& what = execute.parsed.statements.front().effects.front();
+    const auto known = find_statement(what.name);
+    const auto types = known->types();
+    std::deque<std::string> kept;
+    std::vector<router::parameter> arguments;
+    for (const auto& from : what.values)
+        arguments.push_back(router::argument_of(from, with, pg::load32(types.data() + 4 * arguments.size()),
+                                                kept.emplace_back()));
+    const auto named = planned_statement(what.name);  // looks into the plan cache: `with` is gone
+    std::string bound, run;
+    const auto number = [&bound](std::uint32_t value, int bytes) {
+        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) bound += static_cast<char>((value >> shift) & 0xff);
+    };
+    number(0, 2);
+    number(static_cast<std::uint32_t>(arguments.size()), 2);
+    for (const auto& each : arguments) {
+        number(each.is_null ? 0xffffffff : static_cast<std::uint32_t>(each.bytes.size()), 4);
+        bound.append(each.bytes);
+    }
+    number(0, 2);
+    pg::write_parse(run, {}, gather_text(*named->plan, named->planned_text(), named->literals), types);
+    pg::write_bind_head(run, {}, {}, bound.size());
+    run.append(bound);
+    pg::write_target(run, 'D', 'P', {});
+    pg::write_execute(run, {}, 0);
+    pg::write_sync(run);
+    scatter_task whole;
+    whole.whole = true;
+    start_gathering(named->plan, {named->planned_text(), named->literals, arguments, conforming_strings_},
+                    std::move(run), true, std::move(whole), "2");
 }
 
 /// A statement that only the server of a pinned session knows: what it runs, and so where, is not known here.

@@ -224,7 +224,7 @@ bool session::answer_batch_locally(std::string_view batch) {
         if (one.verb == verb::begin && begun_.empty()) {
             begun_ = made->text->query;
             begun_reads_ = one.read_only_begin;
-            tag = "BEGIN";
+            tag = one.name.empty() ? "BEGIN" : one.name;
         } else if (!begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
             std::string_view word;
             failure_ = end_begun(one.verb == verb::commit, word);

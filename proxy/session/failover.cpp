@@ -25,7 +25,7 @@ void session::node_left(std::uint16_t shard, int node, const std::string& why) {
 /// where nobody reads: it ends, as if the server were gone.
 void session::primary_moved(std::uint16_t shard, int primary) {
     const auto keep = shared_from_this();
-    if (reading_) return std::shared_ptr(reading_)->primary_moved(shard, primary);
+    if (reading_ && !spanning_) return std::shared_ptr(reading_)->primary_moved(shard, primary);
     if (spanning_) return std::shared_ptr(spanning_->across)->primary_moved(shard, primary);
     if (phase_ == phase::leasing && want_.shard == shard && want_.need == router::need::primary &&
         want_node_ != primary) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
@@ -72,7 +74,9 @@ void gathering::open() {
         std::string out;
         int ready = write_settings_change(out, each->server->settings, task_.settings);
         if (each.get() == &seat()) {
-            pg::write_query(out, "BEGIN READ WRITE; " + router::stand_ins(*task_.plan->gather, task_.filters));
+            pg::write_query(out, fmt::format("BEGIN READ WRITE; {}{}",
+                                             task_.in_transaction ? "SHOW transaction_isolation; " : "",
+                                             router::stand_ins(*task_.plan->gather, task_.filters)));
             ++ready;
         }
         if (ready > 0) each->send(out, ready);
@@ -133,12 +137,25 @@ void gathering::arm_frame(arm& which, char type, std::string_view frame) {
         if (!pipe_.forward(frame, which.shard, seat().server->link)) lost("the server sent a COPY without a header");
         return;
     }
+    if (stage_ == stage::opening && type == 'D' && is_seat && !check_level(body)) return;
     if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
     if (stage_ != stage::running || quiet_ > 0 || !is_seat) return;
     parsed_ |= type == '1';
-    if (type == '1' && task_.own_parse) return;
+    if ((type == '1' && task_.own_parse) || task_.hidden.find(type) != std::string_view::npos) return;
     answer_.append(frame);
     if (answer_.size() >= piece) owner_->gather_emit(std::exchange(answer_, {}));
+}
+
+/// The answer to SHOW: a snapshot that is kept for a whole transaction is not the one that is read in here.
+bool gathering::check_level(std::string_view row) {
+    pg::reader in(row);
+    in.i16();
+    const auto level = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    if (level == "read committed" || level == "read uncommitted") return true;
+    fail(fault{fault_kind::unsupported,
+               fmt::format("a transaction with isolation level {} cannot read rows of several shards", level),
+               "Each shard would see a snapshot of its own.", "begin it as READ COMMITTED"});
+    return false;
 }
 
 /// The servers' own words. What was running on others is of no use any more.
@@ -147,6 +164,7 @@ void gathering::on_error(arm& which, std::string_view frame) {
     std::string_view severity = error ? error->get('V') : std::string_view();
     if (severity.empty() && error) severity = error->get('S');
     if (severity == "FATAL" || severity == "PANIC") return lost(std::string(error->get('M')));
+    failed_ = true;
     if (stage_ == stage::running && quiet_ == 0) {
         answer_.append(frame);
         return;

@@ -51,6 +51,8 @@ struct gather_task {
     std::vector<std::string> filters;  ///< of the recipe's tables: " WHERE ..." or empty
     std::string run;                   ///< what the seat is to run: a Query, or messages that end in a Sync
     bool own_parse = false;            ///< the ParseComplete is not for the client
+    std::string_view hidden;           ///< types of messages that are not either
+    bool in_transaction = false;       ///< of the client's, which is READ ONLY: refused unless it is READ COMMITTED
 };
 
 class gathering final : public shards_read, public arm_owner, public std::enable_shared_from_this<gathering> {
@@ -64,6 +66,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     void primary_moved(std::uint16_t shard, int primary) override;
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
+    bool failed() const noexcept override { return failed_; }
     bool give_up(const config::fault& why) override;
 
     // arm_owner
@@ -87,6 +90,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     void settled(arm& which);
     void on_error(arm& which, std::string_view frame);
     void on_seat_filling(char type);
+    bool check_level(std::string_view row);
     void lost(const std::string& why);
     void fail(std::optional<config::fault> why);
     void let_go();  ///< of all servers, in whatever state
@@ -101,7 +105,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     std::size_t table_ = 0;   ///< being filled
     std::size_t copying_ = 0;
     copy_pipe pipe_;
-    bool holding_ = false, parsed_ = false;
+    bool holding_ = false, parsed_ = false, failed_ = false;
     int failed_leases_ = 0;
     int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
     std::string answer_;

@@ -59,6 +59,8 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
     out.several = route.kind == router::route::to::several;
+    if (out.several && status() == 'I' && is_one(plan, router::verb::declare_cursor))
+        out.several = false;  // outside of a transaction, which any server says
     out.spread = route.kind == router::route::to::spread;
     if (out.spread) {
         out.need = router::need::primary;
@@ -160,19 +162,31 @@ bool session::find_server(steady_time now) {
     return false;
 }
 
+/// Whether the catalogs have been read since the last DDL through this process. Of an unsharded cluster that is no
+/// matter: what is not known goes to the primary.
+bool session::catalog_is_current() const {
+    const auto& cluster = *who_.cluster;
+    return cluster.catalog && (!cluster.now->map->is_sharded() ||
+                               cluster.catalog_schema >= cluster.now->schema->load(std::memory_order_acquire));
+}
+
 /// Which tables are sharded how is told by the catalogs: until they are read no statement of a sharded cluster can be
 /// placed.
 bool session::wait_for_catalog() {
-    if (talk_ || who_.cluster->catalog) return false;
+    if (talk_) return false;
+    if (catalog_is_current()) {
+        catalog_hold_until_ = {};
+        return false;
+    }
     const auto now = clock::now();
     // An unsharded cluster can do without: all goes to its primary. Only at the start that is worth a moment's wait.
     constexpr auto moment = std::chrono::seconds(2);
     if (!who_.cluster->now->map->is_sharded() && now - who_.cluster->created > moment) return false;
-    if (waiting_since_ == steady_time{}) {
-        waiting_since_ = now;
-        hold_until_ = now + who_.cluster->now->config.failover_hold;
+    if (catalog_hold_until_ == steady_time{}) {
+        catalog_hold_until_ = now + who_.cluster->now->config.failover_hold;
+        home_.owner.catalog_changed(who_.cluster->now->config.name);
     }
-    if (now >= hold_until_) return false;  // the planner says what is missing
+    if (now >= catalog_hold_until_) return false;  // the planner says what is missing
     phase_ = phase::holding;
     held_for_catalog_ = true;
     home_.watch(shared_from_this());

@@ -94,7 +94,7 @@ void session::drain() {
 /// No statement is under way: it is the client's turn. The connection of a pinned session may still be held.
 bool session::quiet() const noexcept {
     if (!pending_.empty() || greeting_) return false;
-    if (spanning_) return !spanning_->across->busy() && !skip_to_sync_;
+    if (spanning_) return !span_busy() && !skip_to_sync_;
     if (!talk_) return phase_ == phase::idle;
     return phase_ == phase::active && !talk_->open_batch && !owed();
 }
@@ -135,7 +135,7 @@ bool session::needs_ticks() const noexcept {
 }
 
 void session::tick(steady_time now) {
-    if (phase_ == phase::spanning) {
+    if (phase_ == phase::spanning && !reading_) {
         const auto keep = spanning_->across;
         const auto limit = who_.who->limits.query_wait_timeout;
         if (limit.count() == 0 || !keep->waits() || now - keep->asked() < limit ||
@@ -145,7 +145,7 @@ void session::tick(steady_time now) {
             keep->tick(now);
         return;
     }
-    if (phase_ == phase::gathering) {
+    if (reading_) {
         const auto keep = reading_;
         const auto limit = who_.who->limits.query_wait_timeout;
         const bool late = limit.count() > 0 && now - keep->begun() >= limit;
@@ -164,12 +164,7 @@ void session::tick(steady_time now) {
         }
     } else if (phase_ == phase::holding) {
         phase_ = phase::idle;
-        if (std::exchange(held_for_catalog_, false)) {
-            if (who_.cluster->catalog) waiting_since_ = {};
-            pump({});
-        } else if (find_server(now)) {
-            pump({});
-        }
+        if (std::exchange(held_for_catalog_, false) || find_server(now)) pump({});
         want_client();
     }
 }
@@ -205,7 +200,7 @@ void session::wire_readable(pool::wire&) {
 
 bool session::may_read() const noexcept {
     if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
-    if (spanning_ && !spanning_->across->busy()) return true;
+    if (spanning_ && !span_busy()) return true;
     const bool waiting =
         phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || talk_->copy_awaited || stalled_);
     return !waiting || pending_.size() < most_pending;
@@ -313,7 +308,7 @@ bool session::step(std::string_view& rest) {
     if (stream_left_ > 0) return stream_on(rest);
     if (pass_left_ > 0) return pass_over(rest);
     if (failure_) return fail_front(rest);
-    if (phase_ != phase::idle && phase_ != phase::active && (!spanning_ || spanning_->across->busy())) return false;
+    if (phase_ != phase::idle && phase_ != phase::active && (!spanning_ || span_busy())) return false;
     if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
     pg::frame_header header;
     switch (pg::read_header(rest, header)) {
@@ -502,7 +497,7 @@ client_row session::describe() const {
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
     row.state = reading_        ? "active"
-                : spanning_       ? (spanning_->across->busy() ? "active" : "transaction")
+                : spanning_       ? (span_busy() ? "active" : "transaction")
                 : needs_ticks()   ? "waiting"
                 : status() != 'I' ? "transaction"
                 : talk_           ? "active"

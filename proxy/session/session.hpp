@@ -243,6 +243,7 @@ class session final : public client_session,
     enum class outlook : std::uint8_t { node, hold, given_up };
     outlook choose_node(steady_time now);
     bool wait_for_catalog();
+    bool catalog_is_current() const;
     void take(pool::server_ref got, steady_time now);
     static std::vector<std::unique_ptr<conversation>>& spare_conversations();
     static std::unique_ptr<conversation> new_conversation();
@@ -270,8 +271,17 @@ class session final : public client_session,
     std::optional<config::fault> end_begun(bool commit, std::string_view& tag);
 
     // across.cpp
+    std::string gather_text(const router::plan& plan, std::string_view sql,
+                            std::span<const router::literal> literals) const;
+    void gather_executed(const router::plan& execute, const router::values& with);
+    void add_servers(std::vector<const pool::server*>& to) const override;
+    void give_way() override;
+    bool span_busy() const noexcept { return spanning_->across->busy() || reading_; }
+    void span_read_apart(span_unit unit);
+    void span_read(std::optional<config::fault> why, bool failed);
+    void span_give(spanning::portal& of, std::uint32_t max_rows);
     void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
-                         bool own_parse, scatter_task scatter);
+                         bool own_parse, scatter_task scatter, std::string_view hidden = {});
     bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
     bool gather_batch(std::string_view batch, std::string_view& rest);
     pool::worker_link& gather_home() override;
@@ -418,6 +428,7 @@ class session final : public client_session,
     bool session_mode_ = false;
     bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;
+    steady_time catalog_hold_until_{};  ///< until when catalogs are waited for; zero: they are those of now
     bool in_batch_ = false;  ///< a message of the extended protocol is being taken
     bool stalled_ = false;   ///< the next message waits for the replies under way
     bool greeting_ = false;  ///< still to be told that it is in

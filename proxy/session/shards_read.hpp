@@ -21,6 +21,7 @@ class shards_read {
     virtual void primary_moved(std::uint16_t shard, int primary) = 0;
     virtual void tick(steady_time now) = 0;  ///< while leases are waited for
     virtual steady_time begun() const noexcept = 0;
+    virtual bool failed() const noexcept { return false; }  ///< a server's error has been passed on
     /// Ends it before anything has run. False: it runs already.
     virtual bool give_up(const config::fault& why) = 0;
 };

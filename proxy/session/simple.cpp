@@ -105,7 +105,14 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         to.replica_only = false;
     }
     if (to.several && to.may_gather) {
-        start_gathering(home_.plans.hold(found), with, std::string(frame), false, {});
+        if (executes(*found.plan)) {
+            gather_executed(*home_.plans.hold(found), with);
+            rest.remove_prefix(frame.size());
+            return true;
+        }
+        std::string run;
+        pg::write_query(run, gather_text(*found.plan, sql, found.shape.literals));
+        start_gathering(home_.plans.hold(found), with, std::move(run), false, {});
         rest.remove_prefix(frame.size());
         return true;
     }
@@ -365,7 +372,7 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
                who_.cluster->now->map->is_sharded()) {
         begun_reads_ = one.read_only_begin;
         begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
-        pg::write_command_complete(out, "BEGIN");
+        pg::write_command_complete(out, one.name.empty() ? "BEGIN" : one.name);
     } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
         std::string_view tag;
         if (const auto why = end_begun(one.verb == verb::commit, tag))

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 
 #include "pool/session_settings.hpp"
@@ -31,6 +32,8 @@ std::string error_frame(const fault& why) {
     return out;
 }
 
+std::atomic<int> spans{0};
+
 /// Names and types of a RowDescription's columns: where they come from differs by shard.
 std::string columns_of(std::string_view body) {
     constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
@@ -49,9 +52,12 @@ std::string columns_of(std::string_view body) {
 
 }  // namespace
 
-span::span(span_client& owner, span_start with) : owner_(&owner), with_(std::move(with)) {}
+span::span(span_client& owner, span_start with) : owner_(&owner), with_(std::move(with)) {
+    spans.fetch_add(1, std::memory_order_relaxed);
+}
 
 span::~span() {
+    spans.fetch_sub(1, std::memory_order_relaxed);
     for (const auto& each : wings_) each.on->leave();
 }
 
@@ -82,6 +88,15 @@ std::vector<std::uint16_t> span::shards() const {
     for (const auto& each : wings_)
         if (each.open) out.push_back(each.on->shard);
     return out;
+}
+
+int span::under_way() noexcept {
+    return spans.load(std::memory_order_relaxed);
+}
+
+void span::add_servers(std::vector<const pool::server*>& to) const {
+    for (const auto& each : wings_)
+        if (each.on->server) to.push_back(each.on->server.get());
 }
 
 std::string span::where() const {
@@ -425,6 +440,13 @@ void span::on_error(wing& of, std::string_view frame) {
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
                              std::string(error->get('M')), "run: ringway init --config FILE"});
+        // A cursor's rows are put into a table, which cannot have two columns of one name, nor rows as values.
+        const bool fills = stage_ == stage::running && unit_.gathers && unit_.how == merging::same;
+        if (fills && error && (error->get('C') == "42701" || error->get('C') == "42P16"))
+            error_ = error_frame({fault_kind::unsupported,
+                                  "a cursor over rows of several shards needs columns of different names and of types "
+                                  "that a table can have",
+                                  std::string(error->get('M')), "give each column a name of its own"});
         if (stage_ == stage::running || stage_ == stage::filling)
             for (auto& each : wings_)
                 if (&each != &of && (each.active || (stage_ == stage::filling && each.on->owed > 0 &&
@@ -647,6 +669,15 @@ void span::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : wings_)
         if (each.on->server && each.on->owed > 0) stop_query(*each.on->server, until);
+}
+
+void span::give_way() {
+    if ((stage_ != stage::running && stage_ != stage::filling) || !error_.empty()) return;
+    pg::write_error(error_, "ERROR", "40P01", "deadlock detected",
+                    "This transaction and others wait for each other's locks, on several shards.",
+                    "take locks in the same order everywhere, and repeat the transaction");
+    for (const auto& each : wings_)
+        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server);
 }
 
 void span::abort() {

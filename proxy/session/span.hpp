@@ -103,6 +103,10 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     bool wrote_on_several() const noexcept;
     steady_time asked() const noexcept { return asked_; }
     std::vector<std::uint16_t> shards() const;
+    void add_servers(std::vector<const pool::server*>& to) const;
+    /// It waits for a lock in a deadlock over several shards: its statement fails as one of a server's deadlock does.
+    void give_way();
+    static int under_way() noexcept;  ///< of all workers
     std::string where() const;  ///< "host:port, host:port"
     std::string_view held_tag() const noexcept { return tag_; }
 

@@ -8,6 +8,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/spanning.hpp"
+#include "router/gather.hpp"
 
 namespace ringway::proxy {
 
@@ -106,11 +107,17 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
                      "a row limit stands on a statement that runs on several shards",
                      {},
                      "execute it without a limit on its rows"};
-    if (max_rows > 0 && unit.gathers)
-        return fault{fault_kind::unsupported,
-                     "a row limit stands on a read of rows of several shards, in a transaction or a pipeline",
-                     {},
-                     "execute it without a limit on its rows"};
+    const auto gathers = unit.gathers;
+    if (message == 'E') {
+        of.holds = max_rows > 0 && gathers;
+        of.too_long = false;
+        of.held.clear();
+        of.given = 0;
+    }
+    if (max_rows > 0 && gathers) {  // what it reads from is gone when it has been read
+        span.holding = &of;
+        span.wanted_rows = std::exchange(max_rows, 0);
+    }
     if (message == 'D') unit.gathers.reset();       // the seat has the tables, if not all of their rows
     if (message == 'D' && unit.parts.size() > 1) {  // each part has the same columns
         unit.parts.resize(1);
@@ -125,7 +132,31 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         const auto text = std::exchange(unit.parts[i].bytes, {});
         auto& out = unit.parts[i].bytes;
         if (text.empty()) {
-            pg::write_parse(out, {}, what.planned_text(), types);
+            if (gathers && message == 'E' && is_one(*gathers, verb::declare_cursor)) {
+                const auto both = router::cursor_over(gather_text(*gathers, what.planned_text(), what.literals),
+                                                      what.literals,
+                                                      fmt::format("_ringway_cursor_{}", ++span.next_portal));
+                if (both.fill.empty())
+                    return fault{fault_kind::unsupported, "this DECLARE does not work over several shards", {}, {}};
+                pg::write_parse(out, {}, both.fill, types);
+                pg::write_bind_head(out, {}, {}, of.bound.size());
+                out.append(of.bound);
+                pg::write_execute(out, {}, 0);
+                pg::write_parse(out, {}, both.declare, {});
+                constexpr std::string_view nothing_bound("\0\0\0\0\0\0", 6);
+                pg::write_bind_head(out, {}, {}, nothing_bound.size());
+                out.append(nothing_bound);
+                pg::write_execute(out, {}, 0);
+                pg::write_sync(out);
+                unit.how = merging::same;  // of its two tags the last
+                span.holding = nullptr;
+                of.holds = false;
+                continue;
+            }
+            if (gathers)
+                pg::write_parse(out, {}, gather_text(*gathers, what.planned_text(), what.literals), types);
+            else
+                pg::write_parse(out, {}, what.planned_text(), types);
             pg::write_bind_head(out, of.opened, {}, of.bound.size());
             out.append(of.bound);
         } else {
@@ -149,6 +180,30 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     }
     unit.hidden = "12";
     return std::nullopt;
+}
+
+/// The next rows of an answer that is kept.
+void session::span_give(spanning::portal& of, std::uint32_t max_rows) {
+    std::string out;
+    std::uint32_t rows = 0;
+    pg::frame_header header;
+    const std::string_view all(of.held);
+    bool ended = false;
+    while (!ended && pg::read_header(all.substr(of.given), header) == pg::header_state::ready) {
+        if (header.type == 'C') break;
+        if (header.type == 'D' && max_rows > 0 && rows == max_rows) break;
+        rows += header.type == 'D';
+        ended = header.type == 'E';
+        out.append(all.substr(of.given, header.total()));
+        of.given += header.total();
+    }
+    if (!ended) {
+        if (max_rows > 0 && rows == max_rows)
+            pg::write_empty(out, 's');
+        else
+            pg::write_command_complete(out, fmt::format("SELECT {}", rows));
+    }
+    emit(out);
 }
 
 void session::span_describe(std::string_view body) {
@@ -210,6 +265,8 @@ void session::span_execute(std::string_view body) {
     const auto what = portal.statement;
     span.held = what->plan;
     span.literals = what->literals;
+    if (portal.holds && !span.across->failed())
+        return span_give(portal, static_cast<std::uint32_t>(std::max(0, execute->max_rows)));
     span_unit unit;
     if (!portal.opened.empty()) {  // more rows of it
         auto& part = unit.parts.emplace_back();
@@ -228,6 +285,7 @@ void session::span_execute(std::string_view body) {
     }
     span.what = doing::message;
     span.running = span.held.get();
+    if (unit.gathers && span.reads_only) return span_read_apart(std::move(unit));
     span.across->run(std::move(unit));
 }
 

@@ -26,6 +26,16 @@ namespace {
 
 constexpr std::uint32_t longest_message = 64u << 20;
 constexpr std::size_t most_history = 256;
+/// Bytes of an answer that are kept for a portal with a row limit.
+constexpr std::size_t most_held = 64u << 20;
+
+fault too_much_held() {
+    return {fault_kind::unsupported,
+            fmt::format("a row limit stands on a read of rows of several shards whose answer is longer than {} MB",
+                        most_held >> 20),
+            {},
+            "execute it without a limit on its rows"};
+}
 
 fault not_across(std::string_view what) {
     return {fault_kind::unsupported,
@@ -64,6 +74,13 @@ std::string_view obstacle(const router::plan& plan) {
         }
     }
     return {};
+}
+
+/// BEGIN ISOLATION LEVEL ...
+bool names_isolation(std::string_view begin) {
+    constexpr std::string_view word = "isolation";
+    return std::search(begin.begin(), begin.end(), word.begin(), word.end(),
+                       [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
 }
 
 /// Whether a value, read as a date or a time, would be the server's own time.
@@ -122,6 +139,7 @@ void session::begin_span() {
         with.history.push_back(begun_.empty() ? std::string("BEGIN") : std::exchange(begun_, {}));
         begun_failed_ = false;
     }
+    spanning_->read_apart = with.history.size() == 1 && !names_isolation(with.history.front());
     spanning_->across = std::make_shared<span>(*this, std::move(with));
     if (talk_) {
         const auto before = talk_->marks.empty() ? talk_->server->settings : talk_->marks.front().server;
@@ -251,10 +269,20 @@ void session::span_query(std::string_view body) {
     if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
     for (auto& part : unit.parts) {
         const auto text = std::exchange(part.bytes, {});
-        pg::write_query(part.bytes, text.empty() ? sql : std::string_view(text));
+        if (unit.gathers && is_one(*unit.gathers, verb::declare_cursor)) {
+            const auto both = router::cursor_over(gather_text(*unit.gathers, sql, span.literals), span.literals,
+                                                  fmt::format("_ringway_cursor_{}", ++span.next_portal));
+            if (both.fill.empty()) return span_refuse(not_across("this DECLARE"), doing::query);
+            pg::write_query(part.bytes, both.fill + "\n;" + both.declare);
+            unit.how = merging::same;  // of its two tags the last
+        } else if (unit.gathers)
+            pg::write_query(part.bytes, gather_text(*unit.gathers, sql, span.literals));
+        else
+            pg::write_query(part.bytes, text.empty() ? sql : std::string_view(text));
     }
     span.what = doing::query;
     span.running = span.held.get();
+    if (unit.gathers && span.reads_only) return span_read_apart(std::move(unit));
     unit.hold_tag = span.implicit;
     span.across->run(std::move(unit));
 }
@@ -298,7 +326,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
         std::string notice;
         pg::write_notice(notice, "WARNING", "25001", "there is already a transaction in progress");
         emit(notice);
-        return answer("BEGIN");
+        return answer(statements.front().name.empty() ? "BEGIN" : statements.front().name);
     }
     if (!runs_everywhere(what)) return std::nullopt;
     if (span.implicit) return not_across("SAVEPOINT, SET and the like within a pipeline");
@@ -348,15 +376,25 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
         case to::refused:
             return std::move(route.refusal);
         case to::several:
-            if (span.reads_only)
+            if (span.reads_only && !span.read_apart)
                 return fault{fault_kind::unsupported,
-                             "a read of rows of several shards brings them together in temporary tables, which a READ "
-                             "ONLY transaction cannot have",
+                             "a read of rows of several shards uses temporary tables, which a READ ONLY transaction "
+                             "cannot have, and this one has settings of its own",
                              {},
                              "begin the transaction without READ ONLY, or read outside of it"};
+            if (span.changes_catalog && !router::outlives_ddl(*plan.gather))
+                return fault{fault_kind::unsupported,
+                             "this transaction has changed tables, and rows of several shards are read by columns that "
+                             "were there before",
+                             {},
+                             "commit it first"};
             unit.gathers = span.held;
             for (const auto& table : plan.gather->tables) unit.filters.push_back(router::filter_of(table, with));
             unit.parts.push_back({plan.gather->seat, {}});
+            if (is_one(plan, verb::declare_cursor)) {
+                if (span.reads_only) return not_across("a READ ONLY transaction's cursor over rows of several shards");
+                span.cursors[plan.parsed.statements.front().name] = plan.gather->seat;
+            }
             return std::nullopt;
         case to::spread: {
             if (names_time(with))
@@ -403,12 +441,61 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
 
 // ---- what the span tells --------------------------------------------------------------------------------------------
 
+void session::add_servers(std::vector<const pool::server*>& to) const {
+    client_session::add_servers(to);
+    if (spanning_) spanning_->across->add_servers(to);
+}
+
+void session::give_way() {
+    if (spanning_) std::shared_ptr(spanning_->across)->give_way();
+}
+
 pool::worker_link& session::span_home() {
     return home_;
 }
 
 void session::span_emit(std::string_view bytes) {
-    emit(bytes);
+    auto* holding = spanning_ ? spanning_->holding : nullptr;
+    if (!holding) return emit(bytes);
+    holding->too_long |= holding->held.size() + bytes.size() > most_held;
+    if (!holding->too_long) holding->held.append(bytes);
+}
+
+/// In a READ ONLY transaction, which sees what is committed when each of its statements begins: another transaction,
+/// with temporary tables, sees the same.
+void session::span_read_apart(span_unit unit) {
+    gather_task task;
+    task.plan = std::move(unit.gathers);
+    task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
+    task.client_id = who_.id;
+    task.settings = settings_;
+    task.filters = std::move(unit.filters);
+    task.run = std::move(unit.parts.front().bytes);
+    task.hidden = unit.hidden;
+    task.in_transaction = true;
+    reading_ = std::make_shared<gathering>(*this, std::move(task));
+    std::shared_ptr(reading_)->start();
+}
+
+/// What was read apart has ended.
+void session::span_read(std::optional<fault> why, bool failed) {
+    auto& span = *spanning_;
+    const auto within = std::exchange(span.what, doing::nothing);
+    if (span.holding) {
+        auto& portal = *std::exchange(span.holding, nullptr);
+        if (!why && portal.too_long) why = too_much_held();
+        if (!why) span_give(portal, span.wanted_rows);
+    }
+    if (why) {
+        span_refuse(*why, within);
+    } else {
+        if (failed) span.across->fail();
+        if (within == doing::query)
+            say_ready(status());
+        else
+            skip_to_sync_ = failed;
+    }
+    span_go_on();
 }
 
 bool session::span_congested() {
@@ -428,6 +515,8 @@ void session::span_remember(const router::statement& what) {
     auto& span = *spanning_;
     ++span.commands;
     span.savepoints |= what.verb == verb::savepoint;
+    if (what.verb != verb::savepoint && what.verb != verb::release && what.verb != verb::rollback_to)
+        span.read_apart = false;
     span.across->remember(span.text);
 }
 
@@ -468,7 +557,16 @@ void session::span_followed() {
 void session::span_answered() {
     const auto keep = shared_from_this();
     auto& span = *spanning_;
-    const bool failed = span.across->unit_failed();
+    bool failed = span.across->unit_failed();
+    if (span.holding) {
+        auto& portal = *std::exchange(span.holding, nullptr);
+        if (failed || !portal.too_long) {
+            span_give(portal, span.wanted_rows);
+        } else {
+            span_refuse(too_much_held(), doing::message);
+            failed = true;
+        }
+    }
     if (!failed) span_followed();
     if (span.what == doing::query) {
         if (span.implicit) {

@@ -18,6 +18,11 @@ struct spanning {
         std::string bound;   ///< of the Bind, after the names
         std::string opened;  ///< its name on the server, while rows are left
         std::uint16_t shard = 0;
+        /// Of a read of rows of several shards with a row limit: the whole answer, kept here, for what it was read from
+        /// is gone. How far the client has it.
+        bool holds = false, too_long = false;
+        std::string held;
+        std::size_t given = 0;
     };
     enum class doing : std::uint8_t { nothing, query, message, end, end_of_batch };
 
@@ -38,6 +43,9 @@ struct spanning {
     std::vector<std::vector<std::uint16_t>> numbers;  ///< of a parted INSERT's parts: the client's parameters
     std::size_t commands = 0;                         ///< remembered for shards that join later
     bool reads_only = false;                          ///< BEGIN READ ONLY
+    bool read_apart = true;                           ///< ... without settings that other transactions do not have
+    portal* holding = nullptr;                        ///< the one whose answer is being kept
+    std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
     std::uint32_t next_portal = 0;
 };

@@ -185,6 +185,7 @@ void block_builder::add_join(node join, query_block& block, bool outermost) {
     const bool left_nullable = type == "JOIN_RIGHT" || type == "JOIN_FULL";
     const bool right_nullable = type == "JOIN_LEFT" || type == "JOIN_FULL";
     if (join["alias"]) block.exact = false;  // hides and may rename what it joins
+    block.renamed |= static_cast<bool>(join["alias"]["colnames"]);
     if (join["join_using_alias"]) block.derived.push_back(join["join_using_alias"]["aliasname"].text());
 
     const auto add_side = [this, &block](node side, bool nullable) -> std::vector<table_ref> {

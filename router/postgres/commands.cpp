@@ -92,6 +92,7 @@ void read_transaction(node transaction, statement& out) {
     const auto found = std::find_if(spellings.begin(), spellings.end(), [&](const auto& s) { return s.kind == kind; });
     out.verb = found == spellings.end() ? verb::other : found->means;
     out.name = transaction["savepoint_name"] ? transaction["savepoint_name"].text() : transaction["gid"].text();
+    if (kind == "TRANS_STMT_START") out.name = "START TRANSACTION";  // as its tag says
     out.chain = transaction["chain"].is_true();
     bool serializable = false;  // which no replica serves
     for (const auto each : transaction["options"]) {

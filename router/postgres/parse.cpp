@@ -152,6 +152,8 @@ class statement_reader {
         inner.verb = made.verb;
         inner.where = made.where;
         inner.name = std::move(made.name);
+        if (query["SelectStmt"])
+            inner.names = names_in(in_.text, in_.literals, made.where.offset, made.where.offset + made.where.length);
         made = std::move(inner);
     }
 

@@ -177,10 +177,10 @@ def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, c
     "SELECT (u.*)::text FROM users u", "SELECT array_agg(u.*) FROM users u", "SELECT id FROM users u WHERE u.* IS NOT NULL",
     "SELECT count(*) FROM ONLY users", "SELECT count(*), (SELECT count(*) FROM pg_class) FROM users",
     "SELECT count(*), (SELECT count(*) FROM information_schema.tables) FROM users",
-    "SELECT * FROM public.users", "SELECT public.users.id FROM users", "SELECT nextval('s'), id FROM users",
+    "WITH users AS (SELECT 1) SELECT * FROM public.users", "SELECT public.users.id FROM users, orders public", "SELECT nextval('s'), id FROM users",
     "SELECT pg_advisory_lock(id) FROM users",
     "WITH d AS (DELETE FROM users RETURNING id) SELECT * FROM d", "SELECT * INTO copied FROM users",
-    "EXPLAIN SELECT * FROM users", "DECLARE c CURSOR FOR SELECT * FROM users", "COPY (SELECT * FROM users) TO STDOUT",
+    "COPY (SELECT * FROM users) TO STDOUT",
 ])
 def test_what_could_differ_is_refused(data, shop_proxy, sql):
     with shop_proxy.connect() as client:
@@ -200,9 +200,119 @@ def test_in_a_transaction(data, shop_proxy, first):
         client.commit()
     with shop_proxy.connect() as client:
         client.execute("BEGIN READ ONLY")
+        assert client.execute("SELECT count(*) FROM users").fetchall() == data.execute("SELECT count(*) FROM users").fetchall()
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            client.execute("SELECT 1 / (id - id) FROM users")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            client.execute("SELECT count(*) FROM users")
+        client.execute("ROLLBACK")
+        client.execute("BEGIN READ ONLY")
+        client.execute("SET LOCAL work_mem = '1MB'")
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="READ ONLY"):
             client.execute("SELECT count(*) FROM users")
         client.execute("ROLLBACK")
+        client.execute("SET default_transaction_isolation = 'repeatable read'")
+        client.execute("BEGIN READ ONLY")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="repeatable read"):
+            client.execute("SELECT count(*) FROM users")
+        client.execute("ROLLBACK")
+
+
+def test_row_limits_in_a_transaction(data, shop_proxy):
+    """What is read is gone from the servers; its rows come as they are asked for."""
+    expected = [str(row[0]).encode() for row in data.execute("SELECT id FROM users ORDER BY id").fetchall()]
+    for begin in ("BEGIN", "BEGIN READ ONLY"):
+        with Wire(shop_proxy.port, database="shop") as client:
+            client.run(query(begin))
+            came = client.run(parse("SELECT id FROM users ORDER BY id") + bind(portal="p") + describe("P", "p") + execute("p", 7) + sync())
+            assert kinds(came) == "12T" + "D" * 7 + "sZ"
+            rows = [body[6:] for kind, body in came if kind == "D"]
+            assert client.run(query("SELECT count(*) FROM orders"))[-1] == ("Z", b"T")
+            while kinds(came)[-2] == "s":
+                came = client.run(execute("p", 50) + sync())
+                rows += [body[6:] for kind, body in came if kind == "D"]
+            assert rows == expected
+            assert came[-2] == ("C", f"SELECT {(len(expected) - 7) % 50}\0".encode())
+            assert kinds(client.run(execute("p", 5) + sync())) == "CZ"
+            came = client.run(parse("SELECT 1 / (id - 5003) FROM users ORDER BY id") + bind(portal="q") + execute("q", 1) + sync())
+            assert codes(came) == ["22012"] and came[-1] == ("Z", b"E")
+            client.run(query("ROLLBACK"))
+
+
+def test_cursors(data, shop_proxy):
+    with shop_proxy.connect() as client:
+        with pytest.raises(psycopg.errors.NoActiveSqlTransaction):
+            client.execute("DECLARE c CURSOR FOR SELECT id FROM users")
+    with shop_proxy.connect(autocommit=False) as client:
+        expected = data.execute("SELECT id, name FROM users WHERE id > 5010 ORDER BY id DESC").fetchall()
+        with client.cursor("named") as cursor:
+            cursor.itersize = 9
+            cursor.execute("SELECT id, name FROM users WHERE id > %s ORDER BY id DESC", [5010])
+            assert [(each.name, each.type_code) for each in cursor.description] == [("id", 20), ("name", 25)]
+            assert cursor.fetchmany(4) == expected[:4]
+            assert client.execute("SELECT count(*) FROM users").fetchall() == data.execute("SELECT count(*) FROM users").fetchall()
+            assert cursor.fetchall() == expected[4:]
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="names"):
+            client.execute("DECLARE c CURSOR FOR SELECT id, id FROM users")
+        client.rollback()
+
+
+def test_explain_tells_how_the_gathered_rows_are_read(data, shop_proxy):
+    with shop_proxy.connect() as client:
+        lines = [row[0] for row in client.execute("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT a.id FROM users a JOIN users b ON a.name = b.name")]
+        assert any("users" in line for line in lines) and any("Execution Time" in line for line in lines)
+
+
+def test_views(data, shop_cluster, shop_proxy):
+    with shop_proxy.connect() as client:
+        for made in ("CREATE VIEW named AS SELECT name, count(*) AS n FROM users GROUP BY name",
+                     "CREATE VIEW often AS SELECT * FROM named WHERE n > 2"):
+            client.execute(made)
+            data.execute(made)
+        try:
+            for sql in ("SELECT * FROM named ORDER BY name", "SELECT n.name, u.id FROM often n JOIN users u ON u.name = n.name WHERE u.id > 5050 ORDER BY 2",
+                        "SELECT max(n) FROM public.often", "SELECT public.often.n FROM public.often ORDER BY 1"):
+                expected = data.execute(sql.replace("public", "whole")).fetchall()
+                assert client.execute(sql).fetchall() == expected
+                assert client.execute(sql, prepare=True).fetchall() == expected
+            with client.transaction():
+                assert client.execute("SELECT sum(n) FROM named").fetchall() == data.execute("SELECT sum(n) FROM named").fetchall()
+                client.execute("INSERT INTO users VALUES (5999, 'of a view', NULL)")
+                assert client.execute("SELECT n FROM named WHERE name = 'of a view'").fetchall() == [(1,)]
+                client.execute("DELETE FROM users WHERE id = 5999")
+            client.execute("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="not name one shard"):
+                client.execute("SELECT * FROM named")
+        finally:
+            client.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
+            client.execute("DROP VIEW often, named")
+            data.execute("DROP VIEW often, named")
+
+
+def test_a_join_with_names_for_its_columns(data, shop_proxy):
+    """They go by places: all columns count, also those that the text does not name."""
+    with shop_proxy.connect() as client:
+        sql = "SELECT t.a, t.b FROM (users u JOIN orders o ON o.user_id = u.id) AS t (a, b) ORDER BY 1, 2"
+        assert client.execute(sql).fetchall() == data.execute(sql).fetchall()
+
+
+def test_a_transaction_that_has_changed_tables(data, shop_proxy):
+    with shop_proxy.connect(autocommit=False) as client:
+        client.execute("ALTER TABLE users ADD COLUMN more int DEFAULT 7")
+        assert {row[3] for row in client.execute("SELECT * FROM users")} == {7}
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="changed tables"):
+            client.execute("SELECT sum(more) FROM users")
+        client.rollback()
+
+
+def test_ddl_is_seen_by_the_next_statement(data, shop_proxy):
+    """... of any client: the catalogs are waited for."""
+    with shop_proxy.connect() as client, shop_proxy.connect() as other:
+        for i in range(3):
+            client.execute(f"ALTER TABLE users ADD COLUMN more{i} int DEFAULT {i}")
+            assert {row[3] for row in other.execute("SELECT * FROM users")} == {i}
+            client.execute(f"ALTER TABLE users DROP COLUMN more{i}")
+            assert {len(row) for row in other.execute("SELECT * FROM users")} == {3}
 
 
 def test_own_writes_are_seen(data, shop_proxy):

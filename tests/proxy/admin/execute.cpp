@@ -216,6 +216,13 @@ TEST_CASE("SHOW BANS, PINS, TRANSACTIONS") {
     REQUIRE(transactions.rows.size() == 1);
     CHECK(at(transactions, 0, "client_id") == "42");
     CHECK(at(transactions, 0, "since_request_ms") == "1500");
+    of.prepared_rows = {{"shop", "s1", "ringway:ab:s0:s1", "app", 2.5, "shard s0 has no primary"}};
+    const auto in_doubt = table_of(of, "SHOW TRANSACTIONS");
+    REQUIRE(in_doubt.rows.size() == 2);
+    CHECK(at(in_doubt, 1, "client_id") == "(null)");
+    CHECK(at(in_doubt, 1, "state") == "prepared: shard s0 has no primary");
+    CHECK(at(in_doubt, 1, "server") == "s1: ringway:ab:s0:s1");
+    CHECK(at(in_doubt, 1, "since_request_ms") == "2500");
 }
 
 TEST_CASE("SHOW RING: points and shares") {

@@ -29,6 +29,7 @@ class fake_inventory : public proxy::inventory {
     std::vector<proxy::traffic_row> traffic() override { return traffic_rows; }
     std::vector<std::shared_ptr<const pool::cluster_health>> health() override { return health_rows; }
     std::vector<pool::ban> bans() override { return ban_rows; }
+    std::vector<proxy::in_doubt> prepared() override { return prepared_rows; }
     router::shared_plans& plans() override { return plans_; }
     std::shared_ptr<const router::shard_map> map(const std::string& cluster) override;
     std::shared_ptr<const router::catalog> catalog(const std::string& cluster) override;
@@ -56,6 +57,7 @@ class fake_inventory : public proxy::inventory {
     std::vector<proxy::client_row> client_rows;
     std::vector<proxy::server_row> server_rows;
     std::vector<proxy::pool_row> pool_rows;
+    std::vector<proxy::in_doubt> prepared_rows;
     std::vector<proxy::traffic_row> traffic_rows;
     std::vector<std::shared_ptr<const pool::cluster_health>> health_rows;
     std::vector<pool::ban> ban_rows;

@@ -1,0 +1,1 @@
+"""One PostgreSQL and Ringway before four shards get the same statements; their answers must be the same. See run.py."""

@@ -1,0 +1,22 @@
+-- The tables of the comparison; run on both sides. Rows come from rows.sql.
+CREATE TYPE mood AS ENUM ('sad', 'fine', 'glad');
+CREATE TABLE countries (code char(2) PRIMARY KEY, name text NOT NULL, continent text, people int8);
+CREATE TABLE products (id int4 PRIMARY KEY, name text, category varchar(12), price numeric(10,2));
+CREATE TABLE customers (id int8 PRIMARY KEY, name text, country char(2), feeling mood, credit numeric(12,2), born date, vip bool, tags text[], info jsonb);
+CREATE TABLE orders (id int8, customer_id int8 NOT NULL, placed timestamp, amount numeric(12,2), status text DEFAULT 'new', note text, PRIMARY KEY (customer_id, id));
+CREATE TABLE items (customer_id int8, order_id int8, line int4, product int4, quantity int4 CHECK (quantity > 0), price numeric(10,2), weight float8, PRIMARY KEY (customer_id, order_id, line));
+CREATE TABLE events (who text NOT NULL, at timestamptz, kind varchar(10), payload jsonb, n int4);
+CREATE TABLE devices (id uuid PRIMARY KEY, owner int8, model text, seen timestamptz, flags bit(8), label bytea);
+CREATE TABLE accounts (no numeric(10,0) PRIMARY KEY, holder text, balance numeric(14,2) CHECK (balance >= 0), opened date);
+CREATE TABLE nobody (id int4 PRIMARY KEY, t text, n numeric);
+CREATE TABLE lonely (id int4 PRIMARY KEY, t text, n numeric);
+CREATE TABLE zoo (id int4 PRIMARY KEY, s int2, i int4, b int8, n numeric, r float4, d float8, t text, c char(5), v varchar(8), by bytea, bo bool, da date, ti time, ts timestamp, tz timestamptz, iv interval, u uuid, j jsonb, a int4[], m mood);
+CREATE TABLE notes (id int4 PRIMARY KEY, text text, customer int8);
+CREATE INDEX orders_placed ON orders (placed);
+CREATE INDEX events_kind ON events (kind, n);
+CREATE VIEW customer_totals AS SELECT c.id, c.name, c.country, count(o.id) AS orders, coalesce(sum(o.amount), 0) AS total FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id, c.name, c.country;
+CREATE VIEW open_orders AS SELECT id, customer_id, amount FROM orders WHERE status = 'open';
+CREATE VIEW big_open_orders AS SELECT * FROM open_orders WHERE amount > 500;
+CREATE VIEW european AS SELECT code, name FROM countries WHERE continent = 'Europe';
+CREATE VIEW glad_customers AS SELECT id, name AS called, upper(name) AS loud FROM customers WHERE feeling = 'glad';
+CREATE VIEW everybody AS SELECT name FROM customers UNION ALL SELECT holder FROM accounts;

@@ -1,0 +1,103 @@
+-- UPDATE and DELETE with and without keys, with RETURNING; all rolled back or undone.
+UPDATE customers SET name = name || '!' WHERE id = 5;
+UPDATE customers SET name = 'dora' WHERE id = 5 RETURNING id, name;
+UPDATE customers SET name = 'x' WHERE id = 5000;
+UPDATE customers SET credit = credit + 1 WHERE vip;
+UPDATE customers SET credit = credit - 1 WHERE vip RETURNING id, credit;
+UPDATE customers SET credit = credit * 2;
+UPDATE customers SET credit = credit / 2;
+UPDATE customers SET tags = array_append(tags, 'new'), info = info || '{"z": 1}' WHERE id < 10;
+SELECT id, tags, info FROM customers WHERE id < 12 ORDER BY id;
+UPDATE customers SET tags = array_remove(tags, 'new'), info = info - 'z' WHERE id < 10;
+UPDATE customers SET (name, country) = ('pair', 'fr') WHERE id = 8 RETURNING name, country;
+UPDATE customers SET (name, country) = (SELECT 'Ann', 'pe') WHERE id = 8 RETURNING name, country;
+UPDATE customers SET feeling = DEFAULT WHERE id = 9 RETURNING feeling;
+UPDATE customers SET feeling = 'fine' WHERE id = 9;
+UPDATE customers SET vip = NOT vip WHERE id IN (1, 2, 3, 4);
+UPDATE customers SET vip = NOT vip WHERE id IN (1, 2, 3, 4) RETURNING id, vip;
+UPDATE customers SET born = born + 1 WHERE id BETWEEN 10 AND 20 RETURNING id;
+UPDATE customers SET born = born - 1 WHERE id BETWEEN 10 AND 20;
+UPDATE customers c SET name = c.name WHERE c.id = 7 RETURNING c.*;
+UPDATE customers SET id = id WHERE id = 7;
+UPDATE customers SET id = 7 WHERE id = 7;
+UPDATE customers SET name = 'none' WHERE false;
+-- refused
+UPDATE customers SET name = 'none' WHERE id = NULL;
+UPDATE orders SET amount = amount + 1 WHERE customer_id = 8 RETURNING id, amount;
+UPDATE orders SET amount = amount - 1 WHERE customer_id = 8;
+UPDATE orders SET note = 'big' WHERE amount > 900 RETURNING id;
+UPDATE orders SET note = CASE WHEN id % 5 = 0 THEN NULL ELSE 'note ' || id % 9 END;
+-- refused
+UPDATE orders o SET status = o.status FROM customers c WHERE c.id = o.customer_id AND c.vip;
+UPDATE orders o SET status = 'open' FROM customers c WHERE c.id = o.customer_id AND o.customer_id = 8 AND c.id = 8 AND o.status = 'open' RETURNING o.id, c.name;
+UPDATE items i SET price = i.price FROM products p WHERE p.id = i.product AND p.category = 'toy';
+UPDATE items SET price = price WHERE product IN (SELECT id FROM products WHERE category = 'food');
+UPDATE customers SET country = country WHERE country IN (SELECT code FROM countries WHERE continent = 'Asia');
+-- refused
+UPDATE customers SET name = name WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = customers.id);
+-- refused
+UPDATE customers SET name = name WHERE id IN (SELECT customer_id FROM orders WHERE amount > 990);
+-- refused
+UPDATE customers SET credit = (SELECT max(amount) FROM orders) WHERE id = 1;
+UPDATE customers SET credit = 34.25 WHERE id = 1;
+WITH x AS (UPDATE lonely SET t = 'cte' WHERE id = 7 RETURNING id) SELECT * FROM x;
+UPDATE lonely SET t = 'alone';
+UPDATE nobody SET t = 'x';
+UPDATE nobody SET t = 'x' RETURNING *;
+UPDATE notes SET text = text WHERE id < 5 RETURNING id;
+UPDATE notes SET text = 'about ' || id;
+UPDATE countries SET people = people + 1;
+UPDATE countries SET people = people - 1 RETURNING code, people;
+UPDATE countries SET people = people WHERE code = 'de';
+UPDATE accounts SET balance = balance - 10000;
+UPDATE accounts SET balance = balance + 0.005 WHERE no = 1003 RETURNING balance;
+UPDATE accounts SET balance = 250.5 WHERE no = 1003;
+UPDATE events SET n = n + 1 WHERE who = 'ann';
+UPDATE events SET n = n - 1 WHERE who = 'ann' RETURNING n;
+UPDATE events SET kind = upper(kind) WHERE kind = 'buy';
+UPDATE events SET kind = lower(kind) WHERE kind = 'BUY' RETURNING who, kind;
+UPDATE zoo SET n = n, by = by, a = a, j = j, iv = iv;
+DELETE FROM nobody;
+DELETE FROM nobody RETURNING *;
+DELETE FROM customers WHERE id = 5000;
+-- refused
+DELETE FROM customers WHERE id = NULL;
+DELETE FROM lonely WHERE id = 7 RETURNING *;
+INSERT INTO lonely VALUES (7, 'alone', 7.70);
+BEGIN;
+DELETE FROM orders WHERE amount > 500 RETURNING id, customer_id;
+SELECT count(*) FROM orders;
+ROLLBACK;
+BEGIN;
+DELETE FROM items;
+SELECT count(*) FROM items;
+DELETE FROM events WHERE kind = 'view';
+SELECT count(*) FROM events;
+DELETE FROM customers WHERE id IN (1, 2, 3) RETURNING id, name;
+-- refused
+DELETE FROM orders USING customers c WHERE c.id = orders.customer_id AND c.vip;
+ROLLBACK;
+BEGIN;
+DELETE FROM customers c USING countries k WHERE k.code = c.country AND k.continent = 'Asia' RETURNING c.id;
+DELETE FROM items WHERE product IN (SELECT id FROM products WHERE category = 'toy');
+SELECT count(*) FROM items;
+ROLLBACK;
+BEGIN;
+-- refused
+DELETE FROM customers WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = customers.id);
+SELECT count(*) FROM customers;
+ROLLBACK;
+BEGIN;
+TRUNCATE items;
+SELECT count(*) FROM items;
+TRUNCATE orders, events;
+SELECT count(*) FROM orders;
+ROLLBACK;
+BEGIN;
+TRUNCATE TABLE nobody RESTART IDENTITY CASCADE;
+TRUNCATE countries;
+SELECT count(*) FROM countries;
+ROLLBACK;
+TRUNCATE nobody;
+SELECT count(*), sum(amount) FROM orders;
+SELECT count(*), sum(credit), min(name), max(feeling) FROM customers;

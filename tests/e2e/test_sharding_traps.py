@@ -1,0 +1,126 @@
+"""The traps under "Sharding" of the list of what other proxies got wrong, that have no file of their own.
+
+H1, H2, H3, H11: test_sharding_keys.py. H4, H8: test_sharding_spanning.py. H5, H6, H7: differential/sql (09, 06 to 08, 03), which
+test_differential.py runs. H9: test_sharding_two_phase.py. Here: H8 as psql sees it, H10, H14, H15.
+"""
+
+import concurrent.futures
+import subprocess
+import threading
+
+import psycopg
+import pytest
+
+from conftest import BINARY, admin, knows_tables, until
+from wire import Wire, bind, execute, kinds, parse, query, sync
+
+KEYS = range(81001, 81041)
+
+
+@pytest.fixture(scope="module")
+def keys(shop_cluster, shop_proxy):
+    """Two keys a shard, in the order of the shards, each with a row of users; `ringway init` has run."""
+    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    found = {}
+    for key in KEYS:
+        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
+    made = [found[shard][:2] for shard in sorted(found)]
+    assert len(made) == len(shop_cluster.shards) and all(len(pair) == 2 for pair in made)
+    with shop_proxy.connect() as client:
+        for pair in made:
+            for key in pair:
+                client.execute("INSERT INTO users VALUES (%s, 'trap', 'de')", [key])
+    yield made
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("DELETE FROM users WHERE id BETWEEN 81001 AND 81040 RETURNING 1")
+
+
+def lock(client, key):
+    client.execute("UPDATE users SET name = 'trap' WHERE id = %s", [key])
+
+
+def lock_in_order(proxy, first, second, barrier):
+    """The outcome of a transaction that locks two rows: "committed", or the SQLSTATE of its error."""
+    with proxy.connect(autocommit=False) as client:
+        try:
+            lock(client, first)
+            barrier.wait(20)
+            lock(client, second)
+            client.commit()
+            return "committed"
+        except psycopg.Error as why:
+            client.rollback()
+            return why.sqlstate
+
+
+@pytest.mark.parametrize("parties", [2, 3])
+def test_h10_clients_that_lock_rows_in_opposite_order(shop_proxy, keys, parties):
+    rows = [pair[0] for pair in keys]
+    barrier = threading.Barrier(parties)
+    with concurrent.futures.ThreadPoolExecutor(parties) as pool:
+        jobs = [pool.submit(lock_in_order, shop_proxy, rows[i], rows[(i + 1) % parties], barrier) for i in range(parties)]
+        outcomes = sorted(job.result(60) for job in jobs)
+    assert outcomes == ["40P01"] + ["committed"] * (parties - 1)
+
+
+def test_h10_waiting_without_a_cycle_is_not_broken(shop_proxy, keys):
+    """A long wait over two shards is no deadlock."""
+    one, other = keys[0][0], keys[1][0]
+    with shop_proxy.connect(autocommit=False) as holder, shop_proxy.connect(autocommit=False) as waiter:
+        lock(holder, one)
+        lock(holder, other)
+        lock(waiter, keys[2][0])
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(lock, waiter, other)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                waiting.result(3)
+            holder.commit()
+            waiting.result(30)
+        waiter.commit()
+
+
+def test_h08_commit_of_a_failed_transaction_says_rollback(shop_proxy, shop_cluster, keys):
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for pair in keys:
+            assert kinds(client.run(query(f"UPDATE users SET name = 'gone' WHERE id = {pair[0]}"))) == "CZ"
+        assert kinds(client.run(query(f"UPDATE users SET name = (1 / (id - id))::text WHERE id = {keys[1][1]}"))) == "EZ"
+        assert client.run(query("COMMIT")) == [("C", b"ROLLBACK\0"), ("Z", b"I")]
+    for shard in shop_cluster.shards:
+        assert shop_cluster.primary(shard).rows("SELECT count(*) FROM users WHERE name = 'gone'") == [(0,)]
+
+
+def test_h14_shards_whose_tables_differ_are_an_error(shop_proxy, shop_cluster, keys):
+    """A column of another type on one shard: never rows of two kinds in one answer."""
+    last = shop_cluster.primary(shop_cluster.shards[-1])
+    for other_type in ("varchar(100)", "bytea"):
+        using = "country::bytea" if other_type == "bytea" else "country"
+        last.rows(f"ALTER TABLE users ALTER COLUMN country TYPE {other_type} USING {using}; SELECT 1")
+        try:
+            with shop_proxy.connect() as client:
+                with pytest.raises(psycopg.Error):
+                    client.execute("UPDATE users SET name = name WHERE name = 'trap' RETURNING id, country")
+                if other_type == "bytea":
+                    with pytest.raises(psycopg.Error):
+                        client.execute("SELECT id, country FROM users WHERE name = 'trap' AND country = 'de' ORDER BY id")
+        finally:
+            back = "convert_from(country, 'UTF8')" if other_type == "bytea" else "country"
+            last.rows(f"ALTER TABLE users ALTER COLUMN country TYPE text USING {back}; SELECT 1")
+    with shop_proxy.connect() as client:
+        assert len(client.execute("SELECT id, country FROM users WHERE name = 'trap'").fetchall()) == 2 * len(keys)
+
+
+def test_h15_a_client_that_closes_stops_all_shards(shop_proxy, shop_cluster, keys):
+    slow = "SELECT count(*) FROM users a, users b, pg_sleep(0.5) WHERE a.name = 'trap' AND b.name = 'trap' AND pg_sleep(30) IS NOT NULL"
+    active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+
+    def running():
+        return sum(shop_cluster.primary(shard).rows(active)[0][0] for shard in shop_cluster.shards)
+
+    client = Wire(shop_proxy.port, database="shop")
+    client.send(parse(slow) + bind() + execute() + sync())
+    assert until(running, 20)
+    client.close()
+    assert until(lambda: running() == 0, 20)

@@ -1,0 +1,116 @@
+// Reads over several shards that run on one server: what stands in for what.
+
+#include "router/gather.hpp"
+
+#include <doctest/doctest.h>
+
+#include "plans.hpp"
+
+using namespace ringway::router;
+using namespace ringway::router::world;
+
+namespace {
+
+std::string refusal_of(std::string_view sql) {
+    const auto what = plan_shop(sql);
+    if (what.made->gather) return {};
+    return what.made->refusal ? what.made->refusal->detail : "none";
+}
+
+std::string rewritten(std::string_view sql) {
+    const auto what = plan_shop(sql);
+    REQUIRE(what.made->gather);
+    return without_schemas(sql, what.literals, *what.made->gather);
+}
+
+/// A catalog with views over the tables of the tests.
+catalog with_views(bool row_security = false) {
+    auto raw = raw_catalog();
+    const auto add = [&raw](std::string name, std::string definition) {
+        auto& made = raw.relations["public." + name];
+        made.schema = "public";
+        made.name = std::move(name);
+        made.kind = 'v';
+        made.view_definition = std::move(definition);
+    };
+    add("named", " SELECT users.name,\n    count(*) AS n\n   FROM public.users\n  GROUP BY users.name;");
+    add("often", " SELECT named.name\n   FROM (public.named\n     JOIN public.orders o ON ((o.note = named.name)))\n  WHERE (named.n > 2);");
+    add("odd", " SELECT users.name FROM public.users WHERE (users.name = 'a\\b'::text);");
+    add("rows_of", " SELECT ROW(1, 'a'::text)::public.users AS u FROM public.users;");
+    raw.relations["public.orders"].row_security = row_security;
+    return make_catalog(std::move(raw));
+}
+
+}  // namespace
+
+TEST_CASE("schemas before names of what stands in become blanks, other qualifiers stay") {
+    CHECK(rewritten("SELECT public.users.id FROM public.users") == "SELECT        users.id FROM        users");
+    CHECK(rewritten("SELECT 'public.users', u.name FROM \"public\" . users AS u") ==
+          "SELECT 'public.users', u.name FROM            users AS u");
+    CHECK(rewritten("SELECT o.note FROM public.orders o, PUBLIC.Users u /* public.users */") ==
+          "SELECT o.note FROM        orders o,        Users u /* public.users */");
+    CHECK(rewritten("SELECT users.id FROM users") == "SELECT users.id FROM users");
+}
+
+TEST_CASE("names that could mean something else with a blank before them are refused") {
+    CHECK(refusal_of("SELECT * FROM public.users").empty());
+    CHECK_FALSE(refusal_of("WITH users AS (SELECT 1) SELECT * FROM public.users").empty());
+    CHECK_FALSE(refusal_of("SELECT public.users FROM users, orders AS public").empty());
+    CHECK_FALSE(refusal_of("SELECT NULL::public.users FROM public.users").empty());
+}
+
+TEST_CASE("a join that renames its columns by their places needs all of them") {
+    const auto what = plan_shop("SELECT t.a FROM (users u JOIN orders o ON o.user_id = u.id) AS t (a)");
+    REQUIRE(what.made->gather);
+    for (const auto& each : what.made->gather->tables) CHECK(each.all);
+    CHECK(outlives_ddl(*what.made->gather));
+    CHECK_FALSE(outlives_ddl(*plan_shop("SELECT a.name FROM users a JOIN users b ON a.name = b.name").made->gather));
+}
+
+TEST_CASE("views are made again over what stands in, the inner ones first, and what they read is whole") {
+    const auto catalog = with_views();
+    const auto what = plan_on(shop(), "SELECT * FROM often, users WHERE users.name = 'x'", {}, &catalog);
+    REQUIRE(what.made->placement == placement::several);
+    const auto& recipe = *what.made->gather;
+    REQUIRE(recipe.views.size() == 2);
+    CHECK(recipe.views[0].definition ==
+          " SELECT users.name,\n    count(*) AS n\n   FROM pg_temp.users\n  GROUP BY users.name");
+    CHECK(recipe.views[1].definition == " SELECT named.name\n   FROM (pg_temp.named\n     JOIN pg_temp.orders o ON "
+                                        "((o.note = named.name)))\n  WHERE (named.n > 2)");
+    CHECK(recipe.keys);
+    for (const auto& each : recipe.tables) {
+        CHECK(each.all);
+        CHECK(each.tests.empty());
+    }
+    CHECK(what.made->scatter == nullptr);
+    CHECK(drop_stand_ins(recipe).ends_with(" CASCADE"));
+}
+
+TEST_CASE("views that could read something else there are refused") {
+    const auto refused = [](const catalog& in, std::string_view sql) {
+        return plan_on(shop(), sql, {}, &in).made->placement == placement::refused;
+    };
+    const auto catalog = with_views();
+    CHECK_FALSE(refused(catalog, "SELECT * FROM named"));
+    CHECK_FALSE(refused(catalog, "EXPLAIN SELECT * FROM named"));
+    CHECK(refused(catalog, "SELECT * FROM odd"));
+    CHECK(refused(catalog, "SELECT * FROM rows_of"));
+    CHECK(refused(catalog, "UPDATE named SET name = 'x'"));
+    CHECK(refused(catalog, "SELECT n FROM named n"));
+    const auto secured = with_views(true);
+    CHECK_FALSE(refused(secured, "SELECT * FROM named"));
+    CHECK(refused(secured, "SELECT * FROM often"));
+}
+
+TEST_CASE("a cursor is made over a table with the query's rows") {
+    const auto over = [](std::string_view sql) {
+        const auto what = plan_shop(sql);
+        REQUIRE(what.made->gather);
+        return cursor_over(sql, what.literals, "t");
+    };
+    const auto plain = over("DECLARE c CURSOR FOR SELECT 'for' FROM users;");
+    CHECK(plain.fill == "CREATE TEMPORARY TABLE \"t\" ON COMMIT DROP AS  SELECT 'for' FROM users");
+    CHECK(plain.declare == "DECLARE c CURSOR FOR TABLE pg_temp.\"t\"");
+    const auto all = over("DECLARE \"for\" BINARY INSENSITIVE SCROLL CURSOR WITHOUT HOLD FOR SELECT id FROM users");
+    CHECK(all.declare == "DECLARE \"for\" BINARY INSENSITIVE SCROLL CURSOR WITHOUT HOLD FOR TABLE pg_temp.\"t\"");
+}
