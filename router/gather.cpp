@@ -194,7 +194,7 @@ class recipe_maker {
                 all |= used == row_use::counted;
             }
         }
-        gathered_table made{target->schema, target->name, all, {}, {}};
+        gathered_table made{target->schema, target->name, all, {}, {}, {}};
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
         for (const auto& column : target->columns)
             if (all || what_.names.find(column.name)) made.columns.push_back(column.name);
@@ -276,7 +276,7 @@ class recipe_maker {
         if (table.row_security)
             return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
         if (table_of(table)) return true;
-        gathered_table made{table.schema, table.name, true, {}, {}};
+        gathered_table made{table.schema, table.name, true, {}, {}, {}};
         for (const auto& column : table.columns) made.columns.push_back(column.name);
         out.tables.push_back(std::move(made));
         return true;
@@ -287,6 +287,34 @@ class recipe_maker {
     const std::vector<std::string>& path_;
     const references& named_;
 };
+
+/// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds its
+/// own by an index.
+void add_probes(const query_block& block, const table_finder& tables, gather_recipe& out) {
+    for (const auto& table : block.tables) {
+        const auto* relation = tables.find(table).relation;
+        const auto made = std::find_if(out.tables.begin(), out.tables.end(), [&](const gathered_table& each) {
+            return relation && each.schema == relation->schema && each.name == relation->name;
+        });
+        if (made == out.tables.end() || !block.sees_parent || block.joined) continue;
+        const auto& shown = table.alias.empty() ? table.name : table.alias;
+        std::vector<std::string> columns;
+        const auto add = [&](const column_ref& column) {
+            const bool own = (column.table == shown || column.table.empty()) &&
+                             std::any_of(relation->columns.begin(), relation->columns.end(),
+                                         [&](const catalog_column& each) { return each.name == column.column; });
+            if (own && std::find(columns.begin(), columns.end(), column.column) == columns.end())
+                columns.push_back(column.column);
+        };
+        for (const auto& each : block.equalities) {
+            add(each.left);
+            add(each.right);
+        }
+        if (!columns.empty() && std::find(made->probed.begin(), made->probed.end(), columns) == made->probed.end())
+            made->probed.push_back(std::move(columns));
+    }
+    for (const auto& child : block.children) add_probes(child, tables, out);
+}
 
 }  // namespace
 
@@ -319,6 +347,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
             return refuse(fmt::format("{} tells of one server's objects", each->name));
     recipe_maker making(what, tables, path, named);
     if (!making.run()) return refuse(std::move(making.why));
+    for (const auto& child : what.block.children) add_probes(child, tables, making.out);
     return std::move(making.out);
 }
 

@@ -26,6 +26,7 @@ struct gathered_table {
     bool all = false;                  ///< all columns, as they are on the servers, whatever the catalogs say
     std::vector<std::string> columns;  ///< those that the statement may name; may be none
     std::vector<gather_test> tests;
+    std::vector<std::vector<std::string>> probed;  ///< columns by which a subquery looks rows up, once for each of another's
 };
 
 /// A view over keyed tables: a temporary one of the same name reads what stands in for them.
@@ -72,6 +73,8 @@ bool outlives_ddl(const gather_recipe& all);
 
 /// Statements that make the temporary tables on the seat, with its own rows: they go with the transaction.
 std::string stand_ins(const gather_recipe& all, const std::vector<std::string>& filters);
+/// ... that make them ready to be read when all rows are there; may be empty, else ends in a semicolon and a blank.
+std::string prepare_stand_ins(const gather_recipe& all);
 /// ... and that drop them.
 std::string drop_stand_ins(const gather_recipe& all);
 /// COPY of another shard's rows out of it, and into the seat's temporary table. Both binary.

@@ -117,6 +117,19 @@ std::string stand_ins(const gather_recipe& all, const std::vector<std::string>& 
     return out;
 }
 
+std::string prepare_stand_ins(const gather_recipe& all) {
+    std::string out;
+    for (const auto& table : all.tables)
+        for (const auto& columns : table.probed) {
+            std::string list;
+            for (const auto& each : columns) list += (list.empty() ? "" : ", ") + quoted_name(each);
+            out += fmt::format("CREATE INDEX ON pg_temp.{} ({}); ", quoted_name(table.name), list);
+        }
+    if (all.tables.size() > 1 || !out.empty())  // joins are planned by what is there
+        for (const auto& table : all.tables) out += fmt::format("ANALYZE pg_temp.{}; ", quoted_name(table.name));
+    return out;
+}
+
 std::string drop_stand_ins(const gather_recipe& all) {
     std::string out;
     for (const auto& each : all.tables)

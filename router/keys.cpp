@@ -220,7 +220,23 @@ class resolver {
         }
         for (const auto* table : seen.tables)
             if (table->has(ref.column)) out.push_back({table, ref.column});
+        if (out.empty()) return outer_node_of(ref, seen);
         if (out.size() > 1 && !are_merged(out, block)) out.clear();
+        return out;
+    }
+
+    /// A name without its table that no table of a subquery has is the enclosing query's.
+    static std::vector<column_node> outer_node_of(const column_ref& ref, const frame& seen) {
+        std::vector<column_node> out;
+        for (const frame* at = &seen; at && out.empty(); at = at->parent) {
+            const bool known = at->derived.empty() && std::all_of(at->tables.begin(), at->tables.end(), [](const auto* t) {
+                                   return t->meaning.relation != nullptr;
+                               });
+            if (!known) return {};
+            for (const auto* table : at->tables)
+                if (table->has(ref.column)) out.push_back({table, ref.column});
+        }
+        if (out.size() > 1) out.clear();
         return out;
     }
 

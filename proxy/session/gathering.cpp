@@ -105,11 +105,8 @@ void gathering::on_seat_filling(char type) {
 
 void gathering::run() {
     stage_ = stage::running;
-    std::string out, sql;
-    const auto& tables = task_.plan->gather->tables;
-    if (tables.size() > 1)  // joins are planned by what is there
-        for (const auto& table : tables) sql += fmt::format("ANALYZE pg_temp.{}; ", quoted_name(table.name));
-    pg::write_query(out, sql + "SET TRANSACTION READ ONLY");
+    std::string out;
+    pg::write_query(out, router::prepare_stand_ins(*task_.plan->gather) + "SET TRANSACTION READ ONLY");
     quiet_ = 1;
     out += task_.run;
     seat().server->unnamed.reset();

@@ -224,10 +224,7 @@ void span::fill() {
         pipe_.begin(with_.shards.size());
         pg::write_query(out, router::copy_in(recipe.tables[table_]));
     } else {
-        std::string sql;
-        if (recipe.tables.size() > 1)  // joins are planned by what is there
-            for (const auto& table : recipe.tables)
-                sql += fmt::format("ANALYZE pg_temp.{};", router::quoted_name(table.name));
+        const auto sql = router::prepare_stand_ins(recipe);
         stage_ = stage::running;
         parts_left_ = 1;
         if (!sql.empty()) {

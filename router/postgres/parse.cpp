@@ -172,7 +172,10 @@ class statement_reader {
         const auto where = made.where;
         const bool route = made.explain_route;
         read_any(explain["query"], made);
-        if (!route) made.verb = verb::explain;  // else it is told of as it would run
+        if (!route) {  // else it is told of as it would run
+            made.verb = verb::explain;
+            made.outline.reset();
+        }
         made.where = where;
         made.explain_route = route;
         if (route) made.effects.clear();

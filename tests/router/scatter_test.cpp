@@ -44,6 +44,8 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK(is_scattered("SELECT u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id"));
     CHECK(is_scattered("SELECT u.name FROM users u JOIN orders o ON o.user_id = u.id JOIN items i USING (user_id)"));
     CHECK(is_scattered("SELECT id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id)"));
+    CHECK(is_scattered("SELECT name FROM users WHERE EXISTS (SELECT FROM orders WHERE user_id = age OR true AND user_id = users.id)") == false);
+    CHECK(is_scattered("SELECT note FROM orders WHERE EXISTS (SELECT FROM users WHERE user_id = users.id)"));
     CHECK(is_scattered("SELECT u.id FROM users u JOIN countries c ON c.name = u.name"));
     CHECK(is_scattered("SELECT name FROM users WHERE name IN (SELECT name FROM countries)"));
 
