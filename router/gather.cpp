@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/outline.hpp"
+
 namespace ringway::router {
 
 namespace {
@@ -24,6 +26,27 @@ bool looks_at_objects(std::string_view name) {
     return name.starts_with("pg_") || name.starts_with("has_") || name.starts_with("to_reg") ||
            name.starts_with("row_security") || name.find("_to_xml") != std::string_view::npos ||
            name.ends_with("_description");
+}
+
+/// Whether a primary key may be grouped by, and columns that depend on it selected: then tables need their keys.
+bool may_group_by_key(const statement& what) {
+    const auto* use = what.names.find("group");
+    if (!use) return false;
+    if (!what.outline || what.outline->odd || use->bare != 1 || what.outline->groups.empty()) return true;
+    const auto& out = *what.outline;
+    const auto is_grouped = [&](const column_ref& column) {
+        const auto is_it = [&](const std::optional<column_ref>& other) {
+            return other && other->column == column.column &&
+                   (other->table == column.table || other->table.empty() || column.table.empty());
+        };
+        for (const auto& each : out.groups)
+            if (is_it(each.column)) return true;
+        const bool counted = std::any_of(out.groups.begin(), out.groups.end(), [](const auto& g) { return g.constant; });
+        return counted && std::any_of(out.items.begin(), out.items.end(), [&](const auto& item) { return is_it(item.column); });
+    };
+    return !std::all_of(out.bare.begin(), out.bare.end(), [&](const column_ref& column) {
+        return !column.column.empty() && is_grouped(column);
+    });
 }
 
 /// How a table's names are used besides where FROM has them.
@@ -136,7 +159,7 @@ class recipe_maker {
     std::string why;
 
     bool run() {
-        out.keys = what_.names.find("group") != nullptr;
+        out.keys = may_group_by_key(what_);
         for (const auto* each : named_.all()) {
             const auto meaning = tables_.find(*each);
             if (meaning.relation && reads_keyed(*meaning.relation, tables_) &&

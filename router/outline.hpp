@@ -43,6 +43,7 @@ struct select_outline {
     std::vector<sort> sorts;
     std::vector<outline_call> calls;
     std::vector<std::uint32_t> columns;  ///< where columns are named, outside of WHERE and FROM; sorted
+    std::vector<column_ref> bare;        ///< ... outside of GROUP BY and of count, sum and their like too
     std::optional<value_source> limit, offset;
     bool distinct = false;
     bool has_having = false;

@@ -351,6 +351,12 @@ void scattering::on_description(std::size_t of, std::string_view frame) {
     for (std::size_t i = 0; i < task_.texts.orders.size() && shown + i < columns.size(); ++i)
         keys.push_back(
             {columns[shown + i].type, task_.texts.orders[i].descending, task_.texts.orders[i].nulls_first});
+    const auto& recipe = *task_.plan->scatter;
+    for (const auto& each : keys)
+        if (!pg::has_sort_key(each.type_oid, recipe.plain_texts && recipe.byte_order)) {  // a column's type has changed
+            recipe.shown.store(0, std::memory_order_relaxed);
+            return decline();
+        }
     rows_.begin(arms_.size(), shown, std::move(keys));
 }
 

@@ -50,28 +50,56 @@ bool names_any(node call, const std::vector<std::string>& tables) {
     return found;
 }
 
-/// Columns and calls of one clause. `tables`: of the subquery that it is in.
-void look_into(node clause, select_outline& out, const std::vector<std::string>* tables = nullptr) {
-    clause.visit([&](node at) {
-        if (at.kind() != node_kind::object) return true;
-        if (at.key() == "SubLink") {
-            out.subqueries = true;
-            look_into(at["testexpr"], out, tables);
-            std::vector<std::string> own;
-            add_names(at["subselect"]["SelectStmt"]["fromClause"], own);
-            look_into(at["subselect"], out, &own);
-            return false;
-        }
-        if (at.key() == "ColumnRef") out.columns.push_back(place_of(at));
-        if (at.key() == "GroupingFunc" || at.key() == "GroupingSet") out.odd = true;
-        if (at.key() == "FuncCall") {
-            out.calls.push_back(call_of(at));
-            out.calls.back().in_subquery = tables != nullptr;
-            out.calls.back().of_subquery = tables && (out.calls.back().star || names_any(at, *tables));
-        }
-        return true;
-    });
+/// Aggregates of the server's whose arguments need not be grouped by.
+bool is_aggregate(std::string_view name) {
+    static constexpr std::string_view known[] = {"avg", "count", "max", "min", "sum"};
+    return std::find(std::begin(known), std::end(known), name) != std::end(known);
 }
+
+/// Looks through one clause for columns and calls.
+class clause_reader {
+  public:
+    explicit clause_reader(select_outline& out) : out_(out) {}
+
+    /// `tables`: of the subquery that it is in; `bare`: its columns stand for themselves.
+    void read(node clause, bool bare, const std::vector<std::string>* tables = nullptr) {
+        clause.visit([&](node at) {
+            if (at.kind() != node_kind::object) return true;
+            if (at.key() == "SubLink") {
+                out_.subqueries = true;
+                read(at["testexpr"], bare, tables);
+                std::vector<std::string> own;
+                add_names(at["subselect"]["SelectStmt"]["fromClause"], own);
+                read(at["subselect"], bare, &own);
+                return false;
+            }
+            if (at.key() == "ColumnRef") add_column(at, bare);
+            if (at.key() == "GroupingFunc" || at.key() == "GroupingSet") out_.odd = true;
+            return at.key() == "FuncCall" ? read_call(at, tables) : true;
+        });
+    }
+
+  private:
+    void add_column(node reference, bool bare) {
+        out_.columns.push_back(place_of(reference));
+        if (!bare) return;
+        column_ref made;
+        for (const auto field : reference["fields"]) made.table = std::exchange(made.column, field["String"]["sval"].text());
+        out_.bare.push_back(std::move(made));
+    }
+
+    bool read_call(node call, const std::vector<std::string>* tables) {
+        out_.calls.push_back(call_of(call));
+        auto& made = out_.calls.back();
+        made.in_subquery = tables != nullptr;
+        made.of_subquery = tables && (made.star || names_any(call, *tables));
+        if (!is_aggregate(made.name) || !made.schema.empty() || made.windowed) return true;
+        for (const auto part : {"args", "agg_order", "agg_filter"}) read(call[part], false, tables);
+        return false;
+    }
+
+    select_outline& out_;
+};
 
 bool is_star(node value) {
     for (const auto field : value["ColumnRef"]["fields"])
@@ -148,8 +176,16 @@ std::shared_ptr<const select_outline> outline_of(node wrapped, std::uint32_t fro
     out->odd |= select["groupDistinct"].is_true() || select["limitOption"].word() == "LIMIT_OPTION_WITH_TIES";
     out->has_having = static_cast<bool>(select["havingClause"]);
     out->has_windows = static_cast<bool>(select["windowClause"]);
-    for (const auto clause : {"targetList", "groupClause", "havingClause", "sortClause", "windowClause"})
-        look_into(select[clause], *out);
+    for (const auto clause : {"targetList", "havingClause", "windowClause"}) clause_reader(*out).read(select[clause], true);
+    std::size_t place = 0;
+    for (const auto each : select["sortClause"]) {  // which may mean an alias
+        const auto& column = out->sorts[place++].column;
+        const bool alias = column && column->table.empty() &&
+                           std::any_of(out->items.begin(), out->items.end(),
+                                       [&](const auto& item) { return item.alias == column->column; });
+        clause_reader(*out).read(each, !alias);
+    }
+    clause_reader(*out).read(select["groupClause"], false);
     out->has_windows |= std::any_of(out->calls.begin(), out->calls.end(),
                                     [](const outline_call& each) { return each.windowed && !each.in_subquery; });
     out->limit = bound_of(select["limitCount"], in.values, *out);

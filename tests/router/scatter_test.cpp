@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "plans.hpp"
+#include "router/gather.hpp"
 
 using namespace ringway::router;
 using namespace ringway::router::world;
@@ -162,4 +163,18 @@ TEST_CASE("One plan serves all texts of a shape") {
     const auto again = lexer.scan(other.text);
     other.literals.assign(again.literals.begin(), again.literals.end());
     CHECK_FALSE(scatter_texts_of(*what.made, other.values_with({})));
+}
+
+TEST_CASE("Tables are gathered with their keys only where a primary key may be grouped by") {
+    const auto keeps = [](std::string_view sql) {
+        const auto what = plan_shop(sql);
+        REQUIRE(what.made->gather);
+        return what.made->gather->keys;
+    };
+    CHECK_FALSE(keeps("SELECT o.note, avg(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY o.note ORDER BY 2"));
+    CHECK_FALSE(keeps("SELECT o.note AS n, sum(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY 1 ORDER BY n"));
+    CHECK(keeps("SELECT o.note, u.name FROM users u JOIN orders o ON o.note = u.name GROUP BY o.note, u.id"));
+    CHECK(keeps("SELECT u.name AS name, count(*) FROM users u JOIN orders o ON o.note = u.name GROUP BY u.id"));
+    CHECK(keeps("SELECT count(*) FROM users u JOIN orders o ON o.note = u.name GROUP BY u.id HAVING u.age > 3"));
+    CHECK(keeps("SELECT x.n FROM (SELECT name AS n FROM users u GROUP BY id) x JOIN orders o ON o.note = x.n"));
 }
