@@ -80,7 +80,10 @@ void session::span_bind(std::string_view body) {
     if (!bind) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
     const auto what = planned_statement(bind->statement);
     if (!what) return span_refuse(unknown_statement(bind->statement), doing::message);
-    spanning_->portals[std::string(bind->portal)] = {what, std::string(bind->rest), {}, 0};
+    auto& made = spanning_->portals[std::string(bind->portal)];
+    made = {};
+    made.statement = what;
+    made.bound = bind->rest;
     std::string out;
     pg::write_empty(out, '2');
     emit(out);
