@@ -63,6 +63,8 @@ void collect_references(const query_block& block, std::vector<const table_ref*>&
 class references {
   public:
     references(const statement& what, const table_finder& tables) : names_(what.names) {
+        if (what.verb == verb::declare_cursor) own_ = what.name;
+        if (what.verb == verb::prepare && !what.effects.empty()) own_ = what.effects.front().name;
         collect_references(what.block, all_, derived_);
         for (const auto* each : all_)
             if (const auto* relation = tables.find(*each).relation) relations_.push_back(relation);
@@ -75,7 +77,7 @@ class references {
     row_use use_of(const std::string& name) const {
         const auto* use = names_.find(name);
         if (!use) return row_use::value;
-        std::uint32_t expected = 0;
+        std::uint32_t expected = name == own_;
         for (const auto* each : all_) expected += (each->name == name) + (each->alias == name);
         if (use->bare <= expected) return use->opened ? row_use::counted : row_use::none;
         return use->bare <= expected + use->counted || is_other(name) ? row_use::counted : row_use::value;
@@ -105,6 +107,7 @@ class references {
     }
 
     const names_used& names_;
+    std::string own_;  ///< of the cursor or the prepared statement, which is no value
     std::vector<const table_ref*> all_;
     std::vector<std::string> derived_;
     std::vector<const catalog_relation*> relations_;

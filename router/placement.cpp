@@ -357,7 +357,7 @@ class placing {
         }
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes && what_.verb != verb::copy_to) why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         out.where = placement::several;

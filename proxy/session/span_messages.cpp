@@ -218,6 +218,17 @@ void session::span_describe(std::string_view body) {
     if (target->kind == 'P') {
         portal = span.portals.find(std::string(target->name));
         if (portal != span.portals.end()) what = portal->second.statement;
+        const auto cursor = span.cursors.find(std::string(target->name));
+        if (!what && cursor != span.cursors.end() && !span.across->failed()) {  // DECLAREd: the server's portal
+            span_unit unit;
+            auto& part = unit.parts.emplace_back();
+            part.shard = cursor->second;
+            pg::write_target(part.bytes, 'D', 'P', target->name);
+            pg::write_sync(part.bytes);
+            span.what = doing::message;
+            span.running = nullptr;
+            return span.across->run(std::move(unit));
+        }
         if (!what)
             return span_refuse(
                 {fault_kind::undefined_cursor, fmt::format("portal \"{}\" does not exist", target->name), {}, {}},

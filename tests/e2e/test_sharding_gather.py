@@ -1,13 +1,14 @@
 """Reads over several shards: every answer is the one that a single server with all rows gives."""
 
 import decimal
+import subprocess
 import threading
 import time
 
 import psycopg
 import pytest
 
-from conftest import admin, knows_tables, until
+from conftest import BINARY, admin, knows_tables, until
 from wire import Wire, bind, close, codes, describe, execute, flush, kinds, one, parse, query, sync
 
 USERS = [(key, f"n{key % 7}", ("de", "fr", "jp")[key % 3]) for key in range(5001, 5061)]
@@ -18,6 +19,8 @@ ORDERS = [(key * 10 + i, key, decimal.Decimal(key) / 7 + i, f"note {i}" if i els
 def data(shop_cluster, shop_proxy):
     """(schema, a connection to one server with all rows in a schema of its own): and the same rows on the shards."""
     assert until(lambda: knows_tables(shop_proxy, "shop"))
+    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
     with shop_proxy.connect() as client:
         for row in USERS:
             client.execute("INSERT INTO users VALUES (%s, %s, %s)", row)
@@ -453,11 +456,28 @@ def test_what_drivers_close_may_stand_around_it(data, shop_proxy):
         assert codes(client.run(bind(name="older") + execute() + sync())) == ["26000"]
 
 
-def test_prepare_and_execute_over_several_shards_are_refused(data, shop_proxy):
+def test_execute_over_several_shards(data, shop_proxy):
     with Wire(shop_proxy.port, database="shop") as client:
-        assert codes(client.run(query("PREPARE p AS SELECT count(*) FROM users WHERE id > $1"))) == ["0A000"]
+        client.run(query("PREPARE several(int[]) AS SELECT name FROM users WHERE id = ANY($1) ORDER BY id"))
+        came = client.run(query("EXECUTE several('{5001,5002,5003,5004,5005}')"))
+        assert kinds(came) == "TDDDDDCZ" and came[-2] == ("C", b"SELECT 5\0")
+        client.run(query("PREPARE more(int8, text) AS SELECT count(*) FROM users WHERE id > $1 AND country = $2"))
+        expected = data.execute("SELECT count(*) FROM users WHERE id > 5007 AND country = 'de'").fetchone()[0]
+        assert client.rows("EXECUTE more(5007, 'de')") == [[str(expected).encode()]]
+        assert client.rows("EXECUTE more(NULL, 'de')") == [[b"0"]]
+        for inexact in ("5007.4, 'de'", "5000 + 7, 'de'", "5007, lower('DE')"):
+            assert codes(client.run(query(f"EXECUTE more({inexact})"))) == ["0A000"]
+        assert codes(client.run(query("EXECUTE more(1)"))) in (["42601"], ["0A000"])
+
+
+def test_what_of_prepare_and_execute_over_several_shards_is_refused(data, shop_proxy):
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert not codes(client.run(query("PREPARE p AS SELECT count(*) FROM users WHERE id > $1")))
+        assert codes(client.run(query("EXECUTE p(5)"))) == ["0A000"]
         client.run(query("PREPARE several(int[]) AS SELECT name FROM users WHERE id = ANY($1)"))
+        client.run(query("BEGIN"))
         assert codes(client.run(query("EXECUTE several('{5001,5002,5003,5004,5005}')"))) == ["0A000"]
+        client.run(query("ROLLBACK"))
         client.run(parse("SELECT count(*) FROM users WHERE id > $1", "q") + sync())
         assert codes(client.run(query("EXECUTE q(5)"))) == ["0A000"]
         client.run(parse("DELETE FROM users", "d") + sync())

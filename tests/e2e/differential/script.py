@@ -6,6 +6,7 @@ Comments of a line of their own before a statement tell more of it:
     -- values: 5 | abc | NULL     parameters $1, $2, ...: it runs by the extended protocol only
     -- ties                       its ORDER BY leaves rows open: they are compared as a multiset
     -- refused                    known to be refused; a statement without this mark must not be
+    -- maybe                      may be refused, as by one protocol only
     -- simple                     not by the extended protocol
     -- text                       not with binary results (values that hold OIDs of types)
 """
@@ -72,7 +73,7 @@ def marks_of(comments):
         name, _, rest = each.partition(":")
         if name == "values":
             values = tuple(None if value.strip() == "NULL" else value.strip() for value in rest.split("|"))
-        elif each in ("ties", "refused", "simple", "text"):
+        elif each in ("ties", "refused", "maybe", "simple", "text"):
             marks.add(each)
     return values, frozenset(marks)
 

@@ -74,6 +74,7 @@ INSERT INTO events (kind) VALUES ('x');
 INSERT INTO orders (id) VALUES (1);
 UPDATE accounts SET balance = -1;
 UPDATE accounts SET balance = -1 WHERE no = 1003;
+-- refused
 UPDATE events SET who = NULL WHERE who = 'ann';
 DROP TABLE nothing;
 ALTER TABLE nothing ADD COLUMN x int;

@@ -111,6 +111,7 @@ ROLLBACK;
 SHOW work_mem;
 BEGIN;
 SET search_path = pg_catalog;
+-- maybe
 SELECT count(*) FROM customers;
 ROLLBACK;
 SELECT count(*) FROM customers;
@@ -150,9 +151,11 @@ LOCK TABLE lonely IN EXCLUSIVE MODE;
 UPDATE lonely SET t = t WHERE id = 7;
 COMMIT;
 BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+-- maybe
 SELECT name FROM customers WHERE id = 3;
 COMMIT;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
+-- maybe
 UPDATE customers SET name = name WHERE id = 3;
 COMMIT;
 SELECT 1\; SELECT 2;
