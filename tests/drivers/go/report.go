@@ -16,7 +16,6 @@ import (
 var (
 	user     = os.Getenv("DRIVER_USER")
 	password = os.Getenv("DRIVER_PASSWORD")
-	sharded  = os.Getenv("DRIVER_SHARDED") == "1" // else one server answers what only several shards have to refuse
 )
 
 const clients = 8

@@ -19,8 +19,6 @@ import org.postgresql.util.ServerErrorMessage;
 final class Report {
   static final String HOST = given("HOST"), PORT = given("PORT"), USER = given("USER"), PASSWORD = given("PASSWORD"), CA = given("CA");
   static final int POOL_SIZE = Integer.parseInt(given("POOL_SIZE"));
-  /** Else one server answers what only several shards have to refuse. */
-  static final boolean SHARDED = given("SHARDED").equals("1");
   static final int CLIENTS = 8;
 
   interface Work {

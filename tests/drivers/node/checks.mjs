@@ -12,7 +12,6 @@ export const user = given('USER')
 export const password = given('PASSWORD')
 export const ca = readFileSync(given('CA'), 'utf8')
 export const poolSize = Number(given('POOL_SIZE'))
-export const sharded = given('SHARDED') === '1' // else one server answers what only several shards have to refuse
 export const clients = 8
 
 export const range = (from, to) => Array.from({ length: to - from }, (_, i) => from + i)
