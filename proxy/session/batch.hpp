@@ -31,4 +31,13 @@ struct local_batch_view {
 /// Whether a batch ended by Sync is of a kind that may need no server.
 local_batch_view local_batch(std::string_view batch) noexcept;
 
+/// A batch that only prepares: a Parse of a named statement, a Describe of that statement, or both.
+struct preparation {
+    std::optional<protocol::postgres::parse_message> parse;
+    std::string_view name;
+    bool describes = false;
+    bool flushes = false;  ///< ended by Flush, not by Sync
+};
+std::optional<preparation> read_preparation(std::string_view batch) noexcept;
+
 }  // namespace ringway::proxy

@@ -63,7 +63,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     auto batch = rest.substr(0, found.size);
-    if (found.ended && (answer_parse(batch) || answer_batch_locally(batch))) {
+    if (found.ended && (answer_preparation(batch, false) || answer_batch_locally(batch))) {
         rest.remove_prefix(batch.size());
         return true;
     }
@@ -506,7 +506,10 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
     if (auto refused = pin_on_replica(*what->plan)) return fail_next(*refused);
-    if (talk_->blind && differs(*what)) return fail_next(changed_result());
+    if (talk_->blind && differs(*what)) {
+        forget_told(*what->text);
+        return fail_next(changed_result());
+    }
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;
         const auto& parameters = parameters_of(bind->rest, what->types(), fine);
@@ -551,6 +554,7 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
     }
     if (what && talk_->blind && differs(*what)) {
         pass_left_ = header.total();
+        forget_told(*what->text);
         fail_next(changed_result());
         in_batch_ = false;
         return pass_over(rest);

@@ -35,7 +35,7 @@ import conftest  # noqa: E402
 from certificates import Authority  # noqa: E402
 
 CHECKS = ("connect", "tls", "prepared", "transactions", "errors", "copy", "cancel", "values", "sharing", "listen", "pipeline", "shards")
-INSTALL_LIMIT, RUN_LIMIT = 900, 180  # seconds
+INSTALL_LIMIT, RUN_LIMIT = 900, 600  # seconds
 REASON_LIMIT = 2500  # characters
 PASSWORD = "Zeig-mir"
 POOL_SIZE = 2
