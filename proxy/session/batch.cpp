@@ -23,6 +23,21 @@ batch_bounds find_batch(std::string_view bytes) noexcept {
     return out;
 }
 
+bool replaces_portal(std::string_view bytes) noexcept {
+    pg::frame_header header;
+    for (; pg::read_header(bytes, header) == pg::header_state::ready && bytes.size() >= header.total();
+         bytes.remove_prefix(header.total())) {
+        const auto body = bytes.substr(pg::header_size, header.body());
+        if (header.type == 'B') {
+            const auto bind = pg::read_bind(body);
+            if (!bind || bind->portal.empty()) return bind.has_value();
+        } else if (header.type == 'E' || (header.type == 'D' && body.starts_with('P'))) {
+            return false;
+        }
+    }
+    return false;
+}
+
 local_batch_view local_batch(std::string_view batch) noexcept {
     local_batch_view out;
     int parses = 0, binds = 0, executes = 0;

@@ -18,6 +18,9 @@ struct batch_bounds {
 };
 batch_bounds find_batch(std::string_view bytes) noexcept;
 
+/// Whether these messages bind the unnamed portal anew before they ask for anything of it.
+bool replaces_portal(std::string_view bytes) noexcept;
+
 enum class local_batch_kind : std::uint8_t {
     no,
     closes,         ///< Close of named statements and Sync

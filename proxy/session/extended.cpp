@@ -297,6 +297,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
         if (to && to->placed && !to->spread && leave_shard(*to)) return false;
     }
+    if (!talk.open_batch && talk.limited && replaces_portal(rest)) talk.limited = false;
     if (!talk.open_batch && can_span()) {
         const auto found = find_batch(rest);
         if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
@@ -637,10 +638,6 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     const auto execute = pg::read_execute(body);
     if (!execute) return fail_next(malformed());
     auto& talk = *talk_;
-    if (execute->max_rows > 0) {  // the portal may be asked for more
-        talk.begin.clear();
-        talk.limited = true;
-    }
     const client_statement* what = talk.unnamed_portal.get();
     const std::string* bound = &talk.unnamed_bound;
     if (!execute->portal.empty()) {
@@ -650,6 +647,10 @@ void session::on_execute(std::string_view body, std::string_view frame) {
                 what = each.statement.get();
                 bound = &each.bound;
             }
+    }
+    if (execute->max_rows > 0 && !(what && gives_no_rows(*what->plan))) {  // the portal may be asked for more
+        talk.begin.clear();
+        talk.limited = true;
     }
     outgoing().append(frame);
     auto& entry = talk.replies.push(expected_reply::kind::execute);

@@ -398,3 +398,24 @@ def test_row_limits_in_a_transaction_over_several_shards(shop_proxy, shop_cluste
         came = client.run(batch("UPDATE users SET name = name || '!' WHERE name = 'm'", 0, 0))
         assert codes(came) == ["0A000"]
     assert {row[1] for each in stored(shop_cluster) for row in each} == {"m"}
+
+
+def test_a_row_limit_does_not_tie_a_transaction_to_its_shard(shop_proxy, shop_cluster, keys, clean):
+    """Only a portal that is asked for more rows does."""
+    first, second, third = (pair[0] for pair in keys)
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for key in (first, second, third):
+            came = client.run(parse(f"INSERT INTO users VALUES ({key}, 'l', NULL)") + bind() + execute(max_rows=1) + sync())
+            assert kinds(came) == "12CZ", came
+            came = client.run(parse(f"SELECT 1 FROM users WHERE id = {key}") + bind() + execute(max_rows=1) + sync())
+            assert kinds(came) == "12DsZ", came
+        client.run(query("COMMIT"))
+        for statement in (parse(f"SELECT 1 FROM users WHERE id = {second}") + bind() + execute() + sync(), query(f"DELETE FROM users WHERE id = {second}")):
+            client.run(query("BEGIN"))
+            series = f"SELECT generate_series(1, 3) FROM users WHERE id = {first}"
+            assert kinds(client.run(parse(series) + bind() + execute(max_rows=1) + sync())) == "12DsZ"
+            assert kinds(client.run(execute(max_rows=1) + sync())) == "DsZ"
+            assert codes(client.run(statement)) == []
+            client.run(query("ROLLBACK"))
+    assert [len(rows) for rows in stored(shop_cluster)] == [1, 1, 1]
