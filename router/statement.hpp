@@ -189,6 +189,7 @@ struct query_block {
     bool exact = true;    ///< false: something here the analysis does not understand; not routable by key
     bool renamed = false;  ///< a join in FROM has an alias with names for its columns, by their places
     bool joined = false;  ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
+    bool returning = false;   ///< an INSERT, UPDATE or DELETE with RETURNING
     bool sees_parent = true;  ///< may refer to the parent's columns; not so a CTE or a FROM item without LATERAL
 };
 

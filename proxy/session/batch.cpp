@@ -23,6 +23,21 @@ batch_bounds find_batch(std::string_view bytes) noexcept {
     return out;
 }
 
+bool replaces_portal(std::string_view bytes) noexcept {
+    pg::frame_header header;
+    for (; pg::read_header(bytes, header) == pg::header_state::ready && bytes.size() >= header.total();
+         bytes.remove_prefix(header.total())) {
+        const auto body = bytes.substr(pg::header_size, header.body());
+        if (header.type == 'B') {
+            const auto bind = pg::read_bind(body);
+            if (!bind || bind->portal.empty()) return bind.has_value();
+        } else if (header.type == 'E' || (header.type == 'D' && body.starts_with('P'))) {
+            return false;
+        }
+    }
+    return false;
+}
+
 local_batch_view local_batch(std::string_view batch) noexcept {
     local_batch_view out;
     int parses = 0, binds = 0, executes = 0;
@@ -74,6 +89,33 @@ local_batch_view local_batch(std::string_view batch) noexcept {
         out.kind = local_batch_kind::one_statement;
     }
     return out;
+}
+
+std::optional<preparation> read_preparation(std::string_view batch) noexcept {
+    preparation out;
+    pg::frame_header header;
+    for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
+         at += header.total()) {
+        const auto body = batch.substr(at + pg::header_size, header.body());
+        const bool last = at + header.total() == batch.size();
+        if (header.type == 'P' && at == 0) {
+            out.parse = pg::read_parse(body);
+            if (!out.parse || out.parse->name.empty()) return std::nullopt;
+            out.name = out.parse->name;
+        } else if (header.type == 'D' && !out.describes) {
+            const auto target = pg::read_target(body);
+            if (!target || target->kind != 'S' || target->name.empty() || (out.parse && target->name != out.name))
+                return std::nullopt;
+            out.name = target->name;
+            out.describes = true;
+        } else if (last && (header.type == 'S' || header.type == 'H') && body.empty() && !out.name.empty()) {
+            out.flushes = header.type == 'H';
+            return out;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return std::nullopt;
 }
 
 }  // namespace ringway::proxy

@@ -18,6 +18,9 @@ struct batch_bounds {
 };
 batch_bounds find_batch(std::string_view bytes) noexcept;
 
+/// Whether these messages bind the unnamed portal anew before they ask for anything of it.
+bool replaces_portal(std::string_view bytes) noexcept;
+
 enum class local_batch_kind : std::uint8_t {
     no,
     closes,         ///< Close of named statements and Sync
@@ -30,5 +33,14 @@ struct local_batch_view {
 };
 /// Whether a batch ended by Sync is of a kind that may need no server.
 local_batch_view local_batch(std::string_view batch) noexcept;
+
+/// A batch that only prepares: a Parse of a named statement, a Describe of that statement, or both.
+struct preparation {
+    std::optional<protocol::postgres::parse_message> parse;
+    std::string_view name;
+    bool describes = false;
+    bool flushes = false;  ///< ended by Flush, not by Sync
+};
+std::optional<preparation> read_preparation(std::string_view batch) noexcept;
 
 }  // namespace ringway::proxy

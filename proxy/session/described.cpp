@@ -31,6 +31,14 @@ std::uint64_t rows_hash(std::string_view body) {
     return out | 1;
 }
 
+/// One message that answers Describe.
+void note_part(pool::result_shape& in, char type, std::string_view body) {
+    if (type == 't')
+        in.parameters = XXH3_64bits(body.data(), body.size()) | 1;
+    else
+        in.rows = type == 'T' ? rows_hash(body) : 1;
+}
+
 }  // namespace
 
 statement_ref session::portal_statement(std::string_view name) const {
@@ -75,11 +83,17 @@ bool session::differs(const client_statement& what) const {
 
 void session::note_shape(const expected_reply& head, char type, std::string_view body) {
     const auto& what = *head.described;
-    auto* known = shape_on_server(what);
-    const auto hash = type == 't' ? XXH3_64bits(body.data(), body.size()) | 1 : type == 'T' ? rows_hash(body) : 1;
-    auto pool::result_shape::* const part = type == 't' ? &pool::result_shape::parameters : &pool::result_shape::rows;
-    if (known) known->*part = hash;
-    if (head.deliver == expected_reply::to::client) what.told.*part = hash;
+    const auto note = [&](pool::result_shape& in) { note_part(in, type, body); };
+    if (auto* known = shape_on_server(what)) note(*known);
+    if (head.deliver == expected_reply::to::client) note(what.told);
+    if (what.renamed) note_told(*what.text, type, body);
+}
+
+/// The client is being told these messages of a Describe.
+void session::remember_told(const client_statement& what, std::string_view messages) {
+    pg::frame_header header;
+    for (; pg::read_header(messages, header) == pg::header_state::ready; messages.remove_prefix(header.total()))
+        note_part(what.told, header.type, messages.substr(pg::header_size, header.body()));
 }
 
 }  // namespace ringway::proxy

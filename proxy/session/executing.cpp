@@ -110,8 +110,8 @@ void session::gather_executed(const router::plan& execute, const router::values&
     std::deque<std::string> kept;
     std::vector<router::parameter> arguments;
     for (const auto& from : what.values)
-        arguments.push_back(router::argument_of(from, with, pg::load32(types.data() + 4 * arguments.size()),
-                                                kept.emplace_back()));
+        arguments.push_back(
+            router::argument_of(from, with, pg::load32(types.data() + 4 * arguments.size()), kept.emplace_back()));
     const auto named = planned_statement(what.name);  // looks into the plan cache: `with` is gone
     std::string bound, run;
     const auto number = [&bound](std::uint32_t value, int bytes) {

@@ -63,7 +63,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     auto batch = rest.substr(0, found.size);
-    if (found.ended && (answer_parse(batch) || answer_batch_locally(batch))) {
+    if (found.ended && (answer_preparation(batch, false) || answer_batch_locally(batch))) {
         rest.remove_prefix(batch.size());
         return true;
     }
@@ -297,6 +297,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
         if (to && to->placed && !to->spread && leave_shard(*to)) return false;
     }
+    if (!talk.open_batch && talk.limited && replaces_portal(rest)) talk.limited = false;
     if (!talk.open_batch && can_span()) {
         const auto found = find_batch(rest);
         if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
@@ -506,7 +507,10 @@ void session::on_bind(std::string_view body, std::string_view frame) {
     if (!what) return fail_next(unknown_statement(bind->statement));
     if (auto refused = check_place(*what, bind->rest)) return fail_next(*refused);
     if (auto refused = pin_on_replica(*what->plan)) return fail_next(*refused);
-    if (talk_->blind && differs(*what)) return fail_next(changed_result());
+    if (talk_->blind && differs(*what)) {
+        forget_told(*what->text);
+        return fail_next(changed_result());
+    }
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;
         const auto& parameters = parameters_of(bind->rest, what->types(), fine);
@@ -551,6 +555,7 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
     }
     if (what && talk_->blind && differs(*what)) {
         pass_left_ = header.total();
+        forget_told(*what->text);
         fail_next(changed_result());
         in_batch_ = false;
         return pass_over(rest);
@@ -633,10 +638,6 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     const auto execute = pg::read_execute(body);
     if (!execute) return fail_next(malformed());
     auto& talk = *talk_;
-    if (execute->max_rows > 0) {  // the portal may be asked for more
-        talk.begin.clear();
-        talk.limited = true;
-    }
     const client_statement* what = talk.unnamed_portal.get();
     const std::string* bound = &talk.unnamed_bound;
     if (!execute->portal.empty()) {
@@ -646,6 +647,10 @@ void session::on_execute(std::string_view body, std::string_view frame) {
                 what = each.statement.get();
                 bound = &each.bound;
             }
+    }
+    if (execute->max_rows > 0 && !(what && gives_no_rows(*what->plan))) {  // the portal may be asked for more
+        talk.begin.clear();
+        talk.limited = true;
     }
     outgoing().append(frame);
     auto& entry = talk.replies.push(expected_reply::kind::execute);

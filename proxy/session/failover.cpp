@@ -31,6 +31,11 @@ void session::primary_moved(std::uint16_t shard, int primary) {
         want_node_ != primary) {
         wait_elsewhere();
     } else if (talk_ && talk_->shard == shard && talk_->node != primary && !talk_->on_replica) {
+        if (keeps_server() && talk_->replies.empty()) {  // it may have told the client already why it goes
+            const auto mine = talk_number_;
+            server_readable(*talk_->server);
+            if (!talk_ || talk_number_ != mine) return;
+        }
         server_lost(fmt::format("{} is not the primary any more", talk_->server->target->address.text()), false);
     }
 }

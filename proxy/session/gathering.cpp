@@ -74,9 +74,9 @@ void gathering::open() {
         std::string out;
         int ready = write_settings_change(out, each->server->settings, task_.settings);
         if (each.get() == &seat()) {
-            pg::write_query(out, fmt::format("BEGIN READ WRITE; {}{}",
-                                             task_.in_transaction ? "SHOW transaction_isolation; " : "",
-                                             router::stand_ins(*task_.plan->gather, task_.filters)));
+            pg::write_query(
+                out, fmt::format("BEGIN READ WRITE; {}{}", task_.in_transaction ? "SHOW transaction_isolation; " : "",
+                                 router::stand_ins(*task_.plan->gather, task_.filters)));
             ++ready;
         }
         if (ready > 0) each->send(out, ready);

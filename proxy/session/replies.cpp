@@ -333,7 +333,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
             close();
             return;
         }
-        if (error && pinned() && phase_ != phase::preparing)
+        if (error && keeps_server())
             pg::write_error(last_words_, "FATAL", sqlstate, why, error->get('D'), error->get('H'));
         server_lost(why);
         return;
@@ -481,7 +481,7 @@ void session::server_lost(const std::string& why, bool news) {
         pump({});
         return want_client();
     }
-    if (pinned()) {
+    if (keeps_server()) {
         const fault lost{
             fault_kind::server_lost, fmt::format("the server connection of this session was lost: {}", why), {}, {}};
         if (!talk.discarding) pass_on();
@@ -497,7 +497,9 @@ void session::server_lost(const std::string& why, bool news) {
         if (!again)
             return give_up({fault_kind::server_lost, fmt::format("the server connection was lost: {}", why), {}, {}});
         phase_ = phase::idle;
-        return pump({});
+        if (!greeting_) return pump({});
+        seek(want_);
+        return;
     }
     const bool in_transaction = talk.status != 'I';
     if (in_transaction && talk.replies.empty() && !talk.open_batch && stream_left_ == 0) {

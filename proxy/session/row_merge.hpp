@@ -26,7 +26,7 @@ class row_merge {
     bool over() const noexcept;
     /// The next row, as the client is to get it, appended to `to`. False: not until more has come, or over().
     bool take(std::string& to);
-    bool skip();                               ///< the same without anybody getting it
+    bool skip();                                      ///< the same without anybody getting it
     bool broken() const noexcept { return broken_; }  ///< a row was not what its description says
 
     static constexpr std::size_t most_held = 256 * 1024;

@@ -99,9 +99,9 @@ scattering::scattering(gather_client& owner, scatter_task task)
     if (recipe.how == router::scatter_recipe::kind::groups)
         doing_ = doing::keeping;
     else if (!task_.texts.orders.empty())
-        doing_ = recipe.shown.load(std::memory_order_relaxed) == 0    ? doing::merging
-                 : recipe.merged.load(std::memory_order_relaxed) ? doing::merging
-                                                                      : doing::keeping;
+        doing_ = recipe.shown.load(std::memory_order_relaxed) == 0 ? doing::merging
+                 : recipe.merged.load(std::memory_order_relaxed)   ? doing::merging
+                                                                   : doing::keeping;
 }
 
 scattering::~scattering() {
@@ -335,10 +335,8 @@ void scattering::on_description(std::size_t of, std::string_view frame) {
                    (known[i].type == columns[i].type ||
                     (known[i].type >= first_own_type && columns[i].type >= first_own_type));
         if (!same)
-            return finish(fault{fault_kind::unsupported,
-                                "the shards answer with other columns or types",
-                                "their tables or functions differ",
-                                "make their schemas the same"});
+            return finish(fault{fault_kind::unsupported, "the shards answer with other columns or types",
+                                "their tables or functions differ", "make their schemas the same"});
         return;
     }
     columns_.assign(frame);
@@ -431,7 +429,8 @@ void scattering::preamble() {
     if (task_.describe_statement) out += parameters_ + shown_description(known, shown, {});
     if (!task_.bound.empty()) pg::write_empty(out, '2');
     if (task_.describe_portal || task_.bound.empty())
-        out += shown_description(known, shown, formats.size() > 2 && formats.size() / 2 != shown ? std::string() : formats);
+        out += shown_description(known, shown,
+                                 formats.size() > 2 && formats.size() / 2 != shown ? std::string() : formats);
     answer_.insert(0, out);
 }
 

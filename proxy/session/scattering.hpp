@@ -2,7 +2,8 @@
 // A read over several shards that each of them runs on its own rows (router/scatter.hpp): the rows are merged here, or
 // kept and put together by a last query on one of the servers.
 //
-//   lease a server of each shard -> (describe) -> run on all -> merge, or: keep -> run the last query -> pass its answer
+//   lease a server of each shard -> (describe) -> run on all -> merge, or: keep -> run the last query -> pass its
+//   answer
 //
 // As long as the client has been told nothing it may decline: then the rows are gathered instead.
 
@@ -26,14 +27,14 @@ struct scatter_task {
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
     router::scatter_texts texts;
-    std::string query;                           ///< the client's own text
-    std::vector<router::literal> literals;       ///< of it
-    bool conforming_strings = true;              ///< how it is read
-    std::string types;                           ///< of its Parse: OIDs, four bytes each
-    std::string bound;                           ///< of its Bind, after the names; empty: a Query
+    std::string query;                      ///< the client's own text
+    std::vector<router::literal> literals;  ///< of it
+    bool conforming_strings = true;         ///< how it is read
+    std::string types;                      ///< of its Parse: OIDs, four bytes each
+    std::string bound;                      ///< of its Bind, after the names; empty: a Query
     bool parse = false, describe_statement = false, describe_portal = false;  ///< what the client has asked for besides
     bool whole = false;  ///< it asks for a part of the rows: not scattered
-    int closes = 0;                                                           ///< Close messages behind the Execute
+    int closes = 0;      ///< Close messages behind the Execute
 };
 
 class scattering final : public shards_read, public arm_owner, public std::enable_shared_from_this<scattering> {

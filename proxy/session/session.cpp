@@ -19,6 +19,7 @@ namespace {
 
 /// Client bytes kept while a lease is awaited; past this the socket is not read.
 constexpr std::size_t most_pending = 256 * 1024;
+constexpr auto patience = std::chrono::milliseconds(100);  ///< before a Describe is answered from memory
 
 }  // namespace
 
@@ -156,7 +157,11 @@ void session::tick(steady_time now) {
             keep->tick(now);
     } else if (phase_ == phase::leasing) {
         const auto limit = who_.who->limits.query_wait_timeout;
-        if (limit.count() > 0 && now - waiting_since_ >= limit && waiting_in_ && waiting_in_->cancel_wait(*this)) {
+        if (now - waiting_since_ >= patience && describe_from_memory()) {
+            pump({});
+            want_client();
+        } else if (limit.count() > 0 && now - waiting_since_ >= limit && waiting_in_ &&
+                   waiting_in_->cancel_wait(*this)) {
             waiting_in_.reset();
             give_up({config::fault_kind::query_wait_timeout,
                      "no server connection became free within query_wait_timeout",
@@ -496,7 +501,7 @@ client_row session::describe() const {
                                                                 : fmt::format("[{}]:{}", who_.address, who_.port);
     for (const auto& [name, value] : told_ ? *told_ : pool::parameter_list{})
         if (name == "application_name") row.application_name = value;
-    row.state = reading_        ? "active"
+    row.state = reading_          ? "active"
                 : spanning_       ? (span_busy() ? "active" : "transaction")
                 : needs_ticks()   ? "waiting"
                 : status() != 'I' ? "transaction"

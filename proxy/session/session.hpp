@@ -232,9 +232,13 @@ class session final : public client_session,
 
     // parsing.cpp
     std::string parse_key(const pool::prepared& what) const;
+    bool is_for_others() const;
     void note_parsed(const pool::prepared& what);
-    bool is_taken(const std::string& key) const;
-    bool answer_parse(std::string_view batch);
+    void note_told(const pool::prepared& what, char type, std::string_view body);
+    void forget_told(const pool::prepared& what);
+    bool is_taken(const pool::prepared& what, std::string* described) const;
+    bool answer_preparation(std::string_view batch, bool waiting);
+    bool describe_from_memory();
 
     // leasing.cpp
     bool seek(const destination& to);   ///< true: a lease is held and ready
@@ -327,6 +331,7 @@ class session final : public client_session,
     bool differs(const client_statement& what) const;
     pool::result_shape* shape_on_server(const client_statement& what) const;
     void note_shape(const expected_reply& head, char type, std::string_view body);
+    static void remember_told(const client_statement& what, std::string_view messages);
     statement_ref portal_statement(std::string_view name) const;
 
     // executing.cpp
@@ -413,6 +418,8 @@ class session final : public client_session,
     void pin(const std::string& why);
     void unpin(const std::string& why);
     bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
+    /// Its server connection is the client's own, and the client has been let in with it.
+    bool keeps_server() const noexcept { return pinned() && !greeting_; }
     std::optional<std::string> value_of(const router::value_source& from, const running_statement& run) const;
     bool ringway_setting(const router::effect& what, const running_statement& run, std::string& problem);
 
@@ -429,14 +436,14 @@ class session final : public client_session,
     bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;
     steady_time catalog_hold_until_{};  ///< until when catalogs are waited for; zero: they are those of now
-    bool in_batch_ = false;  ///< a message of the extended protocol is being taken
-    bool stalled_ = false;   ///< the next message waits for the replies under way
-    bool greeting_ = false;  ///< still to be told that it is in
+    bool in_batch_ = false;             ///< a message of the extended protocol is being taken
+    bool stalled_ = false;              ///< the next message waits for the replies under way
+    bool greeting_ = false;             ///< still to be told that it is in
     bool closing_ = false, draining_ = false, pumping_ = false, in_reply_ = false;
     std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
-    std::shared_ptr<shards_read> reading_;  ///< of rows of several shards
+    std::shared_ptr<shards_read> reading_;         ///< of rows of several shards
     std::unique_ptr<gather_task> gather_instead_;  ///< of a scattering, should it decline
     std::unique_ptr<spanning> spanning_;
     std::unique_ptr<undo_record> gather_undo_;  ///< of a Parse that its seat may not take

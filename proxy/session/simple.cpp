@@ -73,6 +73,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return false;
     }
     stalled_ = false;
+    if (talk_) talk_->limited = false;  // a Query ends the unnamed portal
     auto found = plan_of(sql);
     const bool aborted_here = !talk_ && begun_failed_;  // only the end of the transaction is heard
     if ((aborted_here ? ends_transaction(*found.plan) : !found.plan->plain && status() != 'E') &&

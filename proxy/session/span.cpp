@@ -351,7 +351,7 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
         if (type == 'C' && of.doing == commit_step::commit && body.starts_with("ROLLBACK")) of.failed = true;
         return;
     }
-    if (stage_ == stage::opening && type == 'D') check_isolation(of, body);
+    if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
     if (stage_ == stage::filling) on_filling(of, type, frame);
     if (stage_ == stage::running) on_reply(of, type, frame);
 }

@@ -107,7 +107,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     /// It waits for a lock in a deadlock over several shards: its statement fails as one of a server's deadlock does.
     void give_way();
     static int under_way() noexcept;  ///< of all workers
-    std::string where() const;  ///< "host:port, host:port"
+    std::string where() const;        ///< "host:port, host:port"
     std::string_view held_tag() const noexcept { return tag_; }
 
     // arm_owner

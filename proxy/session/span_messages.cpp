@@ -105,19 +105,15 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     span.numbers.clear();
     if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
         return why;
-    if (max_rows > 0 && unit.parts.size() > 1)
-        return fault{fault_kind::unsupported,
-                     "a row limit stands on a statement that runs on several shards",
-                     {},
-                     "execute it without a limit on its rows"};
     const auto gathers = unit.gathers;
+    const bool kept = max_rows > 0 && (gathers || unit.parts.size() > 1);
     if (message == 'E') {
-        of.holds = max_rows > 0 && gathers;
+        of.holds = kept;
         of.too_long = false;
         of.held.clear();
         of.given = 0;
     }
-    if (max_rows > 0 && gathers) {  // what it reads from is gone when it has been read
+    if (kept) {  // what is read has gone by then, and what writes runs once
         span.holding = &of;
         span.wanted_rows = std::exchange(max_rows, 0);
     }
@@ -136,9 +132,9 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         auto& out = unit.parts[i].bytes;
         if (text.empty()) {
             if (gathers && message == 'E' && is_one(*gathers, verb::declare_cursor)) {
-                const auto both = router::cursor_over(gather_text(*gathers, what.planned_text(), what.literals),
-                                                      what.literals,
-                                                      fmt::format("_ringway_cursor_{}", ++span.next_portal));
+                const auto both =
+                    router::cursor_over(gather_text(*gathers, what.planned_text(), what.literals), what.literals,
+                                        fmt::format("_ringway_cursor_{}", ++span.next_portal));
                 if (both.fill.empty())
                     return fault{fault_kind::unsupported, "this DECLARE does not work over several shards", {}, {}};
                 pg::write_parse(out, {}, both.fill, types);
@@ -201,8 +197,11 @@ void session::span_give(spanning::portal& of, std::uint32_t max_rows) {
         of.given += header.total();
     }
     if (!ended) {
+        const auto tag = all.substr(std::min(all.size(), of.given));
         if (max_rows > 0 && rows == max_rows)
             pg::write_empty(out, 's');
+        else if (tag.starts_with('C') && !tag.substr(pg::header_size).starts_with("SELECT "))
+            out.append(tag);
         else
             pg::write_command_complete(out, fmt::format("SELECT {}", rows));
     }
@@ -287,14 +286,22 @@ void session::span_execute(std::string_view body) {
         part.shard = portal.shard;
         pg::write_execute(part.bytes, portal.opened, execute->max_rows);
         pg::write_sync(part.bytes);
+    } else if (portal.executed && !span.across->failed()) {
+        return span_refuse({fault_kind::unsupported,
+                            "a portal is executed again in a transaction that stands on several shards",
+                            {},
+                            "bind it anew"},
+                           doing::message);
     } else {
+        portal.executed = true;
         if (who_.cluster->now->log_queries) log_statement(*what->plan, what->planned_text());
         ++who_.cluster->traffic.statements;
         if (auto why = span_control(*what->plan, what->planned_text(), doing::message)) {
             if (!why->message.empty()) span_refuse(*why, doing::message);
             return;
         }
-        if (auto why = span_portal_unit(portal, 'E', static_cast<std::uint32_t>(std::max(0, execute->max_rows)), unit))
+        const bool limited = execute->max_rows > 0 && !gives_no_rows(*what->plan);
+        if (auto why = span_portal_unit(portal, 'E', limited ? static_cast<std::uint32_t>(execute->max_rows) : 0, unit))
             return span_refuse(*why, doing::message);
     }
     span.what = doing::message;

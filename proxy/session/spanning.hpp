@@ -18,6 +18,7 @@ struct spanning {
         std::string bound;   ///< of the Bind, after the names
         std::string opened;  ///< its name on the server, while rows are left
         std::uint16_t shard = 0;
+        bool executed = false;
         /// Of a read of rows of several shards with a row limit: the whole answer, kept here, for what it was read from
         /// is gone. How far the client has it.
         bool holds = false, too_long = false;

@@ -94,6 +94,15 @@ inline bool only_begins(const router::plan& plan) {
     return is_one(plan, router::verb::begin);
 }
 
+/// A limit on its rows means nothing: pgjdbc sets one for all that is executed only to be done.
+inline bool gives_no_rows(const router::plan& plan) {
+    if (plan.parsed.statements.size() != 1) return false;
+    const auto& one = plan.parsed.statements.front();
+    using router::verb;
+    if (one.verb == verb::insert || one.verb == verb::update || one.verb == verb::delete_) return !one.block.returning;
+    return one.verb == verb::truncate || one.verb == verb::ddl;
+}
+
 inline bool ends_transaction(const router::plan& plan) {
     return is_one(plan, router::verb::commit) || is_one(plan, router::verb::rollback);
 }

@@ -34,6 +34,7 @@ query_block block_builder::of_insert(node insert) {
     add_assignments(conflict["targetList"], out);
     add_subqueries(conflict["whereClause"], out);
     add_subqueries(insert["returningList"], out);
+    out.returning = static_cast<bool>(insert["returningList"]);
     out.insert = std::move(made);
     return out;
 }
@@ -92,6 +93,7 @@ query_block block_builder::of_update(node update) {
     add_condition(update["whereClause"], out);
     add_assignments(update["targetList"], out);
     add_subqueries(update["returningList"], out);
+    out.returning = static_cast<bool>(update["returningList"]);
     return out;
 }
 
@@ -102,6 +104,7 @@ query_block block_builder::of_delete(node statement) {
     for (const auto item : statement["usingClause"]) add_from(item, out);
     add_condition(statement["whereClause"], out);
     add_subqueries(statement["returningList"], out);
+    out.returning = static_cast<bool>(statement["returningList"]);
     return out;
 }
 

@@ -5,15 +5,16 @@
 
 Starts `app` (a primary and two replicas) and `shop` (three shards, each a primary and a replica), whose servers ask for SCRAM,
 and one proxy: SCRAM, TLS for those who ask, pool_size 2 in transaction mode. Each driver has a program of its own beside this
-file. It is given where to connect by the environment (DRIVER_HOST, _PORT, _USER, _PASSWORD, _CA, _POOL_SIZE, _SHARDED) and
+file. It is given where to connect by the environment (DRIVER_HOST, _PORT, _USER, _PASSWORD, _CA, _POOL_SIZE) and
 prints one line a check:
 
   ok NAME
   not ok NAME: why
 
 Every driver owes every check of CHECKS; one that it does not report has failed, and so has a driver that cannot be installed.
-The same program is run before one plain server that has both databases (DRIVER_SHARDED is then 0): a check that fails there
-is wrong itself, and counts as failed too. What is fetched from package registries is kept in build/drivers.
+The same program is run before one plain server that has both databases: a check that fails there is wrong itself, and counts
+as failed too. A driver must leave rows of `orders` on every shard, and no prepared transaction on any.
+What is fetched from package registries is kept in build/drivers.
 """
 import dataclasses
 import os
@@ -34,7 +35,7 @@ import conftest  # noqa: E402
 from certificates import Authority  # noqa: E402
 
 CHECKS = ("connect", "tls", "prepared", "transactions", "errors", "copy", "cancel", "values", "sharing", "listen", "pipeline", "shards")
-INSTALL_LIMIT, RUN_LIMIT = 900, 180  # seconds
+INSTALL_LIMIT, RUN_LIMIT = 900, 600  # seconds
 REASON_LIMIT = 2500  # characters
 PASSWORD = "Zeig-mir"
 POOL_SIZE = 2
@@ -78,14 +79,14 @@ class Driver:
         return mine | {"GOMODCACHE": str(CACHE / "go-modules"), "GOFLAGS": "-modcacherw", "CARGO_TARGET_DIR": str(CACHE / "target"),
                        "PYTHONDONTWRITEBYTECODE": "1"}
 
-    def check(self, direct, proxy):
-        """{check: None or why it failed} through the proxy, and what fails before a plain server."""
+    def check(self, direct, proxy, shop):
+        """{check: None or why it failed} through the proxy, what fails before a plain server, and what it leaves on the shards."""
         try:
             self.prepare()
         except NotInstalled as why:
             return {"install": str(why)} | {name: "not installed" for name in CHECKS}
         wrong = {f"{name} (of a plain server)": why for name, why in self.run(direct).items() if why}
-        return self.run(proxy) | wrong
+        return self.run(proxy) | wrong | {"left on the shards": left_on(shop)}
 
     def run(self, where):
         with tempfile.TemporaryFile("w+", errors="replace") as output:
@@ -142,11 +143,23 @@ def plain_server(node, authority):
         superuser.execute("SELECT pg_reload_conf()")
     with node.connect(user="postgres", dbname="shop") as superuser:
         superuser.execute("ALTER SCHEMA public OWNER TO app; SET ROLE app;" + conftest.SHOP_SQL.partition("SET ROLE app;")[2])
-    return {"DRIVER_PORT": str(node.port), "DRIVER_POOL_SIZE": "100", "DRIVER_SHARDED": "0"}
+    return {"DRIVER_PORT": str(node.port), "DRIVER_POOL_SIZE": "100"}
+
+
+def left_on(shop):
+    """Why what a driver has left on the shards is not right, or nothing; wipes its rows."""
+    found = []
+    for shard in shop.shards:
+        primary = shop.primary(shard)
+        rows, prepared = (primary.rows(f"SELECT count(*) FROM {name}")[0][0] for name in ("orders", "pg_prepared_xacts"))
+        primary.rows("TRUNCATE orders")
+        if not rows or prepared:
+            found.append(f"{shard} has {rows} orders and {prepared} prepared transactions")
+    return ", ".join(found)
 
 
 def start(base, starts):
-    """The clusters, the plain server and the proxy; what must be ended is added to `starts`. Answers DRIVER_* for both."""
+    """The clusters, the plain server and the proxy; what must be ended is added to `starts`. Answers DRIVER_* for both, and the cluster of shards."""
     servers = {"PG_AUTH": "scram-sha-256"}
     app_sql = conftest.APP_SQL + (HERE / "schema.sql").read_text()
     recipes = (("app", 1, 2, app_sql, None), ("shop", 3, 1, conftest.SHOP_SQL, conftest.SHOP_TABLES), ("plain", 1, 0, app_sql, None))
@@ -164,10 +177,11 @@ def start(base, starts):
         "hba": [{"method": "scram-sha-256"}],
         "users": {"app": {"password": PASSWORD, "server_password": "app", "pool_size": POOL_SIZE}},
     })
+    subprocess.run([conftest.BINARY, "init", "--config", proxy.config], check=True, timeout=60, stdout=subprocess.DEVNULL)
     assert conftest.until(lambda: all(conftest.knows_tables(proxy, each.name) for each in clusters), 20), "the catalogs are not read"
     where = {"DRIVER_HOST": "localhost", "DRIVER_USER": "app", "DRIVER_PASSWORD": PASSWORD, "DRIVER_CA": str(authority.ca)}
-    through = {"DRIVER_PORT": str(proxy.port), "DRIVER_POOL_SIZE": str(POOL_SIZE), "DRIVER_SHARDED": "1"}
-    return factory, where | direct, where | through
+    through = {"DRIVER_PORT": str(proxy.port), "DRIVER_POOL_SIZE": str(POOL_SIZE)}
+    return factory, where | direct, where | through, clusters[1]
 
 
 def main():
@@ -182,9 +196,9 @@ def main():
     starts, factory = [], None
     passed = failed = 0
     try:
-        factory, direct, proxy = start(base, starts)
+        factory, direct, proxy, shop = start(base, starts)
         for driver in drivers:
-            found = driver.check(direct, proxy)
+            found = driver.check(direct, proxy, shop)
             for name, why in found.items():
                 if why:
                     print(f"{driver.name}: {name}: {why[:REASON_LIMIT]}")

@@ -1,6 +1,8 @@
 """What keeps clients from being too many, too slow or too large; and that a start looks like a server's."""
 
 import contextlib
+import pathlib
+import resource
 import select
 import socket
 import struct
@@ -102,6 +104,34 @@ def test_clients_who_do_not_log_in_are_closed(ringway, certificate):
     assert proxy.resident_bytes() - before < 32 << 20
     for each in silent:
         each.close()
+
+
+def test_half_open_logins_leave_no_memory_behind(ringway):
+    """4,000 of them at a time, up to the question for the password: what the first have taken serves those that follow."""
+    proxy = ringway({"general": {"max_clients": 10_000}, "hba": [{"users": ["app"], "method": "scram-sha-256"}, {"method": "trust"}]})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+
+    def after_a_round():
+        begun = []
+        for _ in range(4000):
+            begun.append(socket.create_connection(("127.0.0.1", proxy.port), timeout=10))
+            begun[-1].sendall(startup("app", "app"))
+        assert begun[-1].recv(1) == b"R"
+        for each in begun:
+            each.close()
+        with proxy.connect("postgres") as client:  # those who left have been seen by now, or are within moments
+            assert client.execute("SELECT 1").fetchone() == (1,)
+        descriptors = pathlib.Path(f"/proc/{proxy.process.pid}/fd")
+        assert until(lambda: len(list(descriptors.iterdir())) < 200, 20)
+        return proxy.resident_bytes()
+
+    try:
+        first = after_a_round()
+        later = [after_a_round() for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert max(later) - first < 8 << 20, (first, later)
 
 
 def test_a_login_a_byte_at_a_time_is_ended_too(ringway):

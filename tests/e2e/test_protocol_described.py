@@ -172,3 +172,59 @@ def test_a_query_of_another_client_drops_no_unnamed_statement(ringway):
             assert other.rows("SELECT 2") == [[b"2"]]
             other.run(query("BEGIN") + query("COMMIT"), 2)
             assert kinds(client.run(bind() + execute() + sync())) == "2DCZ"
+
+
+@pytest.fixture
+def narrow(ringway):
+    """One server connection for all that writes or locks."""
+    return ringway({"clusters": {"app": {"pool_size": 1}}})
+
+
+LOCKING = ROWS + " FOR SHARE"
+
+
+@pytest.mark.parametrize("end", [sync(), flush() + sync()], ids=["Sync", "Flush and Sync"])
+def test_what_has_been_described_is_described_while_all_connections_are_out(table, narrow, end):
+    first, holder, other = clients(narrow, 3)
+    told = learn(first, LOCKING)
+    holder.run(query("BEGIN; LOCK TABLE described"))
+    preparing = parse(LOCKING, "s") + describe("S", "s")
+    assert other.run(preparing + end) == told
+    assert other.run(describe("S", "s") + end) == told[1:]
+    other.send(parse("SELECT 2 FROM described FOR SHARE", "new") + describe("S", "new") + sync())
+    other.send(bind(name="s") + execute() + sync())
+    assert other.silent(0.6)  # nobody has described it yet
+    holder.run(query("COMMIT"))
+    assert kinds(other.until("Z")) == "1tTZ"
+    assert rows_of(other.until("Z")) == [1]
+    assert codes(other.run(preparing + end)) == ["42P05"]
+
+
+def test_clients_with_other_settings_are_told_by_a_server(table, narrow):
+    first, holder = clients(narrow, 2)
+    (other,) = clients(narrow, 1, search_path="pg_catalog")
+    learn(first, LOCKING)
+    holder.run(query("BEGIN; LOCK TABLE described"))
+    other.send(parse(LOCKING, "s") + describe("S", "s") + sync())
+    assert other.silent(0.6)
+    holder.run(query("COMMIT"))
+    assert codes(other.until("Z")) == ["42P01"]
+
+
+def test_an_old_description_from_memory_is_not_followed_by_new_rows(table, narrow):
+    """The table changes behind the proxy's back while all connections are out."""
+    first, holder, other = clients(narrow, 3)
+    learn(first, LOCKING)
+    holder.run(query("BEGIN"))
+    holder.run(query("SELECT txid_current()"))
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    other.send(parse(LOCKING, "s") + describe("S", "s") + sync())
+    told = None if other.silent(0.6) else other.until("Z")
+    holder.run(query("COMMIT"))
+    told = told or other.until("Z")
+    columns = int.from_bytes(dict(told)["T"][:2], "big")
+    came = fetch(other)
+    assert rows_of(came) == [2] if columns == 2 else codes(came) == ["0A000"], (columns, came)
+    other.run(close("S", "s") + sync())
+    learn(other, LOCKING)
+    assert rows_of(fetch(other)) == [2]

@@ -1,6 +1,9 @@
 """Session mode: a client has a server connection of its own until it leaves, and can tell it from a server in nothing."""
 
+import os
+import signal
 import struct
+import threading
 
 import pytest
 
@@ -63,3 +66,28 @@ def test_the_server_itself_tells_that_it_ends(session_proxy, proxy, app_cluster,
             came = [body for kind, body in client.ended() if kind == "E"]
             heard.append([{key: fields(body)[key] for key in "SCM"} for body in came])
     assert heard[0] == heard[1] and heard[0][0]["C"] == "57P01", heard
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_server_that_ends_before_the_client_is_let_in_is_replaced(ringway, app_cluster, mode):
+    """The connection is being brought to the settings of the client's start; nobody has been told of it yet."""
+    proxy = ringway({"general": {"pool_mode": mode}, "clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    with Wire(proxy.port) as client:
+        pid = int(client.value("SELECT pg_backend_pid()"))
+    primary = app_cluster.primary()
+    assert until(lambda: primary.rows("SELECT state = 'idle' FROM pg_stat_activity WHERE pid = %s", [pid]) == [(True,)])
+    os.kill(pid, signal.SIGSTOP)
+    got = []
+    try:
+        comer = threading.Thread(target=lambda: got.append(Wire(proxy.port, work_mem="77MB")), daemon=True)
+        comer.start()
+        comer.join(0.5)
+        assert not got
+        primary.rows("SELECT pg_terminate_backend(%s)", [pid])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    comer.join(15)
+    assert got, "the client waits for ever"
+    with got[0] as client:
+        assert client.value("SHOW work_mem") == "77MB"
+        assert client.value("SELECT pg_backend_pid()") != str(pid)

@@ -72,6 +72,16 @@ def test_h04_one_row_that_fails_leaves_none(shop_proxy, shop_cluster, keys, clea
     assert [len(rows) for rows in stored(shop_cluster)] == [0, 0, 1]
 
 
+def test_connections_that_others_have_left_with_their_settings(shop_proxy, shop_cluster, keys, clean):
+    for memory in ("77MB", "78MB", None, "77MB"):
+        settings = {"options": f"-c work_mem={memory}", "application_name": f"with {memory}"} if memory else {}
+        with shop_proxy.connect(**settings) as client, client.transaction():
+            for key in clean:
+                client.execute("INSERT INTO users VALUES (%s, current_setting('work_mem'), 'de') ON CONFLICT (id) DO UPDATE SET name = excluded.name", [key])
+            assert client.execute("SELECT count(*) FROM users WHERE id = ANY(%s)", [clean]).fetchone() == (len(clean),)
+    assert {row[1] for rows in stored(shop_cluster) for row in rows} == {"77MB"}
+
+
 @pytest.mark.parametrize("binary", [False, True])
 def test_h04_by_parameters(shop_proxy, shop_cluster, keys, clean, binary):
     sql = "INSERT INTO users (name, id, country) VALUES " + ", ".join(["(%s, %s, %s)"] * 6) + " ON CONFLICT (id) DO UPDATE SET name = %s RETURNING id"
@@ -367,3 +377,45 @@ def test_what_a_dead_proxy_has_left_prepared_is_settled(shop_proxy, shop_cluster
             server.execute(f"SELECT ringway.decide('{name}')")
     for shard in shop_cluster.shards:
         shop_cluster.primary(shard).rows(f"DELETE FROM ringway.decisions WHERE id = '{name}'")
+
+
+def test_row_limits_in_a_transaction_over_several_shards(shop_proxy, shop_cluster, keys, clean):
+    """As asyncpg's fetchval and pgjdbc's batches set them."""
+    rows = ", ".join(f"({key}, 'l', NULL)" for key in clean)
+
+    def batch(sql, *limits):
+        return parse(sql) + bind() + b"".join(execute(max_rows=each) for each in limits) + sync()
+
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        assert kinds(client.run(batch(f"INSERT INTO users VALUES {rows} RETURNING id", 2))) == "12DDsZ"
+        assert kinds(client.run(batch("UPDATE users SET name = 'm' WHERE name = 'l'", 1))) == "12CZ"
+        for limit, wanted in ((1, "12DsZ"), (2, "12DCZ"), (0, "12DCZ")):
+            came = client.run(batch("SELECT count(*) FROM users WHERE name = 'm'", limit))
+            assert kinds(came) == wanted and came[2][1].endswith(b"6"), came
+        assert kinds(client.run(batch("SELECT id FROM users WHERE name = 'm'", 4))) == "12DDDDsZ"
+        client.run(query("COMMIT"))
+        came = client.run(batch("UPDATE users SET name = name || '!' WHERE name = 'm'", 0, 0))
+        assert codes(came) == ["0A000"]
+    assert {row[1] for each in stored(shop_cluster) for row in each} == {"m"}
+
+
+def test_a_row_limit_does_not_tie_a_transaction_to_its_shard(shop_proxy, shop_cluster, keys, clean):
+    """Only a portal that is asked for more rows does."""
+    first, second, third = (pair[0] for pair in keys)
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for key in (first, second, third):
+            came = client.run(parse(f"INSERT INTO users VALUES ({key}, 'l', NULL)") + bind() + execute(max_rows=1) + sync())
+            assert kinds(came) == "12CZ", came
+            came = client.run(parse(f"SELECT 1 FROM users WHERE id = {key}") + bind() + execute(max_rows=1) + sync())
+            assert kinds(came) == "12DsZ", came
+        client.run(query("COMMIT"))
+        for statement in (parse(f"SELECT 1 FROM users WHERE id = {second}") + bind() + execute() + sync(), query(f"DELETE FROM users WHERE id = {second}")):
+            client.run(query("BEGIN"))
+            series = f"SELECT generate_series(1, 3) FROM users WHERE id = {first}"
+            assert kinds(client.run(parse(series) + bind() + execute(max_rows=1) + sync())) == "12DsZ"
+            assert kinds(client.run(execute(max_rows=1) + sync())) == "DsZ"
+            assert codes(client.run(statement)) == []
+            client.run(query("ROLLBACK"))
+    assert [len(rows) for rows in stored(shop_cluster)] == [1, 1, 1]

@@ -368,11 +368,15 @@ func shards() {
 			}
 			for _, id := range users {
 				same(one[string](client, "SELECT note FROM orders WHERE user_id = $1", mode, id), me)
-				if sharded {
-					failing(client, "0A000", "DELETE FROM orders WHERE note = $1", mode, me)
-				}
 				same(one[int64](client, "SELECT count(DISTINCT user_id) FROM orders WHERE note = $1", mode, me), int64(len(users)))
 			}
+			same(do(client, "UPDATE orders SET amount = 1 WHERE note = $1", mode, me).RowsAffected(), int64(len(users)))
+			same(one[int64](client, "SELECT sum(amount)::int8 FROM orders WHERE note = $1", mode, me), int64(len(users)))
+			same(do(client, "INSERT INTO orders (id, user_id) VALUES (2, $1), (2, $2), (2, $3), (2, $4), (2, $5), (2, $6)", mode,
+				users[0], users[1], users[2], users[3], users[4], users[5]).RowsAffected(), int64(6))
+			same(do(client, "DELETE FROM orders WHERE id = 2", mode).RowsAffected(), int64(6))
+			failing(client, "23505", "INSERT INTO orders (id, user_id) VALUES (2, $1), (2, $2), (2, $3), (1, $4)", mode, users[0], users[1], users[2], users[3])
+			same(one[int64](client, "SELECT count(*) FROM orders WHERE id = 2", mode), int64(0))
 			same(failing(client, "23505", "INSERT INTO orders (id, user_id) VALUES (1, $1)", mode, users[3]).ConstraintName, "orders_pkey")
 		}
 		must(pgx.BeginFunc(background, client, func(tx pgx.Tx) error {
@@ -386,16 +390,38 @@ func shards() {
 		}
 		must(client.SendBatch(background, batch).Close())
 		same(all[int](client, "SELECT count(*) FROM orders WHERE user_id = $1", users[5]), []int{21})
-		several := &pgx.Batch{} // one Sync: one transaction, of one shard
+		sum := func() int64 { return one[int64](client, "SELECT sum(amount)::int8 FROM orders WHERE note = 'sum'") }
+		several := &pgx.Batch{} // one Sync: one transaction, of all the shards it names
 		for _, id := range users {
-			several.Queue("SELECT user_id FROM orders WHERE user_id = $1", id)
+			several.Queue("UPDATE orders SET amount = 2, note = 'sum' WHERE user_id = $1 AND id = 1", id)
+			several.Queue("SELECT user_id FROM orders WHERE user_id = $1 AND id = 1", id)
 		}
 		results := client.SendBatch(background, several)
-		if sharded {
-			fails("0A000", results.Close())
-		} else {
-			must(results.Close())
+		for _, id := range users {
+			same(got(results.Exec()).RowsAffected(), int64(1))
+			same(one[int64](rowOf{results}, ""), id)
 		}
+		must(results.Close())
+		same(sum(), int64(2*len(users)))
+		bad := &pgx.Batch{}
+		for _, id := range append(users, users[9]) {
+			bad.Queue("INSERT INTO orders (id, user_id, amount, note) VALUES (3, $1, 1, 'sum')", id)
+		}
+		fails("23505", client.SendBatch(background, bad).Close())
+		same(sum(), int64(2*len(users)))
+		change := func(amount int, last string) error {
+			return pgx.BeginFunc(background, client, func(tx pgx.Tx) error {
+				for _, id := range users {
+					same(got(tx.Exec(background, "UPDATE orders SET amount = $1 WHERE user_id = $2 AND id = 1", amount, id)).RowsAffected(), int64(1))
+				}
+				same(one[int64](tx, "SELECT sum(amount)::int8 FROM orders WHERE note = 'sum'"), int64(amount*len(users)))
+				_, err := tx.Exec(background, last)
+				return err
+			})
+		}
+		must(change(3, "SELECT 1"))
+		fails("23505", change(4, "INSERT INTO orders (id, user_id) VALUES (1, 6009)"))
+		same(sum(), int64(3*len(users)))
 		pipeline := client.PgConn().StartPipeline(background) // a Sync each: any shards
 		for _, id := range users {
 			pipeline.SendQueryParams("SELECT user_id FROM orders WHERE user_id = $1 LIMIT 1", [][]byte{[]byte(fmt.Sprint(id))}, nil, nil, nil)

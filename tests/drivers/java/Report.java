@@ -19,8 +19,6 @@ import org.postgresql.util.ServerErrorMessage;
 final class Report {
   static final String HOST = given("HOST"), PORT = given("PORT"), USER = given("USER"), PASSWORD = given("PASSWORD"), CA = given("CA");
   static final int POOL_SIZE = Integer.parseInt(given("POOL_SIZE"));
-  /** Else one server answers what only several shards have to refuse. */
-  static final boolean SHARDED = given("SHARDED").equals("1");
   static final int CLIENTS = 8;
 
   interface Work {
@@ -40,7 +38,7 @@ final class Report {
   /** A connection with the driver's settings given as name, value, name, value... */
   static Connection connected(String database, String... settings) throws SQLException {
     var all = new Properties();
-    all.putAll(java.util.Map.of("user", USER, "password", PASSWORD, "sslmode", "disable", "connectTimeout", "10", "socketTimeout", "60"));
+    all.putAll(java.util.Map.of("user", USER, "password", PASSWORD, "sslmode", "disable", "connectTimeout", "10", "socketTimeout", "110"));
     for (int i = 0; i < settings.length; i += 2) all.setProperty(settings[i], settings[i + 1]);
     return DriverManager.getConnection("jdbc:postgresql://" + HOST + ":" + PORT + "/" + database, all);
   }
@@ -121,7 +119,7 @@ final class Report {
     throw new AssertionError("no " + state);
   }
 
-  /** Reports a check; it has 60 seconds. */
+  /** Reports a check; it has 120 seconds. */
   static void check(String name, Attempt attempt) {
     var ended = new CompletableFuture<String>();
     var thread = new Thread(() -> {
@@ -134,9 +132,9 @@ final class Report {
     });
     thread.setDaemon(true);
     thread.start();
-    var why = "still running after 60 s";
+    var why = "still running after 120 s";
     try {
-      why = ended.get(60, TimeUnit.SECONDS);
+      why = ended.get(120, TimeUnit.SECONDS);
     } catch (TimeoutException late) {
       why += " at " + place(Arrays.asList(thread.getStackTrace()));
     } catch (Exception other) {

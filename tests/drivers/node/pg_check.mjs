@@ -224,11 +224,28 @@ await checks.run({
       for (const id of users) {
         same(await rows(client, { name: 'get', text: 'SELECT user_id, note FROM orders WHERE user_id = $1', values: [id] }), [{ user_id: `${id}`, note: me }])
         same(await rows(client, `SELECT note FROM orders WHERE user_id = ${id}`), [{ note: me }])
-        if (checks.sharded) await fails('0A000', client.query('DELETE FROM orders WHERE note = $1', [me]))
         same(await rows(client, { text: 'SELECT count(DISTINCT user_id)::int AS n FROM orders WHERE note = $1', values: [me] }), [{ n: users.length }])
       }
       const why = await fails('23505', client.query('INSERT INTO orders (id, user_id) VALUES (1, $1)', [4001]))
       same([why.table, why.constraint], ['orders', 'orders_pkey'])
+      const total = () => rows(client, 'SELECT sum(amount)::int AS amount, count(*)::int AS n FROM orders WHERE note = $1', [me])
+      for (const amount of range(1, 6)) {
+        same((await client.query({ name: 'all', text: 'UPDATE orders SET amount = $2 WHERE note = $1', values: [me, amount] })).rowCount, users.length)
+        same(await total(), [{ amount: amount * users.length, n: users.length }])
+      }
+      const several = 'INSERT INTO orders (id, user_id) VALUES ' + users.map((_, i) => `(2, $${i + 1})`).join(', ')
+      same((await rows(client, several + ' RETURNING user_id', users)).map((row) => Number(row.user_id)), users)
+      same((await client.query('DELETE FROM orders WHERE id = 2')).rowCount, users.length)
+      await fails('23505', client.query(several + ', (1, 4007)', users))
+      same(await rows(client, 'SELECT count(*)::int AS n FROM orders WHERE id = 2'), [{ n: 0 }])
+      for (const [amount, end] of [[6, 'COMMIT'], [7, 'ROLLBACK'], [8, '23505']]) {
+        await client.query('BEGIN')
+        for (const id of users) same((await client.query('UPDATE orders SET amount = $1 WHERE user_id = $2', [amount, id])).rowCount, 1)
+        same(await total(), [{ amount: amount * users.length, n: users.length }])
+        if (end === '23505') await fails(end, client.query('INSERT INTO orders (id, user_id) VALUES (1, 4009)'))
+        same((await client.query(end === 'ROLLBACK' ? end : 'COMMIT')).command, end === 'COMMIT' ? end : 'ROLLBACK')
+        same(await total(), [{ amount: 6 * users.length, n: users.length }])
+      }
       await client.query('BEGIN')
       await client.query("UPDATE orders SET note = 'changed' WHERE user_id = $1", [4001])
       same(await rows(client, 'SELECT note FROM orders WHERE user_id = $1', [4001]), [{ note: 'changed' }])
@@ -237,6 +254,10 @@ await checks.run({
     await connected({ database: 'shop', pipeline: true }, async (client) => {
       const found = await Promise.all(users.map((id) => rows(client, 'SELECT user_id FROM orders WHERE user_id = $1', [id])))
       same(found.map(([row]) => Number(row.user_id)), users)
+      const [, ...ends] = await Promise.all([client.query('BEGIN'),
+        ...users.map((id) => client.query('UPDATE orders SET amount = 9 WHERE user_id = $1', [id])), client.query('COMMIT')])
+      same(ends.map((end) => end.rowCount ?? end.command), [...users.map(() => 1), 'COMMIT'])
+      same(await value(client, 'SELECT sum(amount)::int FROM orders WHERE note = $1', [me]), 9 * users.length)
     })
   },
 })

@@ -211,7 +211,6 @@ await checks.run({
       }
       for (const id of users) {
         same(plain(await sql`SELECT user_id, note FROM orders WHERE user_id = ${id}`), [{ user_id: `${id}`, note: me }])
-        if (checks.sharded) await fails('0A000', sql`DELETE FROM orders WHERE note = ${me}`)
         same(Number(await value(sql`SELECT count(DISTINCT user_id) FROM orders WHERE note = ${me}`)), users.length)
       }
       const found = await Promise.all(users.map((id) => value(sql`SELECT user_id FROM orders WHERE user_id = ${id}`)))
@@ -221,10 +220,29 @@ await checks.run({
         await sql`UPDATE orders SET note = 'changed' WHERE user_id = ${5001}`
         same(await value(sql`SELECT note FROM orders WHERE user_id = ${5001}`), 'changed')
       })
-      if (checks.sharded)
-        await fails('0A000', sql.begin(async (sql) => {
-          for (const id of users) await sql`UPDATE orders SET note = 'lost' WHERE user_id = ${id}`
-        }))
+      const total = async () => plain(await sql`SELECT sum(amount)::int4 AS amount, count(*)::int4 AS n FROM orders WHERE note = ${me}`)
+      const all = (amount) => [{ amount: amount * users.length, n: users.length }]
+      await sql`UPDATE orders SET note = ${me} WHERE note = 'changed'`
+      for (const amount of range(1, 6)) {
+        same((await sql`UPDATE orders SET amount = ${amount} WHERE note = ${me}`).count, users.length)
+        same(await total(), all(amount))
+      }
+      const rows = users.map((id) => ({ id: 2, user_id: id }))
+      same((await sql`INSERT INTO orders ${sql(rows)} RETURNING user_id`).map((row) => Number(row.user_id)), users)
+      same((await sql`DELETE FROM orders WHERE id = 2`).count, users.length)
+      await fails('23505', sql`INSERT INTO orders ${sql([...rows, { id: 1, user_id: 5007 }])}`)
+      same(await value(sql`SELECT count(*)::int4 FROM orders WHERE id = 2`), 0)
+      await sql.begin(async (sql) => {
+        for (const id of users) same((await sql`UPDATE orders SET amount = 6 WHERE user_id = ${id}`).count, 1)
+      })
+      // In a pipeline: all of them are sent before the first is answered.
+      await sql.begin((sql) => users.map((id) => sql`UPDATE orders SET amount = amount + 1 WHERE user_id = ${id}`))
+      same(await total(), all(7))
+      await fails('23505', sql.begin(async (sql) => {
+        for (const id of users) await sql`UPDATE orders SET amount = 8 WHERE user_id = ${id}`
+        await sql`INSERT INTO orders (id, user_id) VALUES (1, 5009)`
+      }))
+      same(await total(), all(7))
       same(await value(sql`SELECT note FROM orders WHERE user_id = ${5000}`), me)
     })
   },

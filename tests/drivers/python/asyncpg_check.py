@@ -226,16 +226,33 @@ async def check_shards():
             await client.execute("INSERT INTO orders (id, user_id, note) VALUES ($1, $2, $3)", 1, user, ME)
         for user in users:
             assert tuple(await client.fetchrow("SELECT user_id, note FROM orders WHERE user_id = $1", user)) == (user, ME)
-        for _ in range(5):
-            if checks.SHARDED:
-                await fails("0A000", client.execute("DELETE FROM orders"))
-                await fails("0A000", client.fetch("UPDATE orders SET note = $1 WHERE note = $1", ME))
-            assert await client.fetchval("SELECT count(DISTINCT user_id) FROM orders WHERE note = $1", ME) == len(users)
+        total = "SELECT sum(amount)::int8, count(DISTINCT user_id) FROM orders WHERE note = $1"
+        for i in range(5):
+            assert await client.execute("UPDATE orders SET amount = $2 WHERE note = $1", ME, i) == f"UPDATE {len(users)}"
+            assert tuple(await client.fetchrow(total, ME)) == (i * len(users), len(users))
             assert await client.fetchval("SELECT count(*) FROM orders WHERE user_id = $1", 3000) == 1
+        returned = await client.fetch("UPDATE orders SET amount = 5 WHERE note = $1 RETURNING user_id", ME)
+        assert sorted(row[0] for row in returned) == list(users)
         assert [await client.fetchval("SELECT user_id FROM orders WHERE user_id = ANY($1)", [user]) for user in users] == list(users)
         async with client.transaction():
-            await client.execute("UPDATE orders SET note = 'changed' WHERE user_id = $1", 3001)
-            assert await client.fetchval("SELECT note FROM orders WHERE user_id = $1", 3001) == "changed"
+            for user in users:
+                await client.execute("UPDATE orders SET amount = $1 WHERE user_id = $2", 7, user)
+            assert tuple(await client.fetchrow(total, ME)) == (7 * len(users), len(users))
+        try:
+            async with client.transaction():
+                await client.execute("UPDATE orders SET amount = 8 WHERE note = $1", ME)
+                async with client.transaction():
+                    await client.execute("INSERT INTO orders (id, user_id) VALUES (1, $1)", 3005)
+        except asyncpg.UniqueViolationError:
+            pass
+        else:
+            raise AssertionError("no 23505")
+        assert tuple(await client.fetchrow(total, ME)) == (7 * len(users), len(users))
+        # One pipeline, one transaction: all rows on their shards, or none on any
+        await client.executemany("INSERT INTO orders (id, user_id) VALUES ($1, $2)", [(2, user) for user in users])
+        assert await client.execute("DELETE FROM orders WHERE id = $1", 2) == f"DELETE {len(users)}"
+        await fails("23505", client.executemany("INSERT INTO orders (id, user_id) VALUES ($1, $2)", [(3, user) for user in (*users, 3000)]))
+        assert await client.fetchval("SELECT count(*) FROM orders WHERE id = 3") == 0
 
 
 async def main():

@@ -10,7 +10,6 @@ import uuid
 HOST, PORT, USER, PASSWORD, CA = (os.environ[f"DRIVER_{name}"] for name in ("HOST", "PORT", "USER", "PASSWORD", "CA"))
 PORT = int(PORT)
 CLIENTS, POOL_SIZE = 8, int(os.environ["DRIVER_POOL_SIZE"])
-SHARDED = os.environ["DRIVER_SHARDED"] == "1"  # else one server answers what only several shards have to refuse
 
 VALUES = {
     "numbers": [1, None, -3],

@@ -164,14 +164,26 @@ def check_pipeline():
 
 def check_shards():
     users = range(2000, 2030)
-    psql("".join(f"DELETE FROM orders WHERE user_id = {i};\nINSERT INTO orders (id, user_id, note) VALUES (1, {i}, '{ME}');\n" for i in users),
-         "-v", "ON_ERROR_STOP=1", dbname="shop")
-    script = "".join(f"SELECT user_id FROM orders WHERE user_id = {i};\nDELETE FROM orders WHERE false;\n" for i in users)
-    out, codes = states(script, dbname="shop")
-    is_equal((out, codes), ([str(i) for i in users], ["0A000"] * len(users) if checks.SHARDED else []))
-    is_equal(psql(f"SELECT user_id FROM orders WHERE note = '{ME}' ORDER BY user_id;\n", dbname="shop").split(), [str(i) for i in users])
-    is_equal(psql("PREPARE o(int8) AS SELECT note FROM orders WHERE user_id = $1;\n" + "".join(f"EXECUTE o({i});\n" for i in users), dbname="shop").split(),
+    shop = {"dbname": "shop"}
+    psql("".join(f"DELETE FROM orders WHERE user_id = {i};\nINSERT INTO orders (id, user_id, note, amount) VALUES (1, {i}, '{ME}', 0);\n" for i in users),
+         "-v", "ON_ERROR_STOP=1", **shop)
+    more = f"UPDATE orders SET amount = amount + 1 WHERE note = '{ME}';\n"
+    total = f"SELECT sum(amount) FROM orders WHERE note = '{ME}';\n"
+    out = psql("".join(f"SELECT user_id FROM orders WHERE user_id = {i};\n{more}\\echo :ROW_COUNT\n" for i in users) + total, **shop)
+    is_equal(out.split(), [word for i in users for word in (str(i), "30")] + ["900"])
+    is_equal(psql(f"SELECT user_id FROM orders WHERE note = '{ME}' ORDER BY user_id;\n", **shop).split(), [str(i) for i in users])
+    is_equal(psql("PREPARE o(int8) AS SELECT note FROM orders WHERE user_id = $1;\n" + "".join(f"EXECUTE o({i});\n" for i in users), **shop).split(),
              [ME] * len(users))
+    # Transactions on all shards, by BEGIN and by several statements in one text
+    each = "".join(f"UPDATE orders SET amount = amount - 1 WHERE user_id = {i};\n" for i in users)
+    is_equal(psql(f"BEGIN;\n{each}{total}COMMIT;\n{total}BEGIN;\n{each}ROLLBACK;\n{total}", **shop).split(), ["870", "870", "870"])
+    twice = "INSERT INTO orders (id, user_id) VALUES (1, 2007);\n"
+    is_equal(states(f"BEGIN;\n{each}{twice}{total}COMMIT;\n{total}", **shop), (["870"], ["23505", "25P02"]))
+    # Rows of one INSERT
+    rows = ", ".join(f"(2, {i})" for i in users)
+    is_equal(states(f"INSERT INTO orders (id, user_id) VALUES {rows}, (1, 2007);\nSELECT count(*) FROM orders WHERE id = 2;\n", **shop), (["0"], ["23505"]))
+    is_equal(psql(f"INSERT INTO orders (id, user_id) VALUES {rows} RETURNING user_id;\nDELETE FROM orders WHERE id = 2;\n\\echo :ROW_COUNT\n", **shop).split(),
+             [str(i) for i in users] + ["30"])
 
 
 checks.run(sys.modules[__name__])

@@ -254,15 +254,31 @@ def check_shards():
         for user in users:
             assert one(client, "SELECT user_id, note FROM orders WHERE user_id = %s", [user]) == (user, ME)
             assert one(client, "SELECT user_id FROM orders WHERE user_id = %s", [user], prepare=True, binary=True) == (user,)
-        for _ in range(5):
-            if checks.SHARDED:
-                fails("0A000", client, "DELETE FROM orders")
-                fails("0A000", client, "UPDATE orders SET note = %s WHERE note = %s", [ME, ME])
-            assert one(client, "SELECT count(DISTINCT user_id) > 20 FROM orders WHERE note = %s", [ME]) == (True,)
+        total = "SELECT sum(amount)::int8, count(*) FROM orders WHERE note = %s"
+        for i in range(5):
+            assert client.execute("UPDATE orders SET amount = %s WHERE note = %s", [i, ME]).rowcount == len(users)
+            assert one(client, total, [ME]) == (i * len(users), len(users))
             assert one(client, "SELECT count(*) FROM orders WHERE user_id = %s", [1000]) == (1,)
+        written = client.cursor()
+        written.executemany("INSERT INTO orders (id, user_id, note) VALUES (%s, %s, %s)", [(2, user, "many") for user in users])
+        assert written.rowcount == len(users)
+        assert client.execute("DELETE FROM orders WHERE note = 'many'").rowcount == len(users)
         with client.transaction(force_rollback=True):
             client.execute("UPDATE orders SET note = 'x' WHERE user_id = %s", [1001])
-        # What stands before one Sync is one transaction of one shard; with a Sync after each there are many.
+        with client.transaction():
+            for user in users:
+                assert client.execute("UPDATE orders SET amount = 10 WHERE user_id = %s", [user]).rowcount == 1
+            assert one(client, total, [ME]) == (10 * len(users), len(users))
+        assert one(client, total, [ME]) == (10 * len(users), len(users))
+        try:
+            with client.transaction():
+                client.execute("UPDATE orders SET amount = 11 WHERE note = %s", [ME])
+                client.execute("INSERT INTO orders (id, user_id) VALUES (1, %s)", [1007])
+        except psycopg.errors.UniqueViolation:
+            pass
+        else:
+            raise AssertionError("no 23505")
+        assert one(client, total, [ME]) == (10 * len(users), len(users))
         with client.pipeline() as pipeline:
             cursors = []
             for user in users:
@@ -272,15 +288,23 @@ def check_shards():
         with client.pipeline():
             cursors = [client.execute("SELECT user_id FROM orders WHERE user_id = %s", [1000]) for _ in users]
         assert [each.fetchone()[0] for each in cursors] == [1000] * len(users)
-        if checks.SHARDED:
-            try:
-                with client.pipeline():
-                    for user in users:
-                        client.execute("SELECT user_id FROM orders WHERE user_id = %s", [user])
-            except psycopg.errors.FeatureNotSupported:
-                pass
-            else:
-                raise AssertionError("a pipeline over several shards is not refused")
+        # What stands before one Sync is one transaction, on all the shards it needs.
+        with client.pipeline():
+            cursors = [client.execute("SELECT user_id FROM orders WHERE user_id = %s", [user]) for user in users]
+        assert [each.fetchone()[0] for each in cursors] == list(users)
+        with client.pipeline():
+            cursors = [client.execute("UPDATE orders SET amount = 20 WHERE user_id = %s RETURNING user_id", [user]) for user in users]
+        assert [each.fetchone()[0] for each in cursors] == list(users)
+        try:
+            with client.pipeline():
+                for user in [*users, users[0]]:
+                    client.execute("INSERT INTO orders (id, user_id) VALUES (3, %s)", [user])
+        except psycopg.errors.UniqueViolation:
+            pass
+        else:
+            raise AssertionError("no 23505")
+        assert one(client, "SELECT count(*) FROM orders WHERE id = 3") == (0,)
+        assert one(client, total, [ME]) == (20 * len(users), len(users))
         assert one(client, "SELECT user_id FROM orders WHERE user_id = %s", [1007]) == (1007,)
 
 

@@ -23,11 +23,6 @@ fn given(name: &str) -> String {
     var(format!("DRIVER_{name}")).unwrap()
 }
 
-/// Else one server answers what only several shards have to refuse.
-fn sharded() -> bool {
-    given("SHARDED") == "1"
-}
-
 fn settings(database: &str) -> Config {
     let mut made = Config::new();
     made.host(given("HOST")).port(given("PORT").parse().unwrap()).user(given("USER")).password(given("PASSWORD"));
@@ -345,10 +340,6 @@ pub async fn shards() {
     for id in &users {
         let row = client.query_one(&read, &[id]).await.unwrap();
         assert_eq!((row.get::<_, i64>(0), row.get::<_, String>(1)), (*id, ME.to_string()));
-        if sharded() {
-            fails("0A000", client.query("DELETE FROM orders WHERE note = $1", &[&ME]).await);
-            fails("0A000", client.simple_query("DELETE FROM orders").await);
-        }
         let all = client.query_one("SELECT count(DISTINCT user_id) FROM orders WHERE note = $1", &[&ME]).await.unwrap();
         assert_eq!(all.get::<_, i64>(0), users.len() as i64);
     }
@@ -361,4 +352,41 @@ pub async fn shards() {
     assert_eq!(inside.query_one(&read, &[&users[1]]).await.unwrap().get::<_, String>(1), "changed");
     inside.rollback().await.unwrap();
     assert_eq!(client.query_one(&read, &[&users[1]]).await.unwrap().get::<_, String>(1), ME);
+    let total = "SELECT sum(amount)::int8 FROM orders WHERE note = $1";
+    let size = users.len() as i64;
+    for amount in 1..6 {
+        let sql = format!("UPDATE orders SET amount = {amount} WHERE note = $1");
+        assert_eq!(client.execute(&sql, &[&ME]).await.unwrap() as i64, size);
+        assert_eq!(one::<i64>(&client, total, &[&ME]).await, amount * size);
+    }
+    let rows = users.iter().map(|id| format!("(2, {id})")).collect::<Vec<_>>().join(", ");
+    let several = format!("INSERT INTO orders (id, user_id) VALUES {rows}");
+    let made = client.query(&format!("{several} RETURNING user_id"), &[]).await.unwrap();
+    assert_eq!(made.iter().map(|row| row.get(0)).collect::<Vec<i64>>(), users);
+    assert_eq!(client.execute("DELETE FROM orders WHERE id = 2", &[]).await.unwrap() as i64, size);
+    fails("23505", client.execute(&format!("{several}, (1, {})", users[7]), &[]).await);
+    assert_eq!(one::<i64>(&client, "SELECT count(*) FROM orders WHERE id = 2", &[]).await, 0);
+
+    let change = "UPDATE orders SET amount = amount + 1 WHERE user_id = $1";
+    for (last, amount) in [("SELECT 1", 6), ("INSERT INTO orders (id, user_id) VALUES (1, 7009)", 6)] {
+        let inside = client.transaction().await.unwrap();
+        for id in &users {
+            assert_eq!(inside.execute(change, &[id]).await.unwrap(), 1);
+        }
+        match inside.batch_execute(last).await {
+            Ok(()) => inside.commit().await.unwrap(),
+            failed => {
+                fails("23505", failed);
+                inside.rollback().await.unwrap()
+            }
+        }
+        assert_eq!(one::<i64>(&client, total, &[&ME]).await, amount * size);
+    }
+    // Sent together, within one transaction and each alone
+    let inside = client.transaction().await.unwrap();
+    let given: Vec<[&(dyn ToSql + Sync); 1]> = users.iter().map(|id| [id as &(dyn ToSql + Sync)]).collect();
+    assert!(join_all(given.iter().map(|id| inside.execute(change, id))).await.iter().all(|end| matches!(end, Ok(1))));
+    inside.commit().await.unwrap();
+    assert!(join_all(given.iter().map(|id| client.execute(change, id))).await.iter().all(|end| matches!(end, Ok(1))));
+    assert_eq!(one::<i64>(&client, total, &[&ME]).await, 8 * size);
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 static WHY: Mutex<String> = Mutex::new(String::new());
 
-/// Reports a check: it fails by a panic, or after 60 seconds.
+/// Reports a check: it fails by a panic, or after 120 seconds.
 async fn run<F: Future<Output = ()> + Send + 'static>(name: &str, check: F) {
     let task = tokio::spawn(check);
     let stop = task.abort_handle();
-    let why = match tokio::time::timeout(Duration::from_secs(60), task).await {
+    let why = match tokio::time::timeout(Duration::from_secs(120), task).await {
         Ok(Ok(())) => return println!("ok {name}"),
         Ok(Err(_)) => std::mem::take(&mut *WHY.lock().unwrap()),
-        Err(_) => "still running after 60 s".into(),
+        Err(_) => "still running after 120 s".into(),
     };
     stop.abort();
     println!("not ok {name}: {}", why.replace('\n', " "));
