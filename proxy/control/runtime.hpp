@@ -129,7 +129,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     void read_catalogs();  ///< the catalog thread
     std::vector<recovery_place> recovery_places() const;
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
-    void read_mysql_catalog(const std::string& name, const pool::control_login& login);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns);
     void publish_catalog(const std::string& name, const catalog_reading& reading);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
