@@ -139,7 +139,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     void learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret);
     void client_admitted(worker& home, admitted_client client);
     void mysql_admitted(worker& home, mysql::admitted client);
-    void new_mysql_connection(worker& home, pool::tcp_socket socket);
+    void new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin);
     void new_connection(worker& home, pool::tcp_socket socket, bool admin);
     config::cluster watched(const config::cluster& from, const config::settings& all) const;
 
