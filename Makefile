@@ -44,7 +44,7 @@ test-drivers: build ## real drivers (DRIVERS="psql asyncpg ..."), each compared 
 	@tests/drivers/run.py $(BUILD)/ringway $(DRIVERS)
 
 .PHONY: demo
-demo: build ## start two real clusters and the proxy, and say what to try
+demo: build ## start three real clusters and the proxy, and say what to try
 	@demo/up.sh
 
 .PHONY: demo-down

@@ -11,5 +11,6 @@ fi
 for one in app shop; do
   if [[ -e $place/$one/nodes ]]; then PG_SUPERUSER=app PG_PASSWORD=demo "$root/tests/servers/pg_cluster.sh" down "$place/$one"; fi
 done
+if [[ -e $place/market/nodes ]]; then "$root/tests/servers/my_cluster.sh" down "$place/market"; fi
 rm -rf "$place"
 [[ ${1:-} == quietly ]] || echo "the demo has ended"

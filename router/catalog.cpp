@@ -41,12 +41,17 @@ const std::vector<std::string> built_in_only{"pg_catalog"};
 view_text read_mysql_view(const catalog& in, const catalog_relation& view) {
     view_text out;
     const auto parsed = parse_mysql(view.view_definition, in.modes);
-    out.writes = true;
+    out.writes = out.opaque = true;
     if (!parsed.error.empty() || parsed.statements.size() != 1) return out;
+    out.opaque = false;
     const auto& query = parsed.statements.front();
     auto without_views = query;
     without_views.block = {};
     out.writes = mysql::need_of(without_views, &in, view.schema).need != need::any;
+    for (const auto& [schema, name] : query.functions) {
+        const auto nature = mysql::nature_of(&in, view.schema, schema, name);
+        out.opaque |= nature.opaque || nature.unknown;
+    }
     add_tables(query.block, in, {view.schema}, out);
     return out;
 }

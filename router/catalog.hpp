@@ -32,6 +32,21 @@ enum class key_type : std::uint8_t {
     unsupported
 };
 
+/// Of MySQL's columns: what else decides which values are equal, and what becomes of one that is stored.
+struct mysql_column {
+    bool folds_case = false;      ///< of texts: the collation ignores the case of ASCII letters, and more of others
+    bool ascii_only = false;      ///< of texts: what has other characters cannot be placed
+    bool is_unsigned = false;     ///< of numbers
+    bool counts_up = false;       ///< AUTO_INCREMENT: 0 becomes the next number
+    bool padded = false;          ///< BINARY(n): filled up with zeros
+    std::uint8_t digits = 0;      ///< of an integer its bytes, of a decimal its precision
+    std::uint8_t scale = 0;       ///< of a decimal, or of a time's fraction of a second; of a text the bytes of its
+                                  ///< longest character
+    std::uint16_t collation = 0;  ///< equal for equal collations only
+    std::uint32_t length = 0;     ///< of a text in characters, of binary in bytes; 0: not known
+    friend bool operator==(const mysql_column&, const mysql_column&) = default;
+};
+
 struct catalog_column {
     std::string name;
     std::uint32_t type_oid = 0;
@@ -41,6 +56,7 @@ struct catalog_column {
     bool own_collation = false;  ///< another than the database's
     bool has_default = false;
     bool generated = false;  ///< GENERATED ALWAYS AS (...) STORED: changes with other columns
+    mysql_column mysql{};
 };
 
 /// A function that runs when a table is written or read without the statement saying so.

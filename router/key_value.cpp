@@ -189,11 +189,12 @@ std::uint32_t element_of_cast(const value_source& from, key_type column, bool& f
 }  // namespace
 
 key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
+    if (with.mysql) return mysql::key_of(recipe, from, with, out);
     auto what = key_outcome::unplaced;
     if (recipe.native_only && !is_native(recipe.type, from, with)) return what;
     switch (from.what) {
         case value_source::from::literal:
-            what = with.mysql ? mysql::literal_key(recipe, from, with, out) : literal_key(recipe, from, with, out);
+            what = literal_key(recipe, from, with, out);
             break;
         case value_source::from::parameter:
             what = parameter_key(recipe, from, with, out);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "router/key.hpp"
+#include "router/mysql/need.hpp"
 #include "router/search_path.hpp"
 
 namespace ringway::router {
@@ -206,6 +207,7 @@ class resolver {
         if (!a || !b || a->nondeterministic_collation || b->nondeterministic_collation) return false;
         const auto is_number = [](key_type type) { return type == key_type::integer || type == key_type::numeric; };
         const bool same = a->type == b->type || (is_number(a->type) && is_number(b->type));
+        if (a->mysql.collation != b->mysql.collation) return false;
         const bool names = a->type_oid != b->type_oid && (a->type_oid == oid::name || b->type_oid == oid::name);
         return same && !names && a->type != key_type::unsupported && !tables_.has_own_equality(a->type) &&
                !tables_.has_own_equality(b->type);
@@ -307,13 +309,14 @@ class resolver {
         made.table = table.meaning.map_index;
         made.type = key_column(table)->type;
         if (rows) made.type_modifier = key_column(table)->type_modifier;
+        made.mysql = key_column(table)->mysql;
         made.write = write;
         made.rows = rows;
         made.native_only = tables_.has_own_conversions();
         made.values = std::move(values);
         const auto same = [&made](const key_recipe& other) {
             return other.type == made.type && other.write == made.write && other.rows == made.rows &&
-                   other.values == made.values;
+                   other.mysql == made.mysql && other.values == made.values;
         };
         if (std::none_of(out_.keys.begin(), out_.keys.end(), same)) out_.keys.push_back(std::move(made));
     }
@@ -384,14 +387,32 @@ class resolver {
 
     /// A new key must belong to the shard the row is on.
     void check_assignments(const query_block& block) {
-        const auto& target = occurrences_.at(&block.tables.front());
+        check_assignments(block, occurrences_.at(&block.tables.front()));
+        if (block.insert || !tables_.writes_several()) return;
+        for (std::size_t i = 1; i < block.tables.size(); ++i)
+            check_assignments(block, occurrences_.at(&block.tables[i]));
+        const auto go_down = [&](const auto& self, const query_block& below) -> void {
+            for (const auto& child : below.children) {
+                if (!child.joined) continue;
+                for (const auto& table : child.tables) check_assignments(block, occurrences_.at(&table));
+                self(self, child);
+            }
+        };
+        go_down(go_down, block);
+    }
+
+    /// A column without its table may be any table's that has one of this name.
+    void check_assignments(const query_block& block, const occurrence& target) {
         if (target.meaning.what != table_class::keyed) return;
         const auto& entry = tables_.map().tables[target.meaning.map_index];
+        const auto own = [&](const column_ref& ref) {
+            return ref.table.empty() || !tables_.writes_several() || ref.table == target.shown_as();
+        };
         if (const auto* key = key_column(target); key && key->generated)
             out_.key_change =
                 fmt::format("\"{}\", the key of {}, is generated from other columns", entry.key, entry.name);
         for (const auto& each : block.assignments) {
-            if (each.column.column != entry.key) continue;
+            if (each.column.column != entry.key || !own(each.column)) continue;
             if (each.from && each.from->column == entry.key &&
                 (each.from->table == target.shown_as() || each.from->table.empty() ||
                  (block.insert && each.from->table == "excluded")))
@@ -420,7 +441,7 @@ table_meaning table_finder::classify(const catalog_relation* relation, std::stri
     table_meaning out;
     out.relation = relation;
     const std::string_view where = relation ? std::string_view(relation->schema) : schema;
-    if (is_system_schema(where)) {
+    if (is_system_schema(where) || (in_ && in_->dialect == dialect::mysql && mysql::is_system_schema(where))) {
         out.what = table_class::system;
         return out;
     }

@@ -38,6 +38,8 @@ class table_finder {
     bool has_own_equality(key_type type) const;
     /// Whether the users' operators or casts may compare values of other types with a key.
     bool has_own_conversions() const { return in_ && in_->own_conversions; }
+    /// Whether one UPDATE may write several tables: MySQL's.
+    bool writes_several() const { return in_ && in_->dialect == dialect::mysql; }
     const shard_map& map() const noexcept { return map_; }
 
   private:

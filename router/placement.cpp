@@ -50,6 +50,8 @@ class placing {
         : what_(what), rules_(rules), tables_(rules.map, rules.in, rules.path) {}
 
     placed run() {
+        if (rules_.dialect == dialect::mysql)
+            if (auto found = command_of_mysql()) return std::move(*found);
         if (what_.verb == verb::prepare) return prepare();
         if (is_session_command(what_.verb) || runs_prepared()) return everywhere();
         switch (what_.verb) {
@@ -81,6 +83,65 @@ class placing {
         placed out;
         out.where = placement::all_same;
         return out;
+    }
+
+    /// What only MySQL has, or has otherwise. nullopt: nothing of that.
+    std::optional<placed> command_of_mysql() {
+        const auto does = [this](effect::kind kind) {
+            return std::any_of(what_.effects.begin(), what_.effects.end(),
+                               [kind](const effect& e) { return e.what == kind; });
+        };
+        const bool names_nothing = what_.block.tables.empty() && what_.block.children.empty();
+        switch (what_.verb) {
+            case verb::prepare:
+                return on_hinted("what SQL's PREPARE prepares is not looked into");
+            case verb::execute:
+                if (does(effect::kind::execute_immediate))
+                    return on_hinted("what EXECUTE IMMEDIATE runs is not looked into");
+                return everywhere();
+            case verb::set:
+                if (does(effect::kind::set_global)) return on_hinted("it sets a variable of one server");
+                if (names_nothing && opaque().empty()) return everywhere();
+                return query();
+            case verb::show:
+                if (what_.block.children.empty()) return everywhere();
+                return query();
+            case verb::xa_start:
+            case verb::xa_end:
+            case verb::xa_prepare:
+            case verb::xa_commit:
+            case verb::xa_rollback:
+                return rules_.hinted ? on_shard(*rules_.hinted) : everywhere();
+            case verb::handler:
+                if (names_nothing) return everywhere();
+                [[fallthrough]];
+            case verb::lock_table:
+                look_at(what_.block);
+                if (seen_.keyed || !seen_.reference_written.empty())
+                    return on_hinted("it concerns tables that are on several shards");
+                return unkeyed();
+            case verb::load_data:
+                look_at(what_.block);
+                if (seen_.keyed || !seen_.reference_written.empty())
+                    return refused({fault_kind::unsupported,
+                                    fmt::format("LOAD DATA into {} is not served",
+                                                seen_.keyed ? seen_.keyed_name : seen_.reference_written),
+                                    "its rows belong to several shards", "use INSERT, or load each shard directly"});
+                return unkeyed();
+            case verb::compound:
+            case verb::flush:
+            case verb::xa_recover:
+                return on_hinted("it concerns one server, or may touch any table");
+            case verb::ddl:
+                look_at(what_.block);
+                if (rules_.hinted) return on_shard(*rules_.hinted);
+                if (!seen_.keyed && seen_.elsewhere && seen_.reference_written.empty() && opaque().empty() &&
+                    !does(effect::kind::pin))
+                    return on_shard(first_shard);  // a table that is not in the map
+                return on_hinted("tables of the map are on every shard, and definitions are not carried there");
+            default:
+                return std::nullopt;
+        }
     }
 
     /// What is prepared must be possible; where it goes is known when it is executed.
@@ -349,6 +410,7 @@ class placing {
     }
 
     placed over_several(fault why) const {
+        if (rules_.dialect == dialect::mysql) return refused(std::move(why));
         if (what_.verb == verb::update || what_.verb == verb::delete_) {
             auto why_not = why_not_spread();
             if (why_not.empty()) return spread(spreading::apart, std::move(why));

@@ -29,6 +29,7 @@ struct placement_rules {
     const catalog* in;
     const std::vector<std::string>& path;
     std::optional<std::uint16_t> hinted;  ///< /* ringway: shard=NAME */
+    router::dialect dialect = dialect::postgres;
 };
 
 placed place(const statement& what, const placement_rules& rules);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/lexical.hpp"
 #include "router/mysql/need.hpp"
 #include "router/need.hpp"
 #include "router/placement.hpp"
@@ -245,8 +246,9 @@ class planner {
                            "this statement nests too deep to be routed",
                            {},
                            "split it, or use parameters"});
+        if (!out_.parsed.error.empty() && from_.dialect == dialect::mysql) return place_unread();
         if (!out_.parsed.error.empty()) return refuse({fault_kind::syntax, out_.parsed.error, {}, {}});
-        const placement_rules rules{*from_.map, from_.catalog, path_, hinted_};
+        const placement_rules rules{*from_.map, from_.catalog, path_, hinted_, from_.dialect};
         placed all;
         bool first = true;
         for (const auto& each : out_.parsed.statements) {
@@ -259,6 +261,7 @@ class planner {
         out_.refusal = std::move(all.refusal);
         if (out_.parsed.statements.size() == 1) out_.spread = all.spread;
         if (out_.placement == placement::spread) out_.refusal.reset();
+        if (from_.dialect == dialect::mysql) return place_on_one_of_mysqls();
         const bool alone = out_.parsed.statements.size() == 1;
         if (alone && out_.need == need::any && (out_.plain || out_.parsed.statements.front().explain_route)) {
             out_.gather = std::move(all.gather);
@@ -269,6 +272,32 @@ class planner {
             out_.refusal.reset();
         else
             out_.placement = placement::refused;
+    }
+
+    /// A text that is not understood: what it says is the server's to know, where it goes the hint's.
+    void place_unread() {
+        if (!hinted_)
+            return refuse(
+                {fault_kind::unsupported, "this statement cannot be read, so that its shard is not known",
+                 out_.parsed.error,
+                 fmt::format("name the shard in a comment: /* ringway: shard={} */", from_.map->shards.front().name)});
+        out_.placement = placement::single;
+        out_.fixed_shard = hinted_;
+    }
+
+    /// Nothing runs on several shards of a MySQL cluster.
+    void place_on_one_of_mysqls() {
+        out_.gather = nullptr;
+        out_.spread = spreading::none;
+        if (out_.placement == placement::several && out_.refusal) {
+            out_.placement = placement::refused;
+        } else if (out_.placement == placement::spread || out_.placement == placement::several) {
+            refuse({fault_kind::unsupported,
+                    fmt::format("this statement runs on every shard of cluster \"{}\"", from_.map->cluster),
+                    "Of MySQL clusters Ringway serves what runs on one.",
+                    fmt::format("run it on each shard by a comment: /* ringway: shard={} */, or on the servers",
+                                from_.map->shards.front().name)});
+        }
     }
 
     plan& out_;
@@ -285,6 +314,9 @@ std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std
     for (const auto& each : from.shards) out->shards.push_back({each.name, each.weight});
     out->points.emplace(out->shards);
     out->tables = from.tables;
+    if (from.engine == config::engine::mysql)  // whose columns have no case
+        for (auto& each : out->tables)
+            std::transform(each.key.begin(), each.key.end(), each.key.begin(), lexical::lower);
     out->epoch = epoch;
     return out;
 }

@@ -79,6 +79,7 @@ struct key_recipe {
     bool rows = false;         ///< stored, not compared: each value becomes a row's key
     bool native_only = false;  ///< values of other types are not placed: what compares them may be the users' own
     std::int32_t type_modifier = -1;  ///< of the key's column: what is stored may be cut or rounded to it
+    mysql_column mysql{};
     std::vector<value_source> values;
 };
 
@@ -113,7 +114,7 @@ std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& conte
 /// One bound parameter of the extended protocol, as the client sent it.
 struct parameter {
     std::string_view bytes;
-    std::uint32_t type_oid = 0;  ///< declared at Parse; 0: not declared
+    std::uint32_t type_oid = 0;  ///< declared at Parse; 0: not declared. Of MySQL a mysql::parameter_kind
     bool is_null = false;
     bool binary = false;
 };
@@ -125,6 +126,8 @@ struct values {
     std::span<const parameter> parameters;
     bool standard_conforming_strings = true;
     const mysql_modes* mysql = nullptr;  ///< null: PostgreSQL's literals
+    std::uint8_t widest = 4;  ///< of MySQL: bytes of the longest UTF-8 character of the client's that a column gets
+                              ///< as it is; 0: only ASCII does
 };
 
 /// Where one execution goes.

@@ -51,4 +51,15 @@ std::string_view postgres_position_function() noexcept {
            "$ringway$";
 }
 
+std::vector<std::string> mysql_position_function(std::string_view database) {
+    std::string name = "`";
+    for (const char c : database) name.append(c == '`' ? 2 : 1, c);
+    name += "`.ringway_position";
+    // MD5 is over the bytes of its argument, which is UTF-8 whatever the caller's character set.
+    return {"DROP FUNCTION IF EXISTS " + name,
+            "CREATE FUNCTION " + name +
+                "(canonical LONGTEXT CHARACTER SET utf8mb4) RETURNS BIGINT UNSIGNED DETERMINISTIC NO SQL SQL SECURITY "
+                "INVOKER RETURN CAST(CONV(LEFT(MD5(canonical), 16), 16, 10) AS UNSIGNED)"};
+}
+
 }  // namespace ringway::router

@@ -54,4 +54,7 @@ bool canonical_from_binary(key_type type, std::uint32_t oid, std::span<const std
 /// Body of `ringway_position(text)` for a PostgreSQL shard: CREATE OR REPLACE FUNCTION ... returning numeric.
 std::string_view postgres_position_function() noexcept;
 
+/// What makes `ringway_position(text)` of a MySQL or MariaDB shard in a database, one statement after the other.
+std::vector<std::string> mysql_position_function(std::string_view database);
+
 }  // namespace ringway::router

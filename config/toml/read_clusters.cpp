@@ -113,8 +113,6 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
     else if (from.kind == node_kind::table)
         table.wrong_here(
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
-    if (to.engine == engine::mysql && to.is_sharded())
-        table.wrong("shards", "must be exactly one with engine = \"mysql\": sharded MySQL clusters are not served yet");
     if (const auto* tables = table.take("tables"))
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
     read_cluster_defaults(table, to);

@@ -7,6 +7,7 @@
 
 #include "proxy/admin/execute.hpp"
 #include "proxy/control/inventory.hpp"
+#include "proxy/mysql/login.hpp"
 #include "proxy/session/login.hpp"
 
 namespace ringway::proxy::admin {
@@ -17,6 +18,7 @@ class desk {
     explicit desk(inventory& of);
     /// Serves a client until it leaves. On a worker.
     void serve(worker& home, admitted_client client);
+    void serve(worker& home, mysql::admitted client);
     /// Waits for the commands under way; those that have not begun never run.
     void stop();
     /// Lets go of the clients whose commands will not run.

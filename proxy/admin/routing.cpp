@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 
 #include "proxy/admin/view.hpp"
+#include "router/key_value.hpp"
+#include "router/lexical.hpp"
+#include "router/mysql/key_value.hpp"
+#include "router/mysql/parse.hpp"
+#include "router/mysql/shape.hpp"
 
 namespace ringway::proxy::admin {
 
@@ -15,9 +20,6 @@ std::variant<routing_view, fault> routing_of(inventory& from, const std::string&
     auto found = find_cluster(*made.settings, cluster);
     if (auto* unknown = std::get_if<fault>(&found)) return std::move(*unknown);
     made.configured = std::get<const config::cluster*>(found);
-    if (made.configured->engine != config::engine::postgres)
-        return fault{
-            fault_kind::unsupported, fmt::format("cluster \"{}\" is not a PostgreSQL cluster", cluster), {}, {}};
     made.map = from.map(cluster);
     made.catalog = from.catalog(cluster);
     if (!made.map || !made.catalog)
@@ -28,29 +30,75 @@ std::variant<routing_view, fault> routing_of(inventory& from, const std::string&
     return made;
 }
 
+namespace {
+
+/// A value as its column would have it: a number where the statement's first key is one, bytes from 0x... or \\x...
+router::parameter mysql_parameter(const argument& given, const router::plan& plan, std::string& scratch) {
+    using kind = router::mysql::parameter_kind;
+    router::parameter out{given.text, static_cast<std::uint32_t>(kind::text), given.is_null, false};
+    if (plan.keys.empty()) return out;
+    const auto type = plan.keys.front().type;
+    if (type == router::key_type::integer || type == router::key_type::numeric)
+        out.type_oid = static_cast<std::uint32_t>(kind::decimal);
+    if (type != router::key_type::bytea || (!given.text.starts_with("0x") && !given.text.starts_with("\\x")))
+        return out;
+    for (std::size_t i = 2; i + 1 < given.text.size(); i += 2) {
+        const int high = router::lexical::hex_value(given.text[i]), low = router::lexical::hex_value(given.text[i + 1]);
+        if (high < 0 || low < 0) return out;
+        scratch.push_back(static_cast<char>(high * 16 + low));
+    }
+    out.bytes = scratch;
+    out.type_oid = static_cast<std::uint32_t>(kind::bytes);
+    return out;
+}
+
+}  // namespace
+
 std::variant<routed, fault> route_statement(const routing_view& in, const std::string& sql,
                                             std::span<const argument> parameters) {
+    const bool mysql = in.configured->engine == config::engine::mysql;
+    const auto& modes = in.catalog->modes;
     router::shape_lexer lexer;
-    const auto shape = lexer.scan(sql);
-    auto parsed = router::parse_postgres(sql);
+    router::mysql_shape_lexer mysql_lexer;
+    const auto shape = mysql ? mysql_lexer.scan(sql, modes) : lexer.scan(sql);
+    auto parsed = mysql ? router::parse_mysql(sql, modes) : router::parse_postgres(sql);
     if (!parsed.error.empty())
-        return fault{
-            fault_kind::syntax, fmt::format("the statement is not PostgreSQL's SQL: {}", parsed.error), {}, {}};
+        return fault{fault_kind::syntax,
+                     fmt::format("the statement is not {} SQL: {}", mysql ? "MySQL's" : "PostgreSQL's", parsed.error),
+                     {},
+                     {}};
     if (parsed.parameters > parameters.size())
         return fault{
             fault_kind::invalid_parameter,
             fmt::format("the statement has {} parameter{}, {} value{} given", parsed.parameters,
                         parsed.parameters == 1 ? "" : "s", parameters.size(), parameters.size() == 1 ? " is" : "s are"),
             {},
-            "give the values after the statement: SHOW ROUTE <cluster> '...$1...' 42"};
-    std::vector<router::parameter> bound;
-    for (const auto& one : parameters) bound.push_back({one.text, 0, one.is_null, false});
+            mysql ? "give the values after the statement: SHOW ROUTE <cluster> '...?...' 42"
+                  : "give the values after the statement: SHOW ROUTE <cluster> '...$1...' 42"};
     router::plan_context around;
+    if (mysql) {
+        around.dialect = router::dialect::mysql;
+        around.modes = modes;
+        around.search_path = in.configured->database.empty() ? in.configured->name : in.configured->database;
+    }
     around.map = in.map.get();
     around.catalog = in.catalog.get();
     routed made;
     made.plan = router::make_plan(std::move(parsed), around);
-    const router::values with{sql, shape.literals, bound, true};
+    std::vector<router::parameter> bound;
+    std::vector<std::string> texts(parameters.size());
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        bound.push_back(mysql ? mysql_parameter(parameters[i], *made.plan, texts[i])
+                              : router::parameter{parameters[i].text, 0, parameters[i].is_null, false});
+    router::values with{sql, shape.literals, bound, true};
+    if (mysql) with.mysql = &modes;
+    if (!made.plan->keys.empty()) {
+        const auto& first = made.plan->keys.front();
+        router::canonical_key key;
+        if (!first.values.empty() && !first.values.front().array &&
+            router::key_of(first, first.values.front(), with, key) == router::key_outcome::key)
+            made.canonical = std::string(key.text);
+    }
     made.where = router::route_of(*made.plan, with, *in.map);
     made.lines = router::explain_route(*made.plan, with, *in.map);
     return made;

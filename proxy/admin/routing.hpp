@@ -24,10 +24,11 @@ std::variant<routing_view, config::fault> routing_of(inventory& from, const std:
 struct routed {
     std::shared_ptr<const router::plan> plan;
     router::route where;
+    std::optional<std::string> canonical;                    ///< of the first key, when its first value can be placed
     std::vector<std::pair<std::string, std::string>> lines;  ///< explain_route's
 };
-/// Plans `sql` and routes it with the values of its parameters, given as text. A fault: no PostgreSQL statement, or
-/// values missing.
+/// Plans `sql` and routes it with the values of its parameters, given as text. A fault: no statement of the cluster's
+/// SQL, or values missing.
 std::variant<routed, config::fault> route_statement(const routing_view& in, const std::string& sql,
                                                     std::span<const argument> parameters);
 

@@ -57,9 +57,10 @@ rows_or_fault route(const source& from) {
     const auto& in = std::get<routing_view>(around);
     auto sent = route_statement(in, from.argument(1), std::span(from.what.arguments).subspan(2));
     if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
-    auto& [plan, where, lines] = std::get<routed>(sent);
+    auto& where = std::get<routed>(sent).where;
     row_list rows;
-    for (auto& [item, value] : lines) rows.push_back(make_row(std::move(item), std::move(value)));
+    for (auto& [item, value] : std::get<routed>(sent).lines)
+        rows.push_back(make_row(std::move(item), std::move(value)));
     if (where.kind == router::route::to::shard) {
         rows.push_back(make_row("primary node", primary_of(from.of, cluster, where.shard)));
         if (where.need == router::need::any)

@@ -90,31 +90,37 @@ fault unknown_table(const config::cluster& in, const std::string& name) {
             near.empty() ? std::string() : fmt::format("did you mean \"{}\"?", near)};
 }
 
-void append_quoted(std::string& to, std::string_view name) {
-    to.push_back('"');
-    for (const char c : name) to.append(c == '"' ? 2 : 1, c);
-    to.push_back('"');
+void append_quoted(std::string& to, std::string_view name, char quote) {
+    to.push_back(quote);
+    for (const char c : name) to.append(c == quote ? 2 : 1, c);
+    to.push_back(quote);
 }
 
 /// A statement that reads the rows of one key: what the router says of it is where the key is.
-std::string statement_for(const config::table& table, std::string_view asked) {
+std::string statement_for(const config::table& table, std::string_view asked, config::engine engine) {
+    const bool mysql = engine == config::engine::mysql;
+    const char quote = mysql ? '`' : '"';
     const std::string_view full = table.name.find('.') == std::string::npos ? asked : std::string_view(table.name);
-    std::string sql = "SELECT FROM ";
+    std::string sql = mysql ? "SELECT 1 FROM " : "SELECT FROM ";
     if (const auto dot = full.find('.'); dot != std::string_view::npos) {
-        append_quoted(sql, full.substr(0, dot));
+        append_quoted(sql, full.substr(0, dot), quote);
         sql.push_back('.');
     }
-    append_quoted(sql, bare_name(full));
+    append_quoted(sql, bare_name(full), quote);
     sql += " WHERE ";
-    append_quoted(sql, table.key);
-    return sql += " = $1";
+    append_quoted(sql, table.key, quote);
+    return sql += mysql ? " = ?" : " = $1";
 }
 
 /// The key's canonical text; NULL on a cluster that does not need one.
-std::variant<cell, fault> canonical_of(const router::plan& plan, const std::string& value, const config::table& table) {
+std::variant<cell, fault> canonical_of(const routed& sent, const std::string& value, const config::table& table,
+                                       config::engine engine) {
+    const auto& plan = *sent.plan;
     if (plan.keys.empty()) return cell{};
+    if (sent.canonical && engine == config::engine::mysql) return cell(*sent.canonical);
     router::canonical_key canonical;
-    if (router::canonical_from_text(plan.keys.front().type, value, canonical)) return cell(std::string(canonical.text));
+    if (engine == config::engine::postgres && router::canonical_from_text(plan.keys.front().type, value, canonical))
+        return cell(std::string(canonical.text));
     return fault{fault_kind::invalid_parameter,
                  fmt::format("\"{}\" is not a value of the shard key {}.{}", value, table.name, table.key),
                  {},
@@ -135,10 +141,11 @@ rows_or_fault key(const source& from) {
                      {}};
     if (from.what.arguments[2].is_null) return fault{fault_kind::no_key, "a shard key cannot be NULL", {}, {}};
 
-    auto sent = route_statement(in, statement_for(*table, name), std::span(from.what.arguments).subspan(2, 1));
+    auto sent = route_statement(in, statement_for(*table, name, in.configured->engine),
+                                std::span(from.what.arguments).subspan(2, 1));
     if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
-    auto& [plan, where, lines] = std::get<routed>(sent);
-    auto canonical = canonical_of(*plan, value, *table);
+    auto& where = std::get<routed>(sent).where;
+    auto canonical = canonical_of(std::get<routed>(sent), value, *table, in.configured->engine);
     if (auto* refused = std::get_if<fault>(&canonical)) return std::move(*refused);
     if (where.refusal) return std::move(*where.refusal);
     if (where.kind != router::route::to::shard)

@@ -8,6 +8,7 @@
 
 #include "config/load.hpp"
 #include "config/nearest.hpp"
+#include "pool/mysql_control.hpp"
 #include "proxy/cli/connection_string.hpp"
 #include "proxy/transaction/decisions.hpp"
 #include "router/ring.hpp"
@@ -77,6 +78,35 @@ bool install_on(const connection_target& to, init_report& report) {
     return true;
 }
 
+/// The same on a MySQL or MariaDB server.
+bool install_on_mysql(const pool::control_login& to, init_report& report) {
+    pool::mysql_control_connection connection("ringway init");
+    const auto address = fmt::format("{}:{}", to.node.host, to.node.port);
+    const auto fail = [&](const std::string& why) {
+        report.message += fmt::format("{}{}: {}", report.message.empty() ? "" : "; ", address, one_line(why));
+        return !report.node.empty();
+    };
+    if (const auto why = connection.open(to)) return fail(*why);
+    std::vector<pool::mysql_row> rows;
+    if (connection.query("SELECT @@read_only AS r", rows) != 0) return fail(connection.problem());
+    const bool writable = rows.size() == 1 && rows.front().at("r").value_or("1") == "0";
+    connection.query(connection.is_mariadb() ? "SHOW ALL SLAVES STATUS" : "SHOW SLAVE STATUS", rows);
+    if (!writable || !rows.empty()) return false;
+    report.node = address;
+    for (const auto& each : router::mysql_position_function(to.database))
+        if (connection.query(each.c_str(), rows) != 0) return fail(connection.problem());
+    std::string quoted = "`";
+    for (const char c : to.database) quoted.append(c == '`' ? 2 : 1, c);
+    const auto probe = fmt::format("SELECT {}`.ringway_position('ringway') AS p", quoted);
+    if (connection.query(probe.c_str(), rows) != 0 || rows.size() != 1) return fail(connection.problem());
+    const auto there = rows.front().at("p").value_or("NULL");
+    const auto here = fmt::to_string(router::position("ringway"));
+    report.done = there == here;
+    report.message =
+        report.done ? "installed" : fmt::format("ringway_position('ringway') is {} there and {} here", there, here);
+    return true;
+}
+
 init_report install_on_shard(const config::settings& in, const config::cluster& cluster, const config::shard& shard,
                              const init_options& with) {
     init_report report{cluster.name, shard.name, {}, false, {}};
@@ -84,6 +114,13 @@ init_report install_on_shard(const config::settings& in, const config::cluster& 
     for (const auto& node : shard.nodes) {
         to.host = node.host;
         to.port = node.port;
+        if (cluster.engine == config::engine::mysql) {
+            auto login = pool::control_login_for(cluster, node);
+            login.user = to.user;
+            login.password = to.password;
+            if (install_on_mysql(login, report)) return report;
+            continue;
+        }
         if (install_on(to, report)) return report;
     }
     if (report.message.empty()) report.message = "none of its nodes is a primary";
@@ -96,8 +133,7 @@ std::vector<init_report> install_position_function(const config::settings& in, c
     std::vector<init_report> reports;
     for (const auto& cluster : in.clusters) {
         const bool wanted = with.cluster.empty() || with.cluster == cluster.name;
-        // "*" stands for databases that are not known by name, and another engine has another function.
-        if (!wanted || cluster.name == "*" || cluster.engine != config::engine::postgres) continue;
+        if (!wanted || cluster.name == "*") continue;  // which stands for databases that are not known by name
         for (const auto& shard : cluster.shards) reports.push_back(install_on_shard(in, cluster, shard, with));
     }
     return reports;
@@ -114,7 +150,7 @@ int run_init(const init_options& with) {
         std::vector<std::string_view> names;
         for (const auto& one : loaded.value.clusters) names.push_back(one.name);
         const auto near = config::nearest(with.cluster, names);
-        fmt::print(stderr, "ringway: there is no PostgreSQL cluster{}{}\n",
+        fmt::print(stderr, "ringway: there is no cluster{}{}\n",
                    with.cluster.empty() ? "" : fmt::format(" \"{}\"", with.cluster),
                    near.empty() || near == with.cluster ? "" : fmt::format("; did you mean \"{}\"?", near));
         return 1;

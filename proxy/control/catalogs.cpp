@@ -56,7 +56,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     auto cluster = watched(of.config, *settings);
     cluster.name = name;
     const auto login = pool::control_login_for(cluster, of.config.shards.front().nodes[primary]);
-    if (of.config.engine == config::engine::mysql) return read_mysql_catalog(name, login);
+    if (of.config.engine == config::engine::mysql) return read_mysql_catalog(name, login, of.config.is_sharded());
     std::shared_ptr<catalog_reader> reader;
     std::string known;
     std::uint64_t version = 0;
@@ -81,7 +81,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     publish_catalog(name, reading, schema);
 }
 
-void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login) {
+void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns) {
     std::shared_ptr<mysql_catalog_reader> reader;
     std::string known;
     std::uint64_t version = 0;
@@ -93,7 +93,7 @@ void runtime::read_mysql_catalog(const std::string& name, const pool::control_lo
         known = fingerprints_[name];
         version = ++catalog_version_;
     }
-    const auto reading = reader->read(login, version, known);
+    const auto reading = reader->read(login, version, known, columns);
     if (reading.why) spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
     if (reading.catalog) publish_catalog(name, reading, 0);
 }

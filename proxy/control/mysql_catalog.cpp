@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proxy/control/mysql_columns.hpp"
+
 namespace ringway::proxy {
 
 namespace {
@@ -26,7 +28,7 @@ std::string text_of(const pool::mysql_row& row, std::string_view name) {
 }  // namespace
 
 catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std::uint64_t version,
-                                           const std::string& known) {
+                                           const std::string& known, bool columns) {
     catalog_reading out;
     const auto fail = [&](std::string why) {
         connection_.close();
@@ -44,7 +46,10 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
     if (connection_.query(modes, state) != 0 || connection_.query(tables, relations) != 0 ||
         connection_.query(functions, routines) != 0 || state.size() != 1)
         return fail(connection_.problem());
-    for (const auto* rows : {&state, &relations, &routines})
+    mysql_column_rows keys;
+    if (columns && !keys.read(connection_)) return fail(connection_.problem());
+    for (const auto* rows :
+         {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers, &keys.privileges})
         for (const auto& row : *rows)
             for (const auto& [name, value] : row) out.fingerprint += value.value_or("-") + '\0';
     if (out.fingerprint == known) return out;
@@ -71,6 +76,7 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
         raw.functions.push_back(std::move(made));
     }
+    if (columns) keys.add_to(raw);
     out.catalog = std::make_shared<const router::catalog>(router::make_catalog(std::move(raw)));
     return out;
 }

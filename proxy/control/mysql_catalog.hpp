@@ -11,7 +11,9 @@ class mysql_catalog_reader {
   public:
     /// Everything, through router::make_catalog; `known`: the last fingerprint. No catalog and no fault: it is the
     /// same.
-    catalog_reading read(const pool::control_login& from, std::uint64_t version, const std::string& known);
+    /// `columns`: also what only shard keys need.
+    catalog_reading read(const pool::control_login& from, std::uint64_t version, const std::string& known,
+                         bool columns);
     /// Any thread: makes a call that runs, and all later ones, fail soon.
     void abandon() noexcept { connection_.abandon(); }
 

@@ -72,15 +72,21 @@ std::string runtime::cluster_for(const std::string& database, const config::user
     return only ? only->name : std::string();
 }
 
-void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket) {
+void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin) {
     std::shared_ptr<const front_door> door;
     {
         const std::lock_guard guard(lock_);
         door = door_;
     }
     ++logins_;
-    auto then = [this, &home](mysql::admitted client) { mysql_admitted(home, std::move(client)); };
-    asio::co_spawn(*home.io, mysql::log_client_in(home, std::move(door), *this, std::move(socket), std::move(then)),
+    auto then = [this, &home, admin](mysql::admitted client) {
+        if (admin)
+            desk_.serve(home, std::move(client));
+        else
+            mysql_admitted(home, std::move(client));
+    };
+    asio::co_spawn(*home.io,
+                   mysql::log_client_in(home, std::move(door), *this, std::move(socket), admin, std::move(then)),
                    [this](const std::exception_ptr&) { --logins_; });
 }
 

@@ -244,10 +244,13 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     };
     if (auto failed = listen_on(settings_->listen.postgres, postgres(false))) return failed;
     if (auto failed = listen_on(settings_->listen.admin, postgres(true))) return failed;
-    if (auto failed = listen_on(settings_->listen.mysql, [this](worker& home, pool::tcp_socket socket) {
-            new_mysql_connection(home, std::move(socket));
-        }))
-        return failed;
+    const auto mysql = [this](bool admin) {
+        return [this, admin](worker& home, pool::tcp_socket socket) {
+            new_mysql_connection(home, std::move(socket), admin);
+        };
+    };
+    if (auto failed = listen_on(settings_->listen.mysql, mysql(false))) return failed;
+    if (auto failed = listen_on(settings_->listen.admin_mysql, mysql(true))) return failed;
 
     for (auto& each : workers_)
         for (const auto& [name, snapshot] : clusters_)

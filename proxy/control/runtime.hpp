@@ -132,7 +132,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::vector<recovery_place> recovery_places() const;
     void give_way(std::uint64_t client);
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
-    void read_mysql_catalog(const std::string& name, const pool::control_login& login);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
@@ -142,7 +142,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     void learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret);
     void client_admitted(worker& home, admitted_client client);
     void mysql_admitted(worker& home, mysql::admitted client);
-    void new_mysql_connection(worker& home, pool::tcp_socket socket);
+    void new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin);
     void new_connection(worker& home, pool::tcp_socket socket, bool admin);
     config::cluster watched(const config::cluster& from, const config::settings& all) const;
 

@@ -38,16 +38,22 @@ bool reading::reads() const {
     return !unknown() && plan->need == router::need::any && !plan->parsed.statements.empty();
 }
 
-std::shared_ptr<const reading> session::read_text(std::string_view sql) const {
+std::shared_ptr<const reading> session::read_text(std::string_view sql, std::string_view database,
+                                                  const router::mysql_modes& by) const {
     router::plan_context context;
     context.map = who_.cluster->now->map.get();
     context.catalog = who_.cluster->catalog.get();
-    context.search_path = database_;
+    context.search_path = database;
     context.user = who_.user;
     context.dialect = router::dialect::mysql;
-    context.modes = modes();
+    context.modes = by;
     const auto found = home_.plans.find(sql, context);
-    return std::make_shared<const reading>(home_.plans.hold(found));
+    auto out = std::make_shared<reading>(home_.plans.hold(found));
+    if (!out->plan->keys.empty()) {
+        out->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
+        out->modes = by;
+    }
+    return out;
 }
 
 void session::begin_command(running what) {
@@ -111,8 +117,7 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
 }
 
 bool session::on_simple(my::command what, std::string_view packets, std::string_view payload) {
-    lease_wish to;
-    if (!seek(to)) return false;
+    if (!seek(wish_here())) return false;
     if (what != my::command::init_db && what != my::command::ping && what != my::command::statistics) {
         if (!prepare_lease(false)) return false;
     }
@@ -143,6 +148,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
 }
 
 bool session::on_query(std::string_view packets, std::string_view payload) {
+    if (wait_for_catalog()) return false;
     const auto sql = payload.substr(1);
     const auto text = read_text(sql);
     const auto& parsed = text->parsed();
@@ -153,14 +159,20 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         refuse(*why);
         return true;
     }
+    auto to = wish_for(*text);
+    if (auto why = find_shard(*text, sql, {}, to)) {
+        refuse(*why);
+        return true;
+    }
     before_statement(*text);
-    if (!seek(wish_for(*text))) return false;
+    if (!move_to(to) || !seek(to)) return false;
     const bool asks = any_statement(*text, [](const router::statement& each) {
         return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
                each.verb == router::verb::compound;
     });
     if (!prepare_lease(asks || text->unknown())) return false;
     const auto other = rewritten(*text, sql);
+    follow_ties(*text, sql);
     running next;
     next.what = my::command::query;
     next.text = text;
@@ -192,8 +204,16 @@ bool session::begin_stream(my::command what, const my::packet_header& header, st
     if (rest.size() < head) return false;
     statement_ref statement;
     std::string patched;
+    lease_wish no_wish;
     if (what == my::command::query || what == my::command::stmt_prepare) {
-        if (!seek({})) return false;
+        if (is_sharded()) {
+            refuse(*find_shard({}, {}, {}, no_wish));
+            pass_left_ = header.total();
+            if (header.continued())
+                return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+            return pass_over(rest);
+        }
+        if (!seek(wish_here())) return false;
         if (!prepare_lease(true)) return false;
         if (what == my::command::stmt_prepare) {
             // It cannot be prepared again elsewhere without its text.
@@ -203,8 +223,24 @@ bool session::begin_stream(my::command what, const my::packet_header& header, st
         const auto id = my::read_statement_id(rest.substr(my::header_size));
         statement = id ? find_statement(*id) : nullptr;
         if (!statement) return violation(1243, "Unknown prepared statement handler"), false;
-        if (!seek(wish_for(*statement->text))) return false;
+        auto to = wish_for(*statement->text);
+        auto why = tied_elsewhere(to);
+        if (!why && is_sharded() && !statement->text->plan->keys.empty())
+            why = fault{fault_kind::over_limit,
+                        "an execution longer than max_parse_bytes of a statement with a shard key",
+                        {},
+                        "raise max_parse_bytes"};
+        if (!why) why = find_shard(*statement->text, {}, {}, to);
+        if (why) {
+            if (what == my::command::stmt_execute) refuse(*why);
+            pass_left_ = header.total();
+            if (header.continued())
+                return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
+            return pass_over(rest);
+        }
+        if (!move_to(to) || !seek(to)) return false;
         if (!ensure_prepared(*statement)) return false;
+        follow_ties(*statement->text, {});
         const auto* const there = on_server(*statement);
         if (what == my::command::stmt_execute) {
             const std::size_t types_at = my::header_size + 10 + (statement->parameters + 7u) / 8u;

@@ -156,6 +156,7 @@ void session::after_statement(const reading& text, bool failed) {
 /// COM_RESET_CONNECTION, and what a change of user undoes.
 void session::reset_session() {
     pins_.clear();
+    begun_.clear();
     temporary_tables_.clear();
     handlers_.clear();
     user_locks_ = 0;

@@ -15,27 +15,6 @@ std::uint64_t session::lease_flavour() const {
     return pool::mysql_flavour(capabilities_, !database_.empty());
 }
 
-lease_wish session::wish_for(const reading& text) const {
-    lease_wish out;
-    out.consistency = who_.who->reads.consistency;
-    out.last_write = last_write_;
-    const bool splits = who_.who->reads.splitting && out.consistency != config::read_consistency::primary;
-    const auto* off = settings_->find("autocommit");
-    const bool opens = off && *off == "'OFF'";  // a read opens a transaction that may write
-    // Whatever else ties the session to its connection, or is the start of something that may write, stays on the
-    // primary: BEGIN READ ONLY too, as a write in it is told 1792 there and 1290 on a replica.
-    bool simple = text.plan && text.plan->plain && text.parsed().statements.size() == 1;
-    if (simple) {
-        const auto verb = text.parsed().statements.front().verb;
-        simple = verb == router::verb::select || verb == router::verb::show || verb == router::verb::explain;
-    }
-    out.need = text.reads() && simple && splits && !opens ? router::need::any : router::need::primary;
-    using wish = router::routing_hint::role_wish;
-    if (text.parsed().hint.role == wish::primary) out.need = router::need::primary;
-    if (text.parsed().hint.role == wish::replica && text.reads()) out.need = router::need::any, out.replica_only = true;
-    return out;
-}
-
 bool session::suits(const lease_wish& to) const {
     if (!talk_ || talk_->shard != to.shard) return false;
     if (in_transaction() || pinned()) return true;

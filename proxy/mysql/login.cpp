@@ -14,6 +14,8 @@
 #include "protocol/mysql/handshake.hpp"
 #include "protocol/mysql/packet.hpp"
 #include "protocol/mysql/reply.hpp"
+#include "protocol/mysql/result.hpp"
+#include "proxy/cli/version.hpp"
 #include "proxy/net/worker.hpp"
 
 namespace ringway::proxy::mysql {
@@ -29,11 +31,20 @@ namespace {
 constexpr std::size_t longest_login = 64 * 1024;
 constexpr auto look_again = std::chrono::milliseconds(20);
 
+/// Of the admin port, which no server stands behind.
+pool::server_traits traits_of_admin() {
+    pool::server_traits out;
+    out.version = fmt::format("8.0.0-Ringway-{}", version);
+    out.capabilities = ~capability::flags{0};
+    out.collation = static_cast<std::uint8_t>(my::utf8mb4);
+    return out;
+}
+
 /// One login under way. Every step says whether to go on; a refusal has been sent when it says no.
 class door_keeper {
   public:
-    door_keeper(worker& home, std::shared_ptr<const front_door> door, gate& of, pool::tcp_socket socket)
-        : home_(home), door_(std::move(door)), gate_(of), client_(std::move(socket)), timer_(*home.io) {}
+    door_keeper(worker& home, std::shared_ptr<const front_door> door, gate& of, pool::tcp_socket socket, bool admin)
+        : home_(home), door_(std::move(door)), gate_(of), client_(std::move(socket)), timer_(*home.io), admin_(admin) {}
     ~door_keeper() {
         state_->gone = true;
         timer_.cancel();
@@ -141,7 +152,7 @@ class door_keeper {
     // ---- the first packets ----
 
     asio::awaitable<bool> greet() {
-        auto traits = gate_.traits();
+        auto traits = admin_ ? std::optional(traits_of_admin()) : gate_.traits();
         boost::system::error_code error;
         while (!traits && !state_->passed) {
             asio::steady_timer pause(*home_.io, look_again);
@@ -221,7 +232,7 @@ class door_keeper {
         const auto& all = *door_->settings;
         const auto* entry = all.find_user(client_.user);
         if (entry) client_.who = *entry;
-        client_.cluster = gate_.cluster_for(client_.database, entry);
+        client_.cluster = admin_ ? "ringway" : gate_.cluster_for(client_.database, entry);
         auto method = config::auth_method::scram_sha_256;  // a password, proved by the client's plugin
         if (!all.hba.empty()) {
             const auto* rule =
@@ -229,7 +240,7 @@ class door_keeper {
             if (!rule || rule->method == config::auth_method::reject) co_return co_await refuse_password();
             method = rule->method;
         }
-        const bool known = entry && (entry->clusters.empty() || allowed(*entry));
+        const bool known = entry && (admin_ ? entry->admin : entry->clusters.empty() || allowed(*entry));
         if (method == config::auth_method::trust && known) {
             client_.secret.password = entry->password;
             co_return true;
@@ -277,7 +288,7 @@ class door_keeper {
     std::string in_, nonce_, plugin_, response_;
     std::size_t used_ = 0;  ///< of in_, by the packet looked at
     std::uint8_t sequence_ = 0;
-    bool using_password_ = false;
+    bool using_password_ = false, admin_;
     std::array<char, 4096> raw_{};
 };
 
@@ -321,8 +332,8 @@ pool::server_secret secret_of(const config::user& who, const my::auth_server& pr
 }
 
 asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, gate& of,
-                                    pool::tcp_socket socket, admit then) {
-    auto keeper = std::make_unique<door_keeper>(home, std::move(door), of, std::move(socket));
+                                    pool::tcp_socket socket, bool admin, admit then) {
+    auto keeper = std::make_unique<door_keeper>(home, std::move(door), of, std::move(socket), admin);
     const bool in = co_await keeper->run();
     if (in) then(keeper->take());
 }

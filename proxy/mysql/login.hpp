@@ -61,7 +61,7 @@ pool::server_secret secret_of(const config::user& who, const protocol::mysql::au
 
 using admit = std::function<void(admitted)>;
 boost::asio::awaitable<void> log_client_in(worker& home, std::shared_ptr<const front_door> door, gate& of,
-                                           pool::tcp_socket socket, admit then);
+                                           pool::tcp_socket socket, bool admin, admit then);
 
 }  // namespace mysql
 }  // namespace ringway::proxy

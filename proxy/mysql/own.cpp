@@ -62,6 +62,8 @@ bool session::prepare_lease(bool insert_id) {
                   nullptr,
                   nullptr,
                   {}});
+    for (const auto& each : begun_)
+        want_own({kind::begin, packet_of(my::command::query, each), nullptr, nullptr, each});
     if (talk_->own.empty()) return true;
     talk_->preparing = true;
     send_own();
@@ -129,11 +131,29 @@ void session::own_done() {
         case kind::ask_status:
             if (done.text.empty() && !talk.tracker.session_state().empty()) note_changes(talk.tracker.session_state());
             break;
+        case kind::leave:
+            if (error.code == 0) {
+                begun_ = std::move(talk.ties);
+                talk.ties.clear();
+            }
+            break;
+        case kind::begin:
+            if (error.code == 0) {
+                talk.ties.push_back(done.text);
+                if (!begun_.empty()) begun_.erase(begun_.begin());
+            }
+            break;
         case kind::drop:
             break;
     }
     std::string().swap(talk.answer);
     phase_ = phase::idle;
+    if ((done.what == kind::leave || done.what == kind::begin) && error.code != 0) {
+        // Without its transaction the client's statements would stand by themselves.
+        server.doomed = true;
+        return end_with(
+            {fault_kind::server_lost, "the transaction could not be begun on its shard", error.message, {}});
+    }
     const bool prepares = done.what == kind::settings || done.what == kind::database || done.what == kind::prepare ||
                           done.what == kind::insert_id;
     if (prepares && error.code != 0) {  // the client's command cannot run as it should

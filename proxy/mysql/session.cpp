@@ -105,7 +105,11 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 
 void session::tick(steady_time now) {
     const auto keep = shared_from_this();
-    search_.tick(now);
+    if (phase_ != phase::holding) return search_.tick(now);
+    if (!who_.cluster->catalog && now < catalog_until_) return;
+    phase_ = phase::idle;
+    pump({});
+    want_client();
 }
 
 std::uint16_t session::status() const noexcept {
@@ -115,7 +119,7 @@ std::uint16_t session::status() const noexcept {
     return out;
 }
 
-router::mysql_modes session::modes() const {
+router::mysql_modes session::modes_of(const pool::session_settings& settings) const {
     router::mysql_modes out;
     const auto& version = server_traits_.version;
     out.mariadb = version.find("MariaDB") != std::string::npos;
@@ -130,8 +134,8 @@ router::mysql_modes session::modes() const {
             break;
     }
     out.version = parts[0] * 10000 + parts[1] * 100 + parts[2];
-    if (const auto* mode = settings_->find("sql_mode")) set_sql_mode(out, *mode);
-    if (const auto* charset = settings_->find("character_set_client"); charset && charset->size() > 2)
+    if (const auto* mode = settings.find("sql_mode")) set_sql_mode(out, *mode);
+    if (const auto* charset = settings.find("character_set_client"); charset && charset->size() > 2)
         out.charset = router::mysql_charset_of(std::string_view(*charset).substr(1, charset->size() - 2));
     out.ignore_space |= my::capability::has(capabilities_, my::capability::ignore_space);
     return out;
@@ -382,7 +386,7 @@ client_row session::describe() const {
     row.address = who_.port == 0                                ? who_.address
                   : who_.address.find(':') == std::string::npos ? fmt::format("{}:{}", who_.address, who_.port)
                                                                 : fmt::format("[{}]:{}", who_.address, who_.port);
-    row.state = search_.under_way() ? "waiting" : in_transaction() ? "transaction" : talk_ ? "active" : "idle";
+    row.state = needs_ticks() ? "waiting" : in_transaction() ? "transaction" : talk_ ? "active" : "idle";
     row.worker = home_.index;
     row.connected = connected_;
     if (requested_ != steady_time{})

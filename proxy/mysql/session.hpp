@@ -4,14 +4,16 @@
 // worker.
 //
 // Files: session.cpp life and input; commands.cpp the client's commands; statements.cpp its prepared statements;
-// leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and after the client's;
-// replies.cpp the server's answers; effects.cpp what statements do to the session; users.cpp COM_CHANGE_USER.
+// routing.cpp the shard; leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and
+// after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; users.cpp
+// COM_CHANGE_USER.
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +39,8 @@ struct reading {
     reading() = default;
     explicit reading(std::shared_ptr<const router::plan> from) : plan(std::move(from)) {}
     std::shared_ptr<const router::plan> plan;  ///< null: the text was too long to be read
+    std::vector<router::literal> literals;     ///< of a text with shard keys
+    router::mysql_modes modes{};               ///< by which they are read
     const router::analysis& parsed() const;
     bool unknown() const;  ///< nothing is known of it: it may do anything
     bool reads() const;    ///< any server with the data will do
@@ -72,7 +76,7 @@ class session final : public client_session,
     void end_with(const config::fault& why) override;
     void drain() override;
     void tick(steady_time now) override;
-    bool needs_ticks() const noexcept override { return search_.under_way(); }
+    bool needs_ticks() const noexcept override { return search_.under_way() || phase_ == phase::holding; }
     void node_left(std::uint16_t shard, int node, const std::string& why) override;
     void primary_moved(std::uint16_t shard, int primary) override;
     void cancel_running(const cancel_waiter& until) override;
@@ -98,7 +102,8 @@ class session final : public client_session,
 
   private:
     /// idle: the client's next command may be taken. own: a command of ours is under way. relaying: the client's is.
-    enum class phase : std::uint8_t { idle, seeking, own, relaying, authenticating, killing, closed };
+    /// holding: for the catalogs, which tell the shard map's columns.
+    enum class phase : std::uint8_t { idle, holding, seeking, own, relaying, authenticating, killing, closed };
 
     /// A command of ours on the leased connection.
     struct own_command {
@@ -112,6 +117,8 @@ class session final : public client_session,
             ask_warnings,   ///< keeps the warnings for the client
             ask_insert_id,  ///< keeps LAST_INSERT_ID() for the client
             ask_collation,  ///< keeps collation_connection
+            leave,          ///< ends a transaction that goes on on another shard
+            begin,          ///< begins it there
         } what = kind::settings;
         std::string packet;
         pool::settings_ref settings;
@@ -133,10 +140,11 @@ class session final : public client_session,
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
         bool ask_insert_id = false;
-        bool preparing = false;        ///< ours are for the client's next command
-        bool insert_id_ready = false;  ///< LAST_INSERT_ID() there is this client's
-        bool file = false;             ///< the client sends a file now
-        std::string begun;             ///< of the reply's first packet, while it is looked at
+        bool preparing = false;         ///< ours are for the client's next command
+        bool insert_id_ready = false;   ///< LAST_INSERT_ID() there is this client's
+        bool file = false;              ///< the client sends a file now
+        std::string begun;              ///< of the reply's first packet, while it is looked at
+        std::vector<std::string> ties;  ///< the texts that a transaction consists of, while it may move
         steady_time asked{};
     };
 
@@ -168,10 +176,11 @@ class session final : public client_session,
     void send_error(std::uint16_t number, std::string_view sqlstate, std::string_view message, std::uint8_t sequence);
     void violation(std::uint16_t number, std::string_view message);
     bool pinned() const noexcept { return session_mode_ || !pins_.empty(); }
-    bool in_transaction() const noexcept { return talk_ && talk_->in_transaction; }
+    bool in_transaction() const noexcept { return (talk_ && talk_->in_transaction) || !begun_.empty(); }
     std::uint16_t status() const noexcept;
     bool leave_if_resting();
-    router::mysql_modes modes() const;
+    router::mysql_modes modes() const { return modes_of(*settings_); }
+    router::mysql_modes modes_of(const pool::session_settings& settings) const;
 
     // commands.cpp
     /// A whole command; false: not now, it is looked at again later.
@@ -184,7 +193,9 @@ class session final : public client_session,
     bool begin_stream(protocol::mysql::command what, const protocol::mysql::packet_header& header,
                       std::string_view& rest);
     std::optional<config::fault> refusal_of(const reading& text) const;
-    std::shared_ptr<const reading> read_text(std::string_view sql) const;
+    std::shared_ptr<const reading> read_text(std::string_view sql) const { return read_text(sql, database_, modes()); }
+    std::shared_ptr<const reading> read_text(std::string_view sql, std::string_view database,
+                                             const router::mysql_modes& by) const;
     bool answer_locally(const reading& text, std::string_view sql);
     std::optional<std::string> rewritten(const reading& text, std::string_view sql) const;
     void begin_command(running what);
@@ -196,16 +207,35 @@ class session final : public client_session,
     void on_close(std::string_view payload);
     statement_ref find_statement(std::uint32_t id) const;
     bool ensure_prepared(const client_statement& what);
+    void read_again(client_statement& what) const;
     void unknown_statement(std::uint32_t id, std::string_view where);
     void trim_statements();
     pool::mysql_statement* on_server(const client_statement& what);
     void forget_statements();
 
+    // routing.cpp
+    /// As far as the text goes: the shard the session is on, or the first, whatever its keys.
+    lease_wish wish_for(const reading& text) const;
+    lease_wish wish_here() const;
+    bool is_sharded() const { return who_.cluster->now->map->is_sharded(); }
+    bool wait_for_catalog();
+    /// Finds the shard of one execution. A fault: there is none, or the session cannot go there.
+    std::optional<config::fault> find_shard(const reading& text, std::string_view sql,
+                                            std::span<const router::parameter> parameters, lease_wish& to) const;
+    std::optional<config::fault> find_shard_of_execution(const client_statement& of, std::string_view payload,
+                                                         lease_wish& to) const;
+    std::optional<config::fault> tied_elsewhere(const lease_wish& to) const;
+    /// find_shard's end: false when a transaction is moving there meanwhile; the command is looked at again.
+    bool move_to(const lease_wish& to);
+    bool may_move() const noexcept { return talk_ && !talk_->ties.empty() && !pinned(); }
+    void follow_ties(const reading& text, std::string_view sql);
+    config::fault wrong_shard(std::uint16_t shard) const;
+    std::uint8_t widest_character() const;
+
     // leasing.cpp
     bool seek(const lease_wish& to);
     bool suits(const lease_wish& to) const;
     void take(pool::server_ref got);
-    lease_wish wish_for(const reading& text) const;
     void settle();
     void release();
     void drop_server(bool lost);
@@ -275,6 +305,8 @@ class session final : public client_session,
     std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
     std::uint16_t warning_count_ = 0;
     steady_time last_write_{};
+    std::vector<std::string> begun_;  ///< of a transaction that moves: what begins it on its next shard
+    steady_time catalog_until_{};
     bool calculated_rows_ = false;
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{}, answered_{};

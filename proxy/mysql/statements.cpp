@@ -38,6 +38,7 @@ pool::mysql_statement* session::on_server(const client_statement& what) {
 }
 
 bool session::on_prepare(std::string_view packets, std::string_view payload) {
+    if (wait_for_catalog()) return false;
     const auto sql = my::read_text_argument(payload);
     auto text = read_text(sql);
     if (auto why = refusal_of(*text)) {
@@ -55,7 +56,18 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
             }
             pin("a prepared statement that asks what the one before it did");
         }
-    if (!seek(wish_for(*text))) return false;
+    auto to = wish_for(*text);
+    const bool waits = text->plan && text->plan->placement == router::placement::single && !text->plan->keys.empty();
+    if (auto why = waits ? std::nullopt : find_shard(*text, sql, {}, to)) {  // else its values decide where it runs
+        refuse(*why);
+        return true;
+    }
+    if (waits && text->plan->fixed_shard) to.shard = *text->plan->fixed_shard;
+    if (auto why = tied_elsewhere(to)) {
+        refuse(*why);
+        return true;
+    }
+    if (!move_to(to) || !seek(to)) return false;
     if (!prepare_lease(false)) return false;
     running next;
     next.what = my::command::stmt_prepare;
@@ -83,6 +95,15 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
     begin_command(std::move(next));
     talk_->server->link.write(packets);
     return true;
+}
+
+/// A new shard map or new catalogs may place it elsewhere.
+void session::read_again(client_statement& what) const {
+    const auto& old = what.text->plan;
+    if (!is_sharded() || !old) return;
+    const auto version = who_.cluster->catalog ? who_.cluster->catalog->version : 0;
+    if (old->map_epoch == who_.cluster->now->map->epoch && old->catalog_version == version) return;
+    what.text = read_text(what.what->query, what.database, modes_of(*what.settings));
 }
 
 /// Has the leased server know the statement. False: under way.
@@ -121,9 +142,16 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
         refuse(*why);
         return true;
     }
+    read_again(*statement);
+    auto to = wish_for(*statement->text);
+    if (auto why = find_shard_of_execution(*statement, payload, to)) {
+        refuse(*why);
+        return true;
+    }
     before_statement(*statement->text);
-    if (!seek(wish_for(*statement->text))) return false;
+    if (!move_to(to) || !seek(to)) return false;
     if (!ensure_prepared(*statement)) return false;
+    follow_ties(*statement->text, {});
     bool asks = statement->text->unknown();
     for (const auto& each : statement->text->parsed().statements)
         asks = asks || each.asks_insert_id || each.verb == router::verb::call;
@@ -192,7 +220,16 @@ bool session::on_statement(my::command what, std::string_view packets, std::stri
         send_ok(1);  // there is nothing on any server to be reset
         return true;
     }
-    if (!seek(wish_for(*statement->text))) return false;
+    auto to = wish_for(*statement->text);
+    if (what == my::command::stmt_send_long_data && is_sharded()) {
+        if (!statement->text->plan->keys.empty()) {  // its execution is refused
+            statement->long_data = true;
+            return true;
+        }
+        if (find_shard(*statement->text, {}, {}, to)) return true;
+        if (!move_to(to)) return false;
+    }
+    if (!seek(to)) return false;
     if (!ensure_prepared(*statement)) return false;
     if (what == my::command::stmt_send_long_data) {
         statement->long_data = true;

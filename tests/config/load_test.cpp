@@ -408,8 +408,8 @@ s0 = { nodes = ["db:3306"] }
     CHECK(all.clusters.at(0).engine == engine::mysql);
 }
 
-TEST_CASE("a sharded MySQL cluster is a mistake: it would be served from its first shard") {
-    const auto tried = load(R"([listen]
+TEST_CASE("a sharded MySQL cluster has tables as PostgreSQL's have") {
+    const auto all = loaded(R"([listen]
 mysql = "127.0.0.1:6433"
 [users."*"]
 [clusters.app]
@@ -418,8 +418,11 @@ monitor_user = "m"
 [clusters.app.shards]
 s0 = { nodes = ["db:3306"] }
 s1 = { nodes = ["db:3307"] }
+[clusters.app.tables]
+users = { key = "id" }
 )");
-    CHECK_FALSE(tried.ok());
+    CHECK(all.clusters.at(0).is_sharded());
+    CHECK(all.clusters.at(0).tables.at(0).key == "id");
 }
 
 TEST_CASE("the example of the design loads") {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Real drivers through Ringway before real servers; ends with one line: N passed, N failed.
 
-  tests/drivers/run.py RINGWAY [DRIVER...]     all drivers when none is named
+  tests/drivers/run.py RINGWAY [DRIVER...]     all drivers, of PostgreSQL and of MySQL (run_mysql.py), when none is named
 
 Starts `app` (a primary and two replicas) and `shop` (three shards, each a primary and a replica), whose servers ask for SCRAM,
 and one proxy: SCRAM, TLS for those who ask, pool_size 2 in transaction mode. Each driver has a program of its own beside this
@@ -54,6 +54,7 @@ class Driver:
     command: list
     install: list = dataclasses.field(default_factory=list)
     needs: tuple = ()
+    checks: tuple = CHECKS
 
     def place(self):
         return CACHE / self.folder
@@ -84,7 +85,7 @@ class Driver:
         try:
             self.prepare()
         except NotInstalled as why:
-            return {"install": str(why)} | {name: "not installed" for name in CHECKS}
+            return {"install": str(why)} | {name: "not installed" for name in self.checks}
         wrong = {f"{name} (of a plain server)": why for name, why in self.run(direct).items() if why}
         return self.run(proxy) | wrong | {"left on the shards": left_on(shop)}
 
@@ -100,7 +101,7 @@ class Driver:
                 end = f"still running after {RUN_LIMIT} s"
             output.seek(0)
             text = output.read()
-        found = {name: f"not reported: {end}\n{text[-2000:]}" for name in CHECKS}
+        found = {name: f"not reported: {end}\n{text[-2000:]}" for name in self.checks}
         for line in text.splitlines():
             if line.startswith("ok "):
                 found[line[3:].strip()] = None
@@ -185,11 +186,25 @@ def start(base, starts):
 
 
 def main():
+    from run_mysql import DRIVERS as MYSQL, start as start_mysql  # which needs this module
     named = sys.argv[2:]
-    drivers = [each for each in DRIVERS if not named or each.name in named]
+    everything = [*DRIVERS, *MYSQL]
+    drivers = [each for each in everything if not named or each.name in named]
     unknown = set(named) - {each.name for each in drivers}
     if len(sys.argv) < 2 or unknown:
-        sys.exit(f"usage: run.py RINGWAY [{' | '.join(each.name for each in DRIVERS)}]...")
+        sys.exit(f"usage: run.py RINGWAY [{' | '.join(each.name for each in everything)}]...")
+    passed = failed = 0
+    for some, begin in ((DRIVERS, start), (MYSQL, start_mysql)):
+        chosen = [each for each in some if each in drivers]
+        if chosen:
+            well, badly = run_all(chosen, begin)
+            passed, failed = passed + well, failed + badly
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not passed else 0
+
+
+def run_all(drivers, start):
+    """Drivers of one engine, with the servers that `start` makes: (passed, failed)."""
     CACHE.mkdir(parents=True, exist_ok=True)
     base = pathlib.Path(tempfile.mkdtemp(prefix="ringway-drivers-"))
     base.chmod(0o755)
@@ -215,9 +230,9 @@ def main():
         for each in starts:
             each.down()
         shutil.rmtree(base, ignore_errors=True)
-    print(f"\n{passed} passed, {failed} failed", flush=True)
-    return 1 if failed or not passed else 0
+    return passed, failed
 
 
 if __name__ == "__main__":
+    sys.modules["run"] = sys.modules["__main__"]
     sys.exit(main())

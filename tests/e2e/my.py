@@ -50,8 +50,8 @@ class MyNode:
 class MyCluster:
     """A running cluster. `name` is the database, for clients and on the servers."""
 
-    def __init__(self, base, name, replicas=0, shards=1, sql=INIT_SQL, environment=None):
-        self.name, self.directory = name, base / f"my-{name}"
+    def __init__(self, base, name, replicas=0, shards=1, sql=INIT_SQL, environment=None, tables=None):
+        self.name, self.directory, self.tables = name, base / f"my-{name}", tables
         script = base / f"my-{name}.sql"
         script.write_text(sql)
         script.chmod(0o644)
@@ -64,8 +64,12 @@ class MyCluster:
         lines = (self.directory / "nodes").read_text().splitlines()
         self.nodes = [MyNode(*line.split()) for line in lines]
 
-    def primary(self):
-        return next(node for node in self.nodes if node.role == "primary")
+    def primary(self, shard="s0"):
+        return next(node for node in self.nodes if node.role == "primary" and node.shard == shard)
+
+    @property
+    def shards(self):
+        return sorted({node.shard for node in self.nodes})
 
     def replicas(self):
         return [node for node in self.nodes if node.role == "replica"]
@@ -77,7 +81,8 @@ class MyCluster:
         shards = {}
         for node in self.nodes:
             shards.setdefault(node.shard, {"nodes": []})["nodes"].append(node.address)
-        return {"engine": "mysql", "monitor_user": "monitor", "monitor_password": "monitor", "shards": shards}
+        made = {"engine": "mysql", "monitor_user": "monitor", "monitor_password": "monitor", "shards": shards}
+        return made | ({"tables": self.tables} if self.tables else {})
 
     def down(self):
         subprocess.run([SCRIPT, "down", self.directory], check=True, timeout=120)

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import BINARY, ROOT, free_ports
 
-SERVER_PORTS = [0, 1, 2, 10, 11, 20, 21, 30, 31]  # app's three, then two for each of shop's shards
+SERVER_PORTS = [0, 1, 2, 10, 11, 20, 21, 30, 31, 40, 41, 42]  # app's three, two for each of shop's shards, market's three
 
 
 def listens(port):
@@ -25,13 +25,13 @@ def demo():
     """(environment, what up.sh said): a demo in a folder and on ports of its own."""
     # Below the ports that the system hands out to outgoing connections.
     base = next(one for one in random.sample(range(5600, 10000, 50), 80) if not any(listens(one + p) for p in SERVER_PORTS))
-    ports = dict(zip(("DATA", "ADMIN", "HTTP"), free_ports(3))) | {"APP": base, "SHOP": base + 10}
+    ports = dict(zip(("DATA", "MYSQL", "ADMIN", "HTTP"), free_ports(4))) | {"APP": base, "SHOP": base + 10, "MARKET": base + 40}
     place = pathlib.Path(tempfile.mkdtemp(prefix="ringway-demo-test-"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     environment |= {f"RINGWAY_DEMO_{name}_PORT": str(port) for name, port in ports.items()}
     environment |= {"RINGWAY_DEMO_DIR": str(place), "RINGWAY_BINARY": str(BINARY)}
     try:
-        done = subprocess.run([ROOT / "demo" / "up.sh"], env=environment, capture_output=True, text=True, timeout=150)
+        done = subprocess.run([ROOT / "demo" / "up.sh"], env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
         yield environment, done.stdout
     finally:
@@ -65,12 +65,12 @@ def cells(said):
 def test_every_line_does_what_it_says(demo):
     environment, said = demo
     results = paste(environment, said.split("Paste these:")[1].split("End it with:")[0])
-    assert len(results) == 13
+    assert len(results) == 18
     assert [line for line, _, code in results if code != 0] == [line for line, _, _ in results if "DELETE FROM orders" in line]
 
-    wrote, _ = one(results, "INSERT INTO notes")
+    wrote, _ = one(results, "RETURNING id\"")
     assert "INSERT 0 1" in wrote and int(cells(wrote.split("INSERT 0 1")[1])[0]) >= 1
-    reads, _ = one(results, "for i in 1 2 3 4")
+    reads, _ = one(results, "inet_server_port(), count")
     app = int(environment["RINGWAY_DEMO_APP_PORT"])
     assert [int(line.split("|")[0]) for line in reads.split()] in ([app + 1, app + 2] * 2, [app + 2, app + 1] * 2)
 
@@ -89,7 +89,16 @@ def test_every_line_does_what_it_says(demo):
     refused, code = one(results, "DELETE FROM orders")
     assert code == 1 and "ERROR" in refused and "HINT" in refused
     for lag in (said for line, said, _ in results if "SHOW LAG" in line):
-        assert lag.count("| up ") == 9 and lag.count("| primary |") == 4 and "(9 rows)" in lag
+        assert lag.count("| up ") == 12 and lag.count("| primary |") == 5 and "(12 rows)" in lag
+
+    noted, _ = one(results, "LAST_INSERT_ID()")
+    assert noted.split()[-2:] == ["1", "1"]
+    market = int(environment["RINGWAY_DEMO_MARKET_PORT"])
+    reads = [line.split() for line in one(results, "answering_port()")[0].splitlines()]
+    assert sorted(int(port) for port, _ in reads) == [market + 1] * 2 + [market + 2] * 2 and {count for _, count in reads} == {"1"}
+    assert one(results, "SET time_zone")[0].split()[-2:] == ["+09:00", "11"]
+    locked, _ = one(results, "SHOW ROUTE market")
+    assert "primary" in locked and "locks rows" in locked
 
 
 def test_up_again_says_it_again(demo):
@@ -105,7 +114,7 @@ def test_down_leaves_nothing_behind(demo):
     done = subprocess.run([ROOT / "demo" / "down.sh"], env=environment, capture_output=True, text=True, timeout=90)
     assert (done.returncode, done.stderr) == (0, "")
     assert not os.path.exists(place)
-    for name in ("DATA", "ADMIN", "HTTP"):
+    for name in ("DATA", "MYSQL", "ADMIN", "HTTP"):
         assert not listens(int(environment[f"RINGWAY_DEMO_{name}_PORT"]))
     assert not any(listens(int(environment["RINGWAY_DEMO_APP_PORT"]) + port) for port in SERVER_PORTS)
     left = []

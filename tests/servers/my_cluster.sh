@@ -10,7 +10,8 @@
 #   MY_DATABASES  databases to make on every primary [shop]     MY_EXTRA  more lines for [mariadbd]
 #   MY_INIT_SQL   file run on every primary, in the first of MY_DATABASES
 #   MY_RUN_AS     account for the servers when we are root [mysql]
-# Users: root (no password, all hosts), app/app and monitor/monitor.
+#   MY_BASE_PORT  of the first primary; replicas follow, each shard is 10 above the one before   MY_PASSWORD  of app [app]
+# Users: root (no password, all hosts), app and monitor/monitor.
 set -euo pipefail
 
 run_as=${MY_RUN_AS:-mysql}
@@ -28,6 +29,8 @@ sql() { # PORT mariadb-arguments...
 
 find_base() { # SHARDS REPLICAS
   local try i j
+  base=${MY_BASE_PORT:-0}
+  if ((base)); then return; fi
   for ((try = 0; try < 200; try++)); do
     base=$((20000 + (RANDOM % 110) * 100))
     mkdir "/tmp/.ringway_ports.$base" 2>/dev/null || continue
@@ -120,9 +123,9 @@ make_shard() { # NUMBER REPLICAS
     waits+=($!)
   done
   for one in "${waits[@]}"; do wait "$one"; done
-  sql "$port" -e "CREATE USER app@'%' IDENTIFIED BY 'app'; GRANT ALL ON *.* TO app@'%';
+  sql "$port" -e "CREATE USER app@'%' IDENTIFIED BY '${MY_PASSWORD:-app}'; GRANT ALL ON *.* TO app@'%';
     REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM app@'%';
-    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT SELECT, SHOW VIEW, EXECUTE, REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
+    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE, REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
     CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('ed'); GRANT ALL ON *.* TO ed@'%'"
   local database
   for database in ${MY_DATABASES:-shop}; do sql "$port" -e "CREATE DATABASE \`$database\`"; done
