@@ -257,7 +257,11 @@ class planner {
         out_.keys = std::move(all.keys);
         out_.fixed_shard = all.fixed_shard;
         out_.refusal = std::move(all.refusal);
-        if (out_.parsed.statements.size() == 1) out_.spread = all.spread;
+        if (out_.parsed.statements.size() == 1) {
+            out_.spread = all.spread;
+            out_.copy = std::move(all.copy);
+            out_.move = std::move(all.move);
+        }
         if (out_.placement == placement::spread) out_.refusal.reset();
         const bool alone = out_.parsed.statements.size() == 1;
         if (alone && out_.need == need::any && (out_.plain || out_.parsed.statements.front().explain_route)) {
@@ -285,8 +289,14 @@ std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std
     for (const auto& each : from.shards) out->shards.push_back({each.name, each.weight});
     out->points.emplace(out->shards);
     out->tables = from.tables;
+    for (const auto& each : from.tables) out->functions.emplace_back(each, out->shards, from.engine);
+    out->moves_rows = from.key_update == config::key_update::move;
     out->epoch = epoch;
     return out;
+}
+
+std::optional<std::uint16_t> owner_of(const shard_map& map, std::uint16_t table, std::span<const key_part> key) {
+    return map.functions[table].owner(key, *map.points);
 }
 
 std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context) {

@@ -115,6 +115,7 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
     if (to.engine == engine::mysql && to.is_sharded())
         table.wrong("shards", "must be exactly one with engine = \"mysql\": sharded MySQL clusters are not served yet");
+    table.read_word("key_update", to.key_update, key_update_words);
     if (const auto* tables = table.take("tables"))
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
     read_cluster_defaults(table, to);
