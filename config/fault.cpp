@@ -38,6 +38,10 @@ codes codes_of(fault_kind kind) noexcept {
             return {"54000", 1153};
         case fault_kind::no_key:
             return {"23502", 1048};
+        case fault_kind::unmapped_key:
+            return {"23514", 1526};
+        case fault_kind::malformed_copy:
+            return {"22P04", 1366};
         case fault_kind::syntax:
             return {"42601", 1064};
         case fault_kind::undefined_statement:

@@ -22,6 +22,8 @@ enum class fault_kind : std::uint8_t {
     read_only,             ///< 25006 / 1290
     over_limit,            ///< 54000 / 1153
     no_key,                ///< 23502 / 1048  NULL or missing shard key on a write
+    unmapped_key,          ///< 23514 / 1526  no shard has the key
+    malformed_copy,        ///< 22P04 / 1366
     syntax,                ///< 42601 / 1064
     undefined_statement,   ///< 26000 / 1243
     duplicate_statement,   ///< 42P05 / 1235

@@ -24,6 +24,18 @@ std::string endpoint::text() const {
     return (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
+std::string table::key_title() const {
+    if (by_schema) return "schema";
+    auto out = key;
+    for (const auto& each : further_keys) out += ", " + each;
+    return out;
+}
+
+bool table::placed_as(const table& other) const {
+    return function == other.function && map == other.map && unlisted_is_error == other.unlisted_is_error &&
+           by_schema == other.by_schema && further_keys.size() == other.further_keys.size();
+}
+
 const cluster* settings::find_cluster(const std::string& name) const {
     return find_or_any(clusters, name);
 }

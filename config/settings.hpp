@@ -20,6 +20,7 @@ enum class balance : std::uint8_t { round_robin, least_connections, weighted, ra
 enum class no_replica : std::uint8_t { primary, error };
 enum class tls_mode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class sharding_function : std::uint8_t { ring, hash, range, list, directory };
+enum class key_update : std::uint8_t { move, refuse };
 enum class auth_method : std::uint8_t { trust, scram_sha_256, md5, plain, certificate, reject };
 
 /// A TCP address. Text form "host:port"; IPv6 hosts in brackets.
@@ -121,7 +122,15 @@ struct table {
     std::string key;  ///< shard key column; empty for a reference table
     bool reference = false;
     sharding_function function = sharding_function::ring;
-    std::map<std::string, std::vector<std::string>> map;  ///< shard -> values (list) or two bounds (range), as text
+    std::map<std::string, std::vector<std::string>>
+        map;  ///< shard -> values (list, directory), pairs of bounds (range) or remainders (hash), as text
+    std::vector<std::string> further_keys{};  ///< the key's other columns
+    bool by_schema = false;                   ///< the key is the name of the table's schema; `name` is "pattern.*"
+    bool unlisted_is_error = false;           ///< of a directory: else keys that it does not list stand on the ring
+    bool is_compound() const { return !further_keys.empty(); }
+    std::string key_title() const;  ///< "id"; "tenant, id"; "schema"
+    /// Whether rows of equal keys are on one shard, for keys of one type.
+    bool placed_as(const table& other) const;
     friend bool operator==(const table&, const table&) = default;
 };
 
@@ -142,7 +151,8 @@ struct cluster {
     milliseconds health_interval{1000}, watermark_interval{100}, check_timeout{1000};
     milliseconds failover_hold{10'000};
     milliseconds max_ban{60'000};
-    std::map<std::string, double> node_weights;  ///< "host:port" -> weight, for balance = "weighted"
+    std::map<std::string, double> node_weights;                ///< "host:port" -> weight, for balance = "weighted"
+    config::key_update key_update = config::key_update::move;  ///< what an UPDATE of a shard key does
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;
 };

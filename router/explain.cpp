@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "router/gather.hpp"
 #include "router/key_value.hpp"
 #include "router/plan.hpp"
@@ -49,29 +51,61 @@ std::string shards_of(const route& found, const shard_map& map) {
     return "none";
 }
 
+std::string told(const placed_key& key, const key_recipe& recipe, const shard_map& map) {
+    const auto on_ring = [&] {
+        return map.tables[recipe.table].function == config::sharding_function::ring
+                   ? fmt::format("position {}, ", position(key.text))
+                   : std::string();
+    };
+    switch (key.what) {
+        case key_outcome::key:
+            return fmt::format(": key {}, {}shard {}", key.text, on_ring(), map.shards[key.shard].name);
+        case key_outcome::null:
+            return ": no row has it";
+        case key_outcome::rejected:
+            return ": not a value of the key's type";
+        case key_outcome::unplaced:
+            return ": cannot be placed";
+        case key_outcome::unmapped:
+            return fmt::format(": key {}, no shard has it", key.text);
+    }
+    return {};
+}
+
+bool is_bound(const value_source& from, const values& with) {
+    return from.what != value_source::from::parameter || from.index < with.parameters.size();
+}
+
+/// A line for each combination of the values of several columns.
+void add_compound(const key_recipe& recipe, const values& with, const shard_map& map, const std::string& title,
+                  std::vector<line>& out) {
+    const auto all_bound = [&with](const key_recipe& of) {
+        return std::all_of(of.values.begin(), of.values.end(), [&](const auto& from) { return is_bound(from, with); });
+    };
+    if (!all_bound(recipe) || !std::all_of(recipe.further.begin(), recipe.further.end(), all_bound)) {
+        out.emplace_back(title, "known when it is bound");
+        return;
+    }
+    each_owner(recipe, with, map, [&](const placed_key& key) {
+        out.emplace_back(title, told(key, recipe, map).substr(2));
+        return true;
+    });
+}
+
 /// A line for each value of a key: what it is, where it stands on the ring, who owns it.
 void add_keys(const key_recipe& recipe, const values& with, const shard_map& map, std::vector<line>& out) {
     const auto& table = map.tables[recipe.table];
-    const auto title = fmt::format("key {}.{}", table.name, table.key);
+    const auto title = fmt::format("key {}.{}", table.name, table.key_title());
+    if (!recipe.further.empty()) return add_compound(recipe, with, map, title, out);
     for (const auto& from : recipe.values) {
-        if (from.what == value_source::from::parameter && from.index >= with.parameters.size()) {
+        if (!is_bound(from, with)) {
             out.emplace_back(title, fmt::format("{}: known when it is bound", shown(from, with)));
             continue;
         }
         key_recipe one = recipe;
         one.values = {from};
-        each_key(one, with, [&](key_outcome what, std::string_view canonical) {
-            auto text = shown(from, with);
-            if (what == key_outcome::key) {
-                const auto at = position(canonical);
-                text += fmt::format(": key {}, position {}, shard {}", canonical, at,
-                                    map.shards[map.points->owner(at)].name);
-            } else {
-                text += what == key_outcome::null       ? ": no row has it"
-                        : what == key_outcome::rejected ? ": not a value of the key's type"
-                                                        : ": cannot be placed";
-            }
-            out.emplace_back(title, std::move(text));
+        each_owner(one, with, map, [&](const placed_key& key) {
+            out.emplace_back(title, shown(from, with) + told(key, recipe, map));
             return true;
         });
     }
@@ -79,10 +113,12 @@ void add_keys(const key_recipe& recipe, const values& with, const shard_map& map
 
 /// Keys may wait for parameters that SHOW ROUTE is not given.
 bool waits_for_parameters(const plan& what, const values& with) {
-    for (const auto& recipe : what.keys)
-        for (const auto& from : recipe.values)
-            if (from.what == value_source::from::parameter && from.index >= with.parameters.size()) return true;
-    return false;
+    const auto waits = [&with](const key_recipe& of) {
+        return std::any_of(of.values.begin(), of.values.end(), [&](const auto& from) { return !is_bound(from, with); });
+    };
+    return std::any_of(what.keys.begin(), what.keys.end(), [&](const key_recipe& recipe) {
+        return waits(recipe) || std::any_of(recipe.further.begin(), recipe.further.end(), waits);
+    });
 }
 
 }  // namespace
@@ -101,13 +137,15 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                      waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
     out.emplace_back("role", scatters                           ? "replica or primary"
                              : found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
-                             : what.need == need::any         ? "replica or primary"
-                                                              : "primary");
+                             : what.need == need::any           ? "replica or primary"
+                                                                : "primary");
     out.emplace_back("why", what.reason);
     if (found.kind == route::to::spread)
-        out.emplace_back("runs", what.spread == spreading::rows    ? "each shard inserts the rows that belong to it"
-                                 : what.spread == spreading::apart ? "on every shard, on the rows it has"
-                                                                   : "the same on every shard");
+        out.emplace_back("runs", what.spread == spreading::rows     ? "each shard inserts the rows that belong to it"
+                                 : what.spread == spreading::copied ? "each shard takes the rows that belong to it"
+                                 : what.spread == spreading::merged ? "on every shard, one after the other's rows"
+                                 : what.spread == spreading::apart  ? "on every shard, on the rows it has"
+                                                                    : "the same on every shard");
     if (scatters)
         out.emplace_back("runs", what.scatter->how == scatter_recipe::kind::groups
                                      ? "groups and aggregates of each shard, put together by a last query"

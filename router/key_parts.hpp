@@ -51,5 +51,8 @@ bool timestamp_from_text(std::string_view value, bool zoned, canonical_key& out)
 bool date_from_days(std::int64_t days, canonical_key& out);
 /// Microseconds since 2000-01-01.
 bool timestamp_from_microseconds(std::int64_t value, bool zoned, canonical_key& out);
+/// ... and back, of canonical texts.
+std::optional<std::int64_t> days_of_date(std::string_view canonical);
+std::optional<std::int64_t> microseconds_of_timestamp(std::string_view canonical, bool zoned);
 
 }  // namespace ringway::router::key_parts

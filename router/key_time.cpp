@@ -181,4 +181,18 @@ bool timestamp_from_microseconds(std::int64_t value, bool zoned, canonical_key& 
     return timestamp_key(server_epoch + microseconds(value), zoned, out);
 }
 
+std::optional<std::int64_t> days_of_date(std::string_view canonical) {
+    sys_days date;
+    if (!take_date(canonical, date) || !canonical.empty()) return std::nullopt;
+    return (date - server_epoch).count();
+}
+
+std::optional<std::int64_t> microseconds_of_timestamp(std::string_view canonical, bool zoned) {
+    sys_days date;
+    microseconds time{}, offset{};
+    if (!take_date(canonical, date) || !take(canonical, ' ') || !take_time(canonical, time)) return std::nullopt;
+    if ((zoned && !take_offset(canonical, offset)) || !canonical.empty()) return std::nullopt;
+    return (date - server_epoch + time - offset).count();
+}
+
 }  // namespace ringway::router::key_parts

@@ -62,23 +62,7 @@ key_outcome failed(key_type type, std::string_view text) {
 
 /// What is stored is cut or rounded to the column's modifier: only a value that already fits is certain.
 bool survives_storing(const key_recipe& recipe, std::string_view canonical) {
-    constexpr std::int32_t header = 4;  // VARHDRSZ: part of the modifiers of varchar and numeric
-    if (!recipe.rows || recipe.type_modifier < 0) return true;
-    const auto dot = canonical.find('.');
-    const auto digits = dot == std::string_view::npos ? 0 : canonical.find_last_of("0123456789") - dot;
-    switch (recipe.type) {
-        case key_type::text:
-            return canonical.size() + header <= static_cast<std::size_t>(recipe.type_modifier);
-        case key_type::numeric: {
-            const auto scale = ((recipe.type_modifier - header) & 0x7FF) ^ 0x400;  // eleven bits, signed
-            return scale - 0x400 >= 0 && digits <= static_cast<std::size_t>(scale - 0x400);
-        }
-        case key_type::timestamp:
-        case key_type::timestamptz:
-            return digits <= static_cast<std::size_t>(recipe.type_modifier);
-        default:
-            return true;
-    }
+    return !recipe.rows || fits_modifier(recipe.type, recipe.type_modifier, canonical);
 }
 
 key_outcome literal_key(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
@@ -267,6 +251,111 @@ bool key_array::next(key_outcome& what, canonical_key& out) {
     done_ = true;
     what = key_outcome::unplaced;
     return true;
+}
+
+bool fits_modifier(key_type type, std::int32_t modifier, std::string_view canonical) {
+    constexpr std::int32_t header = 4;  // VARHDRSZ: part of the modifiers of varchar and numeric
+    if (modifier < 0) return true;
+    const auto dot = canonical.find('.');
+    const auto digits = dot == std::string_view::npos ? 0 : canonical.find_last_of("0123456789") - dot;
+    switch (type) {
+        case key_type::text:
+            return canonical.size() + header <= static_cast<std::size_t>(modifier);
+        case key_type::numeric: {
+            const auto scale = ((modifier - header) & 0x7FF) ^ 0x400;  // eleven bits, signed
+            return scale - 0x400 >= 0 && digits <= static_cast<std::size_t>(scale - 0x400);
+        }
+        case key_type::timestamp:
+        case key_type::timestamptz:
+            return digits <= static_cast<std::size_t>(modifier);
+        default:
+            return true;
+    }
+}
+
+namespace {
+
+constexpr std::size_t most_columns = 8;  ///< of a key; as config/toml/read_tables.cpp has it
+
+/// The combinations of a compound key's values.
+class compound {
+  public:
+    compound(const key_recipe& recipe, const values& with, const shard_map& map,
+             const std::function<bool(const placed_key&)>& see)
+        : recipe_(recipe),
+          with_(with),
+          map_(map),
+          see_(see),
+          columns_(std::min(recipe.further.size() + 1, most_columns)) {}
+
+    void run() {
+        if (recipe_.rows) {
+            for (std::size_t row = 0; row < recipe_.values.size(); ++row)
+                if (!of_row(row)) return;
+        } else {
+            combine(0, key_outcome::key);
+        }
+    }
+
+  private:
+    const key_recipe& column(std::size_t i) const { return i == 0 ? recipe_ : recipe_.further[i - 1]; }
+
+    bool of_row(std::size_t row) {
+        auto worst = key_outcome::key;
+        for (std::size_t i = 0; i < columns_; ++i) {
+            const auto& of = column(i);
+            canonical_key key;
+            const auto what = row < of.values.size() ? key_of(of, of.values[row], with_, key) : key_outcome::unplaced;
+            worst = worse(worst, what);
+            texts_[i] = key.text;
+        }
+        return tell(worst);
+    }
+
+    bool combine(std::size_t at, key_outcome so_far) {
+        if (at == columns_) return tell(so_far);
+        bool goes_on = true;
+        each_key(column(at), with_, [&](key_outcome what, std::string_view text) {
+            texts_[at] = text;
+            return goes_on = combine(at + 1, worse(so_far, what));
+        });
+        return goes_on;
+    }
+
+    /// Of two columns: what the server would refuse comes first, a NULL matches nothing whatever the other is.
+    static key_outcome worse(key_outcome a, key_outcome b) {
+        for (const auto each : {key_outcome::rejected, key_outcome::null, key_outcome::unplaced})
+            if (a == each || b == each) return each;
+        return key_outcome::key;
+    }
+
+    bool tell(key_outcome what) {
+        if (what != key_outcome::key) return see_({what, {}, 0});
+        key_part parts[most_columns];
+        for (std::size_t i = 0; i < columns_; ++i) parts[i] = {column(i).type, texts_[i]};
+        const std::span<const key_part> key(parts, columns_);
+        canonical_key room;
+        placed_key out{key_outcome::unmapped, sharding::on_ring(key, room), 0};
+        if (const auto found = owner_of(map_, recipe_.table, key)) {
+            out.what = key_outcome::key;
+            out.shard = *found;
+        }
+        return see_(out);
+    }
+
+    const key_recipe& recipe_;
+    const values& with_;
+    const shard_map& map_;
+    const std::function<bool(const placed_key&)>& see_;
+    std::size_t columns_;
+    std::string texts_[most_columns];
+};
+
+}  // namespace
+
+void each_compound(const key_recipe& recipe, const values& with, const shard_map& map,
+                   const std::function<bool(const placed_key&)>& see) {
+    compound(recipe, with, map, see).run();
 }
 
 std::uint32_t declared_type(const value_source& declared) {

@@ -1,6 +1,7 @@
 #pragma once
 // The values of a key recipe, one by one, as canonical keys: from literals, parameters, arrays and constants.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -16,12 +17,32 @@ enum class key_outcome : std::uint8_t {
     null,      ///< NULL: no row has it
     rejected,  ///< the server will report an error, whatever the shard
     unplaced,  ///< a value whose place is not certain
+    unmapped,  ///< a key that no shard has
+};
+
+/// A key of a recipe, with the shard that has it.
+struct placed_key {
+    key_outcome what = key_outcome::unplaced;
+    std::string_view text;  ///< canonical; of several columns with commas between them
+    std::uint16_t shard = 0;
 };
 
 /// Calls `see(outcome, canonical text)` for each value of a recipe, until it returns false. No allocation, but for
 /// strings with escapes and keys of more than 256 bytes. `see` is not called for an empty array.
 template <class See>
 void each_key(const key_recipe& recipe, const values& with, See&& see);
+
+/// Calls `see(placed_key)` for each key of a recipe, until it returns false. No allocation for keys of one column, but
+/// as each_key.
+template <class See>
+void each_owner(const key_recipe& recipe, const values& with, const shard_map& map, See&& see);
+
+/// ... of keys of several columns.
+void each_compound(const key_recipe& recipe, const values& with, const shard_map& map,
+                   const std::function<bool(const placed_key&)>& see);
+
+/// Whether the column stores a key as it is: its modifier cuts and rounds nothing.
+bool fits_modifier(key_type type, std::int32_t modifier, std::string_view canonical);
 
 /// One source that is no array.
 key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out);
@@ -66,6 +87,22 @@ void each_key(const key_recipe& recipe, const values& with, See&& see) {
         while (all.next(what, key))
             if (!see(what, key.text)) return;
     }
+}
+
+template <class See>
+void each_owner(const key_recipe& recipe, const values& with, const shard_map& map, See&& see) {
+    if (!recipe.further.empty()) return each_compound(recipe, with, map, see);
+    each_key(recipe, with, [&](key_outcome what, std::string_view canonical) {
+        placed_key made{what, canonical, 0};
+        if (what == key_outcome::key) {
+            const key_part part{recipe.type, canonical};
+            if (const auto found = owner_of(map, recipe.table, {&part, 1}))
+                made.shard = *found;
+            else
+                made.what = key_outcome::unmapped;
+        }
+        return see(made);
+    });
 }
 
 }  // namespace ringway::router

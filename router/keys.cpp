@@ -120,24 +120,38 @@ class resolver {
     void check_key(occurrence& table, bool inserted) {
         const auto& entry = tables_.map().tables[table.meaning.map_index];
         std::string why;
-        if (!table.meaning.relation) {
+        if (entry.by_schema && !table.meaning.relation && table.table->schema.empty()) {
+            why = fmt::format("{} is not in the catalogs that were read last", table.table->name);
+        } else if (entry.by_schema) {
+            why = tables_.map().functions[table.meaning.map_index].unfit(key_type::text);
+        } else if (!table.meaning.relation) {
             why = fmt::format("{} is not in the catalogs that were read last", entry.name);
-        } else if (!table.has(entry.key)) {
-            why = fmt::format("{} has no column \"{}\", which the shard map calls its key", entry.name, entry.key);
-        } else if (const auto* key = key_column(table);
-                   key->type == key_type::unsupported || key->nondeterministic_collation) {
-            why = fmt::format(
-                "\"{}\", the key of {}, is of a type or collation whose equal values cannot be told from their text",
-                entry.key, entry.name);
-        } else if (tables_.has_own_equality(key_column(table)->type)) {
-            why = fmt::format("\"{}\", the key of {}, may be compared by an operator = of the users' own", entry.key,
-                              entry.name);
-        } else if (entry.function != config::sharding_function::ring) {
-            why = fmt::format("{} is not on the ring, and its sharding function is not served yet", entry.name);
+        } else {
+            for (std::size_t i = 0; i <= entry.further_keys.size() && why.empty(); ++i)
+                why = why_no_key(table, key_name(entry, i));
         }
         if (why.empty()) return;
         out_.untied.push_back({table.meaning.map_index, table.table->written, inserted, false, std::move(why)});
         table.meaning.what = table_class::elsewhere;
+    }
+
+    /// Empty: the column's values can be placed.
+    std::string why_no_key(const occurrence& table, const std::string& name) const {
+        const auto& entry = tables_.map().tables[table.meaning.map_index];
+        const auto* key = table.column(name);
+        if (!key) return fmt::format("{} has no column \"{}\", which the shard map calls its key", entry.name, name);
+        if (key->type == key_type::unsupported || key->nondeterministic_collation)
+            return fmt::format(
+                "\"{}\", the key of {}, is of a type or collation whose equal values cannot be told from their text",
+                name, entry.name);
+        if (tables_.has_own_equality(key->type))
+            return fmt::format("\"{}\", the key of {}, may be compared by an operator = of the users' own", name,
+                               entry.name);
+        return tables_.map().functions[table.meaning.map_index].unfit(key->type);
+    }
+
+    static const std::string& key_name(const config::table& entry, std::size_t i) {
+        return i == 0 ? entry.key : entry.further_keys[i - 1];
     }
 
     /// Finds keys of the block's own tables, then goes down. `known` grows by what holds for the block's columns.
@@ -231,9 +245,9 @@ class resolver {
     static std::vector<column_node> outer_node_of(const column_ref& ref, const frame& seen) {
         std::vector<column_node> out;
         for (const frame* at = &seen; at && out.empty(); at = at->parent) {
-            const bool known = at->derived.empty() && std::all_of(at->tables.begin(), at->tables.end(), [](const auto* t) {
-                                   return t->meaning.relation != nullptr;
-                               });
+            const bool known =
+                at->derived.empty() && std::all_of(at->tables.begin(), at->tables.end(),
+                                                   [](const auto* t) { return t->meaning.relation != nullptr; });
             if (!known) return {};
             for (const auto* table : at->tables)
                 if (table->has(ref.column)) out.push_back({table, ref.column});
@@ -295,70 +309,102 @@ class resolver {
             tie_rows(table, *block.insert);
             return;
         }
-        const auto found = known.find({&table, entry.key});
-        if (found == known.end()) {
-            out_.untied.push_back({table.meaning.map_index, target, false, false,
-                                   fmt::format("{} has no condition on its key \"{}\"", entry.name, entry.key)});
-            return;
+        if (entry.by_schema) return add_schema(table);
+        std::vector<std::vector<value_source>> all;
+        for (std::size_t i = 0; i <= entry.further_keys.size(); ++i) {
+            const auto found = known.find({&table, key_name(entry, i)});
+            if (found == known.end()) {
+                out_.untied.push_back(
+                    {table.meaning.map_index, target, false, false,
+                     fmt::format("{} has no condition on its key \"{}\"", entry.name, key_name(entry, i))});
+                return;
+            }
+            all.push_back(found->second->values);
         }
-        add(table, found->second->values, target, false);
+        add(table, std::move(all), target, false);
     }
 
-    void add(const occurrence& table, std::vector<value_source> values, bool write, bool rows) {
+    /// `values`: of each column of the key.
+    void add(const occurrence& table, std::vector<std::vector<value_source>> values, bool write, bool rows) {
+        const auto& entry = tables_.map().tables[table.meaning.map_index];
+        key_recipe made;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            auto& of = i == 0 ? made : made.further.emplace_back();
+            const auto* column = table.column(key_name(entry, i));
+            of.table = table.meaning.map_index;
+            of.type = column->type;
+            if (rows) of.type_modifier = column->type_modifier;
+            of.mysql = column->mysql;
+            of.write = write;
+            of.rows = rows;
+            of.native_only = tables_.has_own_conversions();
+            of.values = std::move(values[i]);
+        }
+        add(std::move(made));
+    }
+
+    /// A table whose schema tells the shard.
+    void add_schema(const occurrence& table) {
         key_recipe made;
         made.table = table.meaning.map_index;
-        made.type = key_column(table)->type;
-        if (rows) made.type_modifier = key_column(table)->type_modifier;
-        made.mysql = key_column(table)->mysql;
-        made.write = write;
-        made.rows = rows;
-        made.native_only = tables_.has_own_conversions();
-        made.values = std::move(values);
-        const auto same = [&made](const key_recipe& other) {
-            return other.type == made.type && other.write == made.write && other.rows == made.rows &&
-                   other.mysql == made.mysql && other.values == made.values;
-        };
-        if (std::none_of(out_.keys.begin(), out_.keys.end(), same)) out_.keys.push_back(std::move(made));
+        made.type = key_type::text;
+        made.write = table.table->written;
+        auto& value = made.values.emplace_back();
+        value.what = value_source::from::constant;
+        value.constant = table.meaning.relation ? table.meaning.relation->schema : table.table->schema;
+        add(std::move(made));
     }
 
-    const catalog_column* key_column(const occurrence& table) const {
-        return table.column(tables_.map().tables[table.meaning.map_index].key);
+    void add(key_recipe made) {
+        const auto& tables = tables_.map().tables;
+        const auto same = [&](const key_recipe& other) {
+            const auto alike = [](const key_recipe& a, const key_recipe& b) {
+                return a.type == b.type && a.write == b.write && a.rows == b.rows && a.mysql == b.mysql &&
+                       a.values == b.values;
+            };
+            return tables[other.table].placed_as(tables[made.table]) && alike(other, made) &&
+                   std::equal(other.further.begin(), other.further.end(), made.further.begin(), made.further.end(),
+                              alike);
+        };
+        if (std::none_of(out_.keys.begin(), out_.keys.end(), same)) out_.keys.push_back(std::move(made));
     }
 
     static bool same_type(const catalog_column* a, const catalog_column* b) { return a && b && a->type == b->type; }
 
     /// Where the key stands in the rows of an INSERT; npos: it is not given.
-    std::size_t key_place(const occurrence& table, const insert_rows& insert) const {
-        const auto& key = tables_.map().tables[table.meaning.map_index].key;
+    static std::size_t key_place(const occurrence& table, const std::string& key, const insert_rows& insert) {
         if (!insert.columns.empty()) {
             const auto at = std::find(insert.columns.begin(), insert.columns.end(), key);
             return at == insert.columns.end() ? std::string::npos
                                               : static_cast<std::size_t>(at - insert.columns.begin());
         }
         const auto& columns = table.meaning.relation->columns;
-        const auto* found = key_column(table);
-        return static_cast<std::size_t>(found - columns.data());
+        return static_cast<std::size_t>(table.column(key) - columns.data());
     }
 
     void tie_rows(const occurrence& table, const insert_rows& insert) {
         if (insert.from_select) return;  // resolve_source
-        const auto at = key_place(table, insert);
         const auto& entry = tables_.map().tables[table.meaning.map_index];
-        std::vector<value_source> values;
-        for (const auto& row : insert.rows) {
-            const bool given = at < row.size() && row[at].what != value_source::from::unknown && !row[at].array;
-            if (!given) {
-                const bool missing = at >= row.size() || row[at].constant == "default";
-                auto why =
-                    missing
-                        ? fmt::format("the row gives no value for \"{}\", the key of {}", entry.key, entry.name)
-                        : fmt::format("the value of \"{}\", the key of {}, is an expression", entry.key, entry.name);
-                out_.untied.push_back({table.meaning.map_index, true, true, missing, std::move(why)});
-                return;
+        if (entry.by_schema) return add_schema(table);
+        std::vector<std::vector<value_source>> all;
+        for (std::size_t i = 0; i <= entry.further_keys.size(); ++i) {
+            const auto& name = key_name(entry, i);
+            const auto at = key_place(table, name, insert);
+            auto& values = all.emplace_back();
+            for (const auto& row : insert.rows) {
+                const bool given = at < row.size() && row[at].what != value_source::from::unknown && !row[at].array;
+                if (!given) {
+                    const bool missing = at >= row.size() || row[at].constant == "default";
+                    auto why =
+                        missing ? fmt::format("the row gives no value for \"{}\", the key of {}", name, entry.name)
+                                : fmt::format("the value of \"{}\", the key of {}, is an expression", name, entry.name);
+                    out_.untied.push_back({table.meaning.map_index, true, true, missing, std::move(why)});
+                    return;
+                }
+                values.push_back(row[at]);
             }
-            values.push_back(row[at]);
         }
-        add(table, std::move(values), true, true);
+        add(table, std::move(all), true, true);
     }
 
     /// INSERT ... SELECT: the key's column must be a constant, or a column with a known value.
@@ -370,20 +416,37 @@ class resolver {
         const auto& target = occurrences_.at(&block.tables.front());
         if (target.meaning.what != table_class::keyed) return;
         const auto& entry = tables_.map().tables[target.meaning.map_index];
-        const auto at = key_place(target, *block.insert);
-        if (at < block.insert->outputs.size()) {
-            const auto& output = block.insert->outputs[at];
-            if (output.value.what != value_source::from::unknown) return add(target, {output.value}, true, true);
-            for (const auto& node : output.from ? nodes_of(*output.from, source, seen) : std::vector<column_node>{}) {
-                const auto found = known.find(node);
-                if (found != known.end() && same_type(node.table->column(node.name), key_column(target)))
-                    return add(target, found->second->values, true, true);
+        if (entry.by_schema) return add_schema(target);
+        std::vector<std::vector<value_source>> all;
+        for (std::size_t i = 0; i <= entry.further_keys.size(); ++i) {
+            const auto& name = key_name(entry, i);
+            const auto at = key_place(target, name, *block.insert);
+            const std::size_t before = all.size();
+            if (at < block.insert->outputs.size()) {
+                const auto& output = block.insert->outputs[at];
+                if (output.value.what != value_source::from::unknown)
+                    all.push_back({output.value});
+                else
+                    for (const auto& node :
+                         output.from ? nodes_of(*output.from, source, seen) : std::vector<column_node>{}) {
+                        const auto found = known.find(node);
+                        const bool fits =
+                            found != known.end() && same_type(node.table->column(node.name), target.column(name));
+                        if (!fits || all.size() != before || (entry.is_compound() && !is_one(found->second->values)))
+                            continue;
+                        all.push_back(found->second->values);
+                    }
             }
+            if (all.size() != before) continue;
+            out_.untied.push_back(
+                {target.meaning.map_index, true, true, false,
+                 fmt::format("what the SELECT gives for \"{}\", the key of {}, is not known", name, entry.name)});
+            return;
         }
-        out_.untied.push_back(
-            {target.meaning.map_index, true, true, false,
-             fmt::format("what the SELECT gives for \"{}\", the key of {}, is not known", entry.key, entry.name)});
+        add(target, std::move(all), true, true);
     }
+
+    static bool is_one(const std::vector<value_source>& values) { return values.size() == 1 && !values.front().array; }
 
     /// A new key must belong to the shard the row is on.
     void check_assignments(const query_block& block) {
@@ -405,22 +468,30 @@ class resolver {
     void check_assignments(const query_block& block, const occurrence& target) {
         if (target.meaning.what != table_class::keyed) return;
         const auto& entry = tables_.map().tables[target.meaning.map_index];
+        if (entry.by_schema) return;
+        for (std::size_t i = 0; i <= entry.further_keys.size(); ++i)
+            check_assignments(block, target, key_name(entry, i));
+    }
+
+    void check_assignments(const query_block& block, const occurrence& target, const std::string& name) {
+        const auto& entry = tables_.map().tables[target.meaning.map_index];
         const auto own = [&](const column_ref& ref) {
             return ref.table.empty() || !tables_.writes_several() || ref.table == target.shown_as();
         };
-        if (const auto* key = key_column(target); key && key->generated)
-            out_.key_change =
-                fmt::format("\"{}\", the key of {}, is generated from other columns", entry.key, entry.name);
+        if (const auto* key = target.column(name); key && key->generated)
+            out_.key_change = fmt::format("\"{}\", the key of {}, is generated from other columns", name, entry.name);
         for (const auto& each : block.assignments) {
-            if (each.column.column != entry.key || !own(each.column)) continue;
-            if (each.from && each.from->column == entry.key &&
+            if (each.column.column != name || !own(each.column)) continue;
+            if (each.from && each.from->column == name &&
                 (each.from->table == target.shown_as() || each.from->table.empty() ||
                  (block.insert && each.from->table == "excluded")))
                 continue;  // stays what it is, or becomes what the row to insert has
             if (each.value.what == value_source::from::unknown || each.value.array)
-                out_.key_change = fmt::format("\"{}\", the key of {}, is set to an expression", entry.key, entry.name);
+                out_.key_change = fmt::format("\"{}\", the key of {}, is set to an expression", name, entry.name);
+            else if (entry.is_compound())
+                out_.key_change = fmt::format("\"{}\", of the key of {}, is set", name, entry.name);
             else
-                add(target, {each.value}, true, true);
+                add(target, {{each.value}}, true, true);
         }
     }
 
@@ -428,6 +499,15 @@ class resolver {
     key_finding& out_;
     std::map<const table_ref*, occurrence> occurrences_;  // stable addresses
 };
+
+/// "tenant_*.*": whether the schema is meant, a star standing for any characters.
+bool is_schema_of(std::string_view pattern, std::string_view schema) {
+    pattern.remove_suffix(2);
+    const auto star = pattern.find('*');
+    if (star == pattern.npos) return pattern == schema;
+    const auto before = pattern.substr(0, star), after = pattern.substr(star + 1);
+    return schema.size() >= before.size() + after.size() && schema.starts_with(before) && schema.ends_with(after);
+}
 
 bool ends_with_name(std::string_view qualified, std::string_view name) {
     return qualified.size() > name.size() && qualified.ends_with(name) &&
@@ -452,6 +532,7 @@ table_meaning table_finder::classify(const catalog_relation* relation, std::stri
     std::optional<std::uint16_t> inherited;
     for (std::size_t i = 0; i < map_.tables.size(); ++i) {
         const auto& entry = map_.tables[i];
+        if (entry.by_schema) continue;
         const bool entry_qualified = entry.name.find('.') != std::string::npos;
         const auto matches = [&](std::string_view full) {
             return !full.empty() && (full == entry.name || (!entry_qualified && ends_with_name(full, entry.name)));
@@ -463,10 +544,29 @@ table_meaning table_finder::classify(const catalog_relation* relation, std::stri
         inherited = static_cast<std::uint16_t>(i);
         break;
     }
+    // An unqualified name that the catalog does not know may be a table of any schema of the path.
+    const auto may_mean = [&](const config::table& entry) {
+        if (!entry.by_schema) return false;
+        if (!where.empty()) return is_schema_of(entry.name, where);
+        return std::any_of(path_.begin(), path_.end(),
+                           [&](const std::string& each) { return is_schema_of(entry.name, each); });
+    };
+    for (std::size_t i = 0; i < map_.tables.size() && !inherited; ++i)
+        if (may_mean(map_.tables[i])) inherited = static_cast<std::uint16_t>(i);
     if (!inherited) return out;
     out.what = map_.tables[*inherited].reference ? table_class::reference : table_class::keyed;
     out.map_index = *inherited;
     return out;
+}
+
+bool table_finder::is_by_schema(const std::string& name) const {
+    const auto& all = map_.tables;
+    if (std::none_of(all.begin(), all.end(), [](const config::table& each) { return each.by_schema; })) return false;
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const config::table& each) { return each.by_schema && is_schema_of(each.name, name); }))
+        return true;
+    const auto meaning = find({{}, name, {}, false});
+    return meaning.what == table_class::keyed && all[meaning.map_index].by_schema;
 }
 
 bool table_finder::has_own_equality(key_type type) const {

@@ -34,6 +34,8 @@ class table_finder {
     table_meaning find(const table_ref& table) const;
     /// Of a relation by "schema.name", as in catalog_relation::view_tables.
     table_meaning find_qualified(std::string_view name) const;
+    /// Whether a name may be a schema that is itself a key, or a table of one.
+    bool is_by_schema(const std::string& name) const;
     /// Whether a user's operator = may be meant where a key of this type is compared.
     bool has_own_equality(key_type type) const;
     /// Whether the users' operators or casts may compare values of other types with a key.

@@ -25,12 +25,27 @@ class follower {
     }
 
   private:
-    const std::string& key_of(const table_meaning& table) const { return tables_.map().tables[table.map_index].key; }
+    const config::table& entry_of(const table_meaning& table) const { return tables_.map().tables[table.map_index]; }
+
+    /// Of a key; by schema none.
+    static std::vector<std::string> columns_of(const config::table& entry) {
+        std::vector<std::string> out;
+        if (entry.by_schema) return out;
+        out.push_back(entry.key);
+        out.insert(out.end(), entry.further_keys.begin(), entry.further_keys.end());
+        return out;
+    }
+
+    static bool same_schema(const table_meaning& a, const table_meaning& b) {
+        return a.relation && b.relation && a.relation->schema == b.relation->schema;
+    }
 
     /// A row of one is a row of the other.
     bool same_rows(const table_meaning& a, const table_meaning& b) const {
         if (a.what != b.what) return false;
-        return a.what != table_class::keyed || key_of(a) == key_of(b);
+        if (a.what != table_class::keyed) return true;
+        const auto &left = entry_of(a), &right = entry_of(b);
+        return left.placed_as(right) && columns_of(left) == columns_of(right) && (!left.by_schema || same_schema(a, b));
     }
 
     std::string by_inheritance(const table_meaning& table) const {
@@ -65,8 +80,9 @@ class follower {
         if (table.what == table_class::reference && !relation.rewritten.empty())
             return fmt::format("a trigger of {} may give each of its copies another value", relation.name);
         if (table.what != table_class::keyed) return {};
+        const auto keys = columns_of(entry_of(table));
         for (const auto& column : relation.rewritten)
-            if (column == "*" || column == key_of(table))
+            if ((column == "*" && !keys.empty()) || std::find(keys.begin(), keys.end(), column) != keys.end())
                 return fmt::format("a trigger of {} may change its key", relation.name);
         return {};
     }
@@ -78,15 +94,22 @@ class follower {
         if (parent.what == table_class::reference) return true;
         if (child.what == table_class::elsewhere) return parent.what == table_class::elsewhere;
         if (child.what != table_class::keyed || parent.what != table_class::keyed) return false;
-        return std::any_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) {
-            return pair.first == key_of(child) && pair.second == key_of(parent) && type_of(child) == type_of(parent);
-        });
+        const auto &left = entry_of(child), &right = entry_of(parent);
+        if (!left.placed_as(right)) return false;
+        if (left.by_schema) return same_schema(child, parent);
+        const auto own = columns_of(left), others = columns_of(right);
+        for (std::size_t i = 0; i < own.size(); ++i) {
+            const std::pair pair(own[i], others[i]);
+            if (std::find(tie.columns.begin(), tie.columns.end(), pair) == tie.columns.end()) return false;
+            if (type_of(child, own[i]) != type_of(parent, others[i])) return false;
+        }
+        return true;
     }
 
-    key_type type_of(const table_meaning& table) const {
+    static key_type type_of(const table_meaning& table, const std::string& key) {
         const auto& columns = table.relation->columns;
-        const auto found = std::find_if(columns.begin(), columns.end(),
-                                        [&](const catalog_column& each) { return each.name == key_of(table); });
+        const auto found =
+            std::find_if(columns.begin(), columns.end(), [&](const catalog_column& each) { return each.name == key; });
         return found == columns.end() ? key_type::unsupported : found->type;
     }
 

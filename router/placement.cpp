@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "router/copy_recipe.hpp"
 #include "router/gather.hpp"
+#include "router/key_move.hpp"
 #include "router/leads.hpp"
 #include "router/need.hpp"
 #include "router/scatter.hpp"
@@ -170,12 +172,11 @@ class placing {
 
     placed query() {
         look_at(what_.block);
-        if (what_.verb == verb::copy_from && seen_.keyed)
-            return refused({fault_kind::unsupported, fmt::format("COPY into {} is not served yet", seen_.keyed_name),
-                            "its rows belong to several shards", "use INSERT, or load each shard directly"});
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
                             fmt::format("name the shard in a comment: {}", hint_example())});
+        if (what_.verb == verb::copy_from && (seen_.keyed || !seen_.reference_written.empty())) return copy_in();
+        if (what_.verb == verb::copy_to && what_.copy && seen_.keyed && !rules_.hinted) return copy_out();
         if (what_.verb == verb::truncate && (seen_.keyed || !seen_.reference_written.empty())) return truncate();
         if (!seen_.reference_written.empty()) return copies();
         if (!seen_.keyed_view.empty() && !rules_.hinted) return through_keyed_view();
@@ -213,6 +214,38 @@ class placing {
         if (rules_.hinted) return on_shard(*rules_.hinted);
         if (seen_.elsewhere) return on_hinted("it names tables of the first shard beside those of all shards");
         return spread_alike();
+    }
+
+    placed copy_in() const {
+        std::string why;
+        const auto& table = what_.block.tables.front();
+        const auto meaning = tables_.find(table);
+        if (meaning.what == table_class::keyed && rules_.map.tables[meaning.map_index].by_schema) return keyed();
+        auto recipe = copy_recipe_of(what_, meaning, tables_, why);
+        if (why.empty() && rules_.hinted) why = "each row tells its shard, not a hint";
+        if (why.empty()) {
+            auto out =
+                spread(spreading::copied,
+                       {fault_kind::unsupported,
+                        "COPY into a table that is on several shards cannot be one of several statements in a text",
+                        {},
+                        "send it by itself"});
+            out.copy = std::make_shared<const copy_recipe>(std::move(recipe));
+            return out;
+        }
+        return refused({fault_kind::unsupported, fmt::format("this COPY into {} cannot be split by shard", table.name),
+                        std::move(why), "send the rows, with their keys, from the client: COPY ... FROM STDIN"});
+    }
+
+    /// Each shard's rows; where all are on one, that one's.
+    placed copy_out() const {
+        const auto meaning = tables_.find(what_.block.tables.front());
+        if (meaning.what == table_class::keyed && rules_.map.tables[meaning.map_index].by_schema) return keyed();
+        return spread(spreading::merged,
+                      {fault_kind::unsupported,
+                       "COPY of a table that is on several shards cannot be one of several statements in a text",
+                       {},
+                       "send it by itself"});
     }
 
     /// A write to reference tables: each copy must come out the same.
@@ -273,7 +306,7 @@ class placing {
     }
 
     /// Empty: each shard's part of this write depends on its own rows and on reference tables only.
-    std::string why_not_spread() const {
+    std::string why_not_spread(bool moves = false, const std::string& why_not_moved = {}) const {
         const auto& block = what_.block;
         if (what_.verb != verb::update && what_.verb != verb::delete_ && what_.verb != verb::insert)
             return "it is of a kind that is not served on several shards";
@@ -285,9 +318,12 @@ class placing {
         if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||
             !block.tables.front().written)
             return "it writes another table than it is keyed by";
-        const auto& key = rules_.map.tables[tables_.find(block.tables.front()).map_index].key;
+        const auto& entry = rules_.map.tables[tables_.find(block.tables.front()).map_index];
         for (const auto& each : block.assignments)
-            if (each.column.column == key) return "it changes the key";
+            if (!moves &&
+                (each.column.column == entry.key || std::find(entry.further_keys.begin(), entry.further_keys.end(),
+                                                              each.column.column) != entry.further_keys.end()))
+                return why_not_moved.empty() ? "it changes the key" : "it changes the key, and " + why_not_moved;
         return why_uneven();
     }
 
@@ -374,7 +410,9 @@ class placing {
             return refused(
                 {fault_kind::unsupported, "this statement changes a shard key", std::move(found.key_change),
                  "set it to a constant or a parameter of the same shard, or delete the row and insert it anew"});
-        if (auto why = refusal_of_untied(found.untied)) return over_several(std::move(*why));
+        std::string why_not_moved;
+        const auto move = rules_.hinted ? nullptr : find_key_move(what_, tables_, found.keys, why_not_moved);
+        if (auto why = refusal_of_untied(found.untied)) return over_several(std::move(*why), move, why_not_moved);
         if (!found.exact && (!rules_.hinted || what_.writes))
             return over_several({fault_kind::unsupported, no_shard(),
                                  "it has a form whose rows cannot be told to be of one shard",
@@ -387,8 +425,10 @@ class placing {
             out.gather = std::move(whole.gather);
             out.scatter = std::move(whole.scatter);
         }
-        if (what_.writes && !rules_.hinted && why_not_spread().empty())
+        if (what_.writes && !rules_.hinted && why_not_spread(move != nullptr).empty()) {
             out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
+            out.move = move;
+        }
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
         return out;
@@ -409,17 +449,23 @@ class placing {
         return out;
     }
 
-    placed over_several(fault why) const {
+    placed over_several(fault why, const std::shared_ptr<const key_move>& move = nullptr,
+                        const std::string& why_not_moved = {}) const {
         if (rules_.dialect == dialect::mysql) return refused(std::move(why));
         if (what_.verb == verb::update || what_.verb == verb::delete_) {
-            auto why_not = why_not_spread();
-            if (why_not.empty()) return spread(spreading::apart, std::move(why));
+            auto why_not = why_not_spread(move != nullptr, why_not_moved);
+            if (why_not.empty()) {
+                auto out = spread(spreading::apart, std::move(why));
+                out.move = move;
+                return out;
+            }
             why.detail += fmt::format("; it does not run on every shard because {}", why_not);
             return refused(std::move(why));
         }
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && !what_.writes && what_.verb != verb::copy_to) why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes && what_.verb != verb::copy_to)
+                why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         out.where = placement::several;
@@ -434,11 +480,11 @@ class placing {
             if (each.inserted)
                 return fault{each.missing ? fault_kind::no_key : fault_kind::unsupported,
                              fmt::format("the shard of a new row of {} is not known", entry.name), each.why,
-                             fmt::format("give \"{}\" as a constant or a parameter", entry.key)};
+                             fmt::format("give \"{}\" as a constant or a parameter", entry.key_title())};
             if (!rules_.hinted)
                 return fault{fault_kind::unsupported, no_shard(), each.why,
                              fmt::format("add \"{} = ...\" to its conditions, or name the shard in a comment: {}",
-                                         entry.key, hint_example())};
+                                         entry.key_title(), hint_example())};
         }
         return std::nullopt;
     }

@@ -259,7 +259,11 @@ class planner {
         out_.keys = std::move(all.keys);
         out_.fixed_shard = all.fixed_shard;
         out_.refusal = std::move(all.refusal);
-        if (out_.parsed.statements.size() == 1) out_.spread = all.spread;
+        if (out_.parsed.statements.size() == 1) {
+            out_.spread = all.spread;
+            out_.copy = std::move(all.copy);
+            out_.move = std::move(all.move);
+        }
         if (out_.placement == placement::spread) out_.refusal.reset();
         if (from_.dialect == dialect::mysql) return place_on_one_of_mysqls();
         const bool alone = out_.parsed.statements.size() == 1;
@@ -314,11 +318,17 @@ std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std
     for (const auto& each : from.shards) out->shards.push_back({each.name, each.weight});
     out->points.emplace(out->shards);
     out->tables = from.tables;
+    for (const auto& each : from.tables) out->functions.emplace_back(each, out->shards, from.engine);
+    out->moves_rows = from.key_update == config::key_update::move;
     if (from.engine == config::engine::mysql)  // whose columns have no case
         for (auto& each : out->tables)
             std::transform(each.key.begin(), each.key.end(), each.key.begin(), lexical::lower);
     out->epoch = epoch;
     return out;
+}
+
+std::optional<std::uint16_t> owner_of(const shard_map& map, std::uint16_t table, std::span<const key_part> key) {
+    return map.functions[table].owner(key, *map.points);
 }
 
 std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context) {

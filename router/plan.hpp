@@ -17,12 +17,15 @@
 #include "router/mysql/modes.hpp"
 #include "router/ring.hpp"
 #include "router/shape.hpp"
+#include "router/sharding.hpp"
 #include "router/statement.hpp"
 
 namespace ringway::router {
 
 struct gather_recipe;
 struct scatter_recipe;
+struct copy_recipe;
+struct key_move;
 
 /// A cluster as the router sees it. Immutable; rebuilt when the configuration changes.
 struct shard_map {
@@ -30,10 +33,16 @@ struct shard_map {
     std::vector<ring::member> shards;  ///< index = shard number everywhere
     std::optional<router::ring> points;
     std::vector<config::table> tables;
+    std::vector<sharding> functions;  ///< of the tables
+    bool moves_rows = true;           ///< whose key an UPDATE changes
     std::uint64_t epoch = 0;
     bool is_sharded() const { return shards.size() > 1; }
 };
 std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch);
+
+/// Which shard has the rows of a key of `table` (index in shard_map::tables), a canonical text for each of its columns.
+/// The one answer of routing, INSERT, COPY, SHOW KEY and SHOW ROUTE. Nothing: no shard has it.
+std::optional<std::uint16_t> owner_of(const shard_map& map, std::uint16_t table, std::span<const key_part> key);
 
 /// Which part of the session a plan depends on besides the text.
 struct plan_context {
@@ -66,9 +75,11 @@ enum class placement : std::uint8_t {
 /// How a write runs on several shards at once.
 enum class spreading : std::uint8_t {
     none,
-    apart,  ///< UPDATE, DELETE: the same text everywhere, each shard has rows of its own
-    rows,   ///< INSERT: each shard gets those rows that belong to it (router/spread.hpp)
-    alike   ///< the same on every shard: reference tables, TRUNCATE, DDL
+    copied,  ///< COPY ... FROM STDIN: plan::copy tells which rows go where (router/copy_split.hpp)
+    merged,  ///< COPY ... TO STDOUT of a table: each shard's rows, one after the other
+    apart,   ///< UPDATE, DELETE: the same text everywhere, each shard has rows of its own
+    rows,    ///< INSERT: each shard gets those rows that belong to it (router/spread.hpp)
+    alike    ///< the same on every shard: reference tables, TRUNCATE, DDL
 };
 
 /// One set of values that must lie on one shard.
@@ -81,6 +92,8 @@ struct key_recipe {
     std::int32_t type_modifier = -1;  ///< of the key's column: what is stored may be cut or rounded to it
     mysql_column mysql{};
     std::vector<value_source> values;
+    std::vector<key_recipe> further;  ///< of the key's other columns; of rows as many values each, else all
+                                      ///< combinations count
 };
 
 /// Everything known of a statement's text before its values. Immutable, shared by sessions and workers.
@@ -94,7 +107,9 @@ struct plan {
     std::optional<config::fault> refusal;         ///< for placement::refused
     std::shared_ptr<const gather_recipe> gather;  ///< also for `single`: when its keys turn out to be of several shards
     std::shared_ptr<const scatter_recipe> scatter;  ///< a cheaper way than to gather, where there is one
-    spreading spread = spreading::none;           ///< also for `single`: when its keys turn out to be of several shards
+    spreading spread = spreading::none;       ///< also for `single`: when its keys turn out to be of several shards
+    std::shared_ptr<const copy_recipe> copy;  ///< for spreading::copied
+    std::shared_ptr<const key_move> move;     ///< of an UPDATE on several shards that gives rows a new key
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
@@ -110,6 +125,9 @@ struct plan {
 
 /// Never fails: what cannot be routed has placement::refused and a fault with a hint.
 std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context);
+
+/// What a client is told whose key no shard has.
+config::fault unmapped_fault(const shard_map& map, std::uint16_t table, std::string_view canonical);
 
 /// One bound parameter of the extended protocol, as the client sent it.
 struct parameter {

@@ -25,7 +25,7 @@ class finding {
         out.need = what_.need;
         for (const auto& recipe : what_.keys)
             if (!follow(recipe)) break;
-        if (refusal_ && what_.gather) {
+        if (refusal_ && what_.gather && !unmapped_) {
             out.kind = route::to::several;
         } else if (refusal_ && over_several_ && what_.spread != spreading::none) {
             out.kind = route::to::spread;
@@ -41,10 +41,11 @@ class finding {
   private:
     bool follow(const key_recipe& recipe) {
         const bool sole = recipe.rows || (recipe.values.size() == 1 && !recipe.values.front().array);
-        each_key(recipe, with_, [&](key_outcome what, std::string_view canonical) {
-            if (what == key_outcome::key) return take(recipe, map_.points->owner(position(canonical)));
-            if (what == key_outcome::null && recipe.write && sole) refuse_null(recipe);
-            if (what == key_outcome::unplaced) refuse_unplaced(recipe);
+        each_owner(recipe, with_, map_, [&](const placed_key& key) {
+            if (key.what == key_outcome::key) return take(recipe, key.shard);
+            if (key.what == key_outcome::null && recipe.write && sole) refuse_null(recipe);
+            if (key.what == key_outcome::unplaced) refuse_unplaced(recipe);
+            if (key.what == key_outcome::unmapped) refuse_unmapped(recipe, key.text);
             return !refusal_;
         });
         return !refusal_;
@@ -60,17 +61,24 @@ class finding {
 
     void refuse_null(const key_recipe& recipe) {
         refusal_ = fault{fault_kind::no_key, fmt::format("the shard key of {} is NULL", table(recipe).name),
-                         fmt::format("a row belongs to the shard of its \"{}\"", table(recipe).key), "give it a value"};
+                         fmt::format("a row belongs to the shard of its \"{}\"", table(recipe).key_title()),
+                         "give it a value"};
+    }
+
+    /// Also when shards were several before it: no row may be anywhere.
+    void refuse_unmapped(const key_recipe& recipe, std::string_view canonical) {
+        unmapped_ = true;
+        refusal_ = unmapped_fault(map_, recipe.table, canonical);
     }
 
     void refuse_unplaced(const key_recipe& recipe) {
         const auto& entry = table(recipe);
-        refusal_ =
-            fault{fault_kind::unsupported,
-                  fmt::format("the value given for \"{}\", the key of {}, cannot be placed", entry.key, entry.name),
-                  "its text in the column's type is not certain: a cast, a rounding, a time zone or another type's "
-                  "comparison decides it",
-                  "give it in the type of the column, as it would be stored"};
+        refusal_ = fault{
+            fault_kind::unsupported,
+            fmt::format("the value given for \"{}\", the key of {}, cannot be placed", entry.key_title(), entry.name),
+            "its text in the column's type is not certain: a cast, a rounding, a time zone or another type's "
+            "comparison decides it",
+            "give it in the type of the column, as it would be stored"};
     }
 
     /// Names the shards of all keys, for the words of the refusal.
@@ -78,10 +86,12 @@ class finding {
         std::bitset<65536> seen;
         if (what_.fixed_shard) seen.set(*what_.fixed_shard);
         for (const auto& each : what_.keys)
-            each_key(each, with_, [&](key_outcome what, std::string_view canonical) {
-                if (what == key_outcome::key) seen.set(map_.points->owner(position(canonical)));
-                return true;
+            each_owner(each, with_, map_, [&](const placed_key& key) {
+                if (key.what == key_outcome::key) seen.set(key.shard);
+                if (key.what == key_outcome::unmapped) refuse_unmapped(each, key.text);
+                return !unmapped_;
             });
+        if (unmapped_) return;
         over_several_ = true;
         std::string names;
         for (std::size_t i = 0; i < map_.shards.size(); ++i)
@@ -105,9 +115,18 @@ class finding {
     std::optional<std::uint16_t> shard_;
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
+    bool unmapped_ = false;
 };
 
 }  // namespace
+
+fault unmapped_fault(const shard_map& map, std::uint16_t table, std::string_view canonical) {
+    const auto& entry = map.tables[table];
+    return {fault_kind::unmapped_key,
+            fmt::format("no shard of cluster \"{}\" has the key {} of {}", map.cluster, canonical, entry.name),
+            fmt::format("the map of {} gives \"{}\" to none", entry.name, entry.key_title()),
+            "add it to the map of the table, in the configuration"};
+}
 
 route route_of(const plan& what, const values& with, const shard_map& map) {
     route out;

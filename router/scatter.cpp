@@ -95,23 +95,44 @@ class finding {
         for (const auto& each : what_.block.tables) {
             const auto meaning = tables_.find(each);
             if (meaning.what != table_class::keyed) continue;
-            const auto& key = tables_.map().tables[meaning.map_index].key;
+            const auto& entry = tables_.map().tables[meaning.map_index];
+            if (entry.by_schema) return false;
             auto supposed = what_.block;
             supposed.tests.clear();
             const auto& shown = each.alias.empty() ? each.name : each.alias;
-            key_test test{{shown, key, {}}, {}};
-            test.values.emplace_back().what = value_source::from::parameter;
-            test.values.front().index = stand_in_parameter;
-            supposed.tests.push_back(std::move(test));
+            for (std::uint32_t i = 0; i <= entry.further_keys.size(); ++i) {
+                key_test test{{shown, i == 0 ? entry.key : entry.further_keys[i - 1], {}}, {}};
+                test.values.emplace_back().what = value_source::from::parameter;
+                test.values.front().index = stand_in_parameter - i;
+                supposed.tests.push_back(std::move(test));
+            }
             const auto found = find_keys(supposed, tables_);
-            const auto is_supposed = [](const key_recipe& recipe) {
+            const auto stands_for = [](const key_recipe& recipe, std::uint32_t number) {
                 return recipe.values.size() == 1 && recipe.values.front().what == value_source::from::parameter &&
-                       recipe.values.front().index == stand_in_parameter;
+                       recipe.values.front().index == stand_in_parameter - number;
+            };
+            const auto is_supposed = [&](const key_recipe& recipe) {
+                if (!stands_for(recipe, 0) || !is_placed_as(recipe, found.keys.front())) return false;
+                for (std::uint32_t i = 0; i < recipe.further.size(); ++i)
+                    if (!stands_for(recipe.further[i], i + 1)) return false;
+                return true;
             };
             if (found.exact && found.untied.empty() && found.key_change.empty() && !found.keys.empty() &&
                 std::all_of(found.keys.begin(), found.keys.end(), is_supposed))
                 return true;
         }
+        return false;
+    }
+
+    /// Equal keys of both tables are on one shard. On the ring 1 and 1.0 are one key, elsewhere types tell them apart.
+    bool is_placed_as(const key_recipe& a, const key_recipe& b) const {
+        const auto &left = tables_.map().tables[a.table], &right = tables_.map().tables[b.table];
+        if (!left.placed_as(right)) return false;
+        if (left.function == config::sharding_function::ring || a.type == b.type)
+            return std::equal(a.further.begin(), a.further.end(), b.further.begin(), b.further.end(),
+                              [&](const auto& x, const auto& y) {
+                                  return left.function == config::sharding_function::ring || x.type == y.type;
+                              });
         return false;
     }
 
@@ -122,6 +143,7 @@ class finding {
         for (const auto& each : what_.block.tables) {
             const auto meaning = tables_.find(each);
             if (meaning.what != table_class::keyed) continue;
+            if (tables_.map().tables[meaning.map_index].is_compound()) continue;
             const auto& shown = each.alias.empty() ? each.name : each.alias;
             if (tables_.map().tables[meaning.map_index].key != column->column) continue;
             if (column->table.empty() || (column->table == shown && column->schema.empty())) return true;

@@ -120,9 +120,9 @@ std::optional<parted_insert> part_insert(const plan& what, const values& with, c
     if (what.keys.size() != 1 || !what.keys.front().rows) return std::nullopt;
     std::vector<std::uint16_t> owners;
     bool placed = true;
-    each_key(what.keys.front(), with, [&](key_outcome outcome, std::string_view canonical) {
-        placed = outcome == key_outcome::key;
-        if (placed) owners.push_back(map.points->owner(position(canonical)));
+    each_owner(what.keys.front(), with, map, [&](const placed_key& key) {
+        placed = key.what == key_outcome::key;
+        if (placed) owners.push_back(key.shard);
         return placed;
     });
     const auto found = find_tuples(with.text, with.literals);

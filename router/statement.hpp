@@ -10,6 +10,8 @@
 
 namespace ringway::router {
 
+struct copy_command;
+
 enum class verb : std::uint8_t {
     empty,
     select,
@@ -232,6 +234,7 @@ struct statement {
     bool transaction_time = false;      ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
     bool explain_route = false;         ///< EXPLAIN (ROUTE) ...: answered here
     bool copy_stdin_or_stdout = false;  ///< moves data over this connection
+    std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
     std::string name;                   ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
     std::vector<std::string> operators;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -14,6 +16,7 @@ namespace ringway::config::source {
 namespace {
 
 constexpr std::string_view lowest = "min", highest = "max";
+constexpr std::size_t most_key_columns = 8;
 
 /// A value of a map as text; nothing for a type that no key has here.
 std::optional<std::string> value_text(const node& from) {
@@ -110,22 +113,44 @@ bool read_values(table_reader& table, const node& from, std::vector<std::string>
     return true;
 }
 
-std::optional<bounds> read_bounds(table_reader& table, const node& from, const std::vector<std::string>& values) {
-    if (values.size() != 2) {
+/// Pairs of bounds: a shard may have several ranges.
+void read_bounds(table_reader& table, const node& from, const std::vector<std::string>& values,
+                 std::vector<bounds>& to) {
+    if (values.size() % 2 != 0) {
         table.wrong(from.key, fmt::format("needs two bounds, [from, to), not {}; \"min\" and \"max\" leave an end open",
                                           values.size()));
-        return std::nullopt;
+        return;
     }
     for (const auto& value : values) {
         if (!value.empty()) continue;
         table.wrong(from.key, "a bound must not be empty; \"min\" and \"max\" leave an end open");
-        return std::nullopt;
+        return;
     }
-    if (values[0] == highest || values[1] == lowest) {
-        table.wrong(from.key, "the first bound must be below the second: \"min\" comes first, \"max\" second");
-        return std::nullopt;
+    for (std::size_t i = 0; i < values.size(); i += 2) {
+        if (values[i] == highest || values[i + 1] == lowest) {
+            table.wrong(from.key, "the first bound must be below the second: \"min\" comes first, \"max\" second");
+            return;
+        }
+        to.push_back(
+            {from.key, values[i] == lowest ? "" : values[i], values[i + 1] == highest ? "" : values[i + 1], from.line});
     }
-    return bounds{from.key, values[0] == lowest ? "" : values[0], values[1] == highest ? "" : values[1], from.line};
+}
+
+/// The remainders of a hash: 0 to one less than there are, each once.
+void check_remainders(table_reader& table, const ringway::config::table& of) {
+    std::size_t modulus = 0;
+    for (const auto& [name, values] : of.map) modulus += values.size();
+    for (const auto& [name, values] : of.map) {
+        for (const auto& value : values) {
+            const auto number = integer_text(value);
+            std::size_t at = modulus;
+            if (number) std::from_chars(number->data(), number->data() + number->size(), at);
+            if (at < modulus && *number == value) continue;
+            table.wrong(name, fmt::format("\"{}\" is no remainder; with {} of them, right is 0 to {}", value, modulus,
+                                          modulus - 1));
+            return;
+        }
+    }
 }
 
 /// Every value belongs to one shard only.
@@ -157,24 +182,70 @@ bool is_table_name(const std::string& name) {
     return !name.empty() && dots <= 1 && !name.starts_with('.') && !name.ends_with('.');
 }
 
+/// The text before the dot of "pattern.*", with at most one star.
+bool is_schema_pattern(const std::string& name) {
+    if (!name.ends_with(".*") || name.size() < 3) return false;
+    const auto schema = std::string_view(name).substr(0, name.size() - 2);
+    return schema.find('.') == schema.npos && std::count(schema.begin(), schema.end(), '*') <= 1;
+}
+
 void check_key(table_reader& reader, const table& of) {
     const bool has_key = reader.has("key");
     if (of.reference && has_key)
         reader.wrong("reference", "a reference table is whole on every shard, so it has no key; remove one of them");
-    if (!of.reference && !has_key)
+    if (of.by_schema && (has_key || of.reference))
+        reader.wrong("schema", "the name of the schema is the key; remove the other");
+    if (!of.reference && !has_key && !of.by_schema)
         reader.wrong_here("needs key = \"column\", or reference = true for a copy on every shard");
     if (of.reference && (reader.has("function") || reader.has("map")))
         reader.wrong("reference", "a reference table is whole on every shard, so it has no function and no map");
+    const bool one_column = of.function == sharding_function::range || of.function == sharding_function::list ||
+                            of.function == sharding_function::directory;
+    if (of.is_compound() && one_column)
+        reader.wrong("key", "a key of several columns needs function = \"ring\" or \"hash\"");
+    if (reader.has("unlisted") && of.function != sharding_function::directory)
+        reader.wrong("unlisted", "belongs to function = \"directory\"");
+    if (of.function == sharding_function::directory && of.unlisted_is_error && !reader.has("map"))
+        reader.wrong("unlisted", "without a map no shard has any key");
+}
+
+/// A column, or an array of several.
+void read_key(table_reader& reader, table& to) {
+    const auto* given = reader.take("key");
+    if (given == nullptr) return;
+    if (given->kind != node_kind::array) {
+        reader.read("key", to.key);
+        return;
+    }
+    std::vector<std::string> names;
+    for (const auto& item : given->items) {
+        if (item.kind != node_kind::text || item.text.empty()) {
+            reader.wrong("key", "must be a column's name, or an array of them");
+            return;
+        }
+        if (std::find(names.begin(), names.end(), item.text) != names.end()) {
+            reader.wrong("key", fmt::format("\"{}\" is named twice", item.text));
+            return;
+        }
+        names.push_back(item.text);
+    }
+    if (names.empty() || names.size() > most_key_columns) {
+        reader.wrong("key", fmt::format("has {} columns; right is 1 to {}", names.size(), most_key_columns));
+        return;
+    }
+    to.key = std::move(names.front());
+    to.further_keys.assign(std::make_move_iterator(names.begin() + 1), std::make_move_iterator(names.end()));
 }
 
 void read_map(table_reader& reader, const std::vector<shard>& shards, table& of, report& mistakes) {
     const auto* map = reader.take("map");
     const bool needs = of.function == sharding_function::list || of.function == sharding_function::range;
-    const bool may = needs || of.function == sharding_function::directory;
+    const bool may = needs || of.function == sharding_function::directory || of.function == sharding_function::hash;
     if (map == nullptr && needs)
         reader.wrong("function", "lists and ranges need a map: map = { s0 = [...], s1 = [...] }");
     else if (map != nullptr && !may && !of.reference)
-        reader.wrong("map", "belongs to function = \"list\", \"range\" or \"directory\"; the ring needs none");
+        reader.wrong("map",
+                     "belongs to function = \"list\", \"range\", \"directory\" or \"hash\"; the ring needs none");
     else if (map != nullptr && may)
         read_table_map(map, reader.path_of("map"), shards, of, mistakes);
 }
@@ -188,10 +259,15 @@ void read_table(const node& from, const std::string& path, const std::vector<sha
             fmt::format("a qualified name stands in quotes: \"{}.{}\" = {{ ... }}", from.key, from.items[0].key));
         return;
     }
-    if (!is_table_name(to.name)) reader.wrong_here("is no table name; right is \"table\" or \"schema.table\"");
-    reader.read("key", to.key);
+    reader.read("schema", to.by_schema);
+    if (to.by_schema && !is_schema_pattern(to.name))
+        reader.wrong("schema", "needs a name of schemas: \"tenant_*.*\"");
+    else if (!to.by_schema && !is_table_name(to.name))
+        reader.wrong_here("is no table name; right is \"table\" or \"schema.table\"");
+    read_key(reader, to);
     reader.read("reference", to.reference);
     reader.read_word("function", to.function, function_words);
+    reader.read_word("unlisted", to.unlisted_is_error, unlisted_words);
     if (from.kind == node_kind::table) check_key(reader, to);
     if (!mistakes.broken(reader.path_of("function"))) read_map(reader, shards, to, mistakes);
     reader.has("map");
@@ -216,14 +292,12 @@ void read_table_map(const node* from, const std::string& path, const std::vector
         }
         std::vector<std::string> values;
         if (!read_values(table, entry, values)) continue;
-        if (of.function == sharding_function::range)
-            if (auto found = read_bounds(table, entry, values)) ranges.push_back(std::move(*found));
+        if (of.function == sharding_function::range) read_bounds(table, entry, values, ranges);
         of.map[entry.key] = std::move(values);
     }
-    if (of.function == sharding_function::range)
-        bounds_check(std::move(ranges), path, mistakes).run();
-    else
-        check_lists(table, of);
+    if (of.function == sharding_function::range) return bounds_check(std::move(ranges), path, mistakes).run();
+    check_lists(table, of);
+    if (of.function == sharding_function::hash) check_remainders(table, of);
 }
 
 void read_tables(const node* from, const std::string& path, const std::vector<shard>& shards, std::vector<table>& to,

@@ -58,6 +58,12 @@ inline constexpr std::array function_words{word<sharding_function>{"ring", shard
                                            word<sharding_function>{"list", sharding_function::list},
                                            word<sharding_function>{"directory", sharding_function::directory}};
 
+inline constexpr std::array key_update_words{word<key_update>{"move", key_update::move},
+                                             word<key_update>{"refuse", key_update::refuse}};
+
+/// Whether a directory's unlisted keys are a mistake.
+inline constexpr std::array unlisted_words{word<bool>{"ring", false}, word<bool>{"error", true}};
+
 inline constexpr std::array method_words{word<auth_method>{"trust", auth_method::trust},
                                          word<auth_method>{"scram-sha-256", auth_method::scram_sha_256},
                                          word<auth_method>{"md5", auth_method::md5},

@@ -109,22 +109,75 @@ std::string statement_for(const config::table& table, std::string_view asked, co
     append_quoted(sql, bare_name(full), quote);
     sql += " WHERE ";
     append_quoted(sql, table.key, quote);
-    return sql += mysql ? " = ?" : " = $1";
+    sql += mysql ? " = ?" : " = $1";
+    for (std::size_t i = 0; i < table.further_keys.size(); ++i) {
+        sql += " AND ";
+        append_quoted(sql, table.further_keys[i], quote);
+        sql += mysql ? " = ?" : fmt::format(" = ${}", i + 2);
+    }
+    return sql;
+}
+
+/// A value for each column of the key, which stand with commas between them; the last one may have more commas in it.
+std::vector<argument> parts_of(const config::table& table, const argument& given) {
+    std::vector<argument> out;
+    std::string_view rest = given.text;
+    for (std::size_t i = 0; i <= table.further_keys.size(); ++i) {
+        const auto end = i == table.further_keys.size() ? rest.npos : rest.find(',');
+        auto& one = out.emplace_back(given);
+        one.text = rest.substr(0, end);
+        if (i < table.further_keys.size() && end == rest.npos) return {};
+        if (end != rest.npos) rest.remove_prefix(end + 1);
+    }
+    return out;
 }
 
 /// The key's canonical text; NULL on a cluster that does not need one.
-std::variant<cell, fault> canonical_of(const routed& sent, const std::string& value, const config::table& table,
-                                       config::engine engine) {
+std::variant<cell, fault> canonical_of(const routed& sent, const std::vector<argument>& values,
+                                       const config::table& table, config::engine engine) {
     const auto& plan = *sent.plan;
     if (plan.keys.empty()) return cell{};
-    if (sent.canonical && engine == config::engine::mysql) return cell(*sent.canonical);
-    router::canonical_key canonical;
-    if (engine == config::engine::postgres && router::canonical_from_text(plan.keys.front().type, value, canonical))
-        return cell(std::string(canonical.text));
-    return fault{fault_kind::invalid_parameter,
-                 fmt::format("\"{}\" is not a value of the shard key {}.{}", value, table.name, table.key),
-                 {},
-                 {}};
+    if (engine == config::engine::mysql) {
+        if (sent.canonical) return cell(*sent.canonical);
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("\"{}\" is not a value of the shard key {}.{}", values.front().text, table.name,
+                                 table.key),
+                     {},
+                     {}};
+    }
+    const auto& first = plan.keys.front();
+    std::vector<std::string> texts;
+    std::vector<router::key_part> parts;
+    for (std::size_t i = 0; i < values.size() && i <= first.further.size(); ++i) {
+        const auto type = i == 0 ? first.type : first.further[i - 1].type;
+        router::canonical_key canonical;
+        if (!router::canonical_from_text(type, values[i].text, canonical))
+            return fault{fault_kind::invalid_parameter,
+                         fmt::format("\"{}\" is not a value of the shard key {}.{}", values[i].text, table.name,
+                                     i == 0 ? table.key : table.further_keys[i - 1]),
+                         {},
+                         {}};
+        texts.emplace_back(canonical.text);
+        parts.push_back({type, {}});
+    }
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].text = texts[i];
+    router::canonical_key room;
+    return cell(std::string(router::sharding::on_ring(parts, room)));
+}
+
+/// Of a table that is placed by the name of its schema.
+rows_or_fault key_of_schema(const source& from, const routing_view& in, const config::table& table) {
+    const auto& [cluster, value] = std::tie(from.argument(0), from.argument(2));
+    const auto number = static_cast<std::uint16_t>(&table - in.configured->tables.data());
+    const router::key_part part{router::key_type::text, value};
+    if (number >= in.map->functions.size())
+        return fault{fault_kind::invalid_parameter, "the shard map has changed", {}, "ask again"};
+    const auto owner = in.map->is_sharded() ? router::owner_of(*in.map, number, {&part, 1}) : std::uint16_t{0};
+    if (!owner) return router::unmapped_fault(*in.map, number, value);
+    const bool on_ring = in.map->is_sharded() && table.function == config::sharding_function::ring;
+    return row_list{make_row(cluster, table.name, value, cell(value),
+                             on_ring ? cell_of(router::position(value)) : cell{}, in.map->shards[*owner].name,
+                             primary_of(from.of, cluster, *owner))};
 }
 
 rows_or_fault key(const source& from) {
@@ -141,11 +194,17 @@ rows_or_fault key(const source& from) {
                      {}};
     if (from.what.arguments[2].is_null) return fault{fault_kind::no_key, "a shard key cannot be NULL", {}, {}};
 
-    auto sent = route_statement(in, statement_for(*table, name, in.configured->engine),
-                                std::span(from.what.arguments).subspan(2, 1));
+    if (table->by_schema) return key_of_schema(from, in, *table);
+    const auto values = parts_of(*table, from.what.arguments[2]);
+    if (values.empty())
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("the key of {} has {} columns", table->name, table->further_keys.size() + 1),
+                     {},
+                     fmt::format("give a value for each of {}, with commas between them", table->key_title())};
+    auto sent = route_statement(in, statement_for(*table, name, in.configured->engine), values);
     if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
     auto& where = std::get<routed>(sent).where;
-    auto canonical = canonical_of(std::get<routed>(sent), value, *table, in.configured->engine);
+    auto canonical = canonical_of(std::get<routed>(sent), values, *table, in.configured->engine);
     if (auto* refused = std::get_if<fault>(&canonical)) return std::move(*refused);
     if (where.refusal) return std::move(*where.refusal);
     if (where.kind != router::route::to::shard)

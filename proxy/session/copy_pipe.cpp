@@ -43,6 +43,12 @@ bool copy_pipe::forward(std::string_view frame, std::uint16_t shard, pool::wire&
     return true;
 }
 
+std::string copy_pipe::begin_binary() {
+    std::string out;
+    write_copy_data(out, std::string_view("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", header_size));
+    return out;
+}
+
 std::string copy_pipe::end() {
     std::string out;
     write_copy_data(out, trailer);

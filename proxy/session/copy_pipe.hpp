@@ -15,6 +15,8 @@ class copy_pipe {
     void begin(std::size_t shards);
     /// A CopyData message of one shard. False: it is not of a binary COPY.
     bool forward(std::string_view frame, std::uint16_t shard, pool::wire& to);
+    /// ... is sent first, by who has only rows.
+    static std::string begin_binary();
     /// What the server that takes the rows is sent when all have come.
     static std::string end();
 

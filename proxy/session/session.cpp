@@ -206,6 +206,7 @@ void session::wire_readable(pool::wire&) {
 bool session::may_read() const noexcept {
     if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
     if (spanning_ && !span_busy()) return true;
+    if (spanning_ && spanning_->across->copying()) return !spanning_->across->copy_congested();
     const bool waiting =
         phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || talk_->copy_awaited || stalled_);
     return !waiting || pending_.size() < most_pending;
@@ -312,8 +313,10 @@ bool session::pass_over(std::string_view& rest) {
 bool session::step(std::string_view& rest) {
     if (stream_left_ > 0) return stream_on(rest);
     if (pass_left_ > 0) return pass_over(rest);
+    if (copy_left_ > 0) return span_copy_on(rest);
     if (failure_) return fail_front(rest);
-    if (phase_ != phase::idle && phase_ != phase::active && (!spanning_ || span_busy())) return false;
+    const bool spans = spanning_ && (!span_busy() || spanning_->across->copying());
+    if (phase_ != phase::idle && phase_ != phase::active && !spans) return false;
     if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
     pg::frame_header header;
     switch (pg::read_header(rest, header)) {

@@ -302,6 +302,11 @@ class session final : public client_session,
     void begin_span();
     bool span_step(const protocol::postgres::frame_header& header, std::string_view frame, bool whole,
                    std::string_view& rest);
+    bool span_copy_step(const protocol::postgres::frame_header& header, std::string_view frame, bool whole,
+                        std::string_view& rest);
+    bool span_copy_on(std::string_view& rest);
+    std::optional<config::fault> span_move_parts(const router::plan& plan, const router::values& with, span_unit& unit);
+    std::optional<config::fault> span_copy_parts(const router::plan& plan, span_unit& unit);
     void span_refuse(const config::fault& why, spanning::doing within);
     void span_query(std::string_view body);
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
@@ -322,6 +327,7 @@ class session final : public client_session,
     void span_emit(std::string_view bytes) override;
     bool span_congested() override;
     void span_parameter(std::string_view body) override;
+    void span_takes_more() override;
     void span_answered() override;
     void span_ended(two_phase::outcome how, const std::string& error, bool wrote) override;
     void span_lost(const std::string& why) override;
@@ -441,6 +447,7 @@ class session final : public client_session,
     bool greeting_ = false;             ///< still to be told that it is in
     bool closing_ = false, draining_ = false, pumping_ = false, in_reply_ = false;
     std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
+    std::uint64_t copy_left_ = 0;    ///< bytes of a CopyData message still to be passed to a span
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over
     std::unique_ptr<conversation> talk_;
     std::shared_ptr<shards_read> reading_;         ///< of rows of several shards

@@ -134,6 +134,10 @@ void span::run(span_unit unit) {
     header_.clear();
     rows_.clear();
     added_ = 0;
+    copying_ = copy_headed_ = false;
+    copies_ready_ = 0;
+    verdict_.reset();
+    for (auto& each : wings_) each.takes_copy = false;
     failed_leases_ = 0;
     asked_ = std::chrono::steady_clock::now();
     stage_ = stage::joining;
@@ -146,6 +150,10 @@ std::vector<std::uint16_t> span::needed() const {
         for (std::uint16_t i = 0; i < with_.shards.size(); ++i) out.push_back(i);
     else
         for (const auto& part : unit_.parts) out.push_back(part.shard);
+    if (unit_.move && std::find(out.begin(), out.end(), unit_.move->target) == out.end()) {
+        out.push_back(unit_.move->target);
+        std::sort(out.begin(), out.end());
+    }
     return out;
 }
 
@@ -251,7 +259,7 @@ void span::on_filling(wing& of, char type, std::string_view frame) {
     for (auto& each : wings_) {
         if (&each == &seat) continue;
         each.failed = false;
-        ++copying_;
+        ++gatherings_;
         each.on->send(out, 1);
     }
 }
@@ -259,7 +267,7 @@ void span::on_filling(wing& of, char type, std::string_view frame) {
 void span::filled(wing& of) {
     auto& seat = *wing_of(unit_.parts.front().shard);
     if (&of != &seat) {
-        if (--copying_ > 0) return;
+        if (--gatherings_ > 0) return;
         if (seat.on->owed == 0) return end_unit();  // it has failed
         std::string out;
         if (error_.empty()) {
@@ -271,7 +279,7 @@ void span::filled(wing& of) {
         return seat.on->send(out, 0);
     }
     if (!error_.empty()) {
-        if (copying_ == 0) end_unit();
+        if (gatherings_ == 0) end_unit();
         return;
     }
     const auto tables = unit_.gathers->gather->tables.size();
@@ -288,7 +296,7 @@ void span::filled(wing& of) {
 void span::go() {
     if (unit_.gathers) {
         made_ = false;
-        copying_ = 0;
+        gatherings_ = 0;
         return fill();
     }
     stage_ = stage::running;
@@ -354,6 +362,7 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
     if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
     if (stage_ == stage::filling) on_filling(of, type, frame);
     if (stage_ == stage::running) on_reply(of, type, frame);
+    if (stage_ == stage::moving) on_moving(of, type, frame);
 }
 
 /// The answer to SHOW: a snapshot for a whole transaction would be another one on each shard.
@@ -370,6 +379,13 @@ void span::check_isolation(wing& of, std::string_view row) {
 }
 
 void span::on_reply(wing& of, char type, std::string_view frame) {
+    if (type == 'G') return on_copy_ready(of, frame);
+    if (type == 'C' && verdict_ && of.on->shard == judge_) return on_verdict();
+    if (unit_.merges_copy && (type == 'H' || type == 'd' || type == 'c')) {
+        on_merged_copy(of, type, frame);
+        if (answer_.size() >= piece) arm_flush();
+        return;
+    }
     if (unit_.hidden.find(type) != std::string_view::npos) return;
     if (unit_.how == merging::add) {
         on_added(of, type, frame);
@@ -430,9 +446,11 @@ void span::on_error(wing& of, std::string_view frame) {
     if (severity.empty() && error) severity = error->get('S');
     if (severity == "FATAL" || severity == "PANIC") return arm_lost(*of.on, std::string(error->get('M')));
     of.failed = true;
+    of.takes_copy = false;
     if (stage_ == stage::opening) of.on->server->doomed = true;
+    if (stage_ == stage::running && error && is_ours(error->get('M'))) return;
     if (error_.empty()) {
-        error_ = frame;
+        error_ = unit_.splits ? with_own_line(of, frame) : std::string(frame);
         if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
@@ -444,10 +462,10 @@ void span::on_error(wing& of, std::string_view frame) {
                                   "a cursor over rows of several shards needs columns of different names and of types "
                                   "that a table can have",
                                   std::string(error->get('M')), "give each column a name of its own"});
-        if (stage_ == stage::running || stage_ == stage::filling)
+        if (stage_ == stage::running || stage_ == stage::moving) stop_others(of);
+        if (stage_ == stage::filling)
             for (auto& each : wings_)
-                if (&each != &of && (each.active || (stage_ == stage::filling && each.on->owed > 0 &&
-                                                     each.on->shard != unit_.parts.front().shard)))
+                if (&each != &of && (each.active || (each.on->owed > 0 && each.on->shard != unit_.parts.front().shard)))
                     stop_query(*each.on->server);
     }
 }
@@ -487,8 +505,11 @@ void span::settled(wing& of) {
             if (!error_.empty())
                 parts_left_ = static_cast<std::size_t>(
                     std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.active; }));
-            if (parts_left_ == 0) end_unit();
-            return;
+            if (parts_left_ != 0) return;
+            if (error_.empty() && unit_.move && added_ > 0) return begin_move();
+            return end_unit();
+        case stage::moving:
+            return moved(of);
         case stage::ending: {
             const bool ok = !of.failed;
             of.doing = commit_step::none;
@@ -515,8 +536,10 @@ void span::emit_rows_in_order() {
 }
 
 void span::end_unit() {
+    copying_ = false;
     if (error_.empty()) {
         emit_rows_in_order();
+        if (unit_.merges_copy) end_merged_copy();
         if (unit_.how == merging::add && !verb_.empty()) {
             tag_.clear();
             pg::write_command_complete(tag_, fmt::format("{} {}", verb_, added_));
@@ -543,11 +566,16 @@ bool span::arm_may_read(const arm& which) const {
             if (each.on->shard == seat && which.shard != seat && each.on->server)
                 return !each.on->server->link.congested();
     }
+    if (stage_ == stage::moving)
+        for (const auto& each : wings_)
+            if (each.on->shard == unit_.move->target && which.shard != each.on->shard && each.on->server)
+                return !each.on->server->link.congested();
     return stage_ != stage::running || !owner_ || !owner_->span_congested();
 }
 
 void span::resume() {
     for (const auto& each : wings_) each.on->read_on();
+    if (copying_ && owner_ && !copy_congested()) owner_->span_takes_more();
 }
 
 // ---- the end --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 #include "proxy/session/copy_pipe.hpp"
 #include "proxy/session/gathering.hpp"
 #include "proxy/transaction/two_phase.hpp"
+#include "router/copy_split.hpp"
 
 namespace ringway::proxy {
 
@@ -27,6 +28,7 @@ class span_client {
     virtual void span_emit(std::string_view bytes) = 0;
     virtual bool span_congested() = 0;
     virtual void span_parameter(std::string_view body) = 0;  ///< ParameterStatus of a SET
+    virtual void span_takes_more() = 0;                      ///< of a COPY's data: copy_congested() is over
     virtual void span_answered() = 0;                        ///< the unit has ended; failed() tells how
     /// The last call: the servers have been given back. `error`: a server's own ErrorResponse, for the client.
     virtual void span_ended(two_phase::outcome how, const std::string& error, bool wrote) = 0;
@@ -37,6 +39,12 @@ class span_client {
 struct span_part {
     std::uint16_t shard = 0;
     std::string bytes;
+};
+
+/// Rows whose new key belongs to another shard than they stand on: they are moved when the unit's parts have ended.
+struct span_move {
+    std::uint16_t target = 0;
+    std::string take_out, put_in;  ///< statements
 };
 
 /// One statement, or one part of the extended protocol.
@@ -56,6 +64,10 @@ struct span_unit {
     std::shared_ptr<const router::plan>
         gathers;                       ///< its one part reads rows that are first brought there from all shards
     std::vector<std::string> filters;  ///< of the recipe's tables
+    std::shared_ptr<router::copy_split> splits;  ///< a COPY from the client: its rows go to their shards
+    bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
+    router::copy_form form;                      ///< ... in this form
+    std::optional<span_move> move;
     std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
@@ -96,6 +108,13 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     /// Ends a wait for servers. False: it does not wait.
     bool give_up(const config::fault& why);
 
+    // A COPY from the client (span_copy.cpp).
+    bool copying() const noexcept { return copying_; }  ///< the servers wait for its data
+    bool copy_congested() const;                        ///< they do not take it as fast as it comes
+    void copy_data(std::string_view bytes);
+    void copy_done();
+    void copy_fail(std::string_view message);
+
     bool busy() const noexcept { return stage_ != stage::idle; }
     bool waits() const noexcept { return stage_ == stage::joining; }
     bool failed() const noexcept { return failed_; }
@@ -122,14 +141,17 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::uint64_t arm_client() const override { return with_.client_id; }
 
   private:
-    enum class stage : std::uint8_t { idle, joining, opening, filling, running, dropping, ending, done };
+    enum class stage : std::uint8_t { idle, joining, opening, filling, running, moving, dropping, ending, done };
     /// One shard of the transaction.
     struct wing {
         std::shared_ptr<arm> on;
         bool open = false;  ///< in the transaction
         bool wrote = false;
-        bool failed = false;  ///< at its last command
-        bool active = false;  ///< has a part of the unit under way
+        bool failed = false;      ///< at its last command
+        bool active = false;      ///< has a part of the unit under way
+        bool takes_copy = false;  ///< has said that it does
+        bool headed = false;      ///< the header of its COPY has come
+        std::string outgoing;     ///< COPY data for it, as messages
         pool::settings_ref before;
         commit_step doing = commit_step::none;
     };
@@ -149,6 +171,22 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void on_reply(wing& of, char type, std::string_view frame);
     void on_added(wing& of, char type, std::string_view frame);
     void on_error(wing& of, std::string_view frame);
+    void on_copy_ready(wing& of, std::string_view frame);
+    void on_merged_copy(wing& of, char type, std::string_view frame);
+    void end_merged_copy();
+    static bool is_ours(std::string_view message);
+    void on_verdict();
+    std::string with_own_line(const wing& of, std::string_view frame) const;
+    void stop_copy(wing& of, std::string_view message);
+    void stop_others(const wing& than);
+    void take_piece(const router::copy_piece& piece);
+    void add_copy_data(wing& to, std::string_view bytes);
+    void flush_copy();
+    void end_copy();
+    void begin_move();
+    void on_moving(wing& of, char type, std::string_view frame);
+    void moved(wing& of);
+    void end_move();
     void settled(wing& of);
     void end_unit();
     void emit_rows_in_order();
@@ -172,8 +210,13 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::uint64_t added_ = 0;
     std::string verb_;  ///< of the tags that are added
     copy_pipe pipe_;
-    std::size_t table_ = 0, copying_ = 0;  ///< of a unit that gathers
-    bool made_ = false;                    ///< ... its tables have been made
+    std::size_t table_ = 0, gatherings_ = 0;  ///< of a unit that gathers
+    bool copying_ = false;                    ///< the servers wait for the data of a COPY
+    bool copy_headed_ = false;                ///< of a COPY to the client: the header has been passed on
+    std::size_t copies_ready_ = 0, moves_left_ = 0;
+    std::optional<config::fault> verdict_;  ///< on a row of the COPY, unless its shard has another
+    std::uint16_t judge_ = 0;               ///< that shard
+    bool made_ = false;                     ///< ... its tables have been made
     std::optional<two_phase> end_;
     std::string id_;
     std::shared_ptr<span> self_;  ///< while it ends: its client may go before

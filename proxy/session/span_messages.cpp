@@ -105,6 +105,17 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     span.numbers.clear();
     if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
         return why;
+    if (message == 'D') unit.splits.reset();
+    if (message == 'D') unit.merges_copy = false;
+    if (message == 'D') unit.move.reset();
+    const auto& statements = what.plan->parsed.statements;
+    if (message == 'E' && statements.size() == 1 && statements.front().verb == verb::copy_from) {
+        for (auto& part : unit.parts) pg::write_query(part.bytes, what.planned_text());  // a Sync would be passed over
+        of.holds = false;
+        of.opened.clear();
+        return std::nullopt;
+    }
+    if (unit.merges_copy) max_rows = 0;  // as on a server, which heeds no limit on COPY
     const auto gathers = unit.gathers;
     const bool kept = max_rows > 0 && (gathers || unit.parts.size() > 1);
     if (message == 'E') {

@@ -58,8 +58,6 @@ std::string_view obstacle(const router::plan& plan) {
                 return "SQL's PREPARE and EXECUTE";
             case verb::discard:
                 return "DISCARD";
-            case verb::copy_from:
-                return "COPY ... FROM";
             case verb::listen:
             case verb::unlisten:
                 return "LISTEN";
@@ -164,6 +162,7 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
         close();
         return false;
     }
+    if (spanning_->across->copying()) return span_copy_step(header, frame, whole, rest);
     if (header.type == 'd' || header.type == 'c' || header.type == 'f') {
         pass_left_ = header.total();
         return pass_over(rest);
@@ -402,6 +401,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              "now, today and the like as a value may be another time on each shard",
                              {},
                              "give the time itself"};
+            if (plan.spread == router::spreading::copied || plan.spread == router::spreading::merged)
+                return span_copy_parts(plan, unit);
             unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
             unit.in_turn = plan.spread == router::spreading::alike;
             unit.writes = true;
@@ -416,6 +417,9 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                 }
                 return std::nullopt;
             }
+            if (plan.move)
+                if (auto why = span_move_parts(plan, with, unit)) return why;
+            if (!unit.parts.empty()) return std::nullopt;
             for (std::uint16_t i = 0; i < map.shards.size(); ++i) unit.parts.push_back({i, {}});
             return std::nullopt;
         }

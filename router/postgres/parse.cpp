@@ -8,6 +8,7 @@
 #include "router/lexical.hpp"
 #include "router/postgres/blocks.hpp"
 #include "router/postgres/commands.hpp"
+#include "router/postgres/copy.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/postgres/outline.hpp"
 #include "router/postgres/walk.hpp"
@@ -191,6 +192,8 @@ class statement_reader {
             made.block.tables.push_back(table_of(copy["relation"], made.verb == verb::copy_from));
             collect(copy["whereClause"], in_.values, made, out_.parameters);
             add_subqueries(copy["whereClause"], made);
+            if (made.copy_stdin_or_stdout) made.copy = read_copy_command(copy);
+            if (copy["options"]) out_.cacheable = false;  // their values are literals
         }
         made.writes |= made.verb == verb::copy_from || copy["filename"];  // a file of the server's is the primary's
     }

@@ -131,8 +131,6 @@ TEST_CASE("tables have a key or are reference tables") {
           lines{"10: [clusters.shop.tables.t] reference: a reference table is whole on every shard, so it has no "
                 "function and "
                 "no map"});
-    CHECK(table("t = { key = [\"a\", \"b\"] }") ==
-          lines{"10: [clusters.shop.tables.t] key: must be a string, not an array"});
     CHECK(table("t = 5") == lines{"10: [clusters.shop.tables.t] must be a table, not an integer"});
     CHECK(table("t = { key = \"id\", reference = false }") == lines{});
     CHECK(lines_of(load_with("[clusters.app.tables]\nt = { key = \"id\" }\nr = { reference = true }\n")) == lines{});
@@ -157,13 +155,53 @@ TEST_CASE("functions with a map need it, the others have none") {
         CHECK(table(fmt::format("t = {{ key = \"id\", function = \"{}\" }}", function)) ==
               lines{"10: [clusters.shop.tables.t] function: lists and ranges need a map: map = { s0 = [...], s1 = "
                     "[...] }"});
-    for (const auto* function : {"ring", "hash"})
-        CHECK(table(fmt::format("t = {{ key = \"id\", function = \"{}\", map = {{ s0 = [1] }} }}", function)) ==
-              lines{"10: [clusters.shop.tables.t] map: belongs to function = \"list\", \"range\" or \"directory\"; the "
-                    "ring "
-                    "needs none"});
+    CHECK(table("t = { key = \"id\", map = { s0 = [1] } }") ==
+          lines{"10: [clusters.shop.tables.t] map: belongs to function = \"list\", \"range\", \"directory\" or "
+                "\"hash\"; the ring needs none"});
     for (const auto* function : {"ring", "hash", "directory"})
         CHECK(table(fmt::format("t = {{ key = \"id\", function = \"{}\" }}", function)) == lines{});
+}
+
+TEST_CASE("a hash's map has each remainder once") {
+    const auto hash = [](std::string_view map) {
+        return table(fmt::format("t = {{ key = \"id\", function = \"hash\", map = {{ {} }} }}", map));
+    };
+    CHECK(hash("s0 = [0, 2], s1 = [1, 3]") == lines{});
+    CHECK(hash("s0 = [0], s1 = [2]") ==
+          lines{"10: [clusters.shop.tables.t.map] s1: \"2\" is no remainder; with 2 of them, right is 0 to 1"});
+    CHECK(hash("s0 = [\"x\"]") ==
+          lines{"10: [clusters.shop.tables.t.map] s0: \"x\" is no remainder; with 1 of them, right is 0 to 0"});
+    CHECK(hash("s0 = [0], s1 = [0]") ==
+          lines{"10: [clusters.shop.tables.t.map] s1: \"0\" belongs to shard \"s0\" already"});
+}
+
+TEST_CASE("keys of several columns") {
+    CHECK(table("t = { key = [\"a\", \"b\"] }") == lines{});
+    CHECK(table("t = { key = [\"a\", \"b\"], function = \"hash\" }") == lines{});
+    CHECK(table("t = { key = [\"a\", \"a\"] }") == lines{"10: [clusters.shop.tables.t] key: \"a\" is named twice"});
+    CHECK(table("t = { key = [] }") == lines{"10: [clusters.shop.tables.t] key: has 0 columns; right is 1 to 8"});
+    CHECK(table("t = { key = [1] }") ==
+          lines{"10: [clusters.shop.tables.t] key: must be a column's name, or an array of them"});
+    CHECK(table("t = { key = [\"a\", \"b\"], function = \"list\", map = { s0 = [1] } }") ==
+          lines{"10: [clusters.shop.tables.t] key: a key of several columns needs function = \"ring\" or \"hash\""});
+}
+
+TEST_CASE("a schema as the key") {
+    CHECK(table("\"tenant_*.*\" = { schema = true }") == lines{});
+    CHECK(table("\"acme.*\" = { schema = true, function = \"directory\", map = { s1 = [\"acme\"] } }") == lines{});
+    CHECK(table("t = { schema = true }") ==
+          lines{"10: [clusters.shop.tables.t] schema: needs a name of schemas: \"tenant_*.*\""});
+    CHECK(table("\"a_*_*.*\" = { schema = true }").size() == 1);
+    CHECK(table("\"a.*\" = { schema = true, key = \"id\" }") ==
+          lines{"10: [clusters.shop.tables.\"a.*\"] schema: the name of the schema is the key; remove the other"});
+}
+
+TEST_CASE("a directory's unlisted keys") {
+    CHECK(table("t = { key = \"id\", function = \"directory\", map = { s0 = [1] }, unlisted = \"error\" }") == lines{});
+    CHECK(table("t = { key = \"id\", function = \"directory\", unlisted = \"error\" }") ==
+          lines{"10: [clusters.shop.tables.t] unlisted: without a map no shard has any key"});
+    CHECK(table("t = { key = \"id\", unlisted = \"ring\" }") ==
+          lines{"10: [clusters.shop.tables.t] unlisted: belongs to function = \"directory\""});
 }
 
 TEST_CASE("lists name shards, and each value once") {
@@ -221,6 +259,8 @@ TEST_CASE("ranges have two bounds in order") {
 TEST_CASE("ranges do not overlap") {
     const lines overlap{"10: [clusters.shop.tables.t.map] s1: overlaps the range of shard \"s0\""};
     CHECK(ranges("s0 = [0, 10], s1 = [10, 20]") == lines{});
+    CHECK(ranges("s0 = [0, 10, 20, 30], s1 = [10, 20]") == lines{});
+    CHECK(ranges("s0 = [0, 10, 15, 30], s1 = [10, 20]") == overlap);
     CHECK(ranges("s0 = [0, 10], s1 = [20, 30]") == lines{});
     CHECK(ranges("s0 = [0, 10], s1 = [9, 20]") == overlap);
     CHECK(ranges("s0 = [9, 20], s1 = [0, 10]") == overlap);

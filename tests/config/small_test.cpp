@@ -29,6 +29,8 @@ TEST_CASE("every fault has an SQLSTATE and a MySQL number") {
                          {fault_kind::read_only, "25006", 1290},
                          {fault_kind::over_limit, "54000", 1153},
                          {fault_kind::no_key, "23502", 1048},
+                         {fault_kind::unmapped_key, "23514", 1526},
+                         {fault_kind::malformed_copy, "22P04", 1366},
                          {fault_kind::syntax, "42601", 1064},
                          {fault_kind::undefined_statement, "26000", 1243},
                          {fault_kind::duplicate_statement, "42P05", 1235},

@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 
 import my
+import places
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -341,6 +342,7 @@ def cluster_starts(request, workspace):
     recipes = {
         "app_cluster": lambda: ClusterStart(workspace, "app", 1, 2, APP_SQL),
         "shop_cluster": lambda: ClusterStart(workspace, "shop", 3, 1, SHOP_SQL, SHOP_TABLES),
+        "places_cluster": lambda: ClusterStart(workspace, "places", 3, 0, APP_SQL + "SET ROLE app;" + places.SQL, places.TABLES),
     }
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     running = {name: recipes[name]() for name in recipes if name in wanted}
@@ -393,6 +395,22 @@ def proxy(ringway_session, app_cluster):
 def shop_proxy(ringway_session, shop_cluster):
     """A proxy before shop_cluster with default settings."""
     return ringway_session(clusters=shop_cluster)
+
+
+@pytest.fixture(scope="session")
+def places_cluster(cluster_starts):
+    """Three shards without replicas, with tables placed in every way (places.py)."""
+    return cluster_starts("places_cluster")
+
+
+@pytest.fixture(scope="session")
+def places_proxy(ringway_session, places_cluster):
+    """A proxy before places_cluster; `ringway init` has run."""
+    proxy = ringway_session(clusters=places_cluster)
+    done = subprocess.run([BINARY, "init", "--config", proxy.config, "--cluster", "places"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert until(lambda: knows_tables(proxy, "places"))
+    return proxy
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,72 @@
+#include "router/key_move.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "router/gather.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+/// Why a row that is deleted here and inserted there is not the same as one that is changed; empty: it is.
+std::string why_it_shows(const catalog_relation& of, const table_finder& tables) {
+    if (of.kind != 'r' && of.kind != 'p') return fmt::format("{} is not a plain table", of.name);
+    if (of.has_rules) return fmt::format("{} has rules", of.name);
+    if (!of.write_functions.empty())
+        return fmt::format("{}, which writes to {} run, would see a row deleted and another one inserted",
+                           of.write_functions.front().name, of.name);
+    if (!of.referenced_by.empty()) return fmt::format("{} refers to {}", of.referenced_by.front(), of.name);
+    for (const auto& each : of.foreign_keys)
+        if (tables.find_qualified(each.target).what != table_class::reference)
+            return fmt::format("{} refers to {}", of.name, each.target);
+    if (!of.policy_functions.empty() || !of.policy_tables.empty()) return fmt::format("{} has row policies", of.name);
+    if (!of.heirs.empty() && of.kind == 'r') return fmt::format("others inherit from {}", of.name);
+    return {};
+}
+
+}  // namespace
+
+std::shared_ptr<const key_move> find_key_move(const statement& what, const table_finder& tables,
+                                              const std::vector<key_recipe>& keys, std::string& why_not) {
+    if (what.verb != verb::update || what.block.tables.empty()) return nullptr;
+    const auto meaning = tables.find(what.block.tables.front());
+    const auto is_new = [](const key_recipe& each) { return each.rows; };
+    if (meaning.what != table_class::keyed || std::count_if(keys.begin(), keys.end(), is_new) != 1) return nullptr;
+    const auto& entry = tables.map().tables[meaning.map_index];
+    if (!tables.map().moves_rows) {
+        why_not = "key_update = \"refuse\" is configured";
+        return nullptr;
+    }
+    why_not = why_it_shows(*meaning.relation, tables);
+    if (!why_not.empty()) return nullptr;
+    auto out = std::make_shared<key_move>();
+    out->value = *std::find_if(keys.begin(), keys.end(), is_new);
+    out->relation = fmt::format("{}.{}", quoted_name(meaning.relation->schema), quoted_name(meaning.relation->name));
+    out->key = quoted_name(entry.key);
+    for (const auto& each : meaning.relation->columns) {
+        if (each.generated) continue;
+        out->columns += (out->columns.empty() ? "" : ", ") + quoted_name(each.name);
+    }
+    return out;
+}
+
+std::string take_out(const key_move& what, std::string_view canonical) {
+    std::string value;
+    for (const char c : canonical) value.append(c == '\'' ? 2 : 1, c);
+    const bool escaped = value.find('\\') != value.npos;
+    if (escaped) {
+        std::string doubled;
+        for (const char c : value) doubled.append(c == '\\' ? 2 : 1, c);
+        value = std::move(doubled);
+    }
+    return fmt::format("DELETE FROM {} WHERE {} = {}'{}' RETURNING {}", what.relation, what.key, escaped ? "E" : "",
+                       value, what.columns);
+}
+
+std::string put_in(const key_move& what) {
+    return fmt::format("COPY {} ({}) FROM STDIN (FORMAT binary)", what.relation, what.columns);
+}
+
+}  // namespace ringway::router

@@ -1,0 +1,130 @@
+"""Trap H11: an UPDATE of the shard key moves the row, atomically, or is refused; a row stands once, on its owner."""
+
+import psycopg
+import pytest
+
+import places
+from conftest import admin
+
+COLUMNS = "id, at, note, amount, twice"
+
+
+def stored(cluster, sql):
+    """By shard, straight from the servers."""
+    return [sorted(cluster.primary(shard).rows(sql), key=repr) for shard in cluster.shards]
+
+
+@pytest.fixture
+def client(places_proxy):
+    with places_proxy.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def keys(places_proxy, places_cluster):
+    """Three keys a shard, in the order of the shards."""
+    found = {}
+    for key in range(1, 60):
+        found.setdefault(admin(places_proxy, f"SHOW KEY places facts {key}")[0]["shard"], []).append(key)
+    return [found[shard][:3] for shard in places_cluster.shards]
+
+
+@pytest.fixture(autouse=True)
+def clean(places_cluster):
+    yield
+    names = [name for name in places.TABLES if "*" not in name]
+    for shard in places_cluster.shards:
+        primary = places_cluster.primary(shard)
+        assert primary.rows("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+        primary.rows(f"TRUNCATE {', '.join(names)}")
+
+
+def fill(client, keys):
+    for key in keys:
+        client.execute("INSERT INTO facts (id, at, note, amount) VALUES (%s, '2024-05-06 07:08:09.123456', %s, 1.50)", [key, f"it's\n\\{key}"])
+
+
+@pytest.mark.parametrize("by_parameter", [False, True])
+def test_the_row_stands_once_on_its_new_owner(client, places_cluster, keys, by_parameter):
+    old, new = keys[0][0], keys[2][1]
+    fill(client, [old, keys[1][0]])
+    before = places_cluster.primary("s0").rows(f"SELECT at, note FROM facts WHERE id = {old}")
+    sql = "UPDATE facts SET id = {}, amount = amount + 1 WHERE id = {} RETURNING id, note, twice"
+    if by_parameter:
+        cursor = client.execute(sql.format("%s", "%s"), [new, old])
+    else:
+        cursor = client.execute(sql.format(new, old))
+    assert cursor.statusmessage == "UPDATE 1" and cursor.fetchall() == [(new, f"it's\n\\{old}", 2 * new)]
+    found = stored(places_cluster, f"SELECT {COLUMNS} FROM facts")
+    assert [len(rows) for rows in found] == [0, 1, 1]
+    assert [(row[1], row[2]) for row in found[2]] == before and found[2][0][0] == new and found[2][0][4] == 2 * new
+    assert str(found[2][0][3]) == "2.50"
+    assert client.execute("SELECT amount FROM facts WHERE id = %s", [new]).fetchall() == [(found[2][0][3],)]
+    assert client.execute("SELECT 1 FROM facts WHERE id = %s", [old]).fetchall() == []
+
+
+def test_rows_of_all_shards_come_together(client, places_cluster, keys):
+    fill(client, [key for of in keys for key in of])
+    target = keys[1][0]
+    assert client.execute(f"UPDATE facts SET id = {target} WHERE id <> {keys[0][0]}").statusmessage == "UPDATE 8"
+    assert [len(rows) for rows in stored(places_cluster, "SELECT id FROM facts")] == [1, 8, 0]
+    assert client.execute("UPDATE facts SET id = %s WHERE note = 'none of them'", [keys[2][0]]).statusmessage == "UPDATE 0"
+    assert client.execute(f"UPDATE facts SET id = {keys[1][1]} WHERE id = {target}").statusmessage == "UPDATE 8"
+    assert [len(rows) for rows in stored(places_cluster, "SELECT id FROM facts")] == [1, 8, 0]
+
+
+def test_what_the_new_shard_refuses_changes_nothing(client, places_cluster):
+    client.execute("INSERT INTO tenants VALUES (1, 'pinned'), (40, 'a'), (41, 'b'), (42, 'c'), (43, 'd')")
+    before = stored(places_cluster, "SELECT * FROM tenants")
+    for old in (40, 41, 42, 43):
+        with pytest.raises(psycopg.errors.UniqueViolation, match="tenants_pkey"):
+            client.execute(f"UPDATE tenants SET id = 1 WHERE id = {old}")
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        client.execute("UPDATE tenants SET id = NULL WHERE id = 40")
+    assert stored(places_cluster, "SELECT * FROM tenants") == before
+    with pytest.raises(psycopg.errors.CheckViolation):
+        client.execute("UPDATE invoices SET region = 'mars' WHERE region = 'eu'")
+    client.execute("INSERT INTO invoices VALUES (1, 'eu', 1)")
+    assert client.execute("UPDATE invoices SET region = 'us' WHERE region = 'eu'").rowcount == 1
+    assert stored(places_cluster, "SELECT region FROM invoices") == [[], [("us",)], []]
+
+
+def test_in_a_transaction_it_is_part_of_it(client, places_cluster, keys):
+    fill(client, [keys[0][0]])
+    with pytest.raises(ZeroDivisionError), client.transaction():
+        assert client.execute(f"UPDATE facts SET id = {keys[1][0]} WHERE id = {keys[0][0]}").rowcount == 1
+        assert client.execute(f"SELECT count(*) FROM facts WHERE id = {keys[1][0]}").fetchone() == (1,)
+        assert client.execute(f"UPDATE facts SET id = {keys[2][0]} WHERE id = {keys[1][0]}").rowcount == 1
+        raise ZeroDivisionError
+    assert [len(rows) for rows in stored(places_cluster, "SELECT id FROM facts")] == [1, 0, 0]
+    with client.transaction():
+        client.execute(f"UPDATE facts SET id = {keys[1][0]} WHERE id = {keys[0][0]}")
+        client.execute(f"UPDATE facts SET note = 'after' WHERE id = {keys[1][0]}")
+    assert stored(places_cluster, "SELECT id, note FROM facts") == [[], [(keys[1][0], "after")], []]
+
+
+@pytest.mark.parametrize("sql,why", [
+    ("UPDATE parents SET id = {new} WHERE id = {old}", "does not name one shard"),
+    ("UPDATE parents SET id = {new}", "public.children refers to parents"),
+    ("UPDATE children SET parent = {new} WHERE parent = {old}", "does not name one shard"),
+    ("UPDATE children SET parent = {new}", "children refers to public.parents"),
+    ("UPDATE audited SET id = {new} WHERE id = {old}", "does not name one shard"),
+    ("UPDATE audited SET id = {new}", "note_change"),
+    ("UPDATE facts SET id = id + 1 WHERE id = {old}", "set to an expression"),
+    ("UPDATE members SET id = {new} WHERE tenant = 'a' AND id = {old}", "of the key of members"),
+])
+def test_what_could_tell_a_moved_row_is_refused(client, keys, sql, why):
+    with pytest.raises(psycopg.errors.FeatureNotSupported) as refused:
+        client.execute(sql.format(old=keys[0][0], new=keys[1][0]))
+    said = refused.value.diag
+    assert why in f"{said.message_primary} {said.message_detail}", (said.message_primary, said.message_detail)
+
+
+def test_it_may_be_configured_to_be_refused(ringway, places_cluster, keys):
+    proxy = ringway({"clusters": {"places": {"key_update": "refuse"}}}, clusters=places_cluster)
+    with proxy.connect() as client:
+        fill(client, [keys[0][0]])
+        for sql in (f"UPDATE facts SET id = {keys[1][0]} WHERE id = {keys[0][0]}", f"UPDATE facts SET id = {keys[1][0]}"):
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                client.execute(sql)
+        assert client.execute(f"UPDATE facts SET id = {keys[0][1]} WHERE id = {keys[0][0]}").rowcount == 1
