@@ -64,7 +64,7 @@ using lines = std::vector<std::string>;
 /// The same whatever the pieces the data comes in.
 lines steady(const copy_form& form, std::string_view data, std::vector<copy_wish> wishes = {{0}}) {
     const auto whole = read(form, data, 1 << 20, wishes);
-    for (const std::size_t step : {1, 2, 3, 5, 7, 16}) CHECK(read(form, data, step, wishes) == whole);
+    for (const std::size_t step : {1U, 2U, 3U, 5U, 7U, 16U}) CHECK(read(form, data, step, wishes) == whole);
     return whole;
 }
 

@@ -31,6 +31,8 @@ std::string key_of(std::string_view written, key_type type, const mysql_modes& m
             return "null";
         case key_outcome::rejected:
             return "rejected";
+        case key_outcome::unmapped:
+            return "unmapped";
         case key_outcome::unplaced:
             break;
     }
