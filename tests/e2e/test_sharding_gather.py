@@ -458,9 +458,11 @@ def test_what_drivers_close_may_stand_around_it(data, shop_proxy):
 
 def test_execute_over_several_shards(data, shop_proxy):
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("PREPARE several(int[]) AS SELECT name FROM users WHERE id = ANY($1) ORDER BY id"))
-        came = client.run(query("EXECUTE several('{5001,5002,5003,5004,5005}')"))
-        assert kinds(came) == "TDDDDDCZ" and came[-2] == ("C", b"SELECT 5\0")
+        client.run(query("PREPARE several(int8, int8, int8) AS SELECT name FROM users WHERE id IN ($1, $2, $3) ORDER BY id"))
+        for _ in range(2):
+            came = client.run(query("EXECUTE several(5001, 5002, '5003')"))
+            assert kinds(came) == "TDDDCZ", came
+            assert came[-2] == ("C", b"SELECT 3\0")
         client.run(query("PREPARE more(int8, text) AS SELECT count(*) FROM users WHERE id > $1 AND country = $2"))
         expected = data.execute("SELECT count(*) FROM users WHERE id > 5007 AND country = 'de'").fetchone()[0]
         assert client.rows("EXECUTE more(5007, 'de')") == [[str(expected).encode()]]
