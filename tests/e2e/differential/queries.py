@@ -190,7 +190,8 @@ class Generator:
         if kind not in ("bool", "uuid"):
             choices += [f"min({column})", f"max({column})"]
         if order:
-            choices += [f"array_agg({column} ORDER BY {order})", f"string_agg({column}::text, ',' ORDER BY {order})"]
+            item = f"{column}::text" if kind == "mood" else column  # in binary an array tells its elements' type by its OID
+            choices += [f"array_agg({item} ORDER BY {order})", f"string_agg({column}::text, ',' ORDER BY {order})"]
         made = self.random.choice(choices)
         return made + (f" FILTER (WHERE {self.condition(scope, 0)})" if self.chance(15) else "")
 
