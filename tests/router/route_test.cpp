@@ -206,10 +206,10 @@ TEST_CASE("H11: a key that changes within its shard is an UPDATE, else its row m
         CHECK((found.kind != route::to::spread || made.made->move));
         return found.kind;
     };
-    CHECK(kind("UPDATE orders SET user_id = " + far + " WHERE user_id = " + a) == route::to::spread);
-    CHECK(kind("UPDATE orders SET user_id = $1 WHERE user_id = $2", {text_parameter(far), text_parameter(a)}) ==
+    CHECK(kind("UPDATE items SET user_id = " + far + " WHERE user_id = " + a) == route::to::spread);
+    CHECK(kind("UPDATE items SET user_id = $1 WHERE user_id = $2", {text_parameter(far), text_parameter(a)}) ==
           route::to::spread);
-    CHECK(kind("UPDATE orders SET user_id = " + far) == route::to::spread);
+    CHECK(kind("UPDATE items SET user_id = " + far) == route::to::spread);
     check_shard("UPDATE orders SET user_id = orders.user_id WHERE user_id = " + a, a);
     CHECK(refused("INSERT INTO orders (id, user_id) VALUES (1, " + a +
                   ") ON CONFLICT (id) DO UPDATE SET user_id = " + far) == fault_kind::unsupported);
