@@ -111,7 +111,7 @@ struct hba_rule {
 struct shard {
     std::string name;
     std::vector<endpoint> nodes;
-    double weight = 1;  ///< on the ring
+    double weight = 1;  ///< on the ring; 0: it leaves
     friend bool operator==(const shard&, const shard&) = default;
 };
 
@@ -142,6 +142,8 @@ struct cluster {
     milliseconds health_interval{1000}, watermark_interval{100}, check_timeout{1000};
     milliseconds failover_hold{10'000};
     milliseconds max_ban{60'000};
+    milliseconds cutover_timeout{200};           ///< how long writes may wait for a rebalance's cutover
+    milliseconds cleanup_delay{10'000};          ///< after it, before the sources' rows are deleted
     std::map<std::string, double> node_weights;  ///< "host:port" -> weight, for balance = "weighted"
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;

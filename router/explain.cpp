@@ -101,8 +101,8 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                      waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
     out.emplace_back("role", scatters                           ? "replica or primary"
                              : found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
-                             : what.need == need::any         ? "replica or primary"
-                                                              : "primary");
+                             : what.need == need::any           ? "replica or primary"
+                                                                : "primary");
     out.emplace_back("why", what.reason);
     if (found.kind == route::to::spread)
         out.emplace_back("runs", what.spread == spreading::rows    ? "each shard inserts the rows that belong to it"

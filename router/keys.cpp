@@ -229,9 +229,9 @@ class resolver {
     static std::vector<column_node> outer_node_of(const column_ref& ref, const frame& seen) {
         std::vector<column_node> out;
         for (const frame* at = &seen; at && out.empty(); at = at->parent) {
-            const bool known = at->derived.empty() && std::all_of(at->tables.begin(), at->tables.end(), [](const auto* t) {
-                                   return t->meaning.relation != nullptr;
-                               });
+            const bool known =
+                at->derived.empty() && std::all_of(at->tables.begin(), at->tables.end(),
+                                                   [](const auto* t) { return t->meaning.relation != nullptr; });
             if (!known) return {};
             for (const auto* table : at->tables)
                 if (table->has(ref.column)) out.push_back({table, ref.column});

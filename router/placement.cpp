@@ -230,6 +230,19 @@ class placing {
         return why_uneven();
     }
 
+    /// By which each shard knows its own rows of the table that is written.
+    void note_key(placed& out) const {
+        const auto meaning = tables_.find(what_.block.tables.front());
+        const auto& mapped = rules_.map.tables[meaning.map_index];
+        if (out.spread != spreading::apart || !meaning.relation || mapped.function != config::sharding_function::ring)
+            return;
+        for (const auto& each : meaning.relation->columns)
+            if (each.name == mapped.key) {
+                out.spread_key = mapped.key;
+                out.spread_type = each.type;
+            }
+    }
+
     int count_keyed(const query_block& block) const {
         int out = 0;
         for (const auto& each : block.tables) out += tables_.find(each).what == table_class::keyed;
@@ -326,8 +339,10 @@ class placing {
             out.gather = std::move(whole.gather);
             out.scatter = std::move(whole.scatter);
         }
-        if (what_.writes && !rules_.hinted && why_not_spread().empty())
+        if (what_.writes && !rules_.hinted && why_not_spread().empty()) {
             out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
+            note_key(out);
+        }
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
         return out;
@@ -351,13 +366,18 @@ class placing {
     placed over_several(fault why) const {
         if (what_.verb == verb::update || what_.verb == verb::delete_) {
             auto why_not = why_not_spread();
-            if (why_not.empty()) return spread(spreading::apart, std::move(why));
+            if (why_not.empty()) {
+                auto out = spread(spreading::apart, std::move(why));
+                note_key(out);
+                return out;
+            }
             why.detail += fmt::format("; it does not run on every shard because {}", why_not);
             return refused(std::move(why));
         }
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && !what_.writes && what_.verb != verb::copy_to) why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes && what_.verb != verb::copy_to)
+                why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         out.where = placement::several;

@@ -21,6 +21,8 @@ struct placed {
     std::shared_ptr<const gather_recipe> gather;
     std::shared_ptr<const scatter_recipe> scatter;  ///< only with `gather`
     spreading spread = spreading::none;
+    std::string spread_key = {};  ///< of spreading::apart
+    key_type spread_type = key_type::unsupported;
 };
 
 /// What place() looks at besides the statement. Points into what it is made from.

@@ -35,6 +35,8 @@ class finding {
         } else {
             out.shard = shard_.value_or(0);  // keys that are all NULL match nothing, anywhere
         }
+        // Which keys an unfinished look has not seen is not known.
+        out.moves = moves_ || (map_.change && (out.kind != route::to::shard || what_.hinted));
         return out;
     }
 
@@ -42,7 +44,11 @@ class finding {
     bool follow(const key_recipe& recipe) {
         const bool sole = recipe.rows || (recipe.values.size() == 1 && !recipe.values.front().array);
         each_key(recipe, with_, [&](key_outcome what, std::string_view canonical) {
-            if (what == key_outcome::key) return take(recipe, map_.points->owner(position(canonical)));
+            if (what == key_outcome::key) {
+                const auto at = position(canonical);
+                if (map_.change) moves_ = moves_ || map_.change->moving.contains(at);
+                return take(recipe, map_.points->owner(at));
+            }
             if (what == key_outcome::null && recipe.write && sole) refuse_null(recipe);
             if (what == key_outcome::unplaced) refuse_unplaced(recipe);
             return !refusal_;
@@ -105,6 +111,7 @@ class finding {
     std::optional<std::uint16_t> shard_;
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
+    bool moves_ = false;
 };
 
 }  // namespace
@@ -112,10 +119,12 @@ class finding {
 route route_of(const plan& what, const values& with, const shard_map& map) {
     route out;
     out.need = what.need;
+    out.moves = map.change != nullptr && what.placement != placement::all_same;
     switch (what.placement) {
         case placement::single:
             if (what.keys.empty()) {
                 out.shard = what.fixed_shard.value_or(0);
+                out.moves = out.moves && what.hinted;  // without a hint only tables that are not on the ring
                 return out;
             }
             return finding(what, with, map).run();

@@ -56,7 +56,8 @@ struct span_unit {
     std::shared_ptr<const router::plan>
         gathers;                       ///< its one part reads rows that are first brought there from all shards
     std::vector<std::string> filters;  ///< of the recipe's tables
-    std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
+    std::shared_ptr<const router::shard_map> map;  ///< ... and whose rows each shard owns
+    std::vector<std::uint16_t> order;              ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
 enum class two_phase_mode : std::uint8_t { on, off, error };
