@@ -41,12 +41,13 @@ bool may_group_by_key(const statement& what) {
         };
         for (const auto& each : out.groups)
             if (is_it(each.column)) return true;
-        const bool counted = std::any_of(out.groups.begin(), out.groups.end(), [](const auto& g) { return g.constant; });
-        return counted && std::any_of(out.items.begin(), out.items.end(), [&](const auto& item) { return is_it(item.column); });
+        const bool counted =
+            std::any_of(out.groups.begin(), out.groups.end(), [](const auto& g) { return g.constant; });
+        return counted &&
+               std::any_of(out.items.begin(), out.items.end(), [&](const auto& item) { return is_it(item.column); });
     };
-    return !std::all_of(out.bare.begin(), out.bare.end(), [&](const column_ref& column) {
-        return !column.column.empty() && is_grouped(column);
-    });
+    return !std::all_of(out.bare.begin(), out.bare.end(),
+                        [&](const column_ref& column) { return !column.column.empty() && is_grouped(column); });
 }
 
 /// How a table's names are used besides where FROM has them.
@@ -112,6 +113,12 @@ class references {
     std::vector<std::string> derived_;
     std::vector<const catalog_relation*> relations_;
 };
+
+key_type key_type_of(const catalog_relation& relation, const std::string& key) {
+    for (const auto& each : relation.columns)
+        if (each.name == key) return each.type;
+    return key_type::unsupported;
+}
 
 /// The query level whose FROM has this reference.
 const query_block* level_of(const query_block& block, const table_ref* reference) {
@@ -188,6 +195,16 @@ class recipe_maker {
         return false;
     }
 
+    /// By which each shard knows its own rows.
+    void note_key(gathered_table& to, const catalog_relation& relation) const {
+        const auto meaning = tables_.find_qualified(relation.schema + "." + relation.name);
+        if (meaning.what != table_class::keyed) return;
+        const auto& mapped = tables_.map().tables[meaning.map_index];
+        if (mapped.function != config::sharding_function::ring) return;
+        to.key = mapped.key;
+        to.type = key_type_of(relation, mapped.key);
+    }
+
     gathered_table* table_of(const catalog_relation& relation) {
         const auto found = std::find_if(out.tables.begin(), out.tables.end(), [&](const gathered_table& each) {
             return each.schema == relation.schema && each.name == relation.name;
@@ -221,6 +238,7 @@ class recipe_maker {
             }
         }
         gathered_table made{target->schema, target->name, all, {}, {}, {}};
+        note_key(made, *target);
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
         for (const auto& column : target->columns)
             if (all || what_.names.find(column.name)) made.columns.push_back(column.name);
@@ -303,6 +321,7 @@ class recipe_maker {
             return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
         if (table_of(table)) return true;
         gathered_table made{table.schema, table.name, true, {}, {}, {}};
+        note_key(made, table);
         for (const auto& column : table.columns) made.columns.push_back(column.name);
         out.tables.push_back(std::move(made));
         return true;
@@ -314,8 +333,8 @@ class recipe_maker {
     const references& named_;
 };
 
-/// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds its
-/// own by an index.
+/// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds
+/// its own by an index.
 void add_probes(const query_block& block, const table_finder& tables, gather_recipe& out) {
     for (const auto& table : block.tables) {
         const auto* relation = tables.find(table).relation;
@@ -352,8 +371,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     };
     const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
                        what.verb == verb::prepare;
-    if (!reads || what.writes || what.locks_rows)
-        return refuse("only reads are run over several shards");
+    if (!reads || what.writes || what.locks_rows) return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");
     if (what.names.only) return refuse("it asks for the rows of ONLY one table of several that inherit");

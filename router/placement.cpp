@@ -327,6 +327,19 @@ class placing {
         return why_uneven();
     }
 
+    /// By which each shard knows its own rows of the table that is written.
+    void note_key(placed& out) const {
+        const auto meaning = tables_.find(what_.block.tables.front());
+        const auto& mapped = rules_.map.tables[meaning.map_index];
+        if (out.spread != spreading::apart || !meaning.relation || mapped.function != config::sharding_function::ring)
+            return;
+        for (const auto& each : meaning.relation->columns)
+            if (each.name == mapped.key) {
+                out.spread_key = mapped.key;
+                out.spread_type = each.type;
+            }
+    }
+
     int count_keyed(const query_block& block) const {
         int out = 0;
         for (const auto& each : block.tables) out += tables_.find(each).what == table_class::keyed;
@@ -428,6 +441,7 @@ class placing {
         if (what_.writes && !rules_.hinted && why_not_spread(move != nullptr).empty()) {
             out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
             out.move = move;
+            note_key(out);
         }
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
@@ -457,6 +471,7 @@ class placing {
             if (why_not.empty()) {
                 auto out = spread(spreading::apart, std::move(why));
                 out.move = move;
+                note_key(out);
                 return out;
             }
             why.detail += fmt::format("; it does not run on every shard because {}", why_not);

@@ -188,9 +188,9 @@ struct query_block {
     std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations, nullable sides of outer joins
     std::optional<insert_rows> insert;
     std::vector<assignment> assignments;
-    bool exact = true;    ///< false: something here the analysis does not understand; not routable by key
+    bool exact = true;     ///< false: something here the analysis does not understand; not routable by key
     bool renamed = false;  ///< a join in FROM has an alias with names for its columns, by their places
-    bool joined = false;  ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
+    bool joined = false;   ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
     bool returning = false;   ///< an INSERT, UPDATE or DELETE with RETURNING
     bool sees_parent = true;  ///< may refer to the parent's columns; not so a CTE or a FROM item without LATERAL
 };
@@ -241,7 +241,7 @@ struct statement {
     std::vector<std::string> cast_types;
     std::vector<effect> effects;
     query_block block;
-    names_used names;                    ///< of a SELECT
+    names_used names;                               ///< of a SELECT
     std::shared_ptr<const select_outline> outline;  ///< of a SELECT of one level
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 

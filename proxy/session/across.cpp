@@ -23,7 +23,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     gather_task task;
     for (const auto& table : plan->gather->tables) task.filters.push_back(router::filter_of(table, with));
     task.plan = std::move(plan);
-    task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
+    task.map = who_.cluster->now->map;
     task.client_id = who_.id;
     task.settings = settings_;
     task.run = std::move(run);
@@ -38,12 +38,15 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
 /// Where each shard can run the statement itself. `task` is kept for when it turns out that they cannot.
 bool session::scatters(gather_task& task, const router::values& with, scatter_task scatter) {
     const auto* recipe = task.plan->scatter.get();
+    // Rows on the move are left out by what is gathered.
+    if ((task.map->change && task.map->change->hides_any()) || task.map->members().size() != task.map->shards.size())
+        return false;
     if (!recipe || scatter.whole || recipe->unfit.load(std::memory_order_relaxed)) return false;
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);
     scatter.plan = task.plan;
-    scatter.shards = task.shards;
+    scatter.shards = static_cast<std::uint16_t>(task.map->shards.size());
     scatter.client_id = task.client_id;
     scatter.settings = task.settings;
     scatter.query = with.text;
@@ -214,6 +217,7 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
             wish.mode = consistency();
             wish.last_write = last_write_;
             wish.max_lag = who_.who->reads.max_lag;
+            want_moved_rows(wish);
             chosen = pool::choose_for_read(health, wish, who_.who->reads, clock::now(), cluster.balance[shard]);
         }
     }

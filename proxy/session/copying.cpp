@@ -99,7 +99,7 @@ std::optional<fault> session::span_move_parts(const router::plan& plan, const ro
         });
         if (!certain) return std::nullopt;
     }
-    for (std::uint16_t i = 0; i < map.shards.size(); ++i)
+    for (const auto i : map.members())
         if (owners[i]) unit.parts.push_back({i, {}});
     return std::nullopt;
 }
@@ -107,9 +107,14 @@ std::optional<fault> session::span_move_parts(const router::plan& plan, const ro
 /// COPY of a table on several shards: the same text on each.
 std::optional<fault> session::span_copy_parts(const router::plan& plan, span_unit& unit) {
     const auto map = who_.cluster->now->map;
+    if (map->change)
+        return fault{fault_kind::unsupported,
+                     "COPY of a table that is on several shards does not run while rows are on the move",
+                     {},
+                     "wait until the rebalance has ended (SHOW REBALANCE), or use INSERT and SELECT"};
     unit.how = merging::add;
     unit.writes = false;  // the shards that get rows write
-    for (std::uint16_t i = 0; i < map->shards.size(); ++i) unit.parts.push_back({i, {}});
+    for (const auto member : map->members()) unit.parts.push_back({member, {}});
     if (plan.spread == router::spreading::merged) {
         unit.merges_copy = true;
         unit.form = plan.parsed.statements.front().copy->form;

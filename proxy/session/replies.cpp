@@ -588,6 +588,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
         talk.portals.clear();
         talk.history.clear();
+        talk.on_the_move = talk.on_the_move && !talk.replies.empty();
         talk.limited = false;
         talk.unnamed_portal.reset();
         talk.ddl.reset();

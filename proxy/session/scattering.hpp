@@ -49,6 +49,10 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void primary_moved(std::uint16_t, int) override {}  // replicas and old primaries answer as well
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
+    void add_server_pids(std::vector<std::uint32_t>& to) const override {
+        for (const auto& each : arms_)
+            if (each->server) to.push_back(each->server->pid);
+    }
     bool give_up(const config::fault& why) override;
 
     // arm_owner

@@ -68,7 +68,8 @@ struct span_unit {
     bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
     router::copy_form form;                      ///< ... in this form
     std::optional<span_move> move;
-    std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
+    std::shared_ptr<const router::shard_map> map;  ///< ... and whose rows each shard owns
+    std::vector<std::uint16_t> order;              ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
 enum class two_phase_mode : std::uint8_t { on, off, error };
