@@ -153,8 +153,8 @@ struct cluster {
     milliseconds max_ban{60'000};
     std::map<std::string, double> node_weights;                ///< "host:port" -> weight, for balance = "weighted"
     config::key_update key_update = config::key_update::move;  ///< what an UPDATE of a shard key does
-    milliseconds cutover_timeout{200};           ///< how long writes may wait for a rebalance's cutover
-    milliseconds cleanup_delay{10'000};          ///< after it, before the sources' rows are deleted
+    milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
+    milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;
 };

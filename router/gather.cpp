@@ -390,8 +390,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         if (tables.find(*each).what == table_class::system)
             return refuse(fmt::format("{} tells of one server's objects", each->name));
     for (const auto& each : what.names.all)
-        if (tables.is_by_schema(each.name))
-            return refuse(fmt::format("{} is of a schema that is a key", each.name));
+        if (tables.is_by_schema(each.name)) return refuse(fmt::format("{} is of a schema that is a key", each.name));
     recipe_maker making(what, tables, path, named);
     if (!making.run()) return refuse(std::move(making.why));
     for (const auto& child : what.block.children) add_probes(child, tables, making.out);

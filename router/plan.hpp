@@ -120,7 +120,7 @@ struct plan {
     spreading spread = spreading::none;       ///< also for `single`: when its keys turn out to be of several shards
     std::shared_ptr<const copy_recipe> copy;  ///< for spreading::copied
     std::shared_ptr<const key_move> move;     ///< of an UPDATE on several shards that gives rows a new key
-    std::string spread_key;              ///< of spreading::apart: its table's shard key when that is on the ring
+    std::string spread_key;                   ///< of spreading::apart: its table's shard key when that is on the ring
     key_type spread_type = key_type::unsupported;
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path

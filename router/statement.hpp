@@ -228,14 +228,14 @@ struct statement {
     router::verb verb = verb::other;
     span32 where;         ///< its bytes, without the semicolon
     bool writes = false;  ///< by its syntax: a data-changing or DDL statement, a writing CTE, EXPLAIN ANALYZE of one
-    bool locks_rows = false;            ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
-    bool read_only_begin = false;       ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
-    bool chain = false;                 ///< COMMIT AND CHAIN
-    bool transaction_time = false;      ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
-    bool explain_route = false;         ///< EXPLAIN (ROUTE) ...: answered here
-    bool copy_stdin_or_stdout = false;  ///< moves data over this connection
+    bool locks_rows = false;                   ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
+    bool read_only_begin = false;              ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
+    bool chain = false;                        ///< COMMIT AND CHAIN
+    bool transaction_time = false;             ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
+    bool explain_route = false;                ///< EXPLAIN (ROUTE) ...: answered here
+    bool copy_stdin_or_stdout = false;         ///< moves data over this connection
     std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
-    std::string name;                   ///< savepoint, cursor, setting of SHOW, channel
+    std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
     std::vector<std::string> operators;
     std::vector<std::string> cast_types;

@@ -424,10 +424,11 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             if (plan.move) {
                 if (map.change)
-                    return fault{fault_kind::unsupported,
-                                 "this statement changes shard keys, and rows are on the move",
-                                 {},
-                                 "wait until the rebalance has ended (SHOW REBALANCE), or delete the row and insert it anew"};
+                    return fault{
+                        fault_kind::unsupported,
+                        "this statement changes shard keys, and rows are on the move",
+                        {},
+                        "wait until the rebalance has ended (SHOW REBALANCE), or delete the row and insert it anew"};
                 if (auto why = span_move_parts(plan, with, unit)) return why;
             }
             if (!unit.parts.empty()) return std::nullopt;

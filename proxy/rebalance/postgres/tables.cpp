@@ -143,9 +143,9 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
         const auto refuse = [&](std::string_view why) {
             refusals.push_back(fmt::format("table {}: {}", one.plain(), why));
         };
-        const bool plain = entry.function == config::sharding_function::ring && !entry.is_compound() && !entry.by_schema;
-        if (!entry.reference && !plain)
-            refuse("it is not on the ring, and a rebalance moves the ring only");
+        const bool plain =
+            entry.function == config::sharding_function::ring && !entry.is_compound() && !entry.by_schema;
+        if (!entry.reference && !plain) refuse("it is not on the ring, and a rebalance moves the ring only");
         if (got.at(0, 2) != "r") refuse("only plain tables are moved, not partitioned or foreign ones or views");
         if (got.at(0, 3) != "p") refuse("an unlogged table's changes cannot be followed");
         if (got.at(0, 4) == "t") refuse("tables that inherit, or that others inherit from, are not moved");
