@@ -181,8 +181,9 @@ std::optional<message> read_body(reader& in, char kind) {
         case 'D': {
             erase out;
             out.relation = u32(in);
-            auto type = static_cast<char>(in.u8());
-            if (!read_old(in, type, out.has, out.before) || out.has == old_row::none) return std::nullopt;
+            const auto type = static_cast<char>(in.u8());
+            if ((type != 'K' && type != 'O') || !read_tuple(in, out.before)) return std::nullopt;
+            out.has = type == 'K' ? old_row::key : old_row::full;
             return out;
         }
         case 'T':

@@ -244,10 +244,11 @@ std::variant<std::uint64_t, fault> position_of(inventory& of, const std::string&
     const auto& in = std::get<routing_view>(around);
     const auto* table = find_table(*in.configured, name);
     if (!table) return unknown_table(*in.configured, name);
-    if (table->reference || table->function != config::sharding_function::ring || !in.map->is_sharded())
+    if (table->reference || table->function != config::sharding_function::ring || table->is_compound() ||
+        table->by_schema || !in.map->is_sharded())
         return fault{fault_kind::invalid_parameter, fmt::format("\"{}\" is not on the ring", name), {}, {}};
     if (value.is_null) return fault{fault_kind::no_key, "a shard key cannot be NULL", {}, {}};
-    auto sent = route_statement(in, statement_for(*table, name), std::span(&value, 1));
+    auto sent = route_statement(in, statement_for(*table, name, in.configured->engine), std::span(&value, 1));
     if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
     const auto& plan = *std::get<routed>(sent).plan;
     router::canonical_key canonical;

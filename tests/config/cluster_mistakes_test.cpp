@@ -62,7 +62,7 @@ TEST_CASE("weights are above 0, but of a shard that leaves") {
         const auto found = shards(fmt::format("s0 = {{ nodes = [\"db:1\"], weight = {} }}\n", weight));
         REQUIRE(found.size() == 1);
         CHECK(found[0].starts_with("6: [clusters.app.shards.s0] weight: "));
-        CHECK(found[0].ends_with("is out of range; right is a number above 0, 1000 at the most"));
+        CHECK(found[0].ends_with("is out of range; right is a number from 0 (a shard that leaves), 1000 at the most"));
     }
     CHECK(shards("s0 = { nodes = [\"db:1\"], weight = \"2\" }\n") ==
           lines{"6: [clusters.app.shards.s0] weight: must be a number, not a string"});
