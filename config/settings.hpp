@@ -153,6 +153,7 @@ struct cluster {
     milliseconds max_ban{60'000};
     std::map<std::string, double> node_weights;                ///< "host:port" -> weight, for balance = "weighted"
     config::key_update key_update = config::key_update::move;  ///< what an UPDATE of a shard key does
+    bool rebalance = false;                                    ///< whether REBALANCE and MOVE may move rows
     milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
     milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted
     bool is_sharded() const { return shards.size() > 1; }

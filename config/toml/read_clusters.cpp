@@ -114,6 +114,7 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
         table.wrong_here(
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
     table.read_word("key_update", to.key_update, key_update_words);
+    table.read("rebalance", to.rebalance);
     if (const auto* tables = table.take("tables"))
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
     read_cluster_defaults(table, to);

@@ -204,6 +204,8 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("check_timeout", is.check_timeout, standard.check_timeout);
     lines.add("failover_hold", is.failover_hold, standard.failover_hold);
     lines.add("max_ban", is.max_ban, standard.max_ban);
+    lines.add("key_update", name_of(is.key_update), name_of(standard.key_update));
+    lines.add("rebalance", is.rebalance, standard.rebalance);
     lines.add("cutover_timeout", is.cutover_timeout, standard.cutover_timeout);
     lines.add("cleanup_delay", is.cleanup_delay, standard.cleanup_delay);
     add_tls(rows, table + ".server_tls", is.server_tls);

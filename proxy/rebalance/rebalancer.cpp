@@ -99,6 +99,12 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
     }
     auto view = host_.look_at(cluster);
     if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!dry && !view->config.rebalance)
+        return refused(
+            fmt::format("rebalances of cluster \"{}\" are switched off", cluster),
+            "They are new, and not all of what they promise has been measured (docs/rebalance.md).",
+            fmt::format("try one beside a copy of the data first; then set rebalance = true in [clusters.{}]",
+                        cluster));
     // A shard that a reload has just added has not been looked at yet.
     for (const auto until = std::chrono::steady_clock::now() + 5s; std::chrono::steady_clock::now() < until;) {
         if (std::find(view->primaries.begin(), view->primaries.end(), -1) == view->primaries.end()) break;
@@ -144,6 +150,12 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
 std::optional<fault> rebalancer::rebalance(const std::string& cluster, bool dry, std::vector<planned_table>& planned) {
     const auto view = host_.look_at(cluster);
     if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!dry && !view->config.rebalance)
+        return refused(
+            fmt::format("rebalances of cluster \"{}\" are switched off", cluster),
+            "They are new, and not all of what they promise has been measured (docs/rebalance.md).",
+            fmt::format("try one beside a copy of the data first; then set rebalance = true in [clusters.{}]",
+                        cluster));
     return begin(cluster, view->active, router::target_of(view->active, view->config), dry, planned);
 }
 
@@ -151,6 +163,12 @@ std::optional<fault> rebalancer::move_key(const std::string& cluster, std::uint6
                                           const std::string& shard) {
     const auto view = host_.look_at(cluster);
     if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!dry && !view->config.rebalance)
+        return refused(
+            fmt::format("rebalances of cluster \"{}\" are switched off", cluster),
+            "They are new, and not all of what they promise has been measured (docs/rebalance.md).",
+            fmt::format("try one beside a copy of the data first; then set rebalance = true in [clusters.{}]",
+                        cluster));
     const auto& shards = view->config.shards;
     if (std::none_of(shards.begin(), shards.end(), [&](const config::shard& each) { return each.name == shard; }))
         return refused(fmt::format("cluster \"{}\" has no shard \"{}\"", cluster, shard));

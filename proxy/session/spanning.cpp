@@ -432,6 +432,13 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                 if (auto why = span_move_parts(plan, with, unit)) return why;
             }
             if (!unit.parts.empty()) return std::nullopt;
+            if (map.change && map.change->hides_any() && plan.spread == router::spreading::apart)
+                return fault{
+                    fault_kind::unsupported,
+                    "this statement writes on several shards, and rows are on the move",
+                    {},
+                    "send one statement for the keys of each shard, or wait until SHOW REBALANCE says that the "
+                    "move has ended"};
             for (const auto member : map.members()) {
                 auto& part = unit.parts.emplace_back();
                 part.shard = member;
