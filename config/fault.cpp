@@ -29,9 +29,9 @@ codes codes_of(fault_kind kind) noexcept {
         case fault_kind::malformed_message:
             return {"08P01", 1835};
         case fault_kind::server_lost:
-            return {"08006", 2013};
+            return {"08006", 1158};  // numbers from 2000 on are the clients' own: some take them for garbage
         case fault_kind::cannot_connect:
-            return {"08001", 2003};
+            return {"08001", 1429};
         case fault_kind::read_only:
             return {"25006", 1290};
         case fault_kind::over_limit:

@@ -17,8 +17,8 @@ enum class fault_kind : std::uint8_t {
     not_accepting,         ///< 55000 / 1049  a database that takes no connections
     too_many_connections,  ///< 53300 / 1040
     malformed_message,     ///< 08P01 / 1835
-    server_lost,           ///< 08006 / 2013
-    cannot_connect,        ///< 08001 / 2003
+    server_lost,           ///< 08006 / 1158
+    cannot_connect,        ///< 08001 / 1429
     read_only,             ///< 25006 / 1290
     over_limit,            ///< 54000 / 1153
     no_key,                ///< 23502 / 1048  NULL or missing shard key on a write

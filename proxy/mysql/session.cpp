@@ -368,6 +368,7 @@ std::string_view mysql_sqlstate(std::uint16_t number) noexcept {
         case 1048:
             return "23000";
         case 1053:
+        case 1158:
         case 1153:
         case 1835:
             return "08S01";

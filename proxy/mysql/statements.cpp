@@ -82,6 +82,8 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
                 next.preparing = pool::lone_prepared(sql, under);
                 break;
             }
+    next.replayable = !in_transaction() && !pinned();  // nothing runs yet
+    if (next.replayable) next.retained = packets;
     // Another number of the same text there would be forgotten: the new one takes its place.
     auto& part = static_cast<pool::mysql_part&>(*talk_->server->part);
     if (const auto had = part.statements.find(next.preparing->id); had != part.statements.end()) {

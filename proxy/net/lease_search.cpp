@@ -163,8 +163,12 @@ void lease_search::lease_failed(const fault& why) {
         return go_on();
     }
     if (primary) home_.owner.role_changed(who_.cluster->now->configured_as);
-    if (clock::now() >= hold_until_ && (++tries_ >= most_tries || primary)) return tell(refuse(why));
     if (!primary && ++tries_ < most_tries) return go_on();
+    if (!primary && !wish_.replica_only) {  // which has the rows too
+        wish_.need = router::need::primary;
+        return go_on();
+    }
+    if (clock::now() >= hold_until_) return tell(refuse(why));
     state_ = state::holding;  // until there is another primary, or the monitor sees that this one is back
     home_.watch(seeker_.seeker_session());
 }

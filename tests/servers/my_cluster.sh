@@ -136,6 +136,7 @@ make_shard() { # NUMBER REPLICAS
   for ((j = 1; j <= $2; j++)); do
     sql $((port + j)) -e "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$port, MASTER_USER='monitor',
       MASTER_PASSWORD='monitor', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos; SET GLOBAL read_only=1; START SLAVE"
+    echo 'read-only = ON' >>"$dir/s$1n$j.cnf"  # after a crash too
   done
 }
 

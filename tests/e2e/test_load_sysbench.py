@@ -1,0 +1,76 @@
+"""sysbench's oltp_* with 200 threads on a pool of 20, with prepared statements and without; and replicas that die and return."""
+
+import re
+import subprocess
+import threading
+
+import my
+import pytest
+from conftest import MY_SETTINGS, merged, until
+
+THREADS, POOL = 200, 20
+
+
+@pytest.fixture(scope="module")
+def cluster(workspace):
+    made = my.MyCluster(workspace, "bench", replicas=2, sql="SELECT 1;")
+    yield made
+    made.down()
+
+
+def command(port, script, *arguments):
+    return ["sysbench", script, "--db-driver=mysql", "--mysql-host=127.0.0.1", f"--mysql-port={port}", "--mysql-user=app", "--mysql-password=app",
+            "--mysql-db=bench", "--tables=4", "--table-size=5000", *arguments]
+
+
+@pytest.fixture(scope="module")
+def bench(ringway_session, cluster):
+    quick = {"pool_size": POOL, "health_interval": "200ms", "check_timeout": "20s"}
+    proxy = ringway_session(merged(MY_SETTINGS, {"general": {"pool_size": POOL}, "clusters": {"bench": quick}}), clusters=cluster)
+    done = subprocess.run(command(proxy.mysql_port, "oltp_read_write", "prepare"), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return proxy
+
+
+def run(proxy, script, *arguments):
+    """Runs for a few seconds; what it counted."""
+    done = subprocess.run(command(proxy.mysql_port, script, f"--threads={THREADS}", "--report-interval=0", *arguments, "run"),
+                          capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0 and "FATAL" not in done.stdout + done.stderr, (done.stdout + done.stderr)[-3000:]
+    counted = {name: int(number) for name, number in re.findall(r"(transactions|queries|ignored errors|reconnects): +(\d+)", done.stdout)}
+    assert counted["reconnects"] == 0 and counted["transactions"] > 0, done.stdout
+    return counted
+
+
+@pytest.mark.parametrize("prepared", ["auto", "disable"])
+@pytest.mark.parametrize("script", ["oltp_point_select", "oltp_read_only", "oltp_read_write"])
+def test_200_threads_on_a_pool_of_20(bench, cluster, script, prepared):
+    counted = run(bench, script, "--time=5", f"--db-ps-mode={prepared}")
+    if script != "oltp_read_write":  # whose deadlocks are the server's
+        assert counted["ignored errors"] == 0
+    for node in cluster.nodes:
+        assert node.rows("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'", "bench")[0][0] <= POOL
+
+
+@pytest.mark.parametrize("script", ["oltp_read_only", "oltp_read_write"])
+def test_replicas_are_killed_meanwhile(bench, cluster, script):
+    over = threading.Event()
+    killed = []
+
+    def kill():
+        while not over.wait(1):
+            replica = cluster.replicas()[len(killed) % 2]
+            cluster.ctl("stop", replica, "kill")
+            over.wait(0.5)
+            cluster.ctl("start", replica)
+            killed.append(replica.port)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        run(bench, script, "--time=12", "--skip-trx=on" if script == "oltp_read_only" else "--skip-trx=off")
+    finally:
+        over.set()
+        killer.join()
+    assert killed
+    assert until(bench.is_ready, 30)
