@@ -129,9 +129,9 @@ struct catalog_function {
     bool opaque =
         true;  ///< may touch tables on its own: neither built in nor in C. With a body, make_catalog finds out
     source language = source::none;
-    std::string body{};   ///< prosrc, or what pg_get_function_sqlbody says
+    std::string body{};      ///< prosrc, or what pg_get_function_sqlbody says
     bool aggregate = false;  ///< or a window function
-    std::string calls{};  ///< text with the names of others it calls: arguments' defaults, an aggregate's parts
+    std::string calls{};     ///< text with the names of others it calls: arguments' defaults, an aggregate's parts
 };
 
 /// What a function's name means in one schema: of all its overloads there.

@@ -48,9 +48,11 @@ class cutter {
         const auto before = out_.text_of(at - 1);
         if (before == "." || lexical::same_word(before, "as")) return false;
         if (is_word(at, "from"))  // IS DISTINCT FROM
-            return !(lexical::same_word(before, "distinct") && at >= 2 && (is_word(at - 2, "is") || is_word(at - 2, "not")));
+            return !(lexical::same_word(before, "distinct") && at >= 2 &&
+                     (is_word(at - 2, "is") || is_word(at - 2, "not")));
         if (is_word(at, "group") || is_word(at, "order")) return is_word(at + 1, "by");
-        for (const auto* each : {"having", "limit", "offset", "fetch", "window", "for", "union", "intersect", "except", "into"})
+        for (const auto* each :
+             {"having", "limit", "offset", "fetch", "window", "for", "union", "intersect", "except", "into"})
             if (is_word(at, each)) return true;
         return false;
     }

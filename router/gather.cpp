@@ -41,12 +41,13 @@ bool may_group_by_key(const statement& what) {
         };
         for (const auto& each : out.groups)
             if (is_it(each.column)) return true;
-        const bool counted = std::any_of(out.groups.begin(), out.groups.end(), [](const auto& g) { return g.constant; });
-        return counted && std::any_of(out.items.begin(), out.items.end(), [&](const auto& item) { return is_it(item.column); });
+        const bool counted =
+            std::any_of(out.groups.begin(), out.groups.end(), [](const auto& g) { return g.constant; });
+        return counted &&
+               std::any_of(out.items.begin(), out.items.end(), [&](const auto& item) { return is_it(item.column); });
     };
-    return !std::all_of(out.bare.begin(), out.bare.end(), [&](const column_ref& column) {
-        return !column.column.empty() && is_grouped(column);
-    });
+    return !std::all_of(out.bare.begin(), out.bare.end(),
+                        [&](const column_ref& column) { return !column.column.empty() && is_grouped(column); });
 }
 
 /// How a table's names are used besides where FROM has them.
@@ -314,8 +315,8 @@ class recipe_maker {
     const references& named_;
 };
 
-/// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds its
-/// own by an index.
+/// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds
+/// its own by an index.
 void add_probes(const query_block& block, const table_finder& tables, gather_recipe& out) {
     for (const auto& table : block.tables) {
         const auto* relation = tables.find(table).relation;
@@ -352,8 +353,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     };
     const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
                        what.verb == verb::prepare;
-    if (!reads || what.writes || what.locks_rows)
-        return refuse("only reads are run over several shards");
+    if (!reads || what.writes || what.locks_rows) return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");
     if (what.names.only) return refuse("it asks for the rows of ONLY one table of several that inherit");
@@ -372,8 +372,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         if (tables.find(*each).what == table_class::system)
             return refuse(fmt::format("{} tells of one server's objects", each->name));
     for (const auto& each : what.names.all)
-        if (tables.is_by_schema(each.name))
-            return refuse(fmt::format("{} is of a schema that is a key", each.name));
+        if (tables.is_by_schema(each.name)) return refuse(fmt::format("{} is of a schema that is a key", each.name));
     recipe_maker making(what, tables, path, named);
     if (!making.run()) return refuse(std::move(making.why));
     for (const auto& child : what.block.children) add_probes(child, tables, making.out);

@@ -26,7 +26,8 @@ struct gathered_table {
     bool all = false;                  ///< all columns, as they are on the servers, whatever the catalogs say
     std::vector<std::string> columns;  ///< those that the statement may name; may be none
     std::vector<gather_test> tests;
-    std::vector<std::vector<std::string>> probed;  ///< columns by which a subquery looks rows up, once for each of another's
+    std::vector<std::vector<std::string>>
+        probed;  ///< columns by which a subquery looks rows up, once for each of another's
 };
 
 /// A view over keyed tables: a temporary one of the same name reads what stands in for them.
@@ -38,9 +39,9 @@ struct gathered_view {
 struct gather_recipe {
     std::vector<gathered_table> tables;
     std::vector<gathered_view> views;  ///< in the order in which they can be made
-    bool qualified = false;  ///< the statement names some of them with their schema: see without_schemas
-    bool keys = false;       ///< GROUP BY a primary key may leave other columns free: the tables keep theirs
-    std::uint16_t seat = 0;  ///< the shard whose primary runs it: tables that are not in the map are there
+    bool qualified = false;            ///< the statement names some of them with their schema: see without_schemas
+    bool keys = false;                 ///< GROUP BY a primary key may leave other columns free: the tables keep theirs
+    std::uint16_t seat = 0;            ///< the shard whose primary runs it: tables that are not in the map are there
 };
 
 /// Null, with a reason, when the statement's answer could depend on more than its tables' rows.
@@ -58,11 +59,11 @@ struct qualified_use {
 };
 std::vector<qualified_use> qualified_names(std::string_view text, std::span<const literal> literals);
 
-/// The text with blanks in place of the schemas before what stands in: names then mean the temporary ones, and places in
-/// the text stay what they are.
+/// The text with blanks in place of the schemas before what stands in: names then mean the temporary ones, and places
+/// in the text stay what they are.
 std::string without_schemas(std::string_view text, std::span<const literal> literals, const gather_recipe& all);
-/// DECLARE of a cursor over such a read: what stands in cannot stay, for it hides what it stands in for. The query's rows
-/// are put into a table of their own, over which the cursor is made. Both empty: its text is not understood.
+/// DECLARE of a cursor over such a read: what stands in cannot stay, for it hides what it stands in for. The query's
+/// rows are put into a table of their own, over which the cursor is made. Both empty: its text is not understood.
 struct cursor_texts {
     std::string fill, declare;
 };

@@ -74,9 +74,8 @@ std::vector<qualified_use> qualified_names(std::string_view text, std::span<cons
 std::string without_schemas(std::string_view text, std::span<const literal> literals, const gather_recipe& all) {
     std::string out(text);
     const auto stands_in = [](const auto& in, const qualified_use& use) {
-        return std::any_of(in.begin(), in.end(), [&](const auto& each) {
-            return each.schema == use.schema && each.name == use.name;
-        });
+        return std::any_of(in.begin(), in.end(),
+                           [&](const auto& each) { return each.schema == use.schema && each.name == use.name; });
     };
     for (const auto& each : qualified_names(text, literals))
         if (stands_in(all.tables, each) || stands_in(all.views, each))
@@ -104,8 +103,8 @@ cursor_texts cursor_over(std::string_view text, std::span<const literal> literal
 }
 
 bool outlives_ddl(const gather_recipe& all) {
-    return all.views.empty() && std::all_of(all.tables.begin(), all.tables.end(),
-                                            [](const gathered_table& each) { return each.all; });
+    return all.views.empty() &&
+           std::all_of(all.tables.begin(), all.tables.end(), [](const gathered_table& each) { return each.all; });
 }
 
 std::string stand_ins(const gather_recipe& all, const std::vector<std::string>& filters) {

@@ -18,7 +18,8 @@ struct outline_call {
     bool star = false, distinct = false, ordered = false, within_group = false, windowed = false, variadic = false;
     std::uint16_t arguments = 0;
     bool in_subquery = false;
-    bool of_subquery = false;  ///< were it an aggregate, then of the subquery's own rows: it counts them, or one of their columns
+    bool of_subquery =
+        false;  ///< were it an aggregate, then of the subquery's own rows: it counts them, or one of their columns
 };
 
 /// A SELECT without WITH, set operations, VALUES, INTO and locks.

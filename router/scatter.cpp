@@ -14,17 +14,13 @@ struct known_aggregate {
     combining how;
 };
 /// Those whose parts make the whole, exactly, for whatever types the last query knows.
-constexpr std::array known_aggregates{known_aggregate{"avg", combining::average},
-                                      known_aggregate{"bit_and", combining::again},
-                                      known_aggregate{"bit_or", combining::again},
-                                      known_aggregate{"bit_xor", combining::again},
-                                      known_aggregate{"bool_and", combining::again},
-                                      known_aggregate{"bool_or", combining::again},
-                                      known_aggregate{"count", combining::count},
-                                      known_aggregate{"every", combining::again},
-                                      known_aggregate{"max", combining::again},
-                                      known_aggregate{"min", combining::again},
-                                      known_aggregate{"sum", combining::sum}};
+constexpr std::array known_aggregates{
+    known_aggregate{"avg", combining::average},    known_aggregate{"bit_and", combining::again},
+    known_aggregate{"bit_or", combining::again},   known_aggregate{"bit_xor", combining::again},
+    known_aggregate{"bool_and", combining::again}, known_aggregate{"bool_or", combining::again},
+    known_aggregate{"count", combining::count},    known_aggregate{"every", combining::again},
+    known_aggregate{"max", combining::again},      known_aggregate{"min", combining::again},
+    known_aggregate{"sum", combining::sum}};
 /// Answer differently on each server, or at each time.
 constexpr std::array<std::string_view, 4> own_to_a_server{"inet_server_addr", "inet_server_port", "clock_timestamp",
                                                           "timeofday"};
@@ -37,7 +33,8 @@ class finding {
     std::shared_ptr<const scatter_recipe> run() {
         if (outline_.odd || outline_.has_windows || !in_ || !only_tables(what_.block) || !find_driver()) return nullptr;
         for (const auto& [schema, name] : what_.functions)
-            if (std::find(own_to_a_server.begin(), own_to_a_server.end(), name) != own_to_a_server.end()) return nullptr;
+            if (std::find(own_to_a_server.begin(), own_to_a_server.end(), name) != own_to_a_server.end())
+                return nullptr;
         for (const auto& each : what_.attributes)
             if (is_aggregate(each.column)) return nullptr;
         for (const auto& each : outline_.sorts)
@@ -156,7 +153,8 @@ class finding {
         int out = block.derived.empty() ? 0 : 2;
         for (const auto& each : block.tables) {
             const auto& columns = tables_.find(each).relation->columns;
-            out += std::any_of(columns.begin(), columns.end(), [&](const catalog_column& c) { return c.name == column; });
+            out +=
+                std::any_of(columns.begin(), columns.end(), [&](const catalog_column& c) { return c.name == column; });
         }
         for (const auto& child : block.children)
             if (child.joined) out += count_tables_with(child, column);

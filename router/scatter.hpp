@@ -1,7 +1,7 @@
 #pragma once
 // A SELECT over several shards that each shard runs on its own rows, the answers being put together: rows one after the
-// other or merged by their sort keys, groups and aggregates by a last query over what the shards found. Nothing but pieces of the
-// client's own text, and a few names of ours, is run.
+// other or merged by their sort keys, groups and aggregates by a last query over what the shards found. Nothing but
+// pieces of the client's own text, and a few names of ours, is run.
 
 #include <atomic>
 #include <cstdint>
@@ -33,10 +33,10 @@ struct scatter_recipe {
     };
     kind how = kind::rows;
     std::shared_ptr<const select_outline> outline;
-    std::vector<scatter_call> calls;     ///< of `groups`
-    std::vector<std::int32_t> aliased;   ///< by GROUP BY's entries: the item whose alias is meant, or -1
-    bool plain_texts = false;            ///< all texts in it are of the database's own collation
-    bool byte_order = false;             ///< ... which compares bytes
+    std::vector<scatter_call> calls;    ///< of `groups`
+    std::vector<std::int32_t> aliased;  ///< by GROUP BY's entries: the item whose alias is meant, or -1
+    bool plain_texts = false;           ///< all texts in it are of the database's own collation
+    bool byte_order = false;            ///< ... which compares bytes
     /// Found out when it ran, relaxed: that it cannot be run so; how many columns the client sees, and one more, 0 as
     /// long as it is not known; whether the rows can be merged here.
     mutable std::atomic<bool> unfit{false};
@@ -71,7 +71,8 @@ std::optional<scatter_texts> scatter_texts_of(const plan& what, const values& wi
 
 /// The query over the parts, which are its first parameters, as arrays; the client's own follow. `types`: of the
 /// parts, as the shards tell them. None: types for which it is not known how.
-std::optional<scatter_text> combine_groups(const plan& what, const values& with, const std::vector<std::uint32_t>& types);
+std::optional<scatter_text> combine_groups(const plan& what, const values& with,
+                                           const std::vector<std::uint32_t>& types);
 /// The query that sorts rows which cannot be sorted here: `types` of all columns, the keys last.
 std::optional<scatter_text> combine_rows(const scatter_texts& texts, const std::vector<std::uint32_t>& types);
 

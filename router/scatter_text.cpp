@@ -117,8 +117,8 @@ class reading {
         for (std::size_t i = 0; i < outline_.items.size(); ++i) {
             const auto& item = outline_.items[i];
             star |= item.star;
-            const bool named = item.alias.empty() ? item.column && item.column->column == column.column
-                                                  : item.alias == column.column;
+            const bool named =
+                item.alias.empty() ? item.column && item.column->column == column.column : item.alias == column.column;
             if (!named) continue;
             if (found >= 0) return -2;
             found = static_cast<int>(i);
@@ -218,7 +218,8 @@ std::optional<scatter_texts> texts_of_rows(const reading& of) {
 /// Expressions over groups and aggregates, with the names of the parts in the place of what the shards have computed.
 class part_reader {
   public:
-    part_reader(const reading& of, std::vector<token_range> groups) : of_(of), cut_(of.cut()), groups_(std::move(groups)) {}
+    part_reader(const reading& of, std::vector<token_range> groups)
+        : of_(of), cut_(of.cut()), groups_(std::move(groups)) {}
 
     /// False: it names a column that is no group's.
     bool write(token_range range, const std::vector<std::uint32_t>& types, writing& out) {
@@ -308,7 +309,8 @@ class part_reader {
         for (std::size_t i = 0; i < groups_.size(); ++i) {
             const auto& group = groups_[i];
             const auto size = group.to - group.from;
-            if (size == 0 || at + size > within.to || (found && size <= groups_[*found].to - groups_[*found].from)) continue;
+            if (size == 0 || at + size > within.to || (found && size <= groups_[*found].to - groups_[*found].from))
+                continue;
             bool equal = true;
             for (std::size_t n = 0; n < size && equal; ++n)
                 equal = cut_.tokens[at + n].kind == cut_.tokens[group.from + n].kind &&
@@ -425,7 +427,8 @@ std::string from_parts(std::size_t count, std::size_t groups) {
     std::string arrays, names;
     for (std::size_t i = 0; i < count; ++i) {
         arrays += fmt::format("{}pg_catalog.unnest(${})", i ? ", " : "", i + 1);
-        names += i < groups ? fmt::format("{}g{}", i ? ", " : "", i + 1) : fmt::format("{}c{}", i ? ", " : "", i - groups + 1);
+        names += i < groups ? fmt::format("{}g{}", i ? ", " : "", i + 1)
+                            : fmt::format("{}c{}", i ? ", " : "", i - groups + 1);
     }
     return fmt::format(" FROM ROWS FROM ({}) AS ringway({})", arrays, names);
 }
@@ -505,8 +508,9 @@ std::optional<scatter_text> combine_rows(const scatter_texts& texts, const std::
     for (std::size_t i = 0; i < shown; ++i) out.text += fmt::format("{}g{}", i ? ", " : "SELECT ", i + 1);
     out.text += from_parts(types.size(), shown);
     for (std::size_t i = 0; i < texts.orders.size(); ++i)
-        out.text += fmt::format("{}c{}{} NULLS {}", i ? ", " : " ORDER BY ", i + 1,
-                                texts.orders[i].descending ? " DESC" : "", texts.orders[i].nulls_first ? "FIRST" : "LAST");
+        out.text +=
+            fmt::format("{}c{}{} NULLS {}", i ? ", " : " ORDER BY ", i + 1, texts.orders[i].descending ? " DESC" : "",
+                        texts.orders[i].nulls_first ? "FIRST" : "LAST");
     if (texts.limit) out.text += fmt::format(" LIMIT {}", *texts.limit);
     if (texts.offset) out.text += fmt::format(" OFFSET {}", texts.offset);
     return out;

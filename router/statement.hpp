@@ -188,9 +188,9 @@ struct query_block {
     std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations, nullable sides of outer joins
     std::optional<insert_rows> insert;
     std::vector<assignment> assignments;
-    bool exact = true;    ///< false: something here the analysis does not understand; not routable by key
+    bool exact = true;     ///< false: something here the analysis does not understand; not routable by key
     bool renamed = false;  ///< a join in FROM has an alias with names for its columns, by their places
-    bool joined = false;  ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
+    bool joined = false;   ///< the nullable side of an outer join: the parent sees its tables; its tests bind only them
     bool returning = false;   ///< an INSERT, UPDATE or DELETE with RETURNING
     bool sees_parent = true;  ///< may refer to the parent's columns; not so a CTE or a FROM item without LATERAL
 };
@@ -228,20 +228,20 @@ struct statement {
     router::verb verb = verb::other;
     span32 where;         ///< its bytes, without the semicolon
     bool writes = false;  ///< by its syntax: a data-changing or DDL statement, a writing CTE, EXPLAIN ANALYZE of one
-    bool locks_rows = false;            ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
-    bool read_only_begin = false;       ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
-    bool chain = false;                 ///< COMMIT AND CHAIN
-    bool transaction_time = false;      ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
-    bool explain_route = false;         ///< EXPLAIN (ROUTE) ...: answered here
-    bool copy_stdin_or_stdout = false;  ///< moves data over this connection
+    bool locks_rows = false;                   ///< FOR UPDATE, SHARE, NO KEY UPDATE, KEY SHARE; LOCK TABLE
+    bool read_only_begin = false;              ///< BEGIN READ ONLY, START TRANSACTION READ ONLY
+    bool chain = false;                        ///< COMMIT AND CHAIN
+    bool transaction_time = false;             ///< CURRENT_TIMESTAMP and its kin: the time of the BEGIN
+    bool explain_route = false;                ///< EXPLAIN (ROUTE) ...: answered here
+    bool copy_stdin_or_stdout = false;         ///< moves data over this connection
     std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
-    std::string name;                   ///< savepoint, cursor, setting of SHOW, channel
+    std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
     std::vector<std::string> operators;
     std::vector<std::string> cast_types;
     std::vector<effect> effects;
     query_block block;
-    names_used names;                    ///< of a SELECT
+    names_used names;                               ///< of a SELECT
     std::shared_ptr<const select_outline> outline;  ///< of a SELECT of one level
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 

@@ -1,6 +1,7 @@
 #pragma once
 // Values in PostgreSQL's binary format as bytes that compare as the type's own operators do.
-// Formats: the send functions of each type, https://www.postgresql.org/docs/15/protocol-overview.html#PROTOCOL-FORMAT-CODES
+// Formats: the send functions of each type,
+// https://www.postgresql.org/docs/15/protocol-overview.html#PROTOCOL-FORMAT-CODES
 
 #include <cstdint>
 #include <string>

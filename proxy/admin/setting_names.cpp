@@ -40,6 +40,10 @@ std::string_view name_of(config::balance what) noexcept {
     return "random";
 }
 
+std::string_view name_of(config::key_update what) noexcept {
+    return what == config::key_update::move ? "move" : "refuse";
+}
+
 std::string_view name_of(config::no_replica what) noexcept {
     return what == config::no_replica::error ? "error" : "primary";
 }

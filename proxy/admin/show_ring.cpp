@@ -139,11 +139,11 @@ std::variant<cell, fault> canonical_of(const routed& sent, const std::vector<arg
     if (plan.keys.empty()) return cell{};
     if (engine == config::engine::mysql) {
         if (sent.canonical) return cell(*sent.canonical);
-        return fault{fault_kind::invalid_parameter,
-                     fmt::format("\"{}\" is not a value of the shard key {}.{}", values.front().text, table.name,
-                                 table.key),
-                     {},
-                     {}};
+        return fault{
+            fault_kind::invalid_parameter,
+            fmt::format("\"{}\" is not a value of the shard key {}.{}", values.front().text, table.name, table.key),
+            {},
+            {}};
     }
     const auto& first = plan.keys.front();
     std::vector<std::string> texts;

@@ -204,6 +204,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("check_timeout", is.check_timeout, standard.check_timeout);
     lines.add("failover_hold", is.failover_hold, standard.failover_hold);
     lines.add("max_ban", is.max_ban, standard.max_ban);
+    lines.add("key_update", name_of(is.key_update), name_of(standard.key_update));
     add_tls(rows, table + ".server_tls", is.server_tls);
 }
 

@@ -43,7 +43,7 @@ class deadlock_watch {
     std::condition_variable wake_;
     bool stopping_ = false;
     std::map<std::string, std::unique_ptr<pool::control_connection>> connections_;  ///< by cluster and node
-    std::map<std::string, std::vector<deadlock>> seen_;  ///< by cluster: of the look before
+    std::map<std::string, std::vector<deadlock>> seen_;                             ///< by cluster: of the look before
     std::thread thread_;
 };
 

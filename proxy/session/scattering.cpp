@@ -347,8 +347,7 @@ void scattering::on_description(std::size_t of, std::string_view frame) {
     std::vector<merge_key> keys;
     const auto shown = columns.size() - std::min(columns.size(), task_.texts.orders.size());
     for (std::size_t i = 0; i < task_.texts.orders.size() && shown + i < columns.size(); ++i)
-        keys.push_back(
-            {columns[shown + i].type, task_.texts.orders[i].descending, task_.texts.orders[i].nulls_first});
+        keys.push_back({columns[shown + i].type, task_.texts.orders[i].descending, task_.texts.orders[i].nulls_first});
     const auto& recipe = *task_.plan->scatter;
     for (const auto& each : keys)
         if (!pg::has_sort_key(each.type_oid, recipe.plain_texts && recipe.byte_order)) {  // a column's type has changed

@@ -11,7 +11,7 @@ namespace ringway::proxy {
 /// A server process that waits for a lock, and one that is in its way; as one shard tells it.
 struct lock_wait {
     std::uint16_t shard = 0;
-    std::uint32_t waiter = 0, holder = 0;              ///< pids on that shard
+    std::uint32_t waiter = 0, holder = 0;                  ///< pids on that shard
     std::uint64_t waiting_client = 0, holding_client = 0;  ///< whose connections they are; 0: none of this proxy's
     friend bool operator==(const lock_wait&, const lock_wait&) = default;
 };

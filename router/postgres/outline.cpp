@@ -84,7 +84,8 @@ class clause_reader {
         out_.columns.push_back(place_of(reference));
         if (!bare) return;
         column_ref made;
-        for (const auto field : reference["fields"]) made.table = std::exchange(made.column, field["String"]["sval"].text());
+        for (const auto field : reference["fields"])
+            made.table = std::exchange(made.column, field["String"]["sval"].text());
         out_.bare.push_back(std::move(made));
     }
 
@@ -176,7 +177,8 @@ std::shared_ptr<const select_outline> outline_of(node wrapped, std::uint32_t fro
     out->odd |= select["groupDistinct"].is_true() || select["limitOption"].word() == "LIMIT_OPTION_WITH_TIES";
     out->has_having = static_cast<bool>(select["havingClause"]);
     out->has_windows = static_cast<bool>(select["windowClause"]);
-    for (const auto clause : {"targetList", "havingClause", "windowClause"}) clause_reader(*out).read(select[clause], true);
+    for (const auto clause : {"targetList", "havingClause", "windowClause"})
+        clause_reader(*out).read(select[clause], true);
     std::size_t place = 0;
     for (const auto each : select["sortClause"]) {  // which may mean an alias
         const auto& column = out->sorts[place++].column;

@@ -5,7 +5,7 @@ import subprocess
 import my
 import pymysql
 import pytest
-from conftest import admin, free_ports
+from conftest import admin, free_ports, knows_tables, until
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,7 @@ def proxy(my_ringway, port):
 
 
 def test_the_same_rows_as_by_postgresqls_protocol(proxy, port):
+    assert until(lambda: knows_tables(proxy, "shop"))
     with my.connect(port, "postgres", database="ringway") as client:
         for command in ("SHOW VERSION", "SHOW CONFIG", "SHOW BANS", "SHOW ROUTE shop 'SELECT 1'"):
             with client.cursor() as cursor:

@@ -34,7 +34,9 @@ catalog with_views(bool row_security = false) {
         made.view_definition = std::move(definition);
     };
     add("named", " SELECT users.name,\n    count(*) AS n\n   FROM public.users\n  GROUP BY users.name;");
-    add("often", " SELECT named.name\n   FROM (public.named\n     JOIN public.orders o ON ((o.note = named.name)))\n  WHERE (named.n > 2);");
+    add("often",
+        " SELECT named.name\n   FROM (public.named\n     JOIN public.orders o ON ((o.note = named.name)))\n  WHERE "
+        "(named.n > 2);");
     add("odd", " SELECT users.name FROM public.users WHERE (users.name = 'a\\b'::text);");
     add("rows_of", " SELECT ROW(1, 'a'::text)::public.users AS u FROM public.users;");
     raw.relations["public.orders"].row_security = row_security;
@@ -75,8 +77,9 @@ TEST_CASE("views are made again over what stands in, the inner ones first, and w
     REQUIRE(recipe.views.size() == 2);
     CHECK(recipe.views[0].definition ==
           " SELECT users.name,\n    count(*) AS n\n   FROM pg_temp.users\n  GROUP BY users.name");
-    CHECK(recipe.views[1].definition == " SELECT named.name\n   FROM (pg_temp.named\n     JOIN pg_temp.orders o ON "
-                                        "((o.note = named.name)))\n  WHERE (named.n > 2)");
+    CHECK(recipe.views[1].definition ==
+          " SELECT named.name\n   FROM (pg_temp.named\n     JOIN pg_temp.orders o ON "
+          "((o.note = named.name)))\n  WHERE (named.n > 2)");
     CHECK(recipe.keys);
     for (const auto& each : recipe.tables) {
         CHECK(each.all);

@@ -315,7 +315,8 @@ std::vector<std::string> described(const planned& what) {
     const auto& plan = *what.made;
     const auto& map = plan.placement == placement::single && plan.keys.empty() && !plan.fixed_shard ? app() : shop();
     std::vector<std::string> out;
-    static constexpr std::string_view places[] = {"one shard", "any shard", "the session's", "gather", "several shards", "refused"};
+    static constexpr std::string_view places[] = {"one shard", "any shard",      "the session's",
+                                                  "gather",    "several shards", "refused"};
     std::string head = plan.need == need::any ? "any" : "primary";
     head += ", ";
     head += places[static_cast<std::size_t>(plan.placement)];

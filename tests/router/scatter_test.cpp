@@ -45,7 +45,8 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK(is_scattered("SELECT u.name FROM users u LEFT JOIN orders o ON o.user_id = u.id"));
     CHECK(is_scattered("SELECT u.name FROM users u JOIN orders o ON o.user_id = u.id JOIN items i USING (user_id)"));
     CHECK(is_scattered("SELECT id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id)"));
-    CHECK(is_scattered("SELECT name FROM users WHERE EXISTS (SELECT FROM orders WHERE user_id = age OR true AND user_id = users.id)") == false);
+    CHECK(is_scattered("SELECT name FROM users WHERE EXISTS (SELECT FROM orders WHERE user_id = age OR true AND "
+                       "user_id = users.id)") == false);
     CHECK(is_scattered("SELECT note FROM orders WHERE EXISTS (SELECT FROM users WHERE user_id = users.id)"));
     CHECK(is_scattered("SELECT u.id FROM users u JOIN countries c ON c.name = u.name"));
     CHECK(is_scattered("SELECT name FROM users WHERE name IN (SELECT name FROM countries)"));
@@ -55,13 +56,16 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK_FALSE(is_scattered("SELECT c.name FROM countries c LEFT JOIN users u ON u.name = c.name"));
     CHECK_FALSE(is_scattered("SELECT id FROM users WHERE id IN (SELECT user_id FROM orders)"));
     CHECK_FALSE(is_scattered("SELECT id FROM users WHERE id > (SELECT count(*) FROM orders)"));
-    CHECK_FALSE(is_scattered("SELECT u.id FROM users u, (SELECT user_id FROM orders GROUP BY 1) o WHERE o.user_id = u.id"));
+    CHECK_FALSE(
+        is_scattered("SELECT u.id FROM users u, (SELECT user_id FROM orders GROUP BY 1) o WHERE o.user_id = u.id"));
     CHECK_FALSE(is_scattered("SELECT id FROM users UNION ALL SELECT id FROM orders"));
     CHECK_FALSE(is_scattered("WITH x AS (SELECT * FROM users) SELECT * FROM x"));
     CHECK_FALSE(is_scattered("SELECT u.id FROM users u JOIN logs l ON l.user_id = u.id"));
     CHECK_FALSE(is_scattered("SELECT id FROM users WHERE name < now()::text"));
     CHECK_FALSE(is_scattered("SELECT id, row_number() OVER () FROM users"));
-    CHECK_FALSE(is_scattered("SELECT u.id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.id IN (SELECT order_id FROM items))"));
+    CHECK_FALSE(
+        is_scattered("SELECT u.id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.id IN "
+                     "(SELECT order_id FROM items))"));
 }
 
 TEST_CASE("Aggregates are scattered when parts of them make the whole") {
@@ -86,7 +90,8 @@ TEST_CASE("Each shard sorts, and sends what it sorted by behind the client's col
     CHECK(shard_text("SELECT name AS n, id FROM users ORDER BY n DESC, 2 LIMIT 5 OFFSET 2") ==
           "SELECT name AS n, id, (name), (id) FROM users ORDER BY n DESC, 2 LIMIT 7");
     CHECK(shard_text("SELECT u.id FROM users u WHERE u.name IS DISTINCT FROM 'x' ORDER BY lower(u.name) NULLS FIRST") ==
-          "SELECT u.id, (lower(u.name)) FROM users u WHERE u.name IS DISTINCT FROM 'x' ORDER BY lower(u.name) NULLS FIRST");
+          "SELECT u.id, (lower(u.name)) FROM users u WHERE u.name IS DISTINCT FROM 'x' ORDER BY lower(u.name) NULLS "
+          "FIRST");
     CHECK(shard_text("SELECT id FROM users FETCH FIRST 3 ROWS ONLY") == "SELECT id FROM users LIMIT 3");
     CHECK(shard_text("SELECT id AS from, extract(year FROM '2020-01-01'::date) AS limit FROM users") ==
           "SELECT id AS from, extract(year FROM '2020-01-01'::date) AS limit FROM users");
@@ -99,7 +104,8 @@ TEST_CASE("Each shard sorts, and sends what it sorted by behind the client's col
 }
 
 TEST_CASE("Parameters are counted anew where some are not needed") {
-    const auto texts = texts_of("SELECT id FROM users WHERE age > $2 LIMIT $1", {text_parameter("4"), text_parameter("7")});
+    const auto texts =
+        texts_of("SELECT id FROM users WHERE age > $2 LIMIT $1", {text_parameter("4"), text_parameter("7")});
     CHECK(texts.shard.text == "SELECT id FROM users WHERE age > $1 LIMIT 4");
     CHECK(texts.shard.parameters == std::vector<std::uint16_t>{1});
     CHECK(texts.limit == 4);
@@ -121,7 +127,8 @@ TEST_CASE("What the last query says is the client's text over the parts") {
     CHECK(shard_text("SELECT count(*) FROM orders") == "SELECT count(*) FROM orders");
     CHECK(combined("SELECT count(*) FROM orders", {int8_oid}) ==
           "SELECT coalesce(pg_catalog.sum(c1), 0)::pg_catalog.int8" + from("pg_catalog.unnest($1)", "c1") + " ");
-    constexpr auto* grouped = "SELECT note AS n, avg(total) FILTER (WHERE id > 5) FROM orders WHERE id < 9 GROUP BY note ORDER BY 2";
+    constexpr auto* grouped =
+        "SELECT note AS n, avg(total) FILTER (WHERE id > 5) FROM orders WHERE id < 9 GROUP BY note ORDER BY 2";
     CHECK(shard_text(grouped) ==
           "SELECT (note), pg_catalog.sum(total) FILTER (WHERE id > 5), pg_catalog.count(total) FILTER (WHERE id > 5) "
           "FROM orders WHERE id < 9 GROUP BY 1");
@@ -129,8 +136,10 @@ TEST_CASE("What the last query says is the client's text over the parts") {
           "SELECT g1 AS n, (pg_catalog.sum(c1) / nullif(pg_catalog.sum(c2), 0))" +
               from("pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)", "g1, c1, c2") +
               " GROUP BY g1 ORDER BY 2  ");
-    CHECK(combined("SELECT sum(total) + 1 FROM orders", {numeric_oid}).starts_with("SELECT pg_catalog.sum(c1) + 1 FROM"));
-    CHECK(combined("SELECT sum(total) FROM orders", {int8_oid}).starts_with("SELECT pg_catalog.sum(c1)::pg_catalog.int8 FROM"));
+    CHECK(
+        combined("SELECT sum(total) + 1 FROM orders", {numeric_oid}).starts_with("SELECT pg_catalog.sum(c1) + 1 FROM"));
+    CHECK(combined("SELECT sum(total) FROM orders", {int8_oid})
+              .starts_with("SELECT pg_catalog.sum(c1)::pg_catalog.int8 FROM"));
     CHECK(combined("SELECT avg(total) FROM orders", {float8_oid, int8_oid})
               .starts_with("SELECT (pg_catalog.sum(c1) / nullif(pg_catalog.sum(c2), 0)::pg_catalog.float8) FROM"));
     CHECK(combined("SELECT avg(total) FROM orders", {700, int8_oid}) == "none");
@@ -171,8 +180,10 @@ TEST_CASE("Tables are gathered with their keys only where a primary key may be g
         REQUIRE(what.made->gather);
         return what.made->gather->keys;
     };
-    CHECK_FALSE(keeps("SELECT o.note, avg(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY o.note ORDER BY 2"));
-    CHECK_FALSE(keeps("SELECT o.note AS n, sum(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY 1 ORDER BY n"));
+    CHECK_FALSE(
+        keeps("SELECT o.note, avg(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY o.note ORDER BY 2"));
+    CHECK_FALSE(
+        keeps("SELECT o.note AS n, sum(u.age) FROM users u JOIN orders o ON o.note = u.name GROUP BY 1 ORDER BY n"));
     CHECK(keeps("SELECT o.note, u.name FROM users u JOIN orders o ON o.note = u.name GROUP BY o.note, u.id"));
     CHECK(keeps("SELECT u.name AS name, count(*) FROM users u JOIN orders o ON o.note = u.name GROUP BY u.id"));
     CHECK(keeps("SELECT count(*) FROM users u JOIN orders o ON o.note = u.name GROUP BY u.id HAVING u.age > 3"));

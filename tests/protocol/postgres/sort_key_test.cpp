@@ -15,7 +15,8 @@ using namespace ringway::protocol::postgres;
 
 namespace {
 
-constexpr std::uint32_t int2 = 21, int4 = 23, int8 = 20, float4 = 700, float8 = 701, numeric = 1700, text = 25, bpchar = 1042;
+constexpr std::uint32_t int2 = 21, int4 = 23, int8 = 20, float4 = 700, float8 = 701, numeric = 1700, text = 25,
+                        bpchar = 1042;
 
 std::string big_endian(std::uint64_t value, int bytes) {
     std::string out;
@@ -43,17 +44,21 @@ TEST_CASE("Integers compare by value") {
     std::mt19937_64 dice(1);
     for (int i = 0; i < 2000; ++i) {
         const auto a = static_cast<std::int64_t>(dice()) >> (i % 63), b = static_cast<std::int64_t>(dice()) >> (i % 60);
-        CHECK((key(int8, big_endian(static_cast<std::uint64_t>(a), 8)) < key(int8, big_endian(static_cast<std::uint64_t>(b), 8))) == (a < b));
+        CHECK((key(int8, big_endian(static_cast<std::uint64_t>(a), 8)) <
+               key(int8, big_endian(static_cast<std::uint64_t>(b), 8))) == (a < b));
         const auto c = static_cast<std::int32_t>(a), d = static_cast<std::int32_t>(b);
-        CHECK((key(int4, big_endian(static_cast<std::uint32_t>(c), 4)) < key(int4, big_endian(static_cast<std::uint32_t>(d), 4))) == (c < d));
+        CHECK((key(int4, big_endian(static_cast<std::uint32_t>(c), 4)) <
+               key(int4, big_endian(static_cast<std::uint32_t>(d), 4))) == (c < d));
         const auto e = static_cast<std::int16_t>(a), f = static_cast<std::int16_t>(b);
-        CHECK((key(int2, big_endian(static_cast<std::uint16_t>(e), 2)) < key(int2, big_endian(static_cast<std::uint16_t>(f), 2))) == (e < f));
+        CHECK((key(int2, big_endian(static_cast<std::uint16_t>(e), 2)) <
+               key(int2, big_endian(static_cast<std::uint16_t>(f), 2))) == (e < f));
     }
 }
 
 TEST_CASE("Floating point numbers: one zero, NaN above all") {
-    const double values[] = {-std::numeric_limits<double>::infinity(), -1e300, -2.5, -1e-300, 0.0, 1e-300, 2.5, 1e300,
-                             std::numeric_limits<double>::infinity(), std::nan("")};
+    const double values[] = {
+        -std::numeric_limits<double>::infinity(), -1e300,      -2.5, -1e-300, 0.0, 1e-300, 2.5, 1e300,
+        std::numeric_limits<double>::infinity(),  std::nan("")};
     const auto of = [](double v) { return key(float8, big_endian(std::bit_cast<std::uint64_t>(v), 8)); };
     const auto single = [](double v) {
         return key(float4, big_endian(std::bit_cast<std::uint32_t>(static_cast<float>(v)), 4));
@@ -68,10 +73,22 @@ TEST_CASE("Floating point numbers: one zero, NaN above all") {
 TEST_CASE("Numerics: equal whatever their scale, in order whatever their length") {
     const std::vector<std::string> rising{
         big_endian(0, 2) + big_endian(0, 2) + big_endian(0xF000, 2) + big_endian(0, 2),  // -Infinity
-        number(true, 2, {1}), number(true, 1, {2}), number(true, 0, {1, 5000}, 4), number(true, 0, {1}), number(true, -1, {5000}),
-        number(false, 0, {}), number(false, -2, {1}), number(false, -1, {5000}, 1), number(false, 0, {1}), number(false, 0, {1, 1}, 4),
-        number(false, 0, {1, 5000}, 4), number(false, 0, {9999}), number(false, 1, {1}), number(false, 1, {1, 0, 1}, 4), number(false, 7, {3}),
-        big_endian(0, 2) + big_endian(0, 2) + big_endian(0xD000, 2) + big_endian(0, 2),  // Infinity
+        number(true, 2, {1}),
+        number(true, 1, {2}),
+        number(true, 0, {1, 5000}, 4),
+        number(true, 0, {1}),
+        number(true, -1, {5000}),
+        number(false, 0, {}),
+        number(false, -2, {1}),
+        number(false, -1, {5000}, 1),
+        number(false, 0, {1}),
+        number(false, 0, {1, 1}, 4),
+        number(false, 0, {1, 5000}, 4),
+        number(false, 0, {9999}),
+        number(false, 1, {1}),
+        number(false, 1, {1, 0, 1}, 4),
+        number(false, 7, {3}),
+        big_endian(0, 2) + big_endian(0, 2) + big_endian(0xD000, 2) + big_endian(0, 2),   // Infinity
         big_endian(0, 2) + big_endian(0, 2) + big_endian(0xC000, 2) + big_endian(0, 2)};  // NaN
     for (std::size_t i = 0; i < rising.size(); ++i)
         for (std::size_t j = i + 1; j < rising.size(); ++j) CHECK(key(numeric, rising[i]) < key(numeric, rising[j]));

@@ -21,7 +21,8 @@ constexpr std::uint32_t int4 = 23, text = 25;
 std::optional<std::string> binary(std::optional<int> value) {
     if (!value) return std::nullopt;
     std::string out;
-    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(static_cast<unsigned>(*value) >> shift & 0xFF);
+    for (int shift = 24; shift >= 0; shift -= 8)
+        out += static_cast<char>(static_cast<unsigned>(*value) >> shift & 0xFF);
     return out;
 }
 

@@ -8,7 +8,8 @@ using ringway::proxy::lock_wait;
 
 namespace {
 
-/// Client `who` waits on a shard for client `whom`; their processes there have the clients' numbers and a hundred a shard.
+/// Client `who` waits on a shard for client `whom`; their processes there have the clients' numbers and a hundred a
+/// shard.
 lock_wait waits(std::uint64_t who, std::uint16_t shard, std::uint64_t whom) {
     const auto pid = [shard](std::uint64_t client) { return static_cast<std::uint32_t>(client + 100u * (shard + 1u)); };
     return {shard, pid(who), pid(whom), who, whom};
