@@ -5,7 +5,7 @@ import subprocess
 import my
 import pymysql
 import pytest
-from conftest import admin, free_ports
+from conftest import admin, free_ports, knows_tables, until
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,7 @@ def test_h02_a_null_parameter(client):
 
 
 def test_h11_a_key_that_changes_within_its_shard_is_an_update(client, shop_proxy, shop_cluster):
-    """To another shard: test_sharding_key_updates.py."""
+    """To another shard: test_sharding_moved_rows.py."""
     one, _ = two_shards(shop_proxy)
     refused(client, f"UPDATE users SET id = id + 1 WHERE id = {one}", "0A000")
     same = next(key for key in range(1000, 2000) if owner(shop_proxy, key) == owner(shop_proxy, one))
