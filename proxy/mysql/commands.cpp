@@ -137,6 +137,20 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "hints are role=primary, role=replica and shard=NAME"};
     if (any_statement(text, [](const router::statement& each) { return each.verb == router::verb::kill; }))
         return fault{fault_kind::unsupported, "KILL in a text of several statements", {}, "send it alone"};
+    const auto tracks = [](const std::string& name) { return name.starts_with(tracking_variables); };
+    const bool for_one = any_statement(text, [&](const router::statement& each) {
+        return std::any_of(each.statement_settings.begin(), each.statement_settings.end(), tracks);
+    });
+    const bool for_all = any_statement(text, [&](const router::statement& each) {
+        return std::any_of(each.effects.begin(), each.effects.end(), [&](const router::effect& what) {
+            return what.what == router::effect::kind::set_global && tracks(what.name);
+        });
+    });
+    if (for_one || (for_all && sets_tracking(text)))
+        return fault{fault_kind::unsupported,
+                     "session_track_... set for one statement, or for all and for the session at once",
+                     {},
+                     "set it by a SET of its own"};
     if (talk_ && (in_transaction() || pinned())) return std::nullopt;
     // The diagnostics of the statement before are on a connection that others have now.
     if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "proxy/mysql/session.hpp"
@@ -28,8 +30,51 @@ bool is_clause(const std::string& word) {
 
 }  // namespace
 
+/// Whether a SET would change what the server tells of changes, by which the session is followed.
+bool sets_tracking(const reading& text) {
+    using kind = router::effect::kind;
+    for (const auto& each : text.parsed().statements)
+        for (const auto& what : each.effects) {
+            const bool own = what.what == kind::set || what.what == kind::set_local || what.what == kind::reset;
+            if (own && what.name.starts_with(tracking_variables)) return true;
+        }
+    return false;
+}
+
+/// The same text with those variables set to what they are: all changes are told, more than any client asks for.
+std::string session::keeping_track(std::string_view sql) const {
+    std::string out;
+    std::size_t copied = 0;
+    std::string name;  // of the assignment whose value is being passed
+    int depth = 0;
+    token variable, last;
+    router::mysql::lexer words(sql, modes());
+    const auto finish = [&](std::size_t to) {
+        if (name.empty()) return;
+        out += fmt::format(" @@SESSION.{}", std::exchange(name, {}));
+        copied = to;
+    };
+    for (auto next = words.next(); next.kind != token_kind::end && next.kind != token_kind::bad; next = words.next()) {
+        const auto written = sql.substr(next.offset, next.length);
+        if (written == "(") ++depth;
+        if (written == ")") --depth;
+        if (depth == 0 && (written == "," || written == ";")) finish(last.stop());
+        auto known = lowered(sql.substr(variable.offset, variable.length));
+        std::erase(known, '`');
+        if (name.empty() && (written == "=" || written == ":=") && known.starts_with(tracking_variables)) {
+            out.append(sql.substr(copied, next.stop() - copied));
+            name = std::move(known);
+        }
+        variable = last = next;
+    }
+    finish(last.stop());
+    out.append(sql.substr(copied));
+    return out;
+}
+
 /// The text with the values in; nullopt: nothing is to be replaced. A column of the result keeps its name.
 std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
+    if (sets_tracking(text)) return keeping_track(sql);
     bool asks = false;
     const bool elsewhere = !talk_ || !talk_->touched;  // the statement before may have run on another connection
     for (const auto& each : text.parsed().statements)

@@ -46,6 +46,10 @@ struct reading {
     bool reads() const;    ///< any server with the data will do
 };
 
+/// What the server tells of changes: by that a session is followed, so no client may change it.
+inline constexpr std::string_view tracking_variables = "session_track_";
+bool sets_tracking(const reading& text);
+
 /// A statement the client has prepared.
 struct client_statement {
     std::uint32_t id = 0;  ///< as the client knows it
@@ -198,6 +202,7 @@ class session final : public client_session,
                                              const router::mysql_modes& by) const;
     bool answer_locally(const reading& text, std::string_view sql);
     std::optional<std::string> rewritten(const reading& text, std::string_view sql) const;
+    std::string keeping_track(std::string_view sql) const;
     void begin_command(running what);
 
     // statements.cpp

@@ -45,6 +45,13 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
         refuse(*why);
         return true;
     }
+    if (sets_tracking(*text)) {
+        refuse({fault_kind::unsupported,
+                "session_track_... in a prepared statement",
+                {},
+                "set it by a SET of the text protocol"});
+        return true;
+    }
     for (const auto& each : text->parsed().statements)
         if (each.asks_row_count || each.asks_found_rows || each.asks_connection_id || each.asks_warnings) {
             if (each.asks_connection_id) {

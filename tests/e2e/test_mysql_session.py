@@ -258,3 +258,44 @@ def test_y26_connection_id_and_kill(pair, my_proxy):
     with pytest.raises(pymysql.err.MySQLError) as unknown:
         my.rows(b, "KILL 999999937")
     assert unknown.value.args[0] == 1094
+
+
+TRACKING = [  # what drivers send, and other spellings
+    "set sql_mode=CONCAT(@@sql_mode,',STRICT_TRANS_TABLES'),session_track_system_variables = CONCAT(@@global.session_track_system_variables,',tx_isolation'),NAMES utf8mb4",
+    "SET SESSION session_track_system_variables = 'autocommit'", "SET @@session_track_system_variables := ''",
+    "SET `session_track_system_variables` = DEFAULT, @@local.session_track_state_change = OFF", "SET session_track_schema = 0; SET NAMES utf8mb4",
+]
+
+
+@pytest.mark.parametrize("sql", TRACKING)
+def test_a_client_cannot_switch_off_what_it_is_followed_by(my_proxy, my_cluster, sql):
+    """Else its variables would reach others, and its writes would not be known of by its reads."""
+    flags = {"client_flag": pymysql.constants.CLIENT.MULTI_STATEMENTS}
+    with my.connect(my_proxy.mysql_port, **flags) as a, my.connect(my_proxy.mysql_port) as b:
+        my.rows(a, sql)
+        my.rows(a, "SET sql_safe_updates = 1")
+        my.rows(a, "USE shop")
+        for _ in range(6):
+            turns(a, b, 1)
+            assert my.value(a, "SELECT @@sql_safe_updates") == 1
+            assert my.value(b, "SELECT @@sql_safe_updates") == 0
+            assert my.value(a, "SELECT @@character_set_client") == "utf8mb4"
+        assert my.value(a, "SELECT @@session_track_system_variables") == "*"
+        for replica in my_cluster.replicas():
+            replica.rows("STOP SLAVE SQL_THREAD")
+        try:
+            time.sleep(0.5)
+            for number in range(10):
+                my.rows(a, f"UPDATE t SET v = 'tracked {number}' WHERE id = 3")
+                assert my.value(a, "SELECT v FROM t WHERE id = 3") == f"tracked {number}"
+        finally:
+            for replica in my_cluster.replicas():
+                replica.rows("START SLAVE SQL_THREAD")
+
+
+def test_tracking_in_other_statements_is_refused(my_proxy):
+    with my.connect(my_proxy.mysql_port) as a:
+        for sql in ("SET STATEMENT session_track_schema = 0 FOR SELECT 1", "SET GLOBAL session_track_schema = 1, SESSION session_track_schema = 0"):
+            with pytest.raises(pymysql.err.MySQLError) as why:
+                my.rows(a, sql)
+            assert why.value.args[0] == 1235
