@@ -315,6 +315,12 @@ class recipe_maker {
     const references& named_;
 };
 
+/// Whether any value of the type has room in an index.
+bool fits_an_index(key_type type) {
+    return type == key_type::integer || type == key_type::uuid || type == key_type::date ||
+           type == key_type::timestamp || type == key_type::timestamptz || type == key_type::boolean;
+}
+
 /// Columns that a subquery compares with others: should it run once for each of the enclosing query's rows, it finds
 /// its own by an index.
 void add_probes(const query_block& block, const table_finder& tables, gather_recipe& out) {
@@ -327,9 +333,11 @@ void add_probes(const query_block& block, const table_finder& tables, gather_rec
         const auto& shown = table.alias.empty() ? table.name : table.alias;
         std::vector<std::string> columns;
         const auto add = [&](const column_ref& column) {
-            const bool own = (column.table == shown || column.table.empty()) &&
-                             std::any_of(relation->columns.begin(), relation->columns.end(),
-                                         [&](const catalog_column& each) { return each.name == column.column; });
+            const bool own =
+                (column.table == shown || column.table.empty()) &&
+                std::any_of(relation->columns.begin(), relation->columns.end(), [&](const catalog_column& each) {
+                    return each.name == column.column && fits_an_index(each.type);
+                });
             if (own && std::find(columns.begin(), columns.end(), column.column) == columns.end())
                 columns.push_back(column.column);
         };

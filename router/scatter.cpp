@@ -37,6 +37,9 @@ class finding {
                 return nullptr;
         for (const auto& each : what_.attributes)
             if (is_aggregate(each.column)) return nullptr;
+        // What is written twice would be computed twice: once to be shown, once to be sorted or grouped by.
+        if ((!outline_.sorts.empty() || !outline_.groups.empty() || outline_.distinct) && calls_volatile())
+            return nullptr;
         for (const auto& each : outline_.sorts)
             if (each.by_operator) return nullptr;
         auto out = std::make_shared<scatter_recipe>();
@@ -62,6 +65,14 @@ class finding {
     bool is_aggregate(const std::string& name) const {
         const auto places = places_of(in_, name);
         return std::any_of(places.begin(), places.end(), [](const function_place& each) { return each.aggregate; });
+    }
+
+    bool calls_volatile() const {
+        return std::any_of(what_.functions.begin(), what_.functions.end(), [this](const auto& function) {
+            const auto places = places_of(in_, function.second);
+            return std::any_of(places.begin(), places.end(),
+                               [](const function_place& each) { return each.is_volatile; });
+        });
     }
 
     /// No view, and nothing that is on one shard only.

@@ -6,6 +6,7 @@
 #include "proxy/session/batch.hpp"
 #include "proxy/session/session.hpp"
 #include "router/gather.hpp"
+#include "router/time_words.hpp"
 
 namespace ringway::proxy {
 
@@ -39,6 +40,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
 bool session::scatters(gather_task& task, const router::values& with, scatter_task scatter) {
     const auto* recipe = task.plan->scatter.get();
     if (!recipe || scatter.whole || recipe->unfit.load(std::memory_order_relaxed)) return false;
+    if (router::names_time(with)) return false;  // each shard's would be another
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);

@@ -31,6 +31,7 @@ bool row_merge::over() const noexcept {
 /// The key of all its columns as one string: each a byte for NULL or not, then the value so that memcmp tells, with an
 /// end that parts values of other lengths.
 void row_merge::read_key(source& of) {
+    of.before.swap(of.key);
     of.key.clear();
     of.keyed = true;
     const char* at = of.held.data() + of.at + pg::header_size;
@@ -77,6 +78,7 @@ void row_merge::read_key(source& of) {
             for (auto turn = from; turn < of.key.size(); ++turn)
                 of.key[turn] = static_cast<char>(~static_cast<unsigned char>(of.key[turn]));
     }
+    unsorted_ |= of.key < of.before;
 }
 
 row_merge::source* row_merge::next() {
@@ -88,7 +90,7 @@ row_merge::source* row_merge::next() {
         }
         if (keys_.empty()) return &each;
         if (!each.keyed) read_key(each);
-        if (broken_) return nullptr;
+        if (broken_ || unsorted_) return nullptr;
         if (!found || each.key < found->key) found = &each;
     }
     return found;

@@ -26,8 +26,9 @@ class row_merge {
     bool over() const noexcept;
     /// The next row, as the client is to get it, appended to `to`. False: not until more has come, or over().
     bool take(std::string& to);
-    bool skip();                                      ///< the same without anybody getting it
-    bool broken() const noexcept { return broken_; }  ///< a row was not what its description says
+    bool skip();                                          ///< the same without anybody getting it
+    bool broken() const noexcept { return broken_; }      ///< a row was not what its description says
+    bool unsorted() const noexcept { return unsorted_; }  ///< a source's rows were not in order
 
     static constexpr std::size_t most_held = 256 * 1024;
 
@@ -36,7 +37,8 @@ class row_merge {
         std::string held;
         std::size_t at = 0;
         bool ended = false, keyed = false;
-        std::string key;  ///< of the row at `at`, when `keyed`
+        std::string key;     ///< of the row at `at`, when `keyed`
+        std::string before;  ///< of the row before it
         std::size_t bytes() const noexcept { return held.size() - at; }
     };
     source* next();
@@ -46,7 +48,7 @@ class row_merge {
     std::vector<source> sources_;
     std::size_t shown_ = 0;
     std::vector<merge_key> keys_;
-    bool broken_ = false;
+    bool broken_ = false, unsorted_ = false;
 };
 
 }  // namespace ringway::proxy

@@ -341,7 +341,13 @@ void scattering::on_description(std::size_t of, std::string_view frame) {
     }
     columns_.assign(frame);
     if (doing_ == doing::keeping) {
-        for (const auto& each : columns) kept_.push_back({each.type, {}, false});
+        for (const auto& each : columns) {
+            if (router::array_of(each.type) == 0) {  // nor may it have a binary form
+                task_.plan->scatter->unfit.store(true, std::memory_order_relaxed);
+                return decline();
+            }
+            kept_.push_back({each.type, {}, false});
+        }
         return;
     }
     std::vector<merge_key> keys;
@@ -456,6 +462,11 @@ void scattering::pass_rows() {
         if (answer_.size() >= piece) emit();
         if (!owner_) return;
     }
+    if (rows_.unsorted())
+        return finish(fault{fault_kind::unsupported,
+                            "a shard's rows came in another order than they are sorted in here",
+                            "its collation, or that of its columns, is another than the first shard's",
+                            "make the shards' collations the same"});
     if (rows_.broken()) return lost("the server sent a row that is not what it described");
     for (std::size_t i = 0; i < arms_.size(); ++i)
         if (arms_[i]->server && rows_.wants(i)) arms_[i]->read_on();

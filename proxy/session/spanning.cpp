@@ -11,6 +11,7 @@
 #include "router/gather.hpp"
 #include "router/need.hpp"
 #include "router/spread.hpp"
+#include "router/time_words.hpp"
 
 namespace ringway::proxy {
 
@@ -79,26 +80,6 @@ bool names_isolation(std::string_view begin) {
     constexpr std::string_view word = "isolation";
     return std::search(begin.begin(), begin.end(), word.begin(), word.end(),
                        [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
-}
-
-/// Whether a value, read as a date or a time, would be the server's own time.
-bool names_time(const router::values& with) {
-    static constexpr std::string_view words[] = {"now", "today", "tomorrow", "yesterday"};
-    const auto names = [](std::string_view value) {
-        while (!value.empty() && (value.front() == ' ' || value.front() == '\'')) value.remove_prefix(1);
-        return std::any_of(std::begin(words), std::end(words), [&](std::string_view word) {
-            if (value.size() < word.size()) return false;
-            const auto after = value.size() > word.size() ? value[word.size()] : ' ';
-            return std::equal(word.begin(), word.end(), value.begin(),
-                              [](char a, char b) { return a == (b | 0x20); }) &&
-                   (after == ' ' || after == '\'' || after == '\t');
-        });
-    };
-    return std::any_of(
-               with.literals.begin(), with.literals.end(),
-               [&](const router::literal& each) { return names(with.text.substr(each.offset, each.length)); }) ||
-           std::any_of(with.parameters.begin(), with.parameters.end(),
-                       [&](const router::parameter& each) { return !each.is_null && names(each.bytes); });
 }
 
 }  // namespace
@@ -396,7 +377,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             return std::nullopt;
         case to::spread: {
-            if (names_time(with))
+            if (router::names_time(with))
                 return fault{fault_kind::unsupported,
                              "now, today and the like as a value may be another time on each shard",
                              {},

@@ -252,6 +252,15 @@ def test_a_cancel_reaches_all_shards(whole, shop_proxy, shop_cluster):
         assert client.execute("SELECT count(*) FROM countries").fetchone() == (2,)
 
 
+def test_what_is_computed_once_on_one_server_is_computed_once(whole, shop_proxy):
+    """Sorted by a value that each look would make anew, the rows are still in the order of what is shown."""
+    with shop_proxy.connect() as client:
+        shown = [row[1] for row in client.execute("SELECT id, random() AS r FROM users ORDER BY r").fetchall()]
+        assert shown == sorted(shown) and len(shown) > 100
+        times = client.execute("SELECT DISTINCT 'now'::timestamptz FROM users").fetchall()
+        assert len(times) == 1
+
+
 def test_sees_its_own_writes(whole, shop_proxy):
     with shop_proxy.connect() as client:
         for key in range(7900, 7930):

@@ -63,6 +63,9 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK_FALSE(is_scattered("SELECT u.id FROM users u JOIN logs l ON l.user_id = u.id"));
     CHECK_FALSE(is_scattered("SELECT id FROM users WHERE name < now()::text"));
     CHECK_FALSE(is_scattered("SELECT id, row_number() OVER () FROM users"));
+    CHECK(is_scattered("SELECT id, random() AS r FROM users"));
+    CHECK_FALSE(is_scattered("SELECT id, random() AS r FROM users ORDER BY r"));
+    CHECK_FALSE(is_scattered("SELECT random() AS r, count(*) FROM users GROUP BY r"));
     CHECK_FALSE(
         is_scattered("SELECT u.id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.id IN "
                      "(SELECT order_id FROM items))"));

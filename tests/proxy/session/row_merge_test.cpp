@@ -137,3 +137,15 @@ TEST_CASE("A row that is not what was described is told") {
     CHECK_FALSE(merge.take(out));
     CHECK(merge.broken());
 }
+
+TEST_CASE("Rows that do not come in order are told, not merged") {
+    row_merge merge;
+    merge.begin(2, 1, {{int4, false, false}, {text, false, false}});
+    merge.add(0, frame({"a", 2, "x"}));
+    merge.add(0, frame({"b", 1, "x"}));
+    merge.add(1, frame({"c", 3, "x"}));
+    std::string out;
+    CHECK(merge.take(out));
+    CHECK_FALSE(merge.take(out));
+    CHECK(merge.unsorted());
+}
