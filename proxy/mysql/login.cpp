@@ -4,11 +4,6 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
 #include "pool/mysql_server.hpp"
 #include "protocol/mysql/handshake.hpp"
@@ -16,6 +11,7 @@
 #include "protocol/mysql/reply.hpp"
 #include "protocol/mysql/result.hpp"
 #include "proxy/cli/version.hpp"
+#include "proxy/net/login_wire.hpp"
 #include "proxy/net/worker.hpp"
 
 namespace ringway::proxy::mysql {
@@ -41,81 +37,27 @@ pool::server_traits traits_of_admin() {
 }
 
 /// One login under way. Every step says whether to go on; a refusal has been sent when it says no.
-class door_keeper {
+class door_keeper : login_wire<admitted> {
   public:
     door_keeper(worker& home, std::shared_ptr<const front_door> door, gate& of, pool::tcp_socket socket, bool admin)
-        : home_(home), door_(std::move(door)), gate_(of), client_(std::move(socket)), timer_(*home.io), admin_(admin) {}
-    ~door_keeper() {
-        state_->gone = true;
-        timer_.cancel();
-    }
-    door_keeper(const door_keeper&) = delete;
-    door_keeper& operator=(const door_keeper&) = delete;
+        : login_wire(*home.io, admitted(std::move(socket))),
+          home_(home),
+          door_(std::move(door)),
+          gate_(of),
+          admin_(admin) {}
 
     asio::awaitable<bool> run() {
-        begin();
+        begin(door_->settings->general.client_login_timeout);
         if (!co_await greet()) co_return false;
         if (!co_await take_login()) co_return false;
         if (!co_await authenticate()) co_return false;
-        timer_.cancel();
         client_.early = in_.substr(used_);
         client_.sequence = sequence_;
-        co_return !state_->passed;
+        co_return end();
     }
     admitted take() { return std::move(client_); }
 
   private:
-    struct deadline {
-        bool passed = false, gone = false;
-    };
-
-    void begin() {
-        boost::system::error_code error;
-        const auto peer = client_.socket.remote_endpoint(error);
-        client_.address = error ? std::string() : peer.address().to_string();
-        client_.port = error ? std::uint16_t{0} : peer.port();
-        client_.socket.set_option(asio::ip::tcp::no_delay(true), error);
-        client_.socket.set_option(asio::socket_base::keep_alive(true), error);
-        timer_.expires_after(door_->settings->general.client_login_timeout);
-        timer_.async_wait([this, state = state_](const boost::system::error_code& ended) {
-            if (ended || state->gone) return;
-            state->passed = true;
-            boost::system::error_code ignored;
-            client_.socket.close(ignored);
-        });
-    }
-
-    // ---- bytes ----
-
-    asio::awaitable<bool> receive() {
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
-        if (error) co_return false;
-        const std::string_view bytes(raw_.data(), n);
-        if (!client_.tls) {
-            in_.append(bytes);
-            co_return true;
-        }
-        std::string answer;
-        const auto status = client_.tls->decrypt(bytes, in_, answer);
-        if (!answer.empty()) co_await asio::async_write(client_.socket, asio::buffer(answer), token);
-        co_return !error && status != protocol::tls_engine::status::failed &&
-            status != protocol::tls_engine::status::closed;
-    }
-
-    asio::awaitable<bool> send(std::string bytes) {
-        if (client_.tls) {
-            std::string sealed;
-            client_.tls->encrypt(bytes, sealed);
-            bytes = std::move(sealed);
-        }
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        co_await asio::async_write(client_.socket, asio::buffer(bytes), token);
-        co_return !error;
-    }
-
     asio::awaitable<bool> refuse(fault_kind kind, std::string_view sqlstate, std::string message) {
         std::string out;
         my::write_error(out, sequence_, {config::mysql_number(kind), sqlstate, message}, capability::protocol_41);
@@ -154,7 +96,7 @@ class door_keeper {
     asio::awaitable<bool> greet() {
         auto traits = admin_ ? std::optional(traits_of_admin()) : gate_.traits();
         boost::system::error_code error;
-        while (!traits && !state_->passed) {
+        while (!traits && !is_late()) {
             asio::steady_timer pause(*home_.io, look_again);
             co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
             traits = gate_.traits();
@@ -182,7 +124,8 @@ class door_keeper {
         auto said = my::read_login(payload);
         if (said && said->what == my::login::kind::ssl_request) {
             if (!door_->tls) co_return co_await refuse(fault_kind::malformed_message, "08S01", "Bad handshake");
-            if (!co_await secure()) co_return false;
+            auto early = std::exchange(in_, {}).substr(std::exchange(used_, 0));
+            if (!co_await secure(door_->tls, std::move(early), {})) co_return false;
             if (!co_await next_packet(payload)) co_return false;
             said = my::read_login(payload);
         }
@@ -199,30 +142,6 @@ class door_keeper {
         if (!client_.tls && door_->settings->client_tls.mode >= config::tls_mode::require)
             co_return co_await refuse(fault_kind::not_authorized, "08004",
                                       "Connections using insecure transport are prohibited here: use TLS");
-        co_return true;
-    }
-
-    asio::awaitable<bool> secure() {
-        auto engine = std::make_unique<protocol::tls_engine>(door_->tls, true);
-        std::string out, early = in_.substr(used_);
-        in_.clear();
-        used_ = 0;
-        using status = protocol::tls_engine::status;
-        auto now = engine->handshake(early, out);
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        for (;;) {
-            if (!out.empty()) co_await asio::async_write(client_.socket, asio::buffer(out), token);
-            if (error || now == status::failed || now == status::closed) co_return false;
-            if (engine->established()) break;
-            out.clear();
-            const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
-            if (error) co_return false;
-            now = engine->handshake(std::string_view(raw_.data(), n), out);
-        }
-        client_.tls = std::move(engine);
-        std::string answer;
-        client_.tls->decrypt({}, in_, answer);
         co_return true;
     }
 
@@ -282,14 +201,10 @@ class door_keeper {
     worker& home_;
     std::shared_ptr<const front_door> door_;
     gate& gate_;
-    admitted client_;
-    asio::steady_timer timer_;
-    std::shared_ptr<deadline> state_ = std::make_shared<deadline>();
-    std::string in_, nonce_, plugin_, response_;
+    std::string nonce_, plugin_, response_;
     std::size_t used_ = 0;  ///< of in_, by the packet looked at
     std::uint8_t sequence_ = 0;
     bool using_password_ = false, admin_;
-    std::array<char, 4096> raw_{};
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "protocol/postgres/message.hpp"
 #include "protocol/postgres/scram.hpp"
 #include "protocol/postgres/startup.hpp"
+#include "proxy/net/login_wire.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/auth_query.hpp"
 
@@ -78,84 +79,25 @@ bool named(const std::vector<std::string>& names, const std::string& name) {
 }
 
 /// One login under way. Every step says whether to go on; a refusal has been sent when it says no.
-class door_keeper {
+class door_keeper : login_wire<admitted_client> {
   public:
     door_keeper(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin)
-        : home_(home),
+        : login_wire(*home.io, {std::move(socket), nullptr, {}, {}, {}, {}, 0, 0, {}, {}, {}, std::nullopt, {}}),
+          home_(home),
           door_(std::move(door)),
-          client_{std::move(socket), nullptr, {}, {}, {}, {}, 0, 0, {}, {}, {}, std::nullopt, {}},
-          timer_(*home.io),
           admin_(admin) {}
-    ~door_keeper() {
-        state_->gone = true;
-        timer_.cancel();
-    }
-    door_keeper(const door_keeper&) = delete;
-    door_keeper& operator=(const door_keeper&) = delete;
 
     asio::awaitable<bool> run(const cancel_request& cancel) {
-        begin();
+        begin(door_->settings->general.client_login_timeout);
         if (!co_await greet(cancel)) co_return false;
         if (!co_await authenticate()) co_return false;
         pg::write_authentication_ok(client_.replies);
-        timer_.cancel();
         client_.early = std::move(in_);
-        co_return !state_->passed;
+        co_return end();
     }
     admitted_client take() { return std::move(client_); }
 
   private:
-    struct deadline {
-        bool passed = false, gone = false;
-    };
-
-    void begin() {
-        boost::system::error_code error;
-        const auto peer = client_.socket.remote_endpoint(error);
-        client_.address = error ? std::string() : peer.address().to_string();
-        client_.port = error ? 0 : peer.port();
-        client_.socket.set_option(asio::ip::tcp::no_delay(true), error);
-        client_.socket.set_option(asio::socket_base::keep_alive(true), error);
-        timer_.expires_after(door_->settings->general.client_login_timeout);
-        timer_.async_wait([this, state = state_](const boost::system::error_code& ended) {
-            if (ended || state->gone) return;
-            state->passed = true;
-            boost::system::error_code ignored;
-            client_.socket.close(ignored);
-        });
-    }
-
-    // ---- bytes ----
-
-    asio::awaitable<bool> receive() {
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
-        if (error) co_return false;
-        const std::string_view bytes(raw_.data(), n);
-        if (!client_.tls) {
-            in_.append(bytes);
-            co_return true;
-        }
-        std::string answer;
-        const auto status = client_.tls->decrypt(bytes, in_, answer);
-        if (!answer.empty()) co_await asio::async_write(client_.socket, asio::buffer(answer), token);
-        co_return !error && status != protocol::tls_engine::status::failed &&
-            status != protocol::tls_engine::status::closed;
-    }
-
-    asio::awaitable<bool> send(std::string bytes) {
-        if (client_.tls) {
-            std::string sealed;
-            client_.tls->encrypt(bytes, sealed);
-            bytes = std::move(sealed);
-        }
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        co_await asio::async_write(client_.socket, asio::buffer(bytes), token);
-        co_return !error;
-    }
-
     asio::awaitable<bool> refuse(fault why) {
         log_refusal(why);
         std::string out;
@@ -183,32 +125,11 @@ class door_keeper {
 
     // ---- the first packets ----
 
-    asio::awaitable<bool> secure(bool direct) {
-        if (!direct) {
-            std::string yes = "S";
-            if (!co_await send(std::move(yes))) co_return false;
-        }
-        auto engine = std::make_unique<protocol::tls_engine>(door_->tls, true);
-        std::string out;
-        auto status = engine->handshake(std::exchange(in_, {}), out);
-        boost::system::error_code error;
-        auto token = asio::redirect_error(asio::use_awaitable, error);
-        while (true) {
-            if (!out.empty()) co_await asio::async_write(client_.socket, asio::buffer(out), token);
-            if (error || status == protocol::tls_engine::status::failed ||
-                status == protocol::tls_engine::status::closed)
-                co_return false;
-            if (engine->established()) break;
-            out.clear();
-            const auto n = co_await client_.socket.async_read_some(asio::buffer(raw_), token);
-            if (error) co_return false;
-            status = engine->handshake(std::string_view(raw_.data(), n), out);
-        }
-        if (direct && engine->alpn() != "postgresql") co_return false;
-        client_.tls = std::move(engine);
-        std::string answer;
-        client_.tls->decrypt({}, in_, answer);
-        co_return true;
+    /// `direct`: without having asked before; then ALPN must tell the protocol.
+    asio::awaitable<bool> encrypt(bool direct) {
+        if (!direct && !co_await send("S")) co_return false;
+        auto early = std::exchange(in_, {});
+        co_return co_await secure(door_->tls, std::move(early), direct ? "postgresql" : "");
     }
 
     /// Clients take the end of this connection for the word that the cancel has come to where it was sent.
@@ -254,7 +175,7 @@ class door_keeper {
                     asked_tls = true;
                     in_.clear();
                     if (door_->tls) {
-                        if (!co_await secure(false)) co_return false;
+                        if (!co_await encrypt(false)) co_return false;
                     } else {
                         std::string no = "N";
                         if (!co_await send(std::move(no))) co_return false;
@@ -277,7 +198,7 @@ class door_keeper {
                     continue;
                 case kind::direct_tls:
                     if (!door_->tls || client_.tls) co_return false;
-                    if (!co_await secure(true)) co_return false;
+                    if (!co_await encrypt(true)) co_return false;
                     continue;
                 case kind::startup:
                     break;
@@ -498,11 +419,7 @@ class door_keeper {
 
     worker& home_;
     std::shared_ptr<const front_door> door_;
-    admitted_client client_;
-    asio::steady_timer timer_;
-    std::shared_ptr<deadline> state_ = std::make_shared<deadline>();
-    std::string in_, salt_;
-    std::array<char, 4096> raw_{};
+    std::string salt_;
     bool admin_;
 };
 

@@ -71,6 +71,9 @@ struct span_unit {
     std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
+/// An ErrorResponse, for the client.
+std::string error_frame(const config::fault& why);
+
 enum class two_phase_mode : std::uint8_t { on, off, error };
 
 struct span_start {

@@ -1,0 +1,295 @@
+// What the servers of a span answer, on its way to the client: one part's as it is, several parts' put together.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "protocol/postgres/frame.hpp"
+#include "protocol/postgres/message.hpp"
+#include "proxy/session/cleaner.hpp"
+#include "proxy/session/span.hpp"
+#include "router/gather.hpp"
+
+namespace ringway::proxy {
+
+namespace pg = protocol::postgres;
+using config::fault;
+using config::fault_kind;
+using merging = span_unit::merging;
+
+namespace {
+
+/// Answers are passed on in pieces of about this size.
+constexpr std::size_t piece = 64 * 1024;
+
+/// Names and types of a RowDescription's columns: where they come from differs by shard.
+std::string columns_of(std::string_view body) {
+    constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
+    pg::reader in(body);
+    std::string out = fmt::to_string(in.i16());
+    while (in.ok() && !in.at_end()) {
+        const auto name = in.text();
+        in.bytes(origin);
+        const auto typed = in.bytes(type);
+        in.bytes(format);
+        out.append(name).push_back('\0');
+        out.append(typed);
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string error_frame(const fault& why) {
+    std::string out;
+    pg::write_error(out, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
+    return out;
+}
+
+std::size_t span::part_of(const wing& of) const {
+    for (std::size_t i = 0; i < unit_.parts.size(); ++i)
+        if (unit_.parts[i].shard == of.on->shard) return i;
+    return unit_.parts.size();
+}
+
+void span::arm_frame(arm& which, char type, std::string_view frame) {
+    auto& of = wing_of(which);
+    const auto body = frame.substr(pg::header_size);
+    if (type == 'A') return;
+    if (type == 'S') {
+        if (stage_ == stage::running && unit_.tells && owner_ && part_of(of) == 0) owner_->span_parameter(body);
+        return;
+    }
+    if (type == 'E') return on_error(of, frame);
+    if (which.owed == 0 && type != 'N') return arm_lost(which, "the server sent what nobody asked for");
+    if (type == 'Z') {
+        which.status = body.empty() ? 'I' : body[0];
+        if (--which.owed == 0) settled(of);
+        return;
+    }
+    if (stage_ == stage::ending) {
+        // A COMMIT that could only roll back says so by its tag.
+        if (type == 'C' && of.doing == commit_step::commit && body.starts_with("ROLLBACK")) of.failed = true;
+        return;
+    }
+    if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
+    if (stage_ == stage::filling) on_filling(of, type, frame);
+    if (stage_ == stage::running) on_reply(of, type, frame);
+    if (stage_ == stage::moving) on_moving(of, type, frame);
+}
+
+/// The answer to SHOW: a snapshot for a whole transaction would be another one on each shard.
+void span::check_isolation(wing& of, std::string_view row) {
+    pg::reader in(row);
+    in.i16();
+    const auto level = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    if (level == "read committed" || level == "read uncommitted" || !error_.empty()) return;
+    of.failed = true;
+    error_ = error_frame({fault_kind::unsupported,
+                          fmt::format("a transaction with isolation level {} cannot stand on several shards", level),
+                          "Each shard would see a snapshot of its own.",
+                          "keep it to the keys of one shard, or begin it as READ COMMITTED"});
+}
+
+void span::on_reply(wing& of, char type, std::string_view frame) {
+    if (type == 'G') return on_copy_ready(of, frame);
+    if (type == 'C' && verdict_ && of.on->shard == judge_) return on_verdict();
+    if (unit_.merges_copy && (type == 'H' || type == 'd' || type == 'c')) {
+        on_merged_copy(of, type, frame);
+        if (answer_.size() >= piece) arm_flush();
+        return;
+    }
+    if (unit_.hidden.find(type) != std::string_view::npos) return;
+    if (unit_.how == merging::add) {
+        on_added(of, type, frame);
+    } else if (unit_.how == merging::relay || part_of(of) == 0) {
+        if (type == 'C' && (unit_.hold_tag || unit_.how == merging::same))
+            tag_ = frame;
+        else
+            answer_.append(frame);
+    }
+    if (answer_.size() >= piece) arm_flush();
+}
+
+void span::on_added(wing& of, char type, std::string_view frame) {
+    const auto part = part_of(of);
+    switch (type) {
+        case 'T': {
+            auto columns = columns_of(frame.substr(pg::header_size));
+            if (header_.empty()) {
+                header_ = std::move(columns);
+                answer_.append(frame);
+            } else if (header_ != columns && error_.empty()) {
+                error_ = error_frame({fault_kind::unsupported,
+                                      "the shards give this statement's rows in different columns or types",
+                                      {},
+                                      "compare the table on the shards"});
+            }
+            break;
+        }
+        case 'D':
+            if (rows_.empty())
+                answer_.append(frame);
+            else
+                rows_[part].emplace_back(frame);
+            break;
+        case 'C': {
+            auto tag = frame.substr(pg::header_size);
+            tag = tag.substr(0, tag.find('\0'));
+            const auto blank = tag.rfind(' ');
+            std::uint64_t count = 0;
+            if (blank != std::string_view::npos)
+                std::from_chars(tag.data() + blank + 1, tag.data() + tag.size(), count);
+            added_ += count;
+            verb_ = tag.substr(0, blank);
+            break;
+        }
+        case 'N':
+            answer_.append(frame);
+            break;
+        default:
+            if (part == 0) answer_.append(frame);
+    }
+}
+
+/// The servers' own words: the first error is the client's. What was running elsewhere is of no use any more.
+void span::on_error(wing& of, std::string_view frame) {
+    const auto error = pg::read_error(frame.substr(pg::header_size));
+    std::string_view severity = error ? error->get('V') : std::string_view();
+    if (severity.empty() && error) severity = error->get('S');
+    if (severity == "FATAL" || severity == "PANIC") return arm_lost(*of.on, std::string(error->get('M')));
+    of.failed = true;
+    of.takes_copy = false;
+    if (stage_ == stage::opening) of.on->server->doomed = true;
+    if (stage_ == stage::running && error && is_ours(error->get('M'))) return;
+    if (error_.empty()) {
+        error_ = unit_.splits ? with_own_line(of, frame) : std::string(frame);
+        if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
+            error_ =
+                error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
+                             std::string(error->get('M')), "run: ringway init --config FILE"});
+        // A cursor's rows are put into a table, which cannot have two columns of one name, nor rows as values.
+        const bool fills = stage_ == stage::running && unit_.gathers && unit_.how == merging::same;
+        if (fills && error && (error->get('C') == "42701" || error->get('C') == "42P16"))
+            error_ = error_frame({fault_kind::unsupported,
+                                  "a cursor over rows of several shards needs columns of different names and of types "
+                                  "that a table can have",
+                                  std::string(error->get('M')), "give each column a name of its own"});
+        if (stage_ == stage::running || stage_ == stage::moving) stop_others(of);
+        if (stage_ == stage::filling)
+            for (auto& each : wings_)
+                if (&each != &of && (each.active || (each.on->owed > 0 && each.on->shard != unit_.parts.front().shard)))
+                    stop_query(*each.on->server);
+    }
+}
+
+void span::settled(wing& of) {
+    switch (stage_) {
+        case stage::opening: {
+            of.open = !of.failed && of.on->status == 'T';
+            if (of.open) of.on->server->settings = with_.settings;
+            for (const auto& each : wings_)
+                if (each.on->owed > 0) return;
+            if (error_.empty()) return go();
+            for (auto it = wings_.begin(); it != wings_.end();) {
+                if (!it->open) it->on->leave(true);
+                it = it->open ? std::next(it) : wings_.erase(it);
+            }
+            failed_ = true;
+            return end_unit();
+        }
+        case stage::filling:
+            return filled(of);
+        case stage::dropping:
+            return end_unit();
+        case stage::running:
+            of.active = false;
+            if (unit_.gathers && error_.empty()) {
+                stage_ = stage::dropping;
+                std::string out;
+                pg::write_query(out, router::drop_stand_ins(*unit_.gathers->gather));
+                return of.on->send(out, 1);
+            }
+            --parts_left_;
+            if (std::exchange(rest_to_come_, false) && error_.empty()) {
+                for (std::size_t i = 1; i < unit_.parts.size(); ++i) send_part(unit_.parts[i]);
+                return;
+            }
+            if (!error_.empty())
+                parts_left_ = static_cast<std::size_t>(
+                    std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.active; }));
+            if (parts_left_ != 0) return;
+            if (error_.empty() && unit_.move && added_ > 0) return begin_move();
+            return end_unit();
+        case stage::moving:
+            return moved(of);
+        case stage::ending: {
+            const bool ok = !of.failed;
+            of.doing = commit_step::none;
+            take(end_->answered(static_cast<std::size_t>(&of - wings_.data()), ok));
+            return end_if_over();
+        }
+        default:
+            return;
+    }
+}
+
+/// RETURNING of an INSERT whose rows were parted: in the order of the input, as far as each row gave one.
+void span::emit_rows_in_order() {
+    std::vector<std::size_t> next(rows_.size(), 0);
+    std::size_t all = 0;
+    for (const auto& each : rows_) all += each.size();
+    if (all == unit_.order.size()) {
+        for (const auto part : unit_.order) answer_.append(rows_[part][next[part]++]);
+    } else {  // ON CONFLICT DO NOTHING left some out: which ones is not told
+        for (const auto& each : rows_)
+            for (const auto& row : each) answer_.append(row);
+    }
+    rows_.clear();
+}
+
+void span::end_unit() {
+    copying_ = false;
+    if (error_.empty()) {
+        emit_rows_in_order();
+        if (unit_.merges_copy) end_merged_copy();
+        if (unit_.how == merging::add && !verb_.empty()) {
+            tag_.clear();
+            pg::write_command_complete(tag_, fmt::format("{} {}", verb_, added_));
+        }
+        verb_.clear();
+        if (!unit_.hold_tag) answer_.append(std::exchange(tag_, {}));
+    } else {
+        failed_ = true;
+        answer_.append(error_);
+    }
+    stage_ = stage::idle;
+    arm_flush();
+    if (owner_) owner_->span_answered();
+}
+
+void span::arm_flush() {
+    if (!answer_.empty() && owner_) owner_->span_emit(std::exchange(answer_, {}));
+}
+
+bool span::arm_may_read(const arm& which) const {
+    if (stage_ == stage::filling) {
+        const auto& seat = unit_.parts.front().shard;
+        for (const auto& each : wings_)
+            if (each.on->shard == seat && which.shard != seat && each.on->server)
+                return !each.on->server->link.congested();
+    }
+    if (stage_ == stage::moving)
+        for (const auto& each : wings_)
+            if (each.on->shard == unit_.move->target && which.shard != each.on->shard && each.on->server)
+                return !each.on->server->link.congested();
+    return stage_ != stage::running || !owner_ || !owner_->span_congested();
+}
+
+void span::resume() {
+    for (const auto& each : wings_) each.on->read_on();
+    if (copying_ && owner_ && !copy_congested()) owner_->span_takes_more();
+}
+
+}  // namespace ringway::proxy
