@@ -47,6 +47,7 @@ void add_table(catalog& raw, const std::string& name, const std::string& column,
     key.name = column;
     key.type_oid = oid;
     key.type = type;
+    key.mysql.digits = 8;  // BIGINT
     relation.columns.push_back(key);
     raw.relations.emplace("public." + name, relation);
 }

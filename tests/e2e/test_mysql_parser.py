@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 
 import pymysql
 import pytest
@@ -79,10 +80,12 @@ def server(tmp_path_factory):
 
 
 def corpus():
-    out = []
-    for file in sorted(CORPUS.glob("*.sql")):
-        out += [line for line in file.read_text().split("\n") if line.strip()]
-    return out
+    sys.path.insert(0, str(CORPUS))
+    try:
+        import generate
+        return generate.corpus()
+    finally:
+        sys.path.remove(str(CORPUS))
 
 
 def judged(server, tmp_path, statements, database="shop"):

@@ -1,12 +1,9 @@
 #!/usr/bin/python3
-"""Writes the corpus beside it: MySQL and MariaDB statements, one a line. Run it again after a change here.
+"""The corpus: MySQL and MariaDB statements, one a line; prints them when run.
 
 The world they are about is in tests/e2e/test_mysql_parser.py: tables t and u, a view v, a sequence s, functions counts() and
 changes(), a procedure p.
 """
-import pathlib
-
-HERE = pathlib.Path(__file__).resolve().parent
 
 SCALARS = """
 ABS(-a)|ACOS(0.5)|ADDDATE(d, 3)|ADDDATE(d, INTERVAL 3 DAY)|ADDTIME('01:00:00', '00:30:00')|AES_ENCRYPT(c, 'key')|ASCII(c)|ASIN(0.5)|ATAN(1)|ATAN(1, 2)|ATAN2(1, 2)
@@ -51,12 +48,6 @@ def lines(text):
     return [line.strip() for line in text.strip().split("\n") if line.strip()]
 
 
-def write(name, statements):
-    seen = dict.fromkeys(statements)
-    (HERE / f"{name}.sql").write_text("\n".join(seen) + "\n")
-    return len(seen)
-
-
 def expressions():
     scalars = split(SCALARS)
     for each in scalars:
@@ -85,11 +76,16 @@ def expressions():
             yield f"SELECT TIMESTAMPADD({unit}, 1, d), TIMESTAMPDIFF({unit}, d, NOW()) FROM t"
 
 
-if __name__ == "__main__":
+def corpus():
+    """Every statement once."""
     import selects, writes, commands, definitions
 
-    total = write("expressions", expressions())
+    out = dict.fromkeys(expressions())
     for module in (selects, writes, commands, definitions):
-        for name, statements in module.corpus().items():
-            total += write(name, statements)
-    print(total, "statements")
+        for statements in module.corpus().values():
+            out |= dict.fromkeys(statements)
+    return list(out)
+
+
+if __name__ == "__main__":
+    print("\n".join(corpus()))
