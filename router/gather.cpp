@@ -189,6 +189,11 @@ class recipe_maker {
         return false;
     }
 
+    static void add_column(gathered_table& to, const catalog_column& column) {
+        to.columns.push_back(column.name);
+        to.types.push_back(column.type_oid);
+    }
+
     gathered_table* table_of(const catalog_relation& relation) {
         const auto found = std::find_if(out.tables.begin(), out.tables.end(), [&](const gathered_table& each) {
             return each.schema == relation.schema && each.name == relation.name;
@@ -221,10 +226,10 @@ class recipe_maker {
                 all |= used == row_use::counted;
             }
         }
-        gathered_table made{target->schema, target->name, all, {}, {}, {}};
+        gathered_table made{target->schema, target->name, all, {}, {}, {}, {}};
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
         for (const auto& column : target->columns)
-            if (all || what_.names.find(column.name)) made.columns.push_back(column.name);
+            if (all || what_.names.find(column.name)) add_column(made, column);
         out.tables.push_back(std::move(made));
         return true;
     }
@@ -303,8 +308,8 @@ class recipe_maker {
         if (table.row_security)
             return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
         if (table_of(table)) return true;
-        gathered_table made{table.schema, table.name, true, {}, {}, {}};
-        for (const auto& column : table.columns) made.columns.push_back(column.name);
+        gathered_table made{table.schema, table.name, true, {}, {}, {}, {}};
+        for (const auto& column : table.columns) add_column(made, column);
         out.tables.push_back(std::move(made));
         return true;
     }

@@ -25,6 +25,7 @@ struct gathered_table {
     std::string schema, name;
     bool all = false;                  ///< all columns, as they are on the servers, whatever the catalogs say
     std::vector<std::string> columns;  ///< those that the statement may name; may be none
+    std::vector<std::uint32_t> types;  ///< of the columns
     std::vector<gather_test> tests;
     std::vector<std::vector<std::string>>
         probed;  ///< columns by which a subquery looks rows up, once for each of another's
@@ -84,5 +85,7 @@ std::string copy_in(const gathered_table& table);
 
 /// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
 std::string filter_of(const gathered_table& table, const values& with);
+/// ... with a check that its columns are what the catalogs told of (router/columns_guard.hpp).
+std::string guarded_filter_of(const gathered_table& table, const values& with);
 
 }  // namespace ringway::router

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 #include "router/key.hpp"
 
@@ -129,6 +130,13 @@ std::string filter_of(const gathered_table& table, const values& with) {
     std::string out;
     for (const auto& test : table.tests)
         if (const auto text = condition(test, with)) out += (out.empty() ? " WHERE " : " AND ") + *text;
+    return out;
+}
+
+std::string guarded_filter_of(const gathered_table& table, const values& with) {
+    auto out = filter_of(table, with);
+    const auto guard = columns_guard({table.schema, table.name, table.columns, table.types, table.all, false});
+    if (!guard.empty()) out += (out.empty() ? " WHERE " : " AND ") + guard;
     return out;
 }
 

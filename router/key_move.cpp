@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 
 namespace ringway::router {
@@ -45,10 +46,14 @@ std::shared_ptr<const key_move> find_key_move(const statement& what, const table
     out->value = *std::find_if(keys.begin(), keys.end(), is_new);
     out->relation = fmt::format("{}.{}", quoted_name(meaning.relation->schema), quoted_name(meaning.relation->name));
     out->key = quoted_name(entry.key);
+    guarded_columns known{meaning.relation->schema, meaning.relation->name, {}, {}, false, true};
     for (const auto& each : meaning.relation->columns) {
         if (each.generated) continue;
+        known.names.push_back(each.name);
+        known.types.push_back(each.type_oid);
         out->columns += (out->columns.empty() ? "" : ", ") + quoted_name(each.name);
     }
+    out->guard = columns_guard(known);
     return out;
 }
 
@@ -61,8 +66,8 @@ std::string take_out(const key_move& what, std::string_view canonical) {
         for (const char c : value) doubled.append(c == '\\' ? 2 : 1, c);
         value = std::move(doubled);
     }
-    return fmt::format("DELETE FROM {} WHERE {} = {}'{}' RETURNING {}", what.relation, what.key, escaped ? "E" : "",
-                       value, what.columns);
+    return fmt::format("DELETE FROM {} WHERE {} = {}'{}' AND {} RETURNING {}", what.relation, what.key,
+                       escaped ? "E" : "", value, what.guard, what.columns);
 }
 
 std::string put_in(const key_move& what) {

@@ -15,6 +15,7 @@ struct key_move {
     std::string relation;  ///< as SQL writes it, with its schema
     std::string key;       ///< ... its column
     std::string columns;   ///< ... all that are stored, with commas between them
+    std::string guard;     ///< that there are no others: they would be lost (router/columns_guard.hpp)
 };
 
 /// Of an UPDATE whose only new key is a constant or a parameter. Null, with a reason, when a trigger, a foreign key or

@@ -22,7 +22,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     requested_ = clock::now();
     if (who_.cluster->now->log_queries) log_statement(*plan, with.text);
     gather_task task;
-    for (const auto& table : plan->gather->tables) task.filters.push_back(router::filter_of(table, with));
+    for (const auto& table : plan->gather->tables) task.filters.push_back(router::guarded_filter_of(table, with));
     task.plan = std::move(plan);
     task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
     task.client_id = who_.id;

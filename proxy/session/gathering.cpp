@@ -8,6 +8,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 
 namespace ringway::proxy {
@@ -173,8 +174,10 @@ void gathering::on_error(arm& which, std::string_view frame) {
                                       task_.plan->gather->tables[table_].name),
                           std::string(error->get('D')),
                           "group by all columns that are selected, in a subquery if need be"});
-    owner_->gather_emit(frame);
     which.server->doomed |= stage_ == stage::opening;  // with half of the session's settings, maybe
+    if (error && router::is_guard_error(error->get('C'), error->get('M')))
+        return fail(router::guard_fault(error->get('M')));
+    owner_->gather_emit(frame);
     fail(std::nullopt);
 }
 

@@ -9,6 +9,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/span.hpp"
+#include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 
 namespace ringway::proxy {
@@ -176,6 +177,8 @@ void span::on_error(wing& of, std::string_view frame) {
                                   "a cursor over rows of several shards needs columns of different names and of types "
                                   "that a table can have",
                                   std::string(error->get('M')), "give each column a name of its own"});
+        if (error && router::is_guard_error(error->get('C'), error->get('M')))
+            error_ = error_frame(router::guard_fault(error->get('M')));
         if (stage_ == stage::running || stage_ == stage::moving) stop_others(of);
         if (stage_ == stage::filling)
             for (auto& each : wings_)

@@ -369,7 +369,9 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              {},
                              "commit it first"};
             unit.gathers = span.held;
-            for (const auto& table : plan.gather->tables) unit.filters.push_back(router::filter_of(table, with));
+            for (const auto& table : plan.gather->tables)
+                unit.filters.push_back(spanning_->changes_catalog ? router::filter_of(table, with)
+                                                                  : router::guarded_filter_of(table, with));
             unit.parts.push_back({plan.gather->seat, {}});
             if (is_one(plan, verb::declare_cursor)) {
                 if (span.reads_only) return not_across("a READ ONLY transaction's cursor over rows of several shards");

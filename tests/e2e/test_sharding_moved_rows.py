@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 import places
-from conftest import admin
+from conftest import admin, until
 
 COLUMNS = "id, at, note, amount, twice"
 
@@ -128,3 +128,33 @@ def test_it_may_be_configured_to_be_refused(ringway, places_cluster, keys):
             with pytest.raises(psycopg.errors.FeatureNotSupported):
                 client.execute(sql)
         assert client.execute(f"UPDATE facts SET id = {keys[0][1]} WHERE id = {keys[0][0]}").rowcount == 1
+
+
+def test_a_column_that_the_catalogs_do_not_tell_of_yet_is_not_lost(client, places_cluster, keys):
+    """Added on the servers behind the proxy's back: the row is moved whole, or not at all."""
+    old, new = keys[0][0], keys[1][0]
+    fill(client, [old])
+    try:
+        for shard in places_cluster.shards:
+            places_cluster.primary(shard).rows("ALTER TABLE facts ADD COLUMN late text; SELECT 1")
+        places_cluster.primary("s0").rows("UPDATE facts SET late = 'kept' RETURNING 1")
+        moved = False
+        try:
+            client.execute(f"UPDATE facts SET id = {new} WHERE id = {old}")
+            moved = True
+        except psycopg.errors.FeatureNotSupported as why:
+            assert "columns of public.facts" in str(why)
+        if not moved:
+            assert stored(places_cluster, "SELECT id, late FROM facts") == [[(old, "kept")], [], []]
+            assert until(lambda: known(client), 30)
+            assert client.execute(f"UPDATE facts SET id = {new} WHERE id = {old}").rowcount == 1
+        found = stored(places_cluster, "SELECT id, late FROM facts")
+        assert [row for rows in found for row in rows] == [(new, "kept")]
+    finally:
+        for shard in places_cluster.shards:
+            places_cluster.primary(shard).rows("ALTER TABLE facts DROP COLUMN late; SELECT 1")
+
+
+def known(client):
+    """Whether the proxy knows of the column."""
+    return "late" in str(client.execute("EXPLAIN (ROUTE) SELECT count(DISTINCT late) FROM facts", prepare=False).fetchall())

@@ -120,6 +120,33 @@ def test_h14_shards_whose_tables_differ_are_an_error(shop_proxy, shop_cluster, k
         assert until(lambda: rows_of(client, "SELECT id, country FROM users WHERE name = 'trap'") == 2 * len(keys))
 
 
+def test_h14_columns_in_another_order_are_told_apart(shop_proxy, shop_cluster, keys):
+    """`*` would put one shard's values into another's columns."""
+    servers = [shop_cluster.primary(shard) for shard in shop_cluster.shards]
+    try:
+        for server in servers:
+            first, second = ("a", "b") if server is not servers[-1] else ("b", "a")
+            server.rows(f"ALTER TABLE users ADD COLUMN {first} text, ADD COLUMN {second} text; UPDATE users SET a = 'a', b = 'b' WHERE name = 'trap'; SELECT 1")
+        joined = "SELECT {} FROM users u WHERE u.name = 'trap' AND u.country IN (SELECT country FROM users)"  # of other shards: gathered
+        with shop_proxy.connect() as client:
+            client.execute("SET ringway.role = 'primary'")
+            gathered = lambda: str(client.execute("EXPLAIN (ROUTE) " + joined.format("*"), prepare=False).fetchall())  # noqa: E731
+            assert until(lambda: "users (id, name, country, a, b)" in gathered(), 30)
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="columns of public.users"):
+                client.execute(joined.format("*"))
+            found = client.execute(joined.format("u.a, u.b")).fetchall()
+            assert found and set(found) == {("a", "b")}
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                client.execute("SELECT * FROM users WHERE name = 'trap'")
+    finally:
+        for server in servers:
+            server.rows("ALTER TABLE users DROP COLUMN IF EXISTS a, DROP COLUMN IF EXISTS b; SELECT 1")
+            shop_cluster.caught_up(shop_cluster.shards[servers.index(server)])
+        with shop_proxy.connect() as client:
+            gathered = lambda: str(client.execute("EXPLAIN (ROUTE) " + joined.format("*"), prepare=False).fetchall())  # noqa: E731
+            assert until(lambda: "users (id, name, country)" in gathered(), 30)
+
+
 def test_h15_a_client_that_closes_stops_all_shards(shop_proxy, shop_cluster, keys):
     slow = "SELECT count(*) FROM users a, users b, pg_sleep(0.5) WHERE a.name = 'trap' AND b.name = 'trap' AND pg_sleep(30) IS NOT NULL"
     active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"

@@ -1,0 +1,61 @@
+#include "router/columns_guard.hpp"
+
+#include <fmt/format.h>
+
+#include "router/gather.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+constexpr std::string_view mark = "ringway: columns of ";
+
+std::string text_of(std::string_view value) {
+    std::string out = value.find('\\') == std::string_view::npos ? "'" : " E'";
+    for (const char c : value) out.append(c == '\'' || c == '\\' ? 2 : 1, c);
+    return out + '\'';
+}
+
+}  // namespace
+
+std::string columns_guard(const guarded_columns& what) {
+    if (what.names.empty()) return {};
+    std::string names, types;
+    for (std::size_t i = 0; i < what.names.size(); ++i) {
+        names += (i ? ", " : "") + text_of(what.names[i]);
+        types += fmt::format("{}{}", i ? ", " : "", what.types[i]);
+    }
+    const auto relation = text_of(quoted_name(what.schema) + "." + quoted_name(what.table)) + "::pg_catalog.regclass";
+    // pg_type.dat: what users make has OIDs from 16384 on.
+    std::string holds = fmt::format(
+        "count(*) = {} AND bool_and(a.atttypid = e.type OR a.atttypid >= 16384 OR e.type >= 16384)", what.names.size());
+    if (what.in_order) holds += " AND array_agg(e.place ORDER BY a.attnum) = array_agg(e.place ORDER BY e.place)";
+    if (what.complete)
+        holds += fmt::format(
+            " AND (SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0 AND NOT "
+            "attisdropped "
+            "AND attgenerated = '') = {}",
+            relation, what.names.size());
+    return fmt::format(
+        "(SELECT CASE WHEN {} THEN 'true' ELSE {} END FROM ROWS FROM (pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]), "
+        "pg_catalog.unnest(ARRAY[{}]::pg_catalog.oid[])) WITH ORDINALITY AS e(name, type, place) JOIN "
+        "pg_catalog.pg_attribute a ON a.attrelid = {} AND a.attname = e.name AND a.attnum > 0 AND NOT "
+        "a.attisdropped)::pg_catalog.bool",
+        holds, text_of(fmt::format("{}{}.{}", mark, what.schema, what.table)), names, types, relation);
+}
+
+bool is_guard_error(std::string_view sqlstate, std::string_view message) {
+    return sqlstate == "22P02" && message.find(mark) != std::string_view::npos;
+}
+
+config::fault guard_fault(std::string_view message) {
+    const auto from = message.find(mark) + mark.size();
+    const auto name = message.substr(from, message.find('"', from) - from);
+    return {
+        config::fault_kind::unsupported,
+        fmt::format("the columns of {} are not the same on all shards, or not those that the catalogs told of", name),
+        {},
+        "make the shards' schemas the same; after a change repeat the statement"};
+}
+
+}  // namespace ringway::router
