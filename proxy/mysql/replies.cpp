@@ -139,8 +139,9 @@ void session::note_changes(std::string_view session_state) {
                     break;
                 }
                 if (name == "last_insert_id") break;
+                if (name.starts_with(tracking_variables) && text && sets_tracking(*text)) break;  // kept as it was
                 if (name == "timestamp" || name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" ||
-                    name == "gtid_seq_no" || name == "pseudo_thread_id" || name.starts_with("session_track_")) {
+                    name == "gtid_seq_no" || name == "pseudo_thread_id" || name.starts_with(tracking_variables)) {
                     pin(fmt::format("SET {}", name));
                     break;
                 }

@@ -273,6 +273,7 @@ def test_a_client_cannot_switch_off_what_it_is_followed_by(my_proxy, my_cluster,
     flags = {"client_flag": pymysql.constants.CLIENT.MULTI_STATEMENTS}
     with my.connect(my_proxy.mysql_port, **flags) as a, my.connect(my_proxy.mysql_port) as b:
         my.rows(a, sql)
+        assert not admin(my_proxy, "SHOW PINS")
         my.rows(a, "SET sql_safe_updates = 1")
         my.rows(a, "USE shop")
         for _ in range(6):
