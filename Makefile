@@ -52,9 +52,11 @@ demo-down: ## end the demo
 	@demo/down.sh
 
 .PHONY: asan tsan
-asan tsan: deps ## unit tests under ASan and UBSan, or TSan
+asan tsan: deps ## every test under ASan and UBSan, or TSan (TESTS="unit e2e", TESTS=unit)
 	@cmake --preset $@ >/dev/null && ninja -C $(BUILD)/$@ -j $(JOBS)
-	@scripts/run_tests.py $(BUILD)/$@ unit
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/sanitize/lsan.supp:print_suppressions=0 \
+	 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/sanitize/tsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	 RINGWAY_E2E_LIMIT=7200 scripts/run_tests.py $(BUILD)/$@ $(or $(TESTS),unit e2e)
 
 .PHONY: fuzz
 fuzz: deps ## build the fuzzers and run each for FUZZ_SECONDS (60)

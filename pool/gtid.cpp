@@ -28,18 +28,37 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return out;
 }
 
-}  // namespace
-
-std::optional<gtid_set> gtid_set::mariadb(std::string_view text) {
-    gtid_set out;
+/// Each "domain-server-sequence" of a list; false: it is none.
+template <typename Taken>
+bool each_position(std::string_view text, const Taken& taken) {
     for (auto rest = trimmed(text); !rest.empty();) {
         auto one = cut(rest, ',');
         const auto domain = cut(one, '-'), server = cut(one, '-');
         const auto sequence = number(trimmed(one));
-        if (!number(domain) || !number(server) || !sequence) return std::nullopt;
-        out.runs_[std::string(domain)] = {{1, *sequence}};
+        if (!number(domain) || !number(server) || !sequence) return false;
+        taken(domain, server, *sequence);
     }
-    return out;
+    return true;
+}
+
+}  // namespace
+
+std::optional<gtid_set> gtid_set::mariadb(std::string_view text) {
+    gtid_set out;
+    const bool read = each_position(text, [&](std::string_view domain, std::string_view, std::uint64_t sequence) {
+        out.runs_[std::string(domain)] = {{1, sequence}};
+    });
+    return read ? std::optional(std::move(out)) : std::nullopt;
+}
+
+std::optional<gtid_set> gtid_set::mariadb_origins(std::string_view state, std::string_view applied) {
+    gtid_set out;
+    const auto add = [&](std::string_view domain, std::string_view server, std::uint64_t sequence) {
+        auto& runs = out.runs_[std::string(domain) + '-' + std::string(server)];
+        runs = {{1, runs.empty() ? sequence : std::max(sequence, runs.front().second)}};
+    };
+    const bool read = each_position(state, add) && each_position(applied, add);
+    return read ? std::optional(std::move(out)) : std::nullopt;
 }
 
 std::optional<gtid_set> gtid_set::mysql(std::string_view text) {

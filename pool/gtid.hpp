@@ -21,6 +21,10 @@ class gtid_set {
     /// "3E11FA47-...:1-5:11, ...", as in gtid_executed.
     static std::optional<gtid_set> mysql(std::string_view text);
 
+    /// What a MariaDB server has written or applied, told apart by who wrote it first: gtid_binlog_state, and
+    /// gtid_slave_pos for what is applied without being logged again. "0-100-42" is the run 1..42 of server 100.
+    static std::optional<gtid_set> mariadb_origins(std::string_view state, std::string_view applied);
+
     bool contains(const gtid_set& other) const;
     bool empty() const noexcept { return runs_.empty(); }
     /// How many transactions it has: never less than a set has that it contains.

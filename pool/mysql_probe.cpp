@@ -50,6 +50,7 @@ class mysql_probe final : public node_probe {
         std::vector<mysql_row> rows;
         const auto* const sql =
             mariadb ? "SELECT @@read_only AS ro, @@gtid_binlog_pos AS logged, @@gtid_slave_pos AS applied, "
+                      "@@gtid_binlog_state AS state, "
                       "@@lower_case_table_names AS folds, @@collation_server AS collation, "
                       "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME = @@collation_server) AS id"
                     : "SELECT @@read_only AS ro, @@GLOBAL.gtid_executed AS logged, @@GLOBAL.gtid_executed AS applied, "
@@ -78,7 +79,13 @@ class mysql_probe final : public node_probe {
         const auto executed = mariadb ? gtid_set::mariadb(text.value_or("")) : gtid_set::mysql(text.value_or(""));
         if (!executed) return fmt::format("not a GTID position: {}", text.value_or(""));
         answer.lsn = executed->count();
-        answer.gtids = std::make_shared<const gtid_set>(*executed);
+        answer.gtids = answer.history = std::make_shared<const gtid_set>(*executed);
+        if (mariadb) {
+            const auto origins =
+                gtid_set::mariadb_origins(state.at("state").value_or(""), state.at("applied").value_or(""));
+            if (!origins) return "gtid_binlog_state cannot be read";
+            answer.history = std::make_shared<const gtid_set>(*origins);
+        }
         return std::nullopt;
     }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace ringway::pool {
 
@@ -32,6 +33,55 @@ std::uint32_t timeline_memory::highest(std::uint64_t system) const {
     return found == highest_.end() ? 0 : found->second;
 }
 
+void position_memory::accepted(const primary_claim& primary) {
+    if (!last_.empty() && last_ != primary.name) former_.insert(last_);
+    former_.erase(primary.name);
+    last_ = primary.name;
+    history_ = primary.history;
+}
+
+bool position_memory::is_old(const primary_claim& claim) const {
+    return former_.contains(claim.name) && history_ && !claim.history->contains(*history_);
+}
+
+role_verdict resolve_by_position(std::span<const primary_claim> claims, const position_memory& memory) {
+    role_verdict out;
+    std::vector<const primary_claim*> fit;
+    for (const primary_claim& claim : claims) {
+        if (!memory.is_old(claim)) {
+            fit.push_back(&claim);
+            continue;
+        }
+        out.olds[claim.node] =
+            fmt::format("{} is an old primary: it lacks transactions that {} had after it", claim.name, memory.last());
+    }
+    if (fit.empty()) {
+        if (!out.olds.empty()) out.reason = out.olds.begin()->second;
+        return out;
+    }
+    const auto has_all = [&](const primary_claim* one) {
+        return std::all_of(fit.begin(), fit.end(),
+                           [&](const primary_claim* other) { return one->history->contains(*other->history); });
+    };
+    std::vector<const primary_claim*> best;
+    std::copy_if(fit.begin(), fit.end(), std::back_inserter(best), has_all);
+    const auto last = std::find_if(best.begin(), best.end(), [&](const auto* one) { return memory.is_last(*one); });
+    if (best.size() == 1) {
+        out.primary = static_cast<int>(best.front()->node);
+    } else if (last != best.end()) {
+        out.primary = static_cast<int>((*last)->node);
+    } else if (best.empty()) {
+        out.reason = fmt::format("two primaries, each with transactions that the other lacks: {} and {}", fit[0]->name,
+                                 fit[1]->name);
+    } else {
+        out.reason = fmt::format("two primaries with the same transactions: {} and {}", best[0]->name, best[1]->name);
+    }
+    for (const primary_claim* claim : fit)
+        if (out.primary >= 0 && out.primary != static_cast<int>(claim->node))
+            out.olds[claim->node] = fmt::format("{} takes writes too, but the primary is another one", claim->name);
+    return out;
+}
+
 role_verdict resolve_primary(std::span<const primary_claim> claims, const timeline_memory& memory) {
     if (claims.empty()) return {};
     if (const primary_claim* other = other_system(claims)) {
@@ -53,6 +103,7 @@ role_verdict resolve_primary(std::span<const primary_claim> claims, const timeli
 
 std::string why_not_primary(const primary_claim& claim, const role_verdict& verdict,
                             std::span<const primary_claim> claims, const timeline_memory& memory) {
+    if (const auto old = verdict.olds.find(claim.node); old != verdict.olds.end()) return old->second;
     std::uint32_t newest = memory.highest(claim.system);
     for (const primary_claim& other : claims) {
         if (other.system == claim.system) newest = std::max(newest, other.timeline);

@@ -113,14 +113,19 @@ std::vector<primary_claim> shard_watch::claims(steady_time now) const {
     std::vector<primary_claim> found;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!answers(i, now) || nodes_[i].answer->in_recovery) continue;
-        found.push_back({i, nodes_[i].address.text(), nodes_[i].answer->timeline, nodes_[i].answer->system});
+        found.push_back({i, nodes_[i].address.text(), nodes_[i].answer->timeline, nodes_[i].answer->system,
+                         nodes_[i].answer->history});
     }
     return found;
 }
 
 role_verdict shard_watch::resolve(const std::vector<primary_claim>& claims) {
-    role_verdict verdict = resolve_primary(claims, timelines_);
+    const bool by_position = !claims.empty() && claims.front().history;
+    role_verdict verdict = by_position ? resolve_by_position(claims, positions_) : resolve_primary(claims, timelines_);
     if (verdict.primary < 0) return verdict;
+    if (by_position)
+        for (const primary_claim& claim : claims)
+            if (static_cast<int>(claim.node) == verdict.primary) positions_.accepted(claim);
     const node_facts& primary = nodes_[static_cast<std::size_t>(verdict.primary)];
     const history_source source{primary.address, primary.answer->timeline, primary.answer->system};
     if (source_ != source) {

@@ -30,6 +30,7 @@ struct node_answer {
     bool replay_paused = false;
     bool first_on_connection = false;  ///< the node may have been restarted since the last answer
     gtid_ref gtids = {};               ///< MySQL: executed, and `lsn` is how many; null: PostgreSQL
+    gtid_ref history = {};             ///< MySQL: the same, by who wrote it
     server_traits traits = {};
     steady_time asked{};  ///< when the question was about to leave: what was acknowledged before lies before `lsn`
 };
@@ -113,6 +114,7 @@ class shard_watch {
     shard_rules rules_;
     std::vector<node_facts> nodes_;
     timeline_memory timelines_;
+    position_memory positions_;
     position_history history_;
     std::optional<history_source> source_;
 };

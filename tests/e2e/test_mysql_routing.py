@@ -73,3 +73,70 @@ def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, workspace):
             assert my.value(b, "SELECT COUNT(*) FROM t WHERE v = 'lost'") == 0
     finally:
         cluster.down()
+
+
+def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, workspace):
+    cluster = my.MyCluster(workspace, "returning", replicas=1)
+    try:
+        proxy = my_ringway({"clusters": {"shop": None, "returning": cluster.section() | {"failover_hold": "1s"}}})
+        old, new = cluster.primary(), cluster.replicas()[0]
+        numbers = iter(range(1000, 10_000))
+
+        def write():
+            with my.connect(proxy.mysql_port, database="returning") as a:
+                my.rows(a, f"INSERT INTO made (id, v) VALUES ({next(numbers)}, @@port)")
+
+        def places():
+            try:
+                return {row[0] for row in new.rows("SELECT DISTINCT v FROM made WHERE id >= 1000", "returning")}
+            except pymysql.err.MySQLError:
+                return set()  # the table has not come yet
+
+        write()
+        assert until(lambda: places() == {str(old.port)}, 20)
+        old.rows("SET GLOBAL read_only = 1", "returning")
+        new.rows("STOP SLAVE", "returning")
+        new.rows("RESET SLAVE ALL", "returning")
+        new.rows("SET GLOBAL read_only = 0", "returning")
+
+        def written():
+            try:
+                write()
+            except pymysql.err.MySQLError:
+                return False
+            return str(new.port) in places()
+
+        assert until(written, 30)
+        old.rows("SET GLOBAL read_only = 0", "returning")
+        assert until(lambda: any("old primary" in str(row) for row in admin(proxy, "SHOW LAG")), 20)
+        before = old.rows("SELECT COUNT(*) FROM made", "returning")
+        for _ in range(20):
+            write()
+        cluster.ctl("stop", new)
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            write()
+        assert "old primary" in str(refused.value) or "lost" in str(refused.value)
+        assert old.rows("SELECT COUNT(*) FROM made", "returning") == before
+        old.rows("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='monitor', MASTER_PASSWORD='monitor', "
+                 "MASTER_USE_GTID=current_pos" % new.port, "returning")
+        cluster.ctl("start", new)
+        new.rows("SET GLOBAL read_only = 0", "returning")
+        assert until(written, 30)
+        old.rows("SET GLOBAL read_only = 1", "returning")
+        old.rows("START SLAVE", "returning")  # it has all that the other had: it may be the primary again
+        count = new.rows("SELECT COUNT(*) FROM made", "returning")
+        assert until(lambda: old.rows("SELECT COUNT(*) FROM made", "returning") == count, 30)
+        new.rows("SET GLOBAL read_only = 1", "returning")
+        old.rows("STOP SLAVE", "returning")
+        old.rows("SET GLOBAL read_only = 0", "returning")
+
+        def back():
+            try:
+                write()
+            except pymysql.err.MySQLError:
+                return False
+            return old.rows("SELECT COUNT(*) FROM made", "returning") > count
+
+        assert until(back, 30)
+    finally:
+        cluster.down()

@@ -41,3 +41,13 @@ TEST_CASE("as many transactions as the primary's are not the primary's") {
     CHECK(history.newest_reached(12, set("0-1-12").get()) == at(1));
     CHECK_FALSE(history.newest_reached(9, set("0-1-9").get()));
 }
+
+TEST_CASE("MariaDB's transactions by who wrote them first") {
+    const auto both = gtid_set::mariadb_origins("0-1-100,0-2-105", "0-1-90,1-7-3");
+    REQUIRE(both);
+    CHECK(both->contains(*gtid_set::mariadb_origins("0-1-100", "")));
+    CHECK(both->contains(*gtid_set::mariadb_origins("", "1-7-3")));
+    CHECK_FALSE(both->contains(*gtid_set::mariadb_origins("0-1-101", "")));
+    CHECK_FALSE(gtid_set::mariadb_origins("0-1-100", "")->contains(*both));
+    CHECK_FALSE(gtid_set::mariadb_origins("0-1", ""));
+}

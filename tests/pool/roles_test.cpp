@@ -56,3 +56,49 @@ TEST_CASE("primaries of different database systems are refused, whatever their t
     CHECK(verdict.reason == "a:1 and b:2 are primaries of different database systems");
     CHECK(why_not_primary(claims[0], verdict, claims, memory) == verdict.reason);
 }
+
+namespace {
+gtid_ref state(std::string_view text) {
+    return std::make_shared<const gtid_set>(*gtid_set::mariadb_origins(text, ""));
+}
+}  // namespace
+
+TEST_CASE("Y33: an old primary that turns writable again is refused without what its follower had") {
+    position_memory memory;
+    const primary_claim first{0, "a:1", 1, 1, state("0-1-100")};
+    CHECK(resolve_by_position(std::vector{first}, memory).primary == 0);
+    memory.accepted(first);
+    const primary_claim promoted{1, "b:2", 1, 1,
+                                 state("0-1-90,0-2-95")};  // it lacks 91 to 100: lost, as with any failover
+    CHECK(resolve_by_position(std::vector{promoted}, memory).primary == 1);
+    memory.accepted(promoted);
+    const std::vector alone{first};
+    const auto verdict = resolve_by_position(alone, memory);
+    CHECK(verdict.primary == -1);
+    CHECK(verdict.reason == "a:1 is an old primary: it lacks transactions that b:2 had after it");
+    const std::vector both{first, promoted};
+    CHECK(resolve_by_position(both, memory).primary == 1);
+    timeline_memory none;
+    CHECK(why_not_primary(first, resolve_by_position(both, memory), both, none) == verdict.reason);
+
+    const primary_claim caught_up{0, "a:1", 1, 1, state("0-1-100,0-2-95")};  // followed b:2, and is promoted back
+    CHECK(resolve_by_position(std::vector{caught_up}, memory).primary == 0);
+    memory.accepted(caught_up);
+    CHECK(resolve_by_position(std::vector{promoted}, memory).primary == -1);
+}
+
+TEST_CASE("Y33: of two that take writes the one with all that the other has, else the last primary") {
+    position_memory memory;
+    const primary_claim a{0, "a:1", 1, 1, state("0-1-100")}, b{1, "b:2", 1, 1, state("0-1-100")};
+    const primary_claim newer{1, "b:2", 1, 1, state("0-1-100,0-2-101")}, apart{0, "a:1", 1, 1, state("0-1-102")};
+    CHECK(resolve_by_position(std::vector{a, b}, memory).reason ==
+          "two primaries with the same transactions: a:1 and b:2");
+    CHECK(resolve_by_position(std::vector{a, newer}, memory).primary == 1);
+    CHECK(resolve_by_position(std::vector{apart, newer}, memory).reason ==
+          "two primaries, each with transactions that the other lacks: a:1 and b:2");
+    memory.accepted(a);
+    const auto verdict = resolve_by_position(std::vector{a, b}, memory);
+    CHECK(verdict.primary == 0);
+    CHECK(verdict.olds.at(1) == "b:2 takes writes too, but the primary is another one");
+    CHECK(resolve_by_position({}, memory).primary == -1);
+}
