@@ -110,7 +110,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
 }  // namespace
 
 void clean(pool::server_ref what) {
-    if (!static_cast<pool::mysql_part&>(*what->part).can_reset) {
+    if (what->on->ending || !static_cast<pool::mysql_part&>(*what->part).can_reset) {
         auto* const home = what->home.get();
         return home->discard(std::move(what));
     }

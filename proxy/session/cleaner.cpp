@@ -105,6 +105,10 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
 }  // namespace
 
 void clean(pool::server_ref what, bool discard) {
+    if (what->on->ending) {
+        auto* const home = what->home.get();
+        return home->discard(std::move(what));
+    }
     std::make_shared<cleaner>(std::move(what), discard)->start();
 }
 
