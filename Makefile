@@ -54,7 +54,7 @@ demo-down: ## end the demo
 .PHONY: asan tsan
 asan tsan: deps ## every test under ASan and UBSan, or TSan (TESTS="unit e2e", TESTS=unit)
 	@cmake --preset $@ >/dev/null && ninja -C $(BUILD)/$@ -j $(JOBS)
-	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/sanitize/lsan.supp:print_suppressions=0 \
+	@ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=12 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/sanitize/lsan.supp:print_suppressions=0 \
 	 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/sanitize/tsan.supp:print_suppressions=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	 RINGWAY_E2E_LIMIT=7200 scripts/run_tests.py $(BUILD)/$@ $(or $(TESTS),unit e2e)
 

@@ -26,7 +26,6 @@ struct worker_link {
     std::uint16_t index = 0;
     event_loop* loop = nullptr;
     boost::asio::io_context* io = nullptr;  ///< of the loop: for logins and timers
-    bool ending = false;                    ///< the loop is about to stop: nothing that takes turns of it would end
 };
 
 /// Who holds a lease: told of the connection's events on its worker.

@@ -169,7 +169,7 @@ void check_lists(table_reader& table, const ringway::config::table& of) {
 
 /// `public.orders = { ... }` without quotes is a table "orders" in a table "public".
 bool is_unquoted_name(const node& from) {
-    return from.kind == node_kind::table && from.items.size() > 0 &&
+    return from.kind == node_kind::table && !from.items.empty() &&
            std::all_of(from.items.begin(), from.items.end(), [](const node& one) {
                return one.kind == node_kind::table &&
                       (find(one, "key") != nullptr || find(one, "reference") != nullptr);

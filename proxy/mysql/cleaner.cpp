@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto longest_cleaning = std::chrono::seconds(5);
 
-/// Holds the lease while the connection is reset; keeps itself alive until then.
+/// Holds the lease while the connection is reset; its timer's handler keeps it alive until then.
 class cleaner final : public pool::lessee, public std::enable_shared_from_this<cleaner> {
   public:
     explicit cleaner(pool::server_ref what)
@@ -27,7 +27,6 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
           tracker_(part_.capabilities) {}
 
     void start() {
-        self_ = shared_from_this();
         server_->user = this;
         std::string out;
         std::uint8_t sequence = 0;
@@ -44,7 +43,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     void server_readable(pool::server&) override {
         const auto keep = shared_from_this();
         std::string_view bytes;
-        while (self_) {
+        while (working_) {
             const auto got = server_->link.read(bytes);
             if (got == pool::wire::got::end) return end(false);
             if (got == pool::wire::got::would_block) return server_->link.want_read();
@@ -81,8 +80,9 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     }
 
     void end(bool clean) {
-        if (!self_) return;
-        const auto keep = std::move(self_);
+        if (!working_) return;
+        working_ = false;
+        const auto keep = shared_from_this();  // the timer's handler lets go of it
         timer_.cancel();
         auto server = std::move(server_);
         auto* const home = server->home.get();
@@ -102,7 +102,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     pool::server_ref server_;
     pool::mysql_part& part_;
     asio::steady_timer timer_;
-    std::shared_ptr<cleaner> self_;
+    bool working_ = true;
     my::reply_tracker tracker_;
     int step_ = 0;
 };
@@ -110,7 +110,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
 }  // namespace
 
 void clean(pool::server_ref what) {
-    if (what->on->ending || !static_cast<pool::mysql_part&>(*what->part).can_reset) {
+    if (!static_cast<pool::mysql_part&>(*what->part).can_reset) {
         auto* const home = what->home.get();
         return home->discard(std::move(what));
     }

@@ -32,7 +32,6 @@ void worker::start() {
 void worker::stop() {
     if (!thread_.joinable()) return;
     post([this] {
-        ending = true;
         const auto all = sessions;
         for (const auto& entry : all)
             entry.second->end_with(

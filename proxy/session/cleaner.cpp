@@ -17,14 +17,13 @@ namespace {
 
 constexpr auto longest_cleaning = std::chrono::seconds(5);
 
-/// Holds the lease while the connection is being cleaned; keeps itself alive until then.
+/// Holds the lease while the connection is being cleaned; its timer's handler keeps it alive until then.
 class cleaner final : public pool::lessee, public std::enable_shared_from_this<cleaner> {
   public:
     cleaner(pool::server_ref what, bool discard)
         : server_(std::move(what)), timer_(*server_->on->io), discard_(discard) {}
 
     void start() {
-        self_ = shared_from_this();
         server_->user = this;
         std::string out;
         pg::write_query(out, "ROLLBACK");
@@ -44,7 +43,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     void server_readable(pool::server&) override {
         const auto keep = shared_from_this();
         std::string_view bytes;
-        while (self_) {
+        while (working_) {
             const auto got = server_->link.read(bytes);
             if (got == pool::wire::got::end) return end(false);
             if (got == pool::wire::got::would_block) return server_->link.want_read();
@@ -59,7 +58,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     void take() {
         pg::frame_header header;
         std::size_t done = 0;
-        while (self_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready &&
+        while (working_ && pg::read_header(std::string_view(carry_).substr(done), header) == pg::header_state::ready &&
                carry_.size() - done >= header.total()) {
             const char type = carry_[done];
             const char status = type == 'Z' ? carry_[done + pg::header_size] : 'I';
@@ -73,8 +72,9 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     }
 
     void end(bool clean) {
-        if (!self_) return;
-        const auto keep = std::move(self_);
+        if (!working_) return;
+        working_ = false;
+        const auto keep = shared_from_this();  // the timer's handler lets go of it
         timer_.cancel();
         auto server = std::move(server_);
         auto* home = server->home.get();
@@ -96,7 +96,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
 
     pool::server_ref server_;
     asio::steady_timer timer_;
-    std::shared_ptr<cleaner> self_;
+    bool working_ = true;
     std::string carry_;
     int owed_ = 0;
     bool discard_;
@@ -105,10 +105,6 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
 }  // namespace
 
 void clean(pool::server_ref what, bool discard) {
-    if (what->on->ending) {
-        auto* const home = what->home.get();
-        return home->discard(std::move(what));
-    }
     std::make_shared<cleaner>(std::move(what), discard)->start();
 }
 

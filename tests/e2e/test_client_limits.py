@@ -1,6 +1,7 @@
 """What keeps clients from being too many, too slow or too large; and that a start looks like a server's."""
 
 import contextlib
+import os
 import pathlib
 import resource
 import select
@@ -101,7 +102,8 @@ def test_clients_who_do_not_log_in_are_closed(ringway, certificate):
             assert len(still_open(silent)) == 200
         assert until(lambda: not still_open(silent), 20)
         assert client.execute("SELECT 1").fetchone() == (1,)  # the limit is the login's
-    assert proxy.resident_bytes() - before < 32 << 20
+    # AddressSanitizer keeps what is freed for a while.
+    assert proxy.resident_bytes() - before < (96 if "ASAN_OPTIONS" in os.environ else 32) << 20
     for each in silent:
         each.close()
 

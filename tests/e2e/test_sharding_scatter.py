@@ -274,6 +274,9 @@ def test_sees_its_own_writes(whole, shop_proxy):
 def test_many_clients_share_few_servers(whole, shop_proxy):
     expected = whole.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall()
     wrong = []
+    with shop_proxy.connect() as client:  # what other tests wrote may not have come to all replicas
+        assert until(lambda: all(client.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall() == expected
+                                 for _ in range(8)), 20)
 
     def one_client(number):
         with shop_proxy.connect() as client:
