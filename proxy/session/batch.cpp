@@ -12,6 +12,10 @@ batch_bounds find_batch(std::string_view bytes) noexcept {
         const auto state = pg::read_header(rest, header);
         out.malformed = state == pg::header_state::malformed;
         if (state != pg::header_state::ready) return out;
+        if (out.size > 0 && (header.type == 'Q' || header.type == 'F')) {
+            out.ended = out.cut = true;
+            return out;
+        }
         if (rest.size() < header.total()) {
             out.next_total = header.total();
             return out;

@@ -9,10 +9,11 @@
 
 namespace ringway::proxy {
 
-/// The messages up to and with the first Sync or Flush.
+/// The messages up to and with the first Sync or Flush, or up to a Query or a FunctionCall without either.
 struct batch_bounds {
     std::size_t size = 0;  ///< bytes of whole messages seen
-    bool ended = false;    ///< the last of them is Sync or Flush
+    bool ended = false;    ///< these are all of them
+    bool cut = false;      ///< ... for a Query or a FunctionCall is next
     bool malformed = false;
     std::uint32_t next_total = 0;  ///< size of the message that is not whole yet; 0: not known
 };

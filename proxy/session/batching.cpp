@@ -45,6 +45,13 @@ bool session::on_extended_idle(std::string_view& rest) {
         return false;
     }
     if (!found.ended && rest.size() < large_frame && found.next_total < large_frame) return false;  // more is to come
+    if (found.cut && who_.cluster->now->map->is_sharded()) {
+        failure_ = fault{fault_kind::unsupported,
+                         "messages of the extended protocol and then a Query, without a Sync between them",
+                         {},
+                         "send a Sync before the Query"};
+        return true;
+    }
     const char first = rest[0];
     if (first == 'S' || first == 'H') {
         pg::frame_header header;

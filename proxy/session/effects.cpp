@@ -78,6 +78,7 @@ void session::track_transaction(const router::statement& what) {
         case verb::rollback:
         case verb::prepare_transaction:
             if (!talk_->marks.empty()) end_of_transaction(what.verb == verb::rollback || talk_->rolled_back);
+            talk_->rolled_back = false;  // what comes after it in the same batch is no part of it
             break;
         default:
             break;

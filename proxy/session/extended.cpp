@@ -47,7 +47,8 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
             return false;  // more is to come, and may name a shard
         std::optional<fault> refused;
         bool replayable = true;
-        const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
+        const auto to =
+            found.ended && !found.cut ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
         if (to && to->placed && !to->spread && leave_shard(*to)) return false;
     }
     if (!talk.open_batch && talk.limited && replaces_portal(rest)) talk.limited = false;
@@ -57,7 +58,8 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
             return false;  // more is to come, and may name a shard
         std::optional<fault> refused;
         bool replayable = true;
-        const auto to = found.ended ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
+        const auto to =
+            found.ended && !found.cut ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
         if (to && (to->spread || (to->placed && to->shard != talk.shard))) {
             begin_span();
             return true;
@@ -137,7 +139,7 @@ void session::begin_batch(std::string_view rest) {
     talk.bound = talk.blind = talk.flushed = false;
     if (talk.status != 'I' || pinned()) return;
     const auto found = find_batch(rest);
-    if (found.ended && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
+    if (found.ended && !found.cut && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
         talk.retained.assign(rest.substr(0, found.size));
         talk.may_retry = true;
     }

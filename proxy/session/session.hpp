@@ -152,6 +152,7 @@ class session final : public client_session,
         bool bound = false;            ///< a Bind has come since the last Sync
         bool blind = false;            ///< ... whose rows are read as an earlier Describe has told
         bool flushed = false;          ///< a Flush has come since the last Sync
+        bool pushed = false;           ///< a Flush of ours, for a Query that ends the batch without a Sync
         bool unbound = false;          ///< it is being left before the first Bind of a pipeline
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
@@ -193,6 +194,7 @@ class session final : public client_session,
     void become_active();
 
     // simple.cpp
+    bool all_answered();
     bool on_query(std::string_view frame, std::string_view& rest);
     bool answer_locally(std::string_view sql, const router::plan& plan, const router::shape& shape);
     void send_query(std::string_view frame, std::string_view sql, const router::plan_cache::found& found);

@@ -56,6 +56,23 @@ bool stays_after(std::string_view frame) {
 
 }  // namespace
 
+/// Before a Query or a FunctionCall. It ends a batch that has had no Sync: a server answers all that came before it.
+bool session::all_answered() {
+    stalled_ = talk_ && !talk_->replies.empty();
+    if (stalled_ && talk_->open_batch && !std::exchange(talk_->pushed, true)) {
+        pg::write_flush(outgoing());
+        if (talk_->replies.front().deliver == expected_reply::to::local) {
+            std::string out;
+            pass_local(out);
+            emit(out);
+            stalled_ = !talk_->replies.empty();
+        }
+    }
+    if (stalled_) return false;
+    if (talk_) talk_->open_batch = talk_->pushed = false;
+    return true;
+}
+
 bool session::on_query(std::string_view frame, std::string_view& rest) {
     const auto body = frame.substr(pg::header_size);
     const auto end = body.find('\0');
@@ -68,12 +85,9 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         violation("unexpected message type 0x51 during COPY from stdin");
         return false;
     }
-    if (talk_ && !talk_->replies.empty()) {  // one simple query at a time: its transaction state decides about the next
-        stalled_ = true;
-        return false;
-    }
-    stalled_ = false;
-    if (talk_) talk_->limited = false;  // a Query ends the unnamed portal
+    if (!all_answered()) return false;  // one simple query at a time: its transaction state decides about the next
+    unnamed_.reset();                   // a Query ends the unnamed statement and portal
+    if (talk_) talk_->limited = false;
     auto found = plan_of(sql);
     const bool aborted_here = !talk_ && begun_failed_;  // only the end of the transaction is heard
     if ((aborted_here ? ends_transaction(*found.plan) : !found.plan->plain && status() != 'E') &&
@@ -293,11 +307,7 @@ bool session::on_function_call(std::string_view frame) {
         violation("unexpected message type 0x46 during COPY from stdin");
         return false;
     }
-    if (talk_ && !talk_->replies.empty()) {
-        stalled_ = true;
-        return false;
-    }
-    stalled_ = false;
+    if (!all_answered()) return false;
     if (who_.cluster->now->map->is_sharded()) {
         const fault why{fault_kind::unsupported,
                         "FunctionCall names no shard",

@@ -209,3 +209,26 @@ def test_p20_several_statements_in_one_query(proxy, app_cluster, sql):
             client.rows(f"DROP TABLE {table}")
             came.append(here)
     assert came[0] == came[1]
+
+
+CUT = {  # extended messages that no Sync ends before a Query or a FunctionCall comes
+    "named": (parse("SELECT 1", "cut") + bind(name="cut") + execute() + query("SELECT 2") + sync(), 2),
+    "unnamed": (parse("SELECT 1") + bind() + execute() + query("SELECT 2") + sync(), 2),
+    "Parse alone": (parse("SELECT 1", "cut2") + query("SELECT 2") + sync(), 2),
+    "Parse and Bind": (parse("SELECT 1", "cut3") + bind(name="cut3") + query("SELECT 2") + sync(), 2),
+    "two Queries": (parse("SELECT 1", "cut4") + query("SELECT 2") + query("SELECT 3") + sync(), 3),
+    "no Sync at all": (parse("SELECT 1", "cut5") + bind(name="cut5") + execute() + query("SELECT 2"), 1),
+    "a FunctionCall": (parse("SELECT 1") + bind() + execute() + wire.function_call(1397, ["-5"]) + sync(), 2),
+    "an error before it": (parse("SELECT 1/0") + bind() + execute() + query("SELECT 2") + sync(), 1),
+    "an error in it": (parse("SELECT 1", "cut6") + bind(name="cut6") + execute() + query("SELECT 1/0") + sync(), 2),
+    "a write": (parse("CREATE TEMPORARY TABLE cut (a int)") + bind() + execute() + query("INSERT INTO cut VALUES (1)") + sync(), 2),
+    "a transaction": (parse("BEGIN") + bind() + execute() + query("SELECT 2") + one("ROLLBACK") + sync(), 2),
+    "the unnamed statement ends": (parse("SELECT 1") + query("SELECT 2") + bind() + execute() + sync(), 2),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_query_ends_a_batch_without_a_sync(same, name):
+    raw, ready = CUT[name]
+    same(raw, ready)
+    same(query("SELECT 5"))

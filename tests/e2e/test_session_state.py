@@ -40,6 +40,39 @@ def test_s01_settings_follow_the_transaction_and_their_owner(narrow, app_cluster
             assert owner.value("SHOW work_mem") == expected
 
 
+AFTER_THE_END = {  # what stands after the end of a transaction is no part of it, though it is in one text or pipeline with it
+    "ROLLBACK": ["BEGIN; SET lock_timeout = '600ms'", "ROLLBACK; SET work_mem = '7MB'"],
+    "one text": ["BEGIN; SET LOCAL lock_timeout = '600ms'; ROLLBACK; SET work_mem = '7MB'"],
+    "COMMIT of a failed one": ["BEGIN; SET LOCAL lock_timeout = '600ms'", "SELECT 1/0", "COMMIT; SET work_mem = '7MB'"],
+    "ROLLBACK of a failed one": ["BEGIN; SET lock_timeout = '600ms'", "SELECT 1/0", "ROLLBACK; SET search_path = pg_catalog"],
+    "a role": ["BEGIN; SET LOCAL lock_timeout = '600ms'", "ROLLBACK; SET ROLE postgres"],
+    "set_config": ["BEGIN; SELECT set_config('app.tenant', 'a', true)", "ROLLBACK; SELECT set_config('app.tenant', 'b', false)"],
+    "a pipeline": ["BEGIN; SET lock_timeout = '600ms'", one("ROLLBACK") + one("SET work_mem = '7MB'") + sync()],
+    "a pipeline after a failure": ["BEGIN; SET lock_timeout = '600ms'", "SELECT 1/0", one("COMMIT") + one("SET work_mem = '7MB'") + sync()],
+    "RESET": ["SET work_mem = '7MB'", "BEGIN; SET LOCAL lock_timeout = '600ms'", "SELECT 1/0", "COMMIT; RESET work_mem"],
+    "another transaction": ["BEGIN; SET LOCAL lock_timeout = '600ms'", "SELECT 1/0", "ROLLBACK; BEGIN; SET work_mem = '7MB'", "COMMIT"],
+    "and an error": ["BEGIN; SET LOCAL lock_timeout = '600ms'", "ROLLBACK; SET work_mem = '7MB'; SELECT 1/0"],
+    "AND CHAIN": ["BEGIN; SET LOCAL lock_timeout = '600ms'", "ROLLBACK AND CHAIN; SET work_mem = '7MB'; COMMIT"],
+}
+
+
+@pytest.mark.parametrize("name", AFTER_THE_END)
+def test_s01_a_setting_after_the_end_of_a_transaction(narrow, app_cluster, name):
+    look = ("SELECT current_setting('work_mem') || current_setting('search_path') || current_setting('lock_timeout') || current_user "
+            "|| coalesce(current_setting('app.tenant', true), '')")
+    with Wire(narrow.port, user="postgres") as other:
+        before = other.value(look)
+    with Wire(narrow.port, user="postgres") as owner, Wire(app_cluster.primary().port, user="postgres") as direct:
+        for step in AFTER_THE_END[name]:
+            raw = query(step) if isinstance(step, str) else step
+            assert wire.replies(owner, raw) == wire.replies(direct, raw)
+        for _ in range(3):
+            with Wire(narrow.port, user="postgres") as other:
+                other.run(query("BEGIN"))
+                assert other.value(look) == before
+            assert owner.value(look) == direct.value(look)
+
+
 def test_s01_a_client_that_vanished_in_a_transaction(narrow):
     for ending in ("end", "reset"):
         victim = Wire(narrow.port)
