@@ -45,10 +45,20 @@ pool::prepared_ref session::own_prepared_of(std::string_view name, const client_
     return pool::own_prepared(name, query, {});
 }
 
-/// Before a statement is sent to which names of ours would be an answer.
+/// A PREPARE that the server alone hears of: by the extended protocol, or as one of several statements.
+bool session::prepares_unseen(const router::plan& plan) const {
+    const auto& all = plan.parsed.statements;
+    if (!in_batch_ && all.size() == 1) return false;
+    return std::any_of(all.begin(), all.end(), [](const router::statement& one) {
+        return std::any_of(one.effects.begin(), one.effects.end(),
+                           [](const router::effect& what) { return what.what == router::effect::kind::prepare; });
+    });
+}
+
+/// Before a statement is sent to which names of ours would be an answer, or that makes names beside them.
 void session::follow_names(const router::plan& plan) {
     if (names_cleared_ || talk_->status == 'E') return;
-    if (wants_own_names_ || runs_any(plan, &router::plan::asks_statements)) take_own_names();
+    if (wants_own_names_ || runs_any(plan, &router::plan::asks_statements) || prepares_unseen(plan)) take_own_names();
 }
 
 /// A statement that a function may have prepared, or one of several in a text: where names are the client's own the

@@ -350,6 +350,7 @@ class session final : public client_session,
 
     // naming.cpp
     pool::prepared_ref own_prepared_of(std::string_view name, const client_statement& what) const;
+    bool prepares_unseen(const router::plan& plan) const;
     void follow_names(const router::plan& plan);
     bool passes_unknown(std::string_view name) const;
     void take_own_names();

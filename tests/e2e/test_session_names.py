@@ -4,7 +4,7 @@ import pytest
 
 import wire
 from conftest import admin
-from wire import Wire, bind, close, describe, execute, kinds, parse, query, sync
+from wire import Wire, bind, close, describe, execute, kinds, one, parse, query, sync
 
 SEEN = "SELECT name, statement, parameter_types, from_sql, generic_plans, custom_plans FROM pg_prepared_statements ORDER BY name"
 PREPARED = [query("PREPARE one AS SELECT 1"), query('PREPARE "Two"(int) AS SELECT $1'), query("PREPARE four AS SELECT 4"),
@@ -182,3 +182,30 @@ def test_a_function_that_asks_in_a_transaction_is_refused_once(ringway, app_clus
         assert client.value("SELECT run_prepared('one')") == "17"
         client.run(query("COMMIT"))
         assert "EXECUTE within a function" in [pin["reason"] for pin in admin(proxy, "SHOW PINS")]
+
+
+def ext(sql):
+    return one(sql) + sync()
+
+
+MIXED = {  # PREPARE by the extended and by the simple protocol: one name, one statement
+    "extended first": [ext("PREPARE q AS SELECT 1"), query("PREPARE q AS SELECT 2"), query("EXECUTE q"), query("DEALLOCATE q"), query("EXECUTE q")],
+    "simple first": [query("PREPARE q AS SELECT 1"), ext("PREPARE q AS SELECT 2"), query("EXECUTE q"), query("DEALLOCATE q"), query("EXECUTE q")],
+    "made again": [ext("PREPARE q AS SELECT 1"), query("DEALLOCATE q"), ext("EXECUTE q"), ext("PREPARE q AS SELECT 3"), ext("EXECUTE q")],
+    "DISCARD ALL between": [ext("PREPARE q AS SELECT 1"), query("DISCARD ALL"), query("PREPARE q AS SELECT 2"), query("EXECUTE q")],
+    "among others": [query("SELECT 1; PREPARE z AS SELECT 9; EXECUTE z"), query("EXECUTE z"), query("PREPARE z AS SELECT 1"), query("DEALLOCATE z; EXECUTE z")],
+    "a Parse of that name": [ext("PREPARE q AS SELECT 1"), parse("SELECT 2", "q") + sync(), bind(name="q") + execute() + sync(), query("DEALLOCATE q"),
+                             parse("SELECT 3", "q") + bind(name="q") + execute() + sync()],
+    "others before it": [parse("SELECT $1::int", "p") + sync(), query("PREPARE s AS SELECT 5"), ext("PREPARE q AS SELECT 1"), bind([7], name="p") + execute() + sync(),
+                         query("EXECUTE s"), query("EXECUTE q"), query("SELECT name, statement FROM pg_prepared_statements ORDER BY 1")],
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_one_name_by_both_protocols(proxy, app_cluster, name):
+    with Wire(proxy.port) as through, Wire(app_cluster.primary().port) as direct:
+        for raw in MIXED[name]:
+            assert wire.replies(through, raw) == wire.replies(direct, raw)
+    with Wire(proxy.port) as other:
+        other.run(query("BEGIN"))
+        assert other.value("SELECT count(*) FROM pg_prepared_statements") == "0"
