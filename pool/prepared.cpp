@@ -13,7 +13,7 @@ std::atomic<std::uint64_t> next_id{1};
 std::shared_ptr<prepared> make(std::string_view query, std::string_view types) {
     auto made = std::make_shared<prepared>();
     made->id = next_id.fetch_add(1, std::memory_order_relaxed);
-    made->name = "_ringway_" + std::to_string(made->id);
+    made->name = std::string(prepared_prefix) + std::to_string(made->id);
     made->query = query;
     made->types = types;
     return made;

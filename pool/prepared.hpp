@@ -12,6 +12,9 @@
 
 namespace ringway::pool {
 
+/// What begins the names that servers know shared statements by.
+inline constexpr std::string_view prepared_prefix = "_ringway_";
+
 /// Immutable, shared by all sessions that prepared the same. `name` is what servers know it by.
 struct prepared {
     std::uint64_t id = 0;

@@ -206,7 +206,7 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
     if (known) {
         const auto& health = cluster.health->shards[shard];
         const bool splitting = who_.who->reads.splitting && consistency() != config::read_consistency::primary &&
-                               own_role_ != 1 && !no_replica();
+                               own_.role != 1 && !no_replica();
         if (primary || !splitting) {
             chosen = pool::choose_primary(health);
         } else {

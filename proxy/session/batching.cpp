@@ -181,7 +181,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     }
     if (flushed_execute && !replayable) out.need = router::need::primary;
     if (out.need == router::need::primary) out.replica_only = false;
-    if (!who_.who->reads.splitting || avoid_replicas_ || wants_own_names_ || own_role_ == 1 || no_replica())
+    if (!who_.who->reads.splitting || avoid_replicas_ || wants_own_names_ || own_.role == 1 || no_replica())
         out.need = router::need::primary;
     return out;
 }

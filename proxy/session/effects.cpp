@@ -78,6 +78,7 @@ void session::track_transaction(const router::statement& what) {
         case verb::rollback:
         case verb::prepare_transaction:
             if (!talk_->marks.empty()) end_of_transaction(what.verb == verb::rollback || talk_->rolled_back);
+            if (own_before_) end_own(what.verb != verb::rollback && !talk_->rolled_back);
             talk_->rolled_back = false;  // what comes after it in the same batch is no part of it
             break;
         default:
@@ -88,7 +89,8 @@ void session::track_transaction(const router::statement& what) {
 void session::mark_settings(std::string_view savepoint) {
     auto& marks = talk_->marks;
     const auto mark = [&](std::string_view name) {
-        marks.push_back({std::string(name), settings_, talk_->server->settings, search_path_, conforming_strings_});
+        marks.push_back(
+            {std::string(name), settings_, talk_->server->settings, search_path_, conforming_strings_, own_});
     };
     if (marks.empty()) mark({});
     if (!savepoint.empty()) mark(savepoint);
@@ -99,6 +101,7 @@ void session::restore(const settings_mark& mark) {
     talk_->server->settings = mark.server;
     search_path_ = mark.search_path;
     conforming_strings_ = mark.conforming_strings;
+    own_ = mark.own;
 }
 
 void session::roll_back_to(std::string_view savepoint) {
@@ -119,6 +122,7 @@ void session::end_of_transaction(bool rolled_back) {
     }
     talk.local_path = false;
     talk.marks.clear();
+    end_own(!rolled_back);
 }
 
 /// A temporary table is nobody else's: it changes no schema, only what its session's texts mean.
@@ -307,8 +311,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
             search_path_ = first_path_;
             conforming_strings_ = first_conforming_;
             told_behind_ = true;
-            own_role_ = 0;
-            own_consistency_.reset();
+            own_ = first_own_;
             break;
         case effect::kind::settings_unknown:
             apply_unknown(what, of, run);
@@ -328,8 +331,7 @@ void session::apply(const effect& what, const router::statement& of, const runni
             search_path_ = first_path_;
             conforming_strings_ = first_conforming_;
             told_behind_ = true;
-            own_role_ = 0;
-            own_consistency_.reset();
+            own_ = first_own_;
             pins_.clear();
             own_names_ = names_cleared_ = session_mode_;
             wants_own_names_ = false;
@@ -391,44 +393,6 @@ void session::pin(const std::string& why) {
 
 void session::unpin(const std::string& why) {
     std::erase(pins_, why);
-}
-
-bool session::ringway_setting(const effect& what, const running_statement& run, std::string& problem) {
-    const bool reset = what.what == effect::kind::reset;
-    const auto given = reset || what.values.empty() ? std::nullopt : value_of(what.values.front(), run);
-    if (what.name == "ringway.read_consistency") {
-        using config::read_consistency;
-        if (reset || !given || *given == "default")
-            own_consistency_.reset();
-        else if (*given == "session")
-            own_consistency_ = read_consistency::session;
-        else if (*given == "eventual")
-            own_consistency_ = read_consistency::eventual;
-        else if (*given == "bounded")
-            own_consistency_ = read_consistency::bounded;
-        else if (*given == "primary")
-            own_consistency_ = read_consistency::primary;
-        else
-            problem = fmt::format(
-                "invalid value for parameter \"ringway.read_consistency\": \"{}\" (session, eventual, bounded or "
-                "primary)",
-                *given);
-    } else if (what.name == "ringway.role") {
-        if (reset || !given || given->empty() || *given == "default" || *given == "any")
-            own_role_ = 0;
-        else if (*given == "primary")
-            own_role_ = 1;
-        else if (*given == "replica")
-            own_role_ = 2;
-        else
-            problem =
-                fmt::format("invalid value for parameter \"ringway.role\": \"{}\" (primary, replica or any)", *given);
-    } else {
-        problem = fmt::format(
-            "unrecognized configuration parameter \"{}\": there are ringway.read_consistency and ringway.role",
-            what.name);
-    }
-    return problem.empty();
 }
 
 // ---- settings that only the server knows ----------------------------------------------------------------------------

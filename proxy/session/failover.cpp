@@ -77,6 +77,7 @@ fault session::aborted() {
 std::optional<fault> session::end_begun(bool commit, std::string_view& tag) {
     const bool failed = std::exchange(begun_failed_, false);
     begun_.clear();
+    end_own(commit && !failed);
     if (commit && !lost_.empty()) return aborted();
     lost_.clear();
     tag = commit && !failed ? "COMMIT" : "ROLLBACK";

@@ -28,6 +28,7 @@ bool may_be_gone(const cluster_slot& cluster, const account& who) {
 }  // namespace
 
 void session::greet() {
+    if (!bad_start_.empty()) return end_with({config::fault_kind::invalid_parameter, bad_start_, {}, {}});
     const auto known = who_.who->greetings.find(settings_);
     const bool ask = may_be_gone(*who_.cluster, *who_.who);
     if (known != who_.who->greetings.end() && !session_mode_ && !ask) {

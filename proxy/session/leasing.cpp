@@ -41,7 +41,7 @@ router::plan_cache::found session::plan_of(std::string_view sql) {
 }
 
 config::read_consistency session::consistency() const {
-    return own_consistency_.value_or(who_.who->reads.consistency);
+    return own_.consistency.value_or(who_.who->reads.consistency);
 }
 
 std::optional<fault> session::destination_of(const router::plan& plan, const router::values& with, destination& out) {
@@ -84,10 +84,10 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     const auto hint = plan.parsed.hint.role;
     out.need = route.need;
     out.replica_only = false;
-    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_role_ == 1) ||
+    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_.role == 1) ||
         avoid_replicas_ || no_replica())
         out.need = router::need::primary;
-    else if ((hint == wish::replica || own_role_ == 2) && route.need == router::need::any)
+    else if ((hint == wish::replica || own_.role == 2) && route.need == router::need::any)
         out.replica_only = true;
     if (hint == wish::replica && route.need == router::need::primary)
         return fault{fault_kind::read_only, "the hint role=replica stands on a statement that needs the primary",

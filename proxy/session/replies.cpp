@@ -244,7 +244,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
 /// COMMIT and ROLLBACK by their command tags: settings made since BEGIN stay or go.
 void session::on_tag(std::string_view body) {
     auto& talk = *talk_;
-    if (talk.marks.empty()) return;
+    if (talk.marks.empty() && !own_before_) return;
     const auto tag = body.substr(0, body.find('\0'));
     talk.rolled_back = tag == "ROLLBACK";
 }
@@ -403,6 +403,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     if (head.running && ran && !talk.discarding) apply_in_spite(*head.running);
     head.failed = true;
     talk.failed = true;
+    if (head.counts_as_write) talk.wrote = true;
     if (in_pipeline) skip_to_sync(0);
 }
 
@@ -563,7 +564,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         talk.replies.pop();
         return;
     }
-    const bool write = head.counts_as_write && !head.failed;
+    const bool write = head.counts_as_write;  // though it failed: a part of it may have been committed before
     talk.replies.pop();
     talk.barrier = false;
     talk.copy_in = false;
@@ -586,6 +587,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
             talk.wrote = false;
         }
         if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
+        if (own_before_) end_own(!talk.failed && !talk.rolled_back);
         talk.portals.clear();
         talk.history.clear();
         talk.limited = false;

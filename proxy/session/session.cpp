@@ -38,11 +38,16 @@ session::session(worker& home, client_identity who)
       answered_(clock::now()) {
     pool::session_settings::map entries;
     for (const auto& [name, value] : who_.startup_settings) {
+        if (name.starts_with("ringway.")) {
+            if (bad_start_.empty()) set_own(name, value, bad_start_);
+            continue;
+        }
         if (name == "search_path") search_path_ = value;
         if (name == "standard_conforming_strings")
             conforming_strings_ = value != "off" && value != "false" && value != "0";
         entries.insert_or_assign(name, pool::set_config_statement(name, value));
     }
+    first_own_ = own_;
     first_path_ = search_path_;
     first_conforming_ = conforming_strings_;
     base_ = settings_ = pool::session_settings::of(std::move(entries));

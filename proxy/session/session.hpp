@@ -89,12 +89,19 @@ class session final : public client_session,
   private:
     enum class phase : std::uint8_t { idle, holding, leasing, preparing, active, gathering, spanning, closed };
 
+    /// What the client has asked for its reads: SET ringway.role and ringway.read_consistency.
+    struct own_reads {
+        std::uint8_t role = 0;  ///< 0 any, 1 primary, 2 replica
+        std::optional<config::read_consistency> consistency;
+    };
+
     /// A savepoint that a settings change may have to be taken back to.
     struct settings_mark {
         std::string savepoint;  ///< empty: the transaction's begin
         pool::settings_ref client, server;
         std::string search_path;
         bool conforming_strings = true;
+        own_reads own;
     };
 
     /// A portal and what it runs.
@@ -430,7 +437,11 @@ class session final : public client_session,
     /// Its server connection is the client's own, and the client has been let in with it.
     bool keeps_server() const noexcept { return pinned() && !greeting_; }
     std::optional<std::string> value_of(const router::value_source& from, const running_statement& run) const;
+
+    // own_reads.cpp
     bool ringway_setting(const router::effect& what, const running_statement& run, std::string& problem);
+    bool set_own(std::string_view name, const std::optional<std::string>& value, std::string& problem);
+    void end_own(bool committed);
 
     worker& home_;
     client_identity who_;
@@ -480,8 +491,10 @@ class session final : public client_session,
     bool begun_reads_ = false;              ///< ... READ ONLY
     std::optional<config::fault> failure_;  ///< why the statement at the front of the input cannot run
     std::string search_path_;               ///< as set by the client; empty: the default
-    std::uint8_t own_role_ = 0;             ///< SET ringway.role: 0 none, 1 primary, 2 replica
-    std::optional<config::read_consistency> own_consistency_;
+    own_reads own_, first_own_;             ///< now, and as the client has started
+    std::optional<own_reads> own_before_;  ///< the transaction under way has changed them: what its rollback gives back
+    std::optional<own_reads> own_after_;   ///< ... by SET LOCAL: what its commit gives back
+    std::string bad_start_;                ///< why a startup setting of this kind cannot be
     bool conforming_strings_ = true;
     std::string first_path_;  ///< search_path and standard_conforming_strings of the start: what RESET goes back to
     bool first_conforming_ = true;

@@ -205,6 +205,9 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
         for (const auto& what : statement.effects) {
             if (what.what == effect::kind::execute || (what.what == effect::kind::deallocate && !what.name.empty())) {
                 auto statement_found = find_statement(what.name);
+                if (!statement_found && !pinned() && plan.parsed.statements.size() > 1 &&
+                    !who_.cluster->now->map->is_sharded() && !what.name.starts_with(pool::prepared_prefix))
+                    continue;  // the server says so when it comes to it: what stands before it is done
                 if (!statement_found && !pinned())
                     return fail_next({fault_kind::undefined_statement,
                                       fmt::format("prepared statement \"{}\" does not exist", what.name),
@@ -357,7 +360,7 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         if (one.name == "ringway.read_consistency") {
             value = name_of(consistency());
         } else if (one.name == "ringway.role") {
-            value = own_role_ == 1 ? "primary" : own_role_ == 2 ? "replica" : "";
+            value = own_.role == 1 ? "primary" : own_.role == 2 ? "replica" : "";
         } else {
             refuse({fault_kind::invalid_parameter,
                     fmt::format("unrecognized configuration parameter \"{}\"", one.name),

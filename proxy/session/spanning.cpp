@@ -583,6 +583,7 @@ void session::span_over(spanning& was, bool committed) {
     if (!committed) settings_ = was.settings_before;
     search_path_ = committed ? was.path_after : was.path_before;
     conforming_strings_ = committed ? was.conforming_after : was.conforming_before;
+    end_own(committed);
 }
 
 void session::span_ended(two_phase::outcome how, const std::string& error, bool wrote) {

@@ -10,6 +10,7 @@ import threading
 import psycopg
 import pytest
 
+import wire
 from conftest import admin, until
 
 
@@ -203,3 +204,26 @@ def test_a_stalled_replica_is_told_with_its_reason(table, ringway):
         assert until(told, 10), admin(proxy, "SHOW LAG")
         assert until(lambda: proxy.log.read_text().count("is stalled: it has stopped to replay") >= len(table.replicas()), 5)
     assert until(lambda: proxy.log.read_text().count("replays again") >= len(table.replicas()), 10), proxy.log_tail()
+
+
+COMMITTED = {  # what has been committed stays, though an error ends the text, the pipeline or the procedure
+    "a text": wire.query("INSERT INTO fresh VALUES ({0}, 'x'); COMMIT; SELECT 1/0"),
+    "a transaction in a text": wire.query("BEGIN; INSERT INTO fresh VALUES ({0}, 'x'); COMMIT; SELECT 1/0"),
+    "an unknown EXECUTE after it": wire.query("BEGIN; INSERT INTO fresh VALUES ({0}, 'x'); COMMIT; EXECUTE nobody"),
+    "a pipeline": wire.one("BEGIN") + wire.one("INSERT INTO fresh VALUES ({0}, 'x')") + wire.one("COMMIT") + wire.one("SELECT 1/0") + wire.sync(),
+    "a procedure": wire.query("CALL commits_and_fails({0})"),
+    "a procedure by the extended protocol": wire.one("CALL commits_and_fails({0})") + wire.sync(),
+    "a DO block": wire.query("DO $$ BEGIN INSERT INTO fresh VALUES ({0}, 'x'); COMMIT; RAISE EXCEPTION 'x'; END $$"),
+}
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_r04_what_was_committed_before_an_error_is_seen(table, proxy, name):
+    table.primary().rows("CREATE OR REPLACE PROCEDURE commits_and_fails(n int) LANGUAGE plpgsql AS "
+                         "'BEGIN INSERT INTO fresh VALUES (n, ''x''); COMMIT; RAISE EXCEPTION ''x''; END'", user="app")
+    table.caught_up()
+    number = 700 + list(COMMITTED).index(name)
+    with paused(table), wire.Wire(proxy.port) as client:
+        came = client.run(COMMITTED[name].replace(b"{0}", b"%03d" % number))
+        assert "E" in wire.kinds(came)
+        assert client.value(f"SELECT count(*) FROM fresh WHERE id = {number}") == "1"

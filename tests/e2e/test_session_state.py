@@ -223,3 +223,40 @@ def test_s09_search_path_decides_which_table_is_meant(narrow, app_cluster):
             assert first.value("SELECT name FROM t") == "s09_b"
         for schema in ("s09_a", "s09_b"):
             direct.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def own(client):
+    return client.value("SHOW ringway.read_consistency"), client.value("SHOW ringway.role")
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["one server", "shards"])
+def test_ringway_s_own_settings_follow_transactions(ringway, shop_cluster, sharded):
+    proxy = ringway(clusters=[shop_cluster]) if sharded else ringway()
+    where = {"database": "shop"} if sharded else {}
+    with Wire(proxy.port, **where) as client:
+        for steps, wanted in (
+                (["SET ringway.read_consistency = 'eventual'"], ("eventual", "")),
+                (["BEGIN", "SET ringway.read_consistency = 'primary'", "ROLLBACK"], ("eventual", "")),
+                (["BEGIN", "SELECT 1", "SET ringway.read_consistency = 'primary'", "SELECT 1", "ROLLBACK"], ("eventual", "")),
+                (["BEGIN", "SET ringway.role = 'primary'", "COMMIT"], ("eventual", "primary")),
+                (["BEGIN", "SET LOCAL ringway.role = 'replica'", "COMMIT"], ("eventual", "primary")),
+                (["BEGIN", "SELECT 1", "SET LOCAL ringway.role = 'replica'", "SET ringway.role = 'any'", "COMMIT"], ("eventual", "")),
+                (["SET LOCAL ringway.role = 'replica'"], ("eventual", "")),
+                (["BEGIN", "SET ringway.role = 'primary'", "SELECT 1/0", "COMMIT"], ("eventual", "")),
+                (["BEGIN; SET ringway.role = 'primary'; ROLLBACK"], ("eventual", "")),
+                (["BEGIN; SAVEPOINT a; SET ringway.role = 'primary'; ROLLBACK TO a; COMMIT"], ("eventual", "")),
+                (["RESET ringway.read_consistency"], ("session", ""))):
+            if sharded and len(steps) == 1 and ";" in steps[0]:
+                continue
+            for step in steps:
+                client.run(query(step))
+            assert own(client) == wanted, steps
+    for given, wanted in (("-c ringway.read_consistency=primary -c ringway.role=primary", ("primary", "primary")), ("", ("session", ""))):
+        with Wire(proxy.port, options=given, **where) as client:
+            assert own(client) == wanted
+            client.run(query("SET ringway.role = 'replica'; RESET ringway.role" if not sharded else "SET ringway.role = 'replica'"))
+            client.run(query("DISCARD ALL"))
+            assert own(client) == wanted
+    refused = Wire(proxy.port, login=False, **where)
+    refused.send(wire.startup("app", where.get("database", "app"), options="-c ringway.role=nobody"))
+    assert [wire.fields(body)["C"] for kind, body in refused.ended() if kind == "E"] == ["22023"]
