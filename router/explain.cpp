@@ -6,6 +6,7 @@
 
 #include "router/gather.hpp"
 #include "router/key_value.hpp"
+#include "router/owners.hpp"
 #include "router/plan.hpp"
 #include "router/scatter.hpp"
 
@@ -33,7 +34,7 @@ std::string_view name_of(placement where) {
     return "refused";
 }
 
-std::string shards_of(const route& found, const shard_map& map) {
+std::string shards_of(const route& found, const plan& what, const values& with, const shard_map& map) {
     const auto name = [&map](std::size_t i) { return i < map.shards.size() ? map.shards[i].name : std::to_string(i); };
     switch (found.kind) {
         case route::to::shard:
@@ -42,7 +43,13 @@ std::string shards_of(const route& found, const shard_map& map) {
             return "any";
         case route::to::all_same:
             return "the session's";
-        case route::to::several:
+        case route::to::several: {
+            const auto asked = owners_of(what, with, map);
+            if (asked.size() == map.shards.size()) return "all";
+            std::string out;
+            for (const auto each : asked) out += (out.empty() ? "" : ", ") + name(each);
+            return out;
+        }
         case route::to::spread:
             return "all";
         case route::to::refused:
@@ -133,8 +140,8 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                 : found.kind == route::to::several ? placement::several
                                                 : found.kind == route::to::spread  ? placement::spread
                                                                                    : what.placement));
-    out.emplace_back("shards",
-                     waits_for_parameters(what, with) ? "known when parameters are bound" : shards_of(found, map));
+    out.emplace_back("shards", waits_for_parameters(what, with) ? "known when parameters are bound"
+                                                                : shards_of(found, what, with, map));
     out.emplace_back("role", scatters                           ? "replica or primary"
                              : found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
                              : what.need == need::any           ? "replica or primary"
@@ -148,7 +155,7 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                                     : "the same on every shard");
     if (scatters)
         out.emplace_back("runs", what.scatter->how == scatter_recipe::kind::groups
-                                     ? "groups and aggregates of each shard, put together by a last query"
+                                     ? "groups and aggregates of each shard, put together"
                                  : what.scatter->outline->sorts.empty() ? "rows of each shard, one after the other"
                                                                         : "rows sorted by each shard, merged");
     else if (found.kind == route::to::several && what.gather)

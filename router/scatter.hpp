@@ -42,6 +42,9 @@ struct scatter_recipe {
     mutable std::atomic<bool> unfit{false};
     mutable std::atomic<std::uint32_t> shown{0};
     mutable std::atomic<bool> merged{false};
+    /// Of scatter_texts::totals: whether the types are such that the parts can be put together without a server.
+    enum class totals_state : std::uint8_t { unknown, fit, unfit };
+    mutable std::atomic<totals_state> totals{totals_state::unknown};
 };
 
 /// Null: it cannot be done, or not without looking at more than the text. The statement is known to be one that
@@ -65,6 +68,9 @@ struct scatter_texts {
     std::vector<scatter_order> orders;  ///< of `rows`: the keys that follow the client's own columns
     std::optional<std::uint64_t> limit;
     std::uint64_t offset = 0;
+    /// Of `groups`, where the answer is one row of nothing but aggregates, the recipe's first calls in their order: the
+    /// client's own text, with min's and max's values once more behind its columns. Empty: it is another.
+    scatter_text totals;
 };
 
 std::optional<scatter_texts> scatter_texts_of(const plan& what, const values& with);

@@ -378,6 +378,28 @@ std::optional<std::vector<token_range>> groups_of(const reading& of) {
     return out;
 }
 
+/// scatter_texts::totals.
+scatter_text text_of_totals(const reading& of) {
+    const auto& cut = of.cut();
+    const auto& outline = of.outline();
+    const auto& calls = of.recipe().calls;
+    if (outline.distinct || outline.has_having || !outline.groups.empty() || calls.size() < cut.items.size()) return {};
+    const part_reader parts(of, {});
+    writing out(cut, 0);
+    out.add(token_range{0, cut.from});
+    for (std::size_t i = 0; i < cut.items.size(); ++i) {
+        const auto item = of.expression_of_item(i);
+        if (calls[i].at != item.from || calls[i].how == combining::average || parts.after_call(item.from) != item.to)
+            return {};
+        if (calls[i].name != "min" && calls[i].name != "max") continue;
+        out.add(", ");
+        out.add(item);
+    }
+    out.add(" ");
+    out.add(token_range{cut.from, cut.end});
+    return std::move(out).take();
+}
+
 std::optional<scatter_texts> texts_of_groups(const reading& of) {
     const auto& cut = of.cut();
     scatter_texts out;
@@ -413,6 +435,8 @@ std::optional<scatter_texts> texts_of_groups(const reading& of) {
     shard.add(token_range{cut.from, cut.tail});
     for (std::size_t i = 0; i < groups->size(); ++i) shard.add(fmt::format("{}{}", i ? ", " : " GROUP BY ", i + 1));
     out.shard = std::move(shard).take();
+    if (of.recipe().totals.load(std::memory_order_relaxed) != scatter_recipe::totals_state::unfit)
+        out.totals = text_of_totals(of);
     return out;
 }
 

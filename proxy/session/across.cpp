@@ -6,6 +6,7 @@
 #include "proxy/session/batch.hpp"
 #include "proxy/session/session.hpp"
 #include "router/gather.hpp"
+#include "router/owners.hpp"
 #include "router/time_words.hpp"
 
 namespace ringway::proxy {
@@ -25,6 +26,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     for (const auto& table : plan->gather->tables) task.filters.push_back(router::guarded_filter_of(table, with));
     task.plan = std::move(plan);
     task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
+    task.asked = router::owners_of(*task.plan, with, *who_.cluster->now->map);
     task.client_id = who_.id;
     task.settings = settings_;
     task.run = std::move(run);
@@ -45,7 +47,7 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     if (!texts) return false;
     scatter.texts = std::move(*texts);
     scatter.plan = task.plan;
-    scatter.shards = task.shards;
+    scatter.asked = task.asked;
     scatter.client_id = task.client_id;
     scatter.settings = task.settings;
     scatter.query = with.text;

@@ -37,8 +37,8 @@ void gathering::start() {
     const auto seat = task_.plan->gather->seat;
     auto& home = owner_->gather_home();
     arms_.push_back(std::make_shared<arm>(*this, home, seat));
-    for (std::uint16_t i = 0; i < task_.shards; ++i)
-        if (i != seat) arms_.push_back(std::make_shared<arm>(*this, home, i));
+    for (const auto each : task_.asked)
+        if (each != seat) arms_.push_back(std::make_shared<arm>(*this, home, each));
     lease();
 }
 

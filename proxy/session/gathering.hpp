@@ -46,6 +46,7 @@ class gather_client {
 struct gather_task {
     std::shared_ptr<const router::plan> plan;  ///< has a recipe
     std::uint16_t shards = 0;
+    std::vector<std::uint16_t> asked;  ///< those whose rows matter, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
     std::vector<std::string> filters;  ///< of the recipe's tables: " WHERE ..." or empty

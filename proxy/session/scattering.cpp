@@ -97,7 +97,7 @@ scattering::scattering(gather_client& owner, scatter_task task)
     to_skip_ = task_.texts.offset;
     const auto& recipe = *task_.plan->scatter;
     if (recipe.how == router::scatter_recipe::kind::groups)
-        doing_ = doing::keeping;
+        doing_ = task_.texts.totals.text.empty() ? doing::keeping : doing::adding;
     else if (!task_.texts.orders.empty())
         doing_ = recipe.shown.load(std::memory_order_relaxed) == 0 ? doing::merging
                  : recipe.merged.load(std::memory_order_relaxed)   ? doing::merging
@@ -114,7 +114,7 @@ router::values scattering::values() const {
 
 void scattering::start() {
     auto& home = owner_->gather_home();
-    for (std::uint16_t i = 0; i < task_.shards; ++i) arms_.push_back(std::make_shared<arm>(*this, home, i));
+    for (const auto each : task_.asked) arms_.push_back(std::make_shared<arm>(*this, home, each));
     ended_.assign(arms_.size(), false);
     described_.assign(arms_.size(), false);
     lease();
@@ -149,7 +149,10 @@ bool scattering::give_up(const fault& why) {
 
 void scattering::open() {
     const auto& recipe = *task_.plan->scatter;
-    const bool unknown = !task_.texts.orders.empty() && recipe.shown.load(std::memory_order_relaxed) == 0;
+    using state = router::scatter_recipe::totals_state;
+    const bool unknown = doing_ == doing::adding
+                             ? recipe.totals.load(std::memory_order_relaxed) == state::unknown
+                             : !task_.texts.orders.empty() && recipe.shown.load(std::memory_order_relaxed) == 0;
     if (unknown) return describe();
     run();
 }
@@ -161,13 +164,14 @@ void scattering::describe() {
     std::string out;
     const int ready = write_settings_change(out, first.server->settings, task_.settings);
     first.server->unnamed.reset();
-    pg::write_parse(out, {}, task_.texts.shard.text, types_of(task_.texts.shard));
+    pg::write_parse(out, {}, shard_text().text, types_of(shard_text()));
     pg::write_target(out, 'D', 'S', {});
     pg::write_sync(out);
     first.send(out, ready + 1);
 }
 
 void scattering::decide(std::string_view description) {
+    if (doing_ == doing::adding) return decide_totals(description);
     const auto columns = columns_of(description);
     const auto& recipe = *task_.plan->scatter;
     const auto keys = task_.texts.orders.size();
@@ -185,6 +189,48 @@ void scattering::decide(std::string_view description) {
     recipe.merged.store(merged, std::memory_order_relaxed);
     recipe.shown.store(static_cast<std::uint32_t>(shown) + 1, std::memory_order_relaxed);
     doing_ = merged ? doing::merging : doing::keeping;
+}
+
+/// What the columns are put together by; empty: it takes a server.
+std::vector<totals::column> scattering::columns_of_totals(std::string_view description) const {
+    const auto columns = columns_of(description);
+    const auto& recipe = *task_.plan->scatter;
+    const auto shown = columns.size() - std::min(columns.size(), further_columns());
+    const auto wanted = formats_in(task_.bound);
+    std::vector<totals::column> out;
+    if (shown != recipe.outline->items.size()) return {};
+    for (std::size_t i = 0; i < shown; ++i) {
+        const auto& call = recipe.calls[i];
+        const auto how = totals::kind_of(call.name);
+        if (!how || !totals::fits(*how, columns[i].type, recipe.plain_texts && recipe.byte_order)) return {};
+        const bool binary =
+            !wanted.empty() && pg::load16(wanted.data() + (wanted.size() == 2 ? 0 : 2 * i % wanted.size())) != 0;
+        out.push_back({*how, call.how == router::combining::count, columns[i].type, binary});
+    }
+    return out;
+}
+
+void scattering::decide_totals(std::string_view description) {
+    using state = router::scatter_recipe::totals_state;
+    const bool fit = !columns_of_totals(description).empty();
+    task_.plan->scatter->totals.store(fit ? state::fit : state::unfit, std::memory_order_relaxed);
+    if (!fit) doing_ = doing::keeping;
+}
+
+const router::scatter_text& scattering::shard_text() const noexcept {
+    return doing_ == doing::adding ? task_.texts.totals : task_.texts.shard;
+}
+
+/// Those behind the client's own.
+std::size_t scattering::further_columns() const noexcept {
+    if (doing_ != doing::adding) return task_.texts.orders.size();
+    const auto& recipe = *task_.plan->scatter;
+    const auto& calls = recipe.calls;
+    return static_cast<std::size_t>(std::count_if(
+        calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(recipe.outline->items.size()), [](const auto& each) {
+            const auto how = totals::kind_of(each.name);
+            return how && totals::has_key(*how);
+        }));
 }
 
 bool scattering::needs_own_description() const noexcept {
@@ -229,6 +275,16 @@ std::string scattering::bind(const router::scatter_text& text, const std::string
 std::string scattering::result_formats(std::size_t shown) const {
     if (doing_ == doing::keeping) return {'\0', '\1'};
     auto wanted = formats_in(task_.bound);
+    if (doing_ == doing::adding) {
+        std::string out;
+        for (std::size_t i = 0; i < shown; ++i) {
+            const auto how = totals::kind_of(task_.plan->scatter->calls[i].name);
+            const bool passed = how && totals::has_key(*how) && !wanted.empty();
+            append16(out, passed ? pg::load16(wanted.data() + (wanted.size() == 2 ? 0 : 2 * i)) : 0);
+        }
+        for (std::size_t i = 0; i < further_columns(); ++i) append16(out, 1);
+        return out;
+    }
     if (doing_ == doing::passing || task_.texts.orders.empty()) return wanted;
     std::string out;
     for (std::size_t i = 0; i < shown; ++i)
@@ -239,13 +295,15 @@ std::string scattering::result_formats(std::size_t shown) const {
 
 void scattering::run() {
     stage_ = stage::running;
-    const auto seen = task_.plan->scatter->shown.load(std::memory_order_relaxed);
-    const auto shown = seen > 0 ? seen - 1 : 0;
+    const auto& recipe = *task_.plan->scatter;
+    const auto seen = recipe.shown.load(std::memory_order_relaxed);
+    const auto shown = doing_ == doing::adding ? recipe.outline->items.size() : seen > 0 ? seen - 1 : 0;
     const auto wanted = formats_in(task_.bound);
-    if (doing_ == doing::merging && wanted.size() > 2 && wanted.size() / 2 != shown) return decline();
+    if ((doing_ == doing::merging || doing_ == doing::adding) && wanted.size() > 2 && wanted.size() / 2 != shown)
+        return decline();
     std::string own;
-    pg::write_parse(own, {}, task_.texts.shard.text, types_of(task_.texts.shard));
-    own += bind(task_.texts.shard, {}, 0, result_formats(shown));
+    pg::write_parse(own, {}, shard_text().text, types_of(shard_text()));
+    own += bind(shard_text(), {}, 0, result_formats(shown));
     pg::write_target(own, 'D', 'P', {});
     pg::write_execute(own, {}, 0);
     pg::write_sync(own);
@@ -306,12 +364,14 @@ void scattering::arm_frame(arm& which, char type, std::string_view frame) {
         case 'D':
             if (doing_ == doing::keeping)
                 keep_row(frame);
-            else
+            else if (doing_ != doing::adding)
                 rows_.add(at, frame);
+            else if (!totals_.add(frame))
+                decline();
             return;
         case 'C':
             ended_[at] = true;
-            if (doing_ != doing::keeping) rows_.end(at);
+            if (!collects()) rows_.end(at);
             return;
         default:
             return;
@@ -340,6 +400,14 @@ void scattering::on_description(std::size_t of, std::string_view frame) {
         return;
     }
     columns_.assign(frame);
+    if (doing_ == doing::adding) {
+        auto made = columns_of_totals(frame);
+        if (made.empty()) {  // a column's type has changed
+            task_.plan->scatter->totals.store(router::scatter_recipe::totals_state::unknown, std::memory_order_relaxed);
+            return decline();
+        }
+        return totals_.begin(std::move(made));
+    }
     if (doing_ == doing::keeping) {
         for (const auto& each : columns) {
             if (router::array_of(each.type) == 0) {  // nor may it have a binary form
@@ -415,11 +483,20 @@ void scattering::settled(arm& which) {
         if (running_ == 0) declining_ ? decline() : finish(std::nullopt);
         return;
     }
-    if (doing_ == doing::keeping) {
-        if (running_ == 0) combine();
+    if (collects()) {
+        if (running_ == 0) doing_ == doing::keeping ? combine() : add_up();
         return;
     }
     pass_rows();
+}
+
+void scattering::add_up() {
+    std::string row;
+    if (totals_.any() && !totals_.write(row)) return decline();
+    preamble();
+    answer_ += row;
+    passed_ = row.empty() ? 0 : 1;
+    finish_rows();
 }
 
 /// What the client has asked for before its rows.
@@ -427,8 +504,7 @@ void scattering::preamble() {
     if (std::exchange(told_, true)) return;
     const auto formats = formats_in(task_.bound);
     const auto& known = description_.empty() ? columns_ : description_;
-    const auto keys = description_.empty() ? task_.texts.orders.size() : 0;
-    const auto shown = columns_of(known).size() - keys;
+    const auto shown = columns_of(known).size() - (description_.empty() ? further_columns() : 0);
     std::string out;
     if (task_.parse) pg::write_empty(out, '1');
     if (task_.describe_statement) out += parameters_ + shown_description(known, shown, {});
@@ -440,7 +516,7 @@ void scattering::preamble() {
 }
 
 void scattering::pass_rows() {
-    if (doing_ == doing::keeping || stage_ != stage::running || !error_.empty() || !owner_) return;
+    if (collects() || stage_ != stage::running || !error_.empty() || !owner_) return;
     const bool known = std::any_of(described_.begin(), described_.end(), [](bool b) { return b; }) &&
                        (!asked_own_ || !description_.empty());
     if (!known) return;
@@ -533,7 +609,7 @@ void scattering::on_combined(char type, std::string_view frame) {
 
 bool scattering::arm_may_read(const arm& which) const {
     if (stage_ == stage::combining) return !owner_ || !owner_->gather_congested();
-    if (stage_ != stage::running || doing_ == doing::keeping || !error_.empty()) return true;
+    if (stage_ != stage::running || collects() || !error_.empty()) return true;
     const auto at = index_of(which);
     return std::none_of(described_.begin(), described_.end(), [](bool b) { return b; }) || rows_.wants(at);
 }

@@ -17,13 +17,14 @@
 #include "proxy/session/gathering.hpp"
 #include "proxy/session/row_merge.hpp"
 #include "proxy/session/shards_read.hpp"
+#include "proxy/session/totals.hpp"
 #include "router/scatter.hpp"
 
 namespace ringway::proxy {
 
 struct scatter_task {
     std::shared_ptr<const router::plan> plan;  ///< has a scatter_recipe
-    std::uint16_t shards = 0;
+    std::vector<std::uint16_t> asked;          ///< the shards that run it, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
     router::scatter_texts texts;
@@ -64,7 +65,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
 
   private:
     enum class stage : std::uint8_t { leasing, describing, running, combining, done };
-    enum class doing : std::uint8_t { passing, merging, keeping };  ///< with the shards' rows
+    enum class doing : std::uint8_t { passing, merging, keeping, adding };  ///< with the shards' rows
     /// The columns of an answer, in arrays as a parameter of the last query has them.
     struct kept_column {
         std::uint32_t type = 0;
@@ -76,8 +77,11 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void open();
     void describe();
     void decide(std::string_view description);
+    void decide_totals(std::string_view description);
+    std::vector<totals::column> columns_of_totals(std::string_view description) const;
     void run();
     void combine();
+    void add_up();
     void settled(arm& which);
     void on_description(std::size_t of, std::string_view frame);
     void keep_row(std::string_view frame);
@@ -91,6 +95,10 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void finish(std::optional<config::fault> why);
     void let_go();
     bool needs_own_description() const noexcept;
+    /// All rows are read before the client gets one.
+    bool collects() const noexcept { return doing_ == doing::keeping || doing_ == doing::adding; }
+    const router::scatter_text& shard_text() const noexcept;
+    std::size_t further_columns() const noexcept;
     std::size_t index_of(const arm& which) const noexcept;
     std::string bind(const router::scatter_text& text, const std::string& before, std::size_t extra,
                      const std::string& formats) const;
@@ -113,6 +121,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     std::string columns_;      ///< of the shards' rows: RowDescription
     std::string error_;
     row_merge rows_;
+    totals totals_;
     std::vector<kept_column> kept_;
     std::size_t kept_rows_ = 0, kept_bytes_ = 0;
     std::uint64_t passed_ = 0, to_skip_ = 0;

@@ -454,6 +454,7 @@ void session::span_read_apart(span_unit unit) {
     gather_task task;
     task.plan = std::move(unit.gathers);
     task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
+    for (std::uint16_t i = 0; i < task.shards; ++i) task.asked.push_back(i);
     task.client_id = who_.id;
     task.settings = settings_;
     task.filters = std::move(unit.filters);

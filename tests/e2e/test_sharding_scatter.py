@@ -11,7 +11,7 @@ import uuid
 import psycopg
 import pytest
 
-from conftest import knows_tables, until
+from conftest import admin, knows_tables, until
 from wire import Wire, bind, close, describe, execute, kinds, parse, query, sync
 
 ROWS = 240
@@ -89,6 +89,13 @@ SCATTERED = [  # how EXPLAIN (ROUTE) calls it, statement
     ("rows sorted", "SELECT u.id, string_agg(o.note, ',' ORDER BY o.id) FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id ORDER BY u.id"),
     ("groups", "SELECT count(*) FROM orders"),
     ("groups", "SELECT count(*), count(note), sum(amount), avg(amount), min(amount), max(note), sum(id), avg(id) FROM orders"),
+    ("groups", "SELECT count(*) AS n, count(note), sum(id), sum(amount) FROM orders WHERE user_id > 7003 LIMIT 1"),
+    ("groups", "SELECT min(id), max(id) AS top, min(amount), max(amount), count(*) FILTER (WHERE note IS NULL) FROM orders ORDER BY 1"),
+    ("groups", "SELECT bool_and(id > 0), bool_or(note IS NULL) b, every(id < 0), bit_and(id), bit_or(id), bit_xor(id) FROM orders"),
+    ("groups", "SELECT count(*), max(id), sum(amount), bool_or(true) FROM orders WHERE id < 0"),
+    ("groups", "SELECT count(*), sum(o.amount) FROM users u JOIN orders o ON o.user_id = u.id OFFSET 1"),
+    ("groups", "SELECT max(name), count(*), min(country) FROM users"),
+    ("groups", "SELECT sum(amount * 1.0000), sum(-amount), sum(id::numeric), sum('-Infinity'::numeric) FROM orders"),
     ("groups", "SELECT count(*) FILTER (WHERE note IS NULL), avg(amount) FILTER (WHERE id % 2 = 0), bool_and(id > 0), bit_or(id) FROM orders"),
     ("groups", "SELECT country, count(*) FROM users GROUP BY country ORDER BY country NULLS FIRST"),
     ("groups", "SELECT country AS c, count(*) AS n FROM users GROUP BY c HAVING count(*) > 3 ORDER BY n DESC, c"),
@@ -161,6 +168,55 @@ def test_what_cannot_be_merged_is_gathered(whole, shop_proxy, sql):
         assert plan_of(client, sql)["plan"] == "gather"
 
 
+@pytest.mark.parametrize("order", ["name, id", "lower(name) DESC, id", "country NULLS FIRST, id DESC", "country DESC NULLS LAST, id",
+                                   'name COLLATE "C", id', "id % 5, -id", "length(country) NULLS FIRST, name DESC, id"])
+@pytest.mark.parametrize("bounds", ["", " LIMIT 7", " LIMIT 5 OFFSET 100", " OFFSET 230", " LIMIT 0", " FETCH FIRST 3 ROWS WITH TIES"])
+def test_h05_the_order_is_the_servers(whole, shop_proxy, order, bounds):
+    """By columns and expressions that are not selected too."""
+    with shop_proxy.connect() as client:
+        for columns in ("id", "id, country AS name2"):
+            sql = f"SELECT {columns} FROM users ORDER BY {order}{bounds}"
+            assert answers(client, sql) == answers(whole, sql), sql
+
+
+@pytest.mark.parametrize("what", [
+    "avg(amount), stddev(amount), var_pop(amount), sum(amount)", "count(DISTINCT note), count(note), avg(DISTINCT user_id % 3)",
+    "array_agg(id ORDER BY amount, id)", "string_agg(note, ',' ORDER BY id) FILTER (WHERE id % 3 = 0)", "percentile_cont(0.5) WITHIN GROUP (ORDER BY amount)",
+    "min(note), max(note), bool_or(note IS NULL), bit_xor(id)", "count(*), sum(id), min(id), max(id)", "json_agg(note ORDER BY id)"])
+@pytest.mark.parametrize("of", ["orders", "orders WHERE user_id < 7006", "orders WHERE false", "orders GROUP BY note ORDER BY note NULLS FIRST",
+                                "orders GROUP BY user_id HAVING count(*) > 1 AND min(id) % 4 < 2 ORDER BY user_id"])
+def test_h06_aggregates_are_those_of_one_server(whole, shop_proxy, what, of):
+    """Also where shards have no rows for them."""
+    with shop_proxy.connect() as client:
+        sql = f"SELECT {what} FROM {of}"
+        assert repr(answers(client, sql)) == repr(answers(whole, sql)), sql
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT id, sum(id) OVER (PARTITION BY country ORDER BY id), lag(name) OVER (ORDER BY id) FROM users ORDER BY id",
+    "SELECT DISTINCT ON (user_id % 4) user_id % 4, amount, id FROM orders ORDER BY 1, amount DESC, id"])
+def test_h06_windows_and_distinct_on(whole, shop_proxy, sql):
+    with shop_proxy.connect() as client:
+        assert answers(client, sql) == answers(whole, sql)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id + 1) ORDER BY id",
+    "SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM orders) ORDER BY id",
+    "SELECT id FROM users WHERE id NOT IN (SELECT CASE WHEN note IS NOT NULL THEN user_id END FROM orders) ORDER BY id",
+    "SELECT id, (SELECT max(o.amount) FROM orders o WHERE o.user_id < u.id) FROM users u WHERE id % 9 = 0 ORDER BY id",
+    "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM orders), (SELECT min(id) FROM users WHERE country = 'jp')",
+    "SELECT a.id, count(b.id) FROM users a LEFT JOIN users b ON b.name = a.name AND b.id < a.id GROUP BY a.id ORDER BY a.id",
+    "SELECT u.name, o.id FROM users u JOIN orders o ON o.note = 'note ' || (u.id % 3) AND o.user_id = u.id + 2 ORDER BY 2, 1",
+    "SELECT id, l.n FROM users u, LATERAL (SELECT count(*) AS n FROM orders o WHERE o.user_id BETWEEN u.id AND u.id + 3) l ORDER BY id",
+    "SELECT id FROM users u WHERE amount_of > ALL (SELECT id % 5 FROM users)".replace("amount_of", "id % 6"),
+])
+def test_h07_subqueries_and_joins_see_all_shards(whole, shop_proxy, sql):
+    with shop_proxy.connect() as client:
+        assert sorted(answers(client, sql)[0], key=repr) == sorted(answers(whole, sql)[0], key=repr)
+        assert answers(client, sql) == answers(whole, sql)
+
+
 def test_parameters_are_the_same_in_every_protocol(whole, shop_proxy):
     """Typed and untyped, text and binary, in what the shards run and in what the last query runs."""
     statements = [
@@ -178,6 +234,41 @@ def test_parameters_are_the_same_in_every_protocol(whole, shop_proxy):
                     expected.execute(sql, given)
                     got.execute(sql, given)
                     assert got.fetchall() == expected.fetchall(), sql
+
+
+def test_only_the_owners_of_keys_are_asked(whole, shop_proxy, shop_cluster):
+    """Keys of two shards: the third has its tables locked, so that whoever asks it waits."""
+    owned = {}
+    for key in range(7001, 7041):
+        owned.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
+    (one, other), locked = [owned[name][:2] for name in sorted(owned)[:2]], sorted(owned)[2]
+    keys = [one[0], other[0], one[1]]
+    listed = ", ".join(map(str, keys))
+    statements = [
+        ("scatter", f"SELECT id, name FROM users WHERE id IN ({listed}) ORDER BY id", ()),
+        ("scatter", f"SELECT name, id FROM users WHERE id = {keys[0]} OR id = {keys[1]} AND name IS NOT NULL", ()),
+        ("scatter", "SELECT id, name FROM users WHERE id = ANY(%s) ORDER BY id DESC LIMIT 2", (keys,)),
+        ("scatter", f"SELECT count(*), max(id) FROM users WHERE id IN ({listed}, NULL)", ()),
+        ("scatter", "SELECT u.id, o.amount FROM users u JOIN orders o ON o.user_id = u.id WHERE u.id = ANY(%s) ORDER BY 1, 2", (keys,)),
+        ("gather", f"SELECT count(DISTINCT name), array_agg(id ORDER BY id) FROM users WHERE id IN ({listed})", ()),
+        ("gather", "SELECT rank() OVER (ORDER BY id), id FROM users WHERE id = ANY(%s) ORDER BY 1", (keys,)),
+        ("gather", f"SELECT id FROM users WHERE id = {keys[0]} UNION ALL SELECT user_id FROM orders WHERE user_id = {keys[1]} ORDER BY 1", ()),
+    ]
+    with shop_cluster.primary(locked).connect(user="app") as holder, shop_proxy.connect() as client:
+        holder.autocommit = True
+        holder.execute("BEGIN; LOCK TABLE users, orders IN ACCESS EXCLUSIVE MODE")
+        client.execute("SET ringway.role = 'primary'; SET statement_timeout = '20s'")
+        for kind, sql, given in statements:
+            shown = sql.replace("%s", f"ARRAY[{listed}]")
+            route = plan_of(client, shown)
+            assert (route["plan"], route["shards"]) == (kind, ", ".join(sorted(set(owned) - {locked}))), (sql, route)
+            for _ in range(2):
+                assert answers(client, shown) == answers(whole, shown), sql
+                if given:
+                    assert client.execute(sql, given).fetchall() == whole.execute(sql, given).fetchall(), sql
+        client.execute("SET statement_timeout = '700ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            client.execute("SELECT count(*) FROM users")
 
 
 def test_messages_are_those_of_one_server(whole, shop_proxy):
@@ -216,7 +307,7 @@ def test_errors_are_those_of_one_server(whole, shop_proxy, sql, code):
             assert client.execute("SELECT count(*) > 100 FROM users").fetchone() == (True,)
 
 
-def test_limits_reach_the_shards(whole, shop_proxy):
+def test_h15_limits_reach_the_shards(whole, shop_proxy):
     """Each shard makes no more rows than could be among the first ones: all of these would take days."""
     with shop_proxy.connect() as client:
         client.execute("SET statement_timeout = '20s'")
@@ -323,6 +414,11 @@ def test_every_type_sorts_and_groups_as_on_one_server(ringway, shop_cluster):
                 if column not in ("flag", "bytes", "name", "json"):
                     extremes = f"SELECT min({column}), max({column}), count({column}) FROM kinds"
                     assert repr(answers(client, extremes)) == repr(answers(one_server, extremes)), extremes
+            for column in ("small", "number", "big", "exact"):
+                totals = (f"SELECT count({column}), sum({column}) AS s, min({column}), max({column}), bool_or({column} > 1), "
+                          f"bit_xor({column}::numeric::int2) FILTER (WHERE {column} BETWEEN -9 AND 9) FROM kinds WHERE ({column})::text <> 'NaN' OR id < 9")
+                for options in ({}, {"binary": True}):
+                    assert repr(answers(client, totals, **options)) == repr(answers(one_server, totals, **options)), totals
             for column in ("small", "number", "big", "exact", "span"):
                 sums = f"SELECT sum({column}), avg({column}) FROM kinds WHERE id < 250 AND ({column})::text <> 'NaN'"
                 for options in ({}, {"binary": True}):

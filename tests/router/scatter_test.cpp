@@ -151,6 +151,19 @@ TEST_CASE("What the last query says is the client's text over the parts") {
               .starts_with("SELECT g1, coalesce("));
 }
 
+TEST_CASE("One row of nothing but aggregates is the client's own text, with extremes twice") {
+    const auto totals = [](std::string_view sql) { return texts_of(sql).totals.text; };
+    CHECK(totals("SELECT count(*) AS n, sum(total) FROM orders WHERE id > 5 LIMIT 1") ==
+          "SELECT count(*) AS n, sum(total) FROM orders WHERE id > 5 LIMIT 1");
+    CHECK(totals("SELECT min(id), count(id) FILTER (WHERE id > 2), max(total) m FROM orders ORDER BY 1") ==
+          "SELECT min(id), count(id) FILTER (WHERE id > 2), max(total) m, min(id), max(total) FROM orders ORDER BY 1");
+    for (const auto* sql :
+         {"SELECT count(*) + 1 FROM orders", "SELECT count(*)::int FROM orders", "SELECT avg(total) FROM orders",
+          "SELECT count(*), 1 FROM orders", "SELECT note, count(*) FROM orders GROUP BY note",
+          "SELECT count(*) FROM orders HAVING count(*) > 1", "SELECT DISTINCT note FROM orders"})
+        CHECK_MESSAGE(totals(sql).empty(), sql);
+}
+
 TEST_CASE("An expression that only looks like a group's is none") {
     const std::vector<std::uint32_t> types{int8_oid, int8_oid};
     CHECK(combined("SELECT id + total * 2, count(*) FROM orders GROUP BY id + total", types) == "none");
