@@ -260,3 +260,32 @@ def test_ringway_s_own_settings_follow_transactions(ringway, shop_cluster, shard
     refused = Wire(proxy.port, login=False, **where)
     refused.send(wire.startup("app", where.get("database", "app"), options="-c ringway.role=nobody"))
     assert [wire.fields(body)["C"] for kind, body in refused.ended() if kind == "E"] == ["22023"]
+
+
+def test_s01_a_setting_after_the_end_of_a_transaction_on_shards(ringway, shop_cluster):
+    proxy = ringway({"clusters": {"shop": {"pool_size": 1}}}, clusters=[shop_cluster])
+    look = "SELECT current_setting('work_mem') || current_setting('search_path') || current_setting('lock_timeout')"
+
+    def all_shards():
+        seen = []
+        for shard in shop_cluster.shards:
+            with Wire(proxy.port, database="shop") as client:
+                client.run(query("BEGIN"))
+                seen.append(client.value(f"/* ringway: shard={shard} */ {look}"))
+        return seen
+
+    before = all_shards()
+    for steps in (["BEGIN; SET LOCAL lock_timeout = '600ms'; ROLLBACK; SET work_mem = '77MB'"],
+                  ["BEGIN; SET LOCAL lock_timeout = '600ms'", "UPDATE users SET name = name", "ROLLBACK; SET work_mem = '78MB'"],
+                  ["BEGIN", "SET LOCAL lock_timeout = '600ms'", "UPDATE users SET name = name WHERE id = 1", "ROLLBACK; SET work_mem = '78MB'"],
+                  ["BEGIN", "SET lock_timeout = '600ms'", "SELECT count(*) FROM users", "SELECT 1/0", "ROLLBACK; SET search_path = pg_catalog"],
+                  ["BEGIN", "SET lock_timeout = '600ms'", "SELECT name FROM users WHERE id = 1", one("ROLLBACK") + one("SET work_mem = '79MB'") + sync()],
+                  ["BEGIN", "UPDATE users SET name = name", "SET work_mem = '10MB'", "SELECT 1/0", "ROLLBACK"]):
+        with Wire(proxy.port, database="shop") as client:
+            for step in steps:
+                client.run(query(step) if isinstance(step, str) else step)
+            client.run(query("ROLLBACK"))  # a text of several statements is refused within a transaction over several shards
+            own_value = client.value("SHOW work_mem")
+            for shard in shop_cluster.shards:
+                assert client.value(f"/* ringway: shard={shard} */ SELECT current_setting('work_mem')") == own_value
+        assert all_shards() == before, steps
