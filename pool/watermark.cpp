@@ -44,7 +44,7 @@ position_history::position_history(std::size_t capacity) : capacity_(std::max<st
     samples_.reserve(capacity_);
 }
 
-void position_history::add(position_sample sample) {
+void position_history::add(const position_sample& sample) {
     while (!samples_.empty() && samples_.back().lsn > sample.lsn) samples_.pop_back();
     if (!samples_.empty() && samples_.back().lsn == sample.lsn) {
         samples_.back().taken = std::max(samples_.back().taken, sample.taken);

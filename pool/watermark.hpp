@@ -47,7 +47,7 @@ class position_history {
 
     /// `taken` is not before the last one's. A position that went back (a crash lost what was not flushed) drops what
     /// it disproves.
-    void add(position_sample sample);
+    void add(const position_sample& sample);
     void clear() { samples_.clear(); }
 
     /// The newest time whose position is reached by a replica that has replayed up to `replayed`; nullopt: not even the

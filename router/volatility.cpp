@@ -40,7 +40,7 @@ constexpr std::array<std::string_view, 22> harmless{"bernoulli",
                                                     "txid_status"};
 
 /// Not volatile, yet refused by a replica, or telling what only one server can tell.
-constexpr std::array<std::string_view, 10> primary_only{"pg_current_xact_id",
+constexpr std::array<std::string_view, 12> primary_only{"pg_current_xact_id",
                                                         "pg_current_xact_id_if_assigned",
                                                         "pg_cursor",
                                                         "pg_export_snapshot",
@@ -48,6 +48,8 @@ constexpr std::array<std::string_view, 10> primary_only{"pg_current_xact_id",
                                                         "pg_is_in_recovery",
                                                         "pg_prepared_statement",
                                                         "pg_prepared_xact",
+                                                        "pg_walfile_name",
+                                                        "pg_walfile_name_offset",
                                                         "txid_current",
                                                         "txid_current_if_assigned"};
 

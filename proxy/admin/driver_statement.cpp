@@ -122,7 +122,7 @@ bool read_item(std::span<const token>& words, table& into) {
     if (!value) return false;
     const auto name = lasting_name(first.text);
     into.columns.push_back({name, name == "pg_is_in_recovery" ? column_type::boolean : column_type::text});
-    into.rows[0].push_back(*value);
+    into.rows[0].push_back(value);
     words = words.subspan(3);
     return true;
 }

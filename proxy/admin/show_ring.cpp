@@ -138,7 +138,7 @@ std::variant<cell, fault> canonical_of(const routed& sent, const std::vector<arg
     const auto& plan = *sent.plan;
     if (plan.keys.empty()) return cell{};
     if (engine == config::engine::mysql) {
-        if (sent.canonical) return cell(*sent.canonical);
+        if (sent.canonical) return sent.canonical;
         return fault{
             fault_kind::invalid_parameter,
             fmt::format("\"{}\" is not a value of the shard key {}.{}", values.front().text, table.name, table.key),
