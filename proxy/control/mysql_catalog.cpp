@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "protocol/mysql/capability.hpp"
 #include "proxy/control/mysql_columns.hpp"
+#include "router/mysql/routine_body.hpp"
 
 namespace ringway::proxy {
 
@@ -16,8 +18,8 @@ constexpr const char* tables =
     "information_schema.TABLES t LEFT JOIN information_schema.VIEWS v USING (TABLE_SCHEMA, TABLE_NAME) WHERE "
     "t.TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') ORDER BY 1, 2";
 constexpr const char* functions =
-    "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a FROM information_schema.ROUTINES WHERE "
-    "ROUTINE_TYPE = 'FUNCTION' ORDER BY 1, 2";
+    "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a, ROUTINE_DEFINITION AS b FROM "
+    "information_schema.ROUTINES WHERE ROUTINE_TYPE = 'FUNCTION' ORDER BY 1, 2";
 constexpr const char* modes = "SELECT @@GLOBAL.sql_mode AS m, @@lower_case_table_names AS f, @@version AS v";
 
 std::string text_of(const pool::mysql_row& row, std::string_view name) {
@@ -47,6 +49,8 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         connection_.query(functions, routines) != 0 || state.size() != 1)
         return fail(connection_.problem());
     mysql_column_rows keys;
+    keys.untold = (connection_.capabilities() & protocol::mysql::capability::session_track) == 0;
+    columns = columns || keys.untold;
     if (columns && !keys.read(connection_)) return fail(connection_.problem());
     for (const auto* rows :
          {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers, &keys.privileges})
@@ -74,6 +78,11 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.name = text_of(row, "n");
         made.opaque = access != "NO SQL";
         made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
+        // Whatever it is declared as, it may set a variable: servers without session tracking do not tell.
+        const auto body = row.find("b");
+        if (keys.untold)
+            made.is_volatile = made.is_volatile || body == row.end() || !body->second ||
+                               !router::mysql::leaves_nothing(*body->second, raw.modes);
         raw.functions.push_back(std::move(made));
     }
     if (columns) keys.add_to(raw);

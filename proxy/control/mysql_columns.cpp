@@ -8,6 +8,7 @@
 #include <map>
 
 #include "router/lexical.hpp"
+#include "router/mysql/routine_body.hpp"
 
 namespace ringway::proxy {
 
@@ -24,9 +25,8 @@ constexpr const char* foreign_keys_query =
     "REFERENCED_TABLE_NAME AS tn, REFERENCED_COLUMN_NAME AS tc FROM information_schema.KEY_COLUMN_USAGE WHERE "
     "REFERENCED_TABLE_NAME IS NOT NULL ORDER BY 1, 2, 3, ORDINAL_POSITION";
 constexpr const char* triggers_query =
-    "SELECT EVENT_OBJECT_SCHEMA AS s, EVENT_OBJECT_TABLE AS n, TRIGGER_NAME AS g FROM information_schema.TRIGGERS "
-    "ORDER "
-    "BY 1, 2, 3";
+    "SELECT EVENT_OBJECT_SCHEMA AS s, EVENT_OBJECT_TABLE AS n, TRIGGER_NAME AS g, ACTION_STATEMENT AS b FROM "
+    "information_schema.TRIGGERS ORDER BY 1, 2, 3";
 constexpr const char* privileges_query =
     "SELECT '*' AS s FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER' UNION SELECT "
     "TABLE_SCHEMA "
@@ -142,8 +142,14 @@ void mysql_column_rows::add_to(router::catalog& out) const {
         of->foreign_keys.back().columns.emplace_back(lowered(text_of(row, "c")), lowered(text_of(row, "tc")));
     }
     for (const auto& row : triggers)
-        if (auto* const of = relation(row))
+        if (auto* const of = relation(row)) {
             of->write_reach = fmt::format("trigger {} of {}", text_of(row, "g"), of->name);
+            of->triggers_set |= untold && !router::mysql::leaves_nothing(text_of(row, "b"), out.modes);
+        }
+    const bool any_sets = std::any_of(out.relations.begin(), out.relations.end(),
+                                      [](const auto& each) { return each.second.triggers_set; });
+    for (auto& [name, each] : out.relations)  // a write through a view runs its tables' triggers
+        if (each.kind == 'v') each.triggers_set = any_sets;
     const auto sees = [this](std::string_view schema) {
         return std::any_of(privileges.begin(), privileges.end(), [&](const pool::mysql_row& row) {
             const auto where = text_of(row, "s");
@@ -151,9 +157,11 @@ void mysql_column_rows::add_to(router::catalog& out) const {
         });
     };
     for (auto& [name, each] : out.relations)
-        if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema))
+        if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema)) {
             each.write_reach =
                 fmt::format("a trigger of {}, which monitor_user needs the TRIGGER privilege to see,", each.name);
+            each.triggers_set = untold;
+        }
 }
 
 }  // namespace ringway::proxy

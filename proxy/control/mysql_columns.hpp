@@ -12,6 +12,8 @@ namespace ringway::proxy {
 /// The queries, in the order of `rows` below. Triggers are seen by who has the TRIGGER privilege only.
 struct mysql_column_rows {
     std::vector<pool::mysql_row> columns, foreign_keys, triggers, privileges;
+    /// The servers do not tell what a trigger has changed of the session: its body has to.
+    bool untold = false;
     /// False: the connection tells the problem.
     bool read(pool::mysql_control_connection& from);
     void add_to(router::catalog& out) const;

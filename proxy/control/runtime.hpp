@@ -132,7 +132,8 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::vector<recovery_place> recovery_places() const;
     void give_way(std::uint64_t client);
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
-    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
+                            std::uint64_t schema);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);

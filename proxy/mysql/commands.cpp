@@ -60,6 +60,7 @@ void session::begin_command(running what) {
     now_ = std::move(what);
     phase_ = phase::relaying;
     talk_->begun.clear();
+    talk_->overlaid = false;
     talk_->answer.clear();
     talk_->asked = requested_ = clock::now();
     talk_->tracker.begin(now_.what);
@@ -87,7 +88,10 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
         case my::command::change_user:
             return on_change_user(payload, 1);
         case my::command::reset_connection:
-            on_reset(1);
+            if (untold())  // MySQL 5.6 has neither
+                send_error(1047, "08S01", "Unknown command", 1);
+            else
+                on_reset(1);
             return true;
         case my::command::process_kill:
             return on_kill(payload);
@@ -151,7 +155,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "session_track_... set for one statement, or for all and for the session at once",
                      {},
                      "set it by a SET of its own"};
-    if (talk_ && (in_transaction() || pinned())) return std::nullopt;
+    if (talk_ && (in_transaction() || pinned()) && !talk_->overlaid) return std::nullopt;
     // The diagnostics of the statement before are on a connection that others have now.
     if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))
         return fault{fault_kind::unsupported,
@@ -184,6 +188,9 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
                each.verb == router::verb::compound;
     });
+    if (!talk_->touched && !talk_->cleared && talk_->own.empty() &&
+        any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
+        own_of_ours(own_command::kind::clear, "DO 0");
     if (!prepare_lease(asks || text->unknown())) return false;
     const auto other = rewritten(*text, sql);
     follow_ties(*text, sql);

@@ -32,12 +32,10 @@ session::session(worker& home, client_identity who, admitted&& from)
       connected_(std::chrono::system_clock::now()),
       answered_(clock::now()) {
     first_database_ = database_;
-    auto names = collation_of(from.collation);
-    if (names.collation.empty()) names = collation_of(server_traits_.collation);
-    if (names.collation.empty()) names = {"utf8mb4_general_ci", "utf8mb4"};
-    settings_ = base_ = pool::session_settings::of({{"character_set_client", fmt::format("'{}'", names.charset)},
-                                                    {"character_set_results", fmt::format("'{}'", names.charset)},
-                                                    {"collation_connection", fmt::format("'{}'", names.collation)}});
+    base_ = settings_at_login(from.collation, server_traits_);
+    if (!base_) base_ = settings_at_login(server_traits_.collation, server_traits_);
+    if (!base_) base_ = pool::mysql_base_settings();
+    settings_ = base_;
 }
 
 session::~session() = default;
@@ -106,7 +104,7 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 void session::tick(steady_time now) {
     const auto keep = shared_from_this();
     if (phase_ != phase::holding) return search_.tick(now);
-    if (!who_.cluster->catalog && now < catalog_until_) return;
+    if (!catalog_is_current() && now < catalog_until_) return;
     phase_ = phase::idle;
     pump({});
     want_client();

@@ -86,10 +86,7 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
         hand_back(std::move(server), true);
     }
     reset_session();
-    if (auto names = collation_of(to->collation); !names.collation.empty())
-        base_ = pool::session_settings::of({{"character_set_client", fmt::format("'{}'", names.charset)},
-                                            {"character_set_results", fmt::format("'{}'", names.charset)},
-                                            {"collation_connection", fmt::format("'{}'", names.collation)}});
+    if (auto made = settings_at_login(to->collation, server_traits_)) base_ = std::move(made);
     settings_ = base_;
     database_ = first_database_ = to->database;
     if (to->user != who_.user) {
