@@ -111,12 +111,19 @@ void describe_mysql_column(const pool::mysql_row& row, router::catalog_column& o
     }
 }
 
-bool mysql_column_rows::read(pool::mysql_control_connection& from) {
-    return from.query(columns_query, columns) == 0 && from.query(foreign_keys_query, foreign_keys) == 0 &&
-           from.query(triggers_query, triggers) == 0 && from.query(privileges_query, privileges) == 0;
+bool mysql_bodies::may_leave(std::string_view body, const router::mysql_modes& modes) const {
+    if (!untold && !hidden) return false;
+    if (router::mysql::names_user_variable(body, modes)) return true;
+    return !router::mysql::leaves_nothing(body, modes);  // it may call another one
 }
 
-void mysql_column_rows::add_to(router::catalog& out) const {
+bool mysql_column_rows::read(pool::mysql_control_connection& from, bool all) {
+    if (all && (from.query(columns_query, columns) != 0 || from.query(foreign_keys_query, foreign_keys) != 0))
+        return false;
+    return from.query(triggers_query, triggers) == 0 && from.query(privileges_query, privileges) == 0;
+}
+
+void mysql_column_rows::add_to(router::catalog& out, const mysql_bodies& bodies) const {
     const auto relation = [&out](const pool::mysql_row& row) -> router::catalog_relation* {
         const auto found = out.relations.find(text_of(row, "s") + "." + text_of(row, "n"));
         return found == out.relations.end() ? nullptr : &found->second;
@@ -144,7 +151,7 @@ void mysql_column_rows::add_to(router::catalog& out) const {
     for (const auto& row : triggers)
         if (auto* const of = relation(row)) {
             of->write_reach = fmt::format("trigger {} of {}", text_of(row, "g"), of->name);
-            of->triggers_set |= untold && !router::mysql::leaves_nothing(text_of(row, "b"), out.modes);
+            of->triggers_set |= bodies.may_leave(text_of(row, "b"), out.modes);
         }
     const bool any_sets = std::any_of(out.relations.begin(), out.relations.end(),
                                       [](const auto& each) { return each.second.triggers_set; });
@@ -160,7 +167,7 @@ void mysql_column_rows::add_to(router::catalog& out) const {
         if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema)) {
             each.write_reach =
                 fmt::format("a trigger of {}, which monitor_user needs the TRIGGER privilege to see,", each.name);
-            each.triggers_set = untold;
+            each.triggers_set = bodies.untold;
         }
 }
 

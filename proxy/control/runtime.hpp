@@ -72,7 +72,10 @@ class runtime final : public process, public inventory, public mysql::gate {
     // mysql::gate
     std::uint64_t new_client_id(worker& home) override;
     std::optional<pool::server_traits> traits() override;
-    std::string cluster_for(const std::string& database, const config::user* who) override;
+    std::optional<std::string> cluster_for(const std::string& database, const config::user* who) override;
+    bool servers_decide(const std::string& cluster, const config::user& who) override;
+    boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home,
+                                                                    const mysql::admitted& client) override;
 
     // inventory
     std::shared_ptr<const config::settings> settings() const override { return current_settings(); }

@@ -3,12 +3,14 @@
 #include "protocol/mysql/command.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "protocol/mysql/result.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/session/statement_text.hpp"
 
 namespace ringway::proxy::mysql {
 
@@ -54,6 +56,12 @@ std::shared_ptr<const reading> session::read_text(std::string_view sql, std::str
         out->modes = by;
     }
     return out;
+}
+
+void session::log_statement(const reading& text, std::string_view sql) const {
+    const auto shown = text_for_log(sql, text.plan ? std::string_view(text.plan->shape_text) : std::string_view());
+    spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
+                 talk_->server->target->address.text(), shown);
 }
 
 void session::begin_command(running what) {
@@ -107,7 +115,6 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
         case my::command::binlog_dump:
         case my::command::binlog_dump_gtid:
         case my::command::register_replica:
-        case my::command::table_dump:
         case my::command::shutdown:
             refuse({fault_kind::unsupported,
                     "replication and shutdown do not go through Ringway",
@@ -190,8 +197,9 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     });
     if (!talk_->touched && !talk_->cleared && talk_->own.empty() &&
         any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
-        own_of_ours(own_command::kind::clear, "DO 0");
+        own_of_ours(own_command::kind::clear, "DO (SELECT 0 FROM (SELECT 0) AS x)");  // others leave them
     if (!prepare_lease(asks || text->unknown())) return false;
+    if (who_.cluster->now->log_queries) log_statement(*text, sql);
     const auto other = rewritten(*text, sql);
     follow_ties(*text, sql);
     running next;

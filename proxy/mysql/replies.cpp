@@ -87,6 +87,7 @@ void session::on_server_bytes(std::string_view bytes) {
         switch (talk.tracker.now()) {
             case my::reply_tracker::state::file_wanted:
                 talk.file = true;
+                talk.file_sequence = static_cast<std::uint8_t>(talk.tracker.sequence() + 1);
                 pump({});
                 want_client();
                 break;
@@ -101,6 +102,7 @@ void session::on_server_bytes(std::string_view bytes) {
                     pump({});
                     if (talk_ && phase_ == phase::idle) settle();
                     want_client();
+                    if (packed_ && phase_ == phase::idle && pending_.empty()) packed_->rest();
                 }
                 return;
             default:
@@ -290,7 +292,7 @@ void session::finish_command() {
     // What is asked of a server that does not tell comes last: it changes what SHOW WARNINGS and the like say there.
     std::deque<own_command> changes;
     if (statement && now_.text && !part.tracks) {
-        if (was_in_transaction && !talk.in_transaction) unpin("SET TRANSACTION");
+        watch_transaction(*now_.text, was_in_transaction, talk.in_transaction, failed);
         changes.swap(talk.own);
         ask_what_changed(*now_.text, failed && now_.text->parsed().statements.size() == 1);
         changes.swap(talk.own);

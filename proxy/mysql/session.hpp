@@ -26,6 +26,7 @@
 #include "protocol/mysql/command.hpp"
 #include "protocol/mysql/packet.hpp"
 #include "protocol/mysql/reply_tracker.hpp"
+#include "proxy/mysql/compressed_link.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/client_session.hpp"
 #include "proxy/net/lease_search.hpp"
@@ -147,13 +148,14 @@ class session final : public client_session,
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
         bool ask_insert_id = false;
-        bool preparing = false;         ///< ours are for the client's next command
-        bool cleared = false;           ///< no warnings of others are there
-        bool overlaid = false;          ///< a question of ours came after the client's last statement
-        bool insert_id_ready = false;   ///< LAST_INSERT_ID() there is this client's
-        bool file = false;              ///< the client sends a file now
-        std::string begun;              ///< of the reply's first packet, while it is looked at
-        std::vector<std::string> ties;  ///< the texts that a transaction consists of, while it may move
+        bool preparing = false;          ///< ours are for the client's next command
+        bool cleared = false;            ///< no warnings of others are there
+        bool overlaid = false;           ///< a question of ours came after the client's last statement
+        bool insert_id_ready = false;    ///< LAST_INSERT_ID() there is this client's
+        bool file = false;               ///< the client sends a file now
+        std::uint8_t file_sequence = 0;  ///< of the file's next packet, as the server counts
+        std::string begun;               ///< of the reply's first packet, while it is looked at
+        std::vector<std::string> ties;   ///< the texts that a transaction consists of, while it may move
         steady_time asked{};
     };
 
@@ -171,6 +173,7 @@ class session final : public client_session,
     };
 
     // session.cpp
+    void take_in(std::string_view wire);
     void pump(std::string_view fresh);
     bool step(std::string_view& rest);
     bool stream_on(std::string_view& rest);
@@ -192,6 +195,7 @@ class session final : public client_session,
     router::mysql_modes modes_of(const pool::session_settings& settings) const;
 
     // commands.cpp
+    void log_statement(const reading& text, std::string_view sql) const;
     /// A whole command; false: not now, it is looked at again later.
     bool take_command(std::string_view packets, std::string_view payload);
     bool on_query(std::string_view packets, std::string_view payload);
@@ -278,6 +282,7 @@ class session final : public client_session,
     void reset_session();
 
     // untold.cpp: servers without session tracking
+    void watch_transaction(const reading& text, bool was_open, bool is_open, bool failed);
     void ask_what_changed(const reading& text, bool failed);
     void own_of_ours(own_command::kind what, std::string_view sql, std::string text = {});
     void note_variables(const std::string& asked);
@@ -300,6 +305,8 @@ class session final : public client_session,
     worker& home_;
     client_identity who_;
     pool::wire client_;
+    std::unique_ptr<compressed_link> packed_;  ///< null: the client does not compress
+    bool opening_ = false;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
     bool session_mode_ = false, draining_ = false, pumping_ = false, again_ = false;
@@ -341,9 +348,6 @@ struct collation_names {
 collation_names collation_of(std::uint16_t id) noexcept;
 /// Variables of a session as a client's login sets them, by its collation; empty: that is not known.
 pool::settings_ref settings_at_login(std::uint16_t collation, const pool::server_traits& server);
-
-/// SQLSTATE of the errors that Ringway makes itself.
-std::string_view mysql_sqlstate(std::uint16_t number) noexcept;
 
 /// Puts a connection that its client has left something on in order, and gives it back; or closes it.
 void clean(pool::server_ref what);

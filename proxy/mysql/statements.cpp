@@ -166,6 +166,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     for (const auto& each : statement->text->parsed().statements)
         asks = asks || each.asks_insert_id || each.verb == router::verb::call;
     if (!prepare_lease(asks)) return false;
+    if (who_.cluster->now->log_queries) log_statement(*statement->text, statement->what->query);
     auto* const there = on_server(*statement);
     std::string out(packets);
     bool sends_types = true;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "protocol/mysql/command.hpp"
 #include "protocol/mysql/result.hpp"
@@ -77,6 +78,24 @@ void session::own_of_ours(own_command::kind what, std::string_view sql, std::str
     talk_->overlaid = true;
 }
 
+/// MySQL 5.6 tells that a transaction is over which a deadlock has rolled back, but what the client does next is in a
+/// transaction again, until it ends one itself.
+void session::watch_transaction(const reading& text, bool was_open, bool is_open, bool failed) {
+    const std::string why = "a transaction that the server has rolled back";
+    bool ends = text.unknown();
+    for (const auto& each : text.parsed().statements) {
+        using router::verb;
+        const auto what = each.verb;
+        ends = ends || each.implicit_commit || what == verb::commit || what == verb::rollback || what == verb::begin ||
+               what == verb::call || what == verb::compound || what == verb::execute || what == verb::xa_end ||
+               what == verb::xa_prepare || what == verb::xa_commit || what == verb::xa_rollback;
+        for (const auto& effect : each.effects) ends = ends || effect.name == "autocommit";
+    }
+    if (was_open && !is_open) unpin("SET TRANSACTION");
+    if (was_open && !is_open && !ends) pin(why);
+    if (ends && !failed) unpin(why);
+}
+
 /// After a statement. The order of the questions does not matter to one another.
 void session::ask_what_changed(const reading& text, bool failed) {
     using kind = router::effect::kind;
@@ -115,19 +134,22 @@ void session::ask_what_changed(const reading& text, bool failed) {
         database = true;
     }
     if (!names.empty()) {
-        std::string sql = "SHOW SESSION VARIABLES WHERE Variable_name IN (", asked = ",";
+        // Of a SET that failed it does not matter if there is no such variable.
+        std::string sql = "SHOW SESSION VARIABLES WHERE Variable_name IN (", asked = failed ? "?," : ",";
+        bool first = true;
         for (const auto& name : names) {
             const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
                 return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
             });
+            if (!plain && failed) continue;
             if (!plain) {  // of a structured variable, or of no variable at all
                 pin(fmt::format("SET {}", name));
                 continue;
             }
-            sql += fmt::format("{}'{}'", asked.size() > 1 ? "," : "", name);
+            sql += fmt::format("{}'{}'", std::exchange(first, false) ? "" : ",", name);
             asked += name + ",";
         }
-        if (asked.size() > 1) own_of_ours(own_command::kind::ask_variables, sql + ")", std::move(asked));
+        if (!first) own_of_ours(own_command::kind::ask_variables, sql + ")", std::move(asked));
     }
     if (database) own_of_ours(own_command::kind::ask_database, "SELECT DATABASE()");
 }
@@ -146,7 +168,7 @@ void session::note_variables(const std::string& asked) {
         }
     settings_ = pool::session_settings::of(std::move(entries));
     talk_->server->settings = settings_;
-    if (missing.size() > 1) pin(fmt::format("SET {}", missing.substr(1, missing.size() - 2)));
+    if (missing.size() > 1 && missing.front() != '?') pin(fmt::format("SET {}", missing.substr(1, missing.size() - 2)));
 }
 
 void session::note_database() {

@@ -39,6 +39,11 @@ bool session::on_change_user(std::string_view payload, std::uint8_t sequence) {
     to.collation = asked->collation;
     to.settings = home_.owner.current_settings();
     const auto* who = to.settings->find_user(to.user);
+    if (who && who->name == "*") {
+        violation(config::mysql_number(fault_kind::unsupported),
+                  "COM_CHANGE_USER to a user whom only the servers know; hint: connect anew, or name it in [users]");
+        return true;
+    }
     const auto& cluster = who_.cluster->now->config.name;
     if (who && (who->clusters.empty() ||
                 std::find(who->clusters.begin(), who->clusters.end(), cluster) != who->clusters.end()))

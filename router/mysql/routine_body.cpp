@@ -35,6 +35,13 @@ bool cut(std::string_view body, const mysql_modes& modes, std::vector<part>& out
 
 }  // namespace
 
+bool names_user_variable(std::string_view body, const mysql_modes& modes) {
+    lexer words(body, modes);
+    for (auto next = words.next(); next.kind != token_kind::end; next = words.next())
+        if (next.kind == token_kind::user_variable || next.kind == token_kind::bad) return true;
+    return body.find('\\') != std::string_view::npos && body.find('@') != std::string_view::npos;
+}
+
 bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
     static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
                                                        "execute",   "lock",      "handler",  "names",        "charset",

@@ -9,6 +9,8 @@ namespace ringway::router::mysql {
 
 /// Whether it certainly sets no variable of the session, makes no temporary table and takes no lock, by its words
 /// alone: for servers that do not tell of changes. A body that calls other routines may.
+/// A user variable is set by a SELECT INTO too, of which servers with session tracking do not tell either.
+bool names_user_variable(std::string_view body, const mysql_modes& modes);
 bool leaves_nothing(std::string_view body, const mysql_modes& modes);
 
 }  // namespace ringway::router::mysql

@@ -111,10 +111,10 @@ class Compressed:
 
 
 class Wire:
-    """One connection, logged in by mysql_native_password; `tls`: and encrypted, `compress`: by "zlib" or "zstd"."""
+    """One connection, logged in by mysql_native_password; `tls`: and encrypted, `compress`: by "zlib" or "zstd"; `ask`: by its password, which is asked for."""
 
     def __init__(self, port, user="app", password="app", database="shop", more=SESSION_TRACK | DEPRECATE_EOF, collation=45,
-                 mariadb=0, tls=False, compress=None):
+                 mariadb=0, tls=False, compress=None, ask=False):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held, self.sequence, self.status = b"", 0, 0
@@ -136,6 +136,11 @@ class Wire:
         answer = scramble(password, nonce)
         self.send(start + user.encode() + b"\0" + bytes([len(answer)]) + answer + database.encode() + b"\0mysql_native_password\0" +
                   (b"\3" if compress == "zstd" else b""), self.sequence)
+        if ask:  # asked for the password itself, by caching_sha2_password over TLS
+            assert tls and self.packet().startswith(b"\xfecaching_sha2_password")
+            self.send(b"x" * 32, self.sequence)
+            assert self.packet() == b"\1\4"
+            self.send(password.encode() + b"\0", self.sequence)
         self.one()
         if compress:
             assert self.capabilities & {"zlib": COMPRESS, "zstd": ZSTD}[compress]
@@ -233,7 +238,7 @@ class Wire:
                 size, at = lenenc(column, at)
                 name = column[at:at + size]
                 at += size
-            names.append(name.decode())
+            names.append(name.decode(errors="replace"))
         self.eof()
         if self.status_of_cursor():
             return names, []

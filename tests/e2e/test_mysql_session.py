@@ -254,7 +254,7 @@ def test_y14_deadlock_and_timeout(pair):
     my.rows(b, "UPDATE t SET v = v WHERE id = 1")
 
 
-def test_y14_a_deadlock_ends_the_transaction(pair, my_proxy):
+def test_y14_a_deadlock_ends_the_transaction(pair, my_proxy, my_cluster):
     import threading
     a, b = pair
     my.rows(a, "SET innodb_lock_wait_timeout = 20")
@@ -278,11 +278,16 @@ def test_y14_a_deadlock_ends_the_transaction(pair, my_proxy):
         each.join(40)
     assert sorted(told.values()) == [0, 1213]
     loser, winner = (a, b) if told["a"] else (b, a)
-    assert my.value(loser, "SELECT 1") == 1  # outside of any transaction now
+    assert my.value(loser, "SELECT 1") == 1
     my.rows(loser, "INSERT INTO made (v) VALUES ('stays')")
     my.rows(winner, "ROLLBACK")
     stays = "SELECT COUNT(*) FROM made WHERE v = 'stays'"
     assert my.value(loser, stays) >= 1
+    if my_cluster.server != "mariadb":  # MySQL 5.6 says that the transaction is over, but the next one has begun
+        for _ in range(10):
+            assert my.value(winner, stays) == 0
+            my.rows(loser, "SELECT 1")
+        my.rows(loser, "COMMIT")
     my.rows(loser, "ROLLBACK")  # undoes nothing
     assert until(lambda: my.value(winner, stays) >= 1)  # who may read a replica that is behind
     assert until(lambda: not [row for row in admin(my_proxy, "SHOW CLIENTS") if row["state"] == "transaction"])
@@ -364,7 +369,7 @@ def test_y22_call_with_three_results_and_out_parameters(my_proxy, my_cluster):
             call, _, _ = wire.prepare("CALL three(?, ?, ?)")
             wire.execute(call, [5, None, 10])
             results = [wire.result()]
-            while wire.status & 0x1008:  # more results; after OUT parameters an OK, of which MySQL 5.6 does not tell
+            while results[-1] is not None:  # an OK ends it; after OUT parameters MySQL 5.6 does not say that one follows
                 results.append(wire.result())
             seen.append(results)
             assert wire.query("SELECT 1") == [[b"1"]]

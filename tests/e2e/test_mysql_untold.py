@@ -1,6 +1,8 @@
 """What routines and triggers change of a session stays with their client, on servers that tell of changes (MariaDB) and on
 one that does not (MySQL 5.6); so do the variables of a SET, and what the statement before has left."""
 
+import zlib
+
 import my
 import pymysql
 import pytest
@@ -25,10 +27,17 @@ def assert_kept(a, b, sql, mine):
 @pytest.mark.parametrize("body, shown, mine", [
     ("SET @left = 7", "SELECT @left", 7), ("SET time_zone = '+07:00'", "SELECT @@time_zone", "+07:00"),
     ("SET @@SESSION.group_concat_max_len = 77", "SELECT @@group_concat_max_len", 77), ("SELECT 7 INTO @left", "SELECT @left", 7)])
-def test_a_function_that_sets_something(pair, declared, body, shown, mine):
+def test_a_function_that_sets_something(pair, my_proxy, declared, body, shown, mine):
     a, b = pair
-    my.made_anew(a, "FUNCTION", "bequeaths()", f"RETURNS INT {declared} BEGIN {body}; RETURN 1; END")
-    assert my.value(a, "SELECT bequeaths()") == 1
+    name = f"bequeaths_{zlib.crc32((declared + body).encode())}()"
+    my.made_anew(a, "FUNCTION", name, f"RETURNS INT {declared} BEGIN {body}; RETURN 1; END")
+    for known in (False, True):  # soon after it was made, and when the catalogs tell of it
+        assert my.value(a, f"SELECT {name}") == 1
+        assert_kept(a, b, shown, mine)
+        a.close()
+        a.connect()
+        assert known or until(lambda: "unknown" not in str(admin(my_proxy, f"SHOW ROUTE shop 'SELECT {name}'")), 20)
+    assert my.value(a, f"SELECT {name}") == 1
     assert_kept(a, b, shown, mine)
 
 
