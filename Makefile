@@ -25,8 +25,13 @@ build: deps ## build/ringway
 build-tests: build
 	@ninja -C $(BUILD) -j $(JOBS)
 
+# Servers for tests only, which Debian does not have.
+.PHONY: test-deps
+test-deps: deps
+	@scripts/install_mysql.sh
+
 .PHONY: test
-test: build-tests ## every test; ends with N passed, N failed
+test: build-tests test-deps ## every test; ends with N passed, N failed
 	@scripts/run_tests.py $(BUILD)
 
 .PHONY: test-unit
@@ -34,7 +39,7 @@ test-unit: build-tests ## unit tests only
 	@scripts/run_tests.py $(BUILD) unit
 
 .PHONY: test-e2e
-test-e2e: build ## end-to-end tests only, on real servers
+test-e2e: build test-deps ## end-to-end tests only, on real servers
 	@ninja -C $(BUILD) -j $(JOBS) mysql_parse
 	@scripts/run_tests.py $(BUILD) e2e
 
@@ -76,6 +81,10 @@ analyze: deps ## clang's analyzer, a minute or more a file (FILES="pool/pool.cpp
 .PHONY: bench
 bench: build ## what a transaction costs, side by side with direct, PgBouncer and HAProxy
 	@/usr/bin/python3 tests/bench/side_by_side.py $(BUILD)/ringway
+
+.PHONY: bench-mysql
+bench-mysql: build ## likewise of MySQL's clients before MariaDB: direct, HAProxy, Ringway
+	@/usr/bin/python3 tests/bench/mysql.py $(BUILD)/ringway
 
 .PHONY: bench-shards
 bench-shards: build ## a sharded cluster beside one server: single shard, scatter, merge

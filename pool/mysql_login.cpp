@@ -119,9 +119,6 @@ class server_talk {
         if (!target_.database.empty() && !(flavour_ & flavour_without_database)) wanted |= capability::connect_with_db;
         part.version = hello->server_version;
         part.tracks = capability::has(wanted, capability::session_track);
-        if (!part.tracks)
-            co_return refuse(
-                "it has no session tracking, without which settings would leak: MariaDB 10.2 or MySQL 5.7");
         part.can_reset = part.tracks;  // both came with MySQL 5.7 and MariaDB 10.2
         login.pid = hello->connection_id;
         nonce_ = std::move(hello->nonce);

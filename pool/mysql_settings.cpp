@@ -54,8 +54,12 @@ std::string mysql_settings_change(const session_settings& from, const session_se
     const auto add = [&sql](std::string_view name, std::string_view value) {
         fmt::format_to(std::back_inserter(sql), "{}@@SESSION.{}={}", sql.empty() ? "SET " : ",", name, value);
     };
-    for (const auto& [name, value] : from.entries())
-        if (!to.find(name)) add(name, "DEFAULT");
+    for (const auto& [name, value] : from.entries()) {
+        if (to.find(name)) continue;
+        // MySQL 5.6 takes the DEFAULT of these two for 0.
+        const bool global = name == "unique_checks" || name == "foreign_key_checks";
+        add(name, global ? "@@GLOBAL." + name : "DEFAULT");
+    }
     for (const auto& [name, value] : to.entries()) {
         const auto* has = from.find(name);
         if (!has || *has != value) add(name, value);

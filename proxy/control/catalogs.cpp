@@ -56,7 +56,9 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     auto cluster = watched(of.config, *settings);
     cluster.name = name;
     const auto login = pool::control_login_for(cluster, of.config.shards.front().nodes[primary]);
-    if (of.config.engine == config::engine::mysql) return read_mysql_catalog(name, login, of.config.is_sharded());
+    const auto schema = of.schema->load(std::memory_order_acquire);
+    if (of.config.engine == config::engine::mysql)
+        return read_mysql_catalog(name, login, of.config.is_sharded(), schema);
     std::shared_ptr<catalog_reader> reader;
     std::string known;
     std::uint64_t version = 0;
@@ -72,7 +74,6 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         const auto now = reader->fingerprint(login);
         if (now.why || now.fingerprint == known) return;
     }
-    const auto schema = of.schema->load(std::memory_order_acquire);
     auto reading = reader->read(login, version);
     if (reading.why) {
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
@@ -81,7 +82,8 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     publish_catalog(name, reading, schema);
 }
 
-void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns) {
+void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
+                                 std::uint64_t schema) {
     std::shared_ptr<mysql_catalog_reader> reader;
     std::string known;
     std::uint64_t version = 0;
@@ -93,9 +95,14 @@ void runtime::read_mysql_catalog(const std::string& name, const pool::control_lo
         known = fingerprints_[name];
         version = ++catalog_version_;
     }
-    const auto reading = reader->read(login, version, known, columns);
+    auto reading = reader->read(login, version, known, columns);
     if (reading.why) spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
-    if (reading.catalog) publish_catalog(name, reading, 0);
+    if (reading.why) return;
+    if (!reading.catalog) {  // the same as before
+        const std::lock_guard guard(lock_);
+        reading.catalog = catalogs_[name];
+    }
+    if (reading.catalog) publish_catalog(name, reading, schema);
 }
 
 void runtime::publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema) {

@@ -66,13 +66,14 @@ void runtime::forget_names() {
         catalogs_wanted_.erase(name);
         fingerprints_.erase(name);
         readers_.erase(name);
+        mysql_readers_.erase(name);
         resting_.erase(name);
         it = any_slots_.erase(it);
     }
     // A catalog is watched, over a connection, for those who are there.
     for (const auto& [name, slots] : any_slots_)
         if (std::none_of(slots.begin(), slots.end(), [](const auto& each) { return each.use_count() > 1; }))
-            readers_.erase(name), resting_.insert(name);
+            readers_.erase(name), mysql_readers_.erase(name), resting_.insert(name);
         else
             resting_.erase(name);
 }
@@ -88,6 +89,7 @@ void runtime::make_way() {
         leaving_.clear();
         const auto it = clusters_.find("*");
         if (it == clusters_.end() || any_slots_.empty()) return;
+        if (it->second->config.engine != config::engine::postgres) return;  // MySQL's wait for nobody
         any = it->second;
         as = watched(any->config, *settings_);
         auto& slot = readers_["*"];

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "protocol/mysql/capability.hpp"
 #include "proxy/control/mysql_columns.hpp"
+#include "router/mysql/routine_body.hpp"
 
 namespace ringway::proxy {
 
@@ -15,9 +17,9 @@ constexpr const char* tables =
     "SELECT t.TABLE_SCHEMA AS s, t.TABLE_NAME AS n, t.TABLE_TYPE AS k, v.VIEW_DEFINITION AS d FROM "
     "information_schema.TABLES t LEFT JOIN information_schema.VIEWS v USING (TABLE_SCHEMA, TABLE_NAME) WHERE "
     "t.TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') ORDER BY 1, 2";
-constexpr const char* functions =
-    "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a FROM information_schema.ROUTINES WHERE "
-    "ROUTINE_TYPE = 'FUNCTION' ORDER BY 1, 2";
+constexpr const char* routines_query =
+    "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a, ROUTINE_DEFINITION AS b, ROUTINE_TYPE "
+    "AS t FROM information_schema.ROUTINES ORDER BY 1, 2, 5";
 constexpr const char* modes = "SELECT @@GLOBAL.sql_mode AS m, @@lower_case_table_names AS f, @@version AS v";
 
 std::string text_of(const pool::mysql_row& row, std::string_view name) {
@@ -44,10 +46,10 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
     }
     std::vector<pool::mysql_row> state, relations, routines;
     if (connection_.query(modes, state) != 0 || connection_.query(tables, relations) != 0 ||
-        connection_.query(functions, routines) != 0 || state.size() != 1)
+        connection_.query(routines_query, routines) != 0 || state.size() != 1)
         return fail(connection_.problem());
     mysql_column_rows keys;
-    if (columns && !keys.read(connection_)) return fail(connection_.problem());
+    if (!keys.read(connection_, columns)) return fail(connection_.problem());
     for (const auto* rows :
          {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers, &keys.privileges})
         for (const auto& row : *rows)
@@ -67,16 +69,26 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.kind = text_of(row, "k") == "VIEW" ? 'v' : 'r';
         raw.relations.emplace(made.schema + "." + made.name, std::move(made));
     }
+    mysql_bodies bodies;
+    bodies.untold = (connection_.capabilities() & protocol::mysql::capability::session_track) == 0;
+    for (const auto* of : {&routines, &keys.triggers})
+        for (const auto& row : *of)
+            bodies.hidden |=
+                text_of(row, "s") != "sys" && router::mysql::names_user_variable(text_of(row, "b"), raw.modes);
     for (const auto& row : routines) {
+        if (text_of(row, "t") != "FUNCTION") continue;
         const auto access = text_of(row, "a");
         router::catalog_function made;
         made.schema = text_of(row, "s");
         made.name = text_of(row, "n");
         made.opaque = access != "NO SQL";
         made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
+        // Whatever it is declared as, it may set a variable that the servers do not tell of.
+        made.is_volatile = made.is_volatile || (row.find("b")->second ? bodies.may_leave(text_of(row, "b"), raw.modes)
+                                                                      : bodies.untold || bodies.hidden);
         raw.functions.push_back(std::move(made));
     }
-    if (columns) keys.add_to(raw);
+    keys.add_to(raw, bodies);
     out.catalog = std::make_shared<const router::catalog>(router::make_catalog(std::move(raw)));
     return out;
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 
+#include "pool/mysql_server.hpp"
+#include "pool/server_login.hpp"
 #include "protocol/mysql/reply.hpp"
 #include "proxy/control/runtime.hpp"
 #include "proxy/mysql/session.hpp"
@@ -58,18 +60,54 @@ std::optional<pool::server_traits> runtime::traits() {
     return std::nullopt;
 }
 
-/// A client that names no cluster means the only one there is for it: the name is then a database on its servers.
-std::string runtime::cluster_for(const std::string& database, const config::user* who) {
+/// Names that are no cluster's are databases: of "*", or of the first cluster that the client may use.
+std::optional<std::string> runtime::cluster_for(const std::string& database, const config::user* who) {
     const auto settings = current_settings();
     const config::cluster* only = nullptr;
+    bool any = false;
     for (const auto& each : settings->clusters) {
-        if (each.engine != config::engine::mysql || each.name == "*") continue;
+        if (each.engine != config::engine::mysql) continue;
+        if (each.name == "*") {
+            any = true;
+            continue;
+        }
         if (each.name == database) return each.name;
         const bool here = !who || who->clusters.empty() ||
                           std::find(who->clusters.begin(), who->clusters.end(), each.name) != who->clusters.end();
         if (here && !only) only = &each;
     }
-    return only ? only->name : std::string();
+    if (any && (!database.empty() || !only)) return database;
+    return only ? std::optional(only->name) : std::nullopt;
+}
+
+bool runtime::servers_decide(const std::string& cluster, const config::user& who) {
+    const std::lock_guard guard(lock_);
+    return who.name == "*" || !clusters_.count(cluster);
+}
+
+asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, const mysql::admitted& client) {
+    // Who is not let in must leave nothing behind: of a name asked for the first time no slot is kept.
+    const auto known = home.slots.find(*client.cluster);
+    const auto slot = known != home.slots.end() ? known->second : make_slot(*client.cluster);
+    if (!slot || slot->now->config.engine != config::engine::mysql)
+        co_return config::fault{
+            fault_kind::unknown_cluster, fmt::format("Unknown database '{}'", client.database), {}, {}};
+    account as;
+    as.user = client.user;
+    fill_account(as, *slot, *client.who, client.secret);
+    auto target = std::make_shared<pool::server_target>(*as.login);
+    const auto& health = slot->health;
+    const bool told = health && !health->shards.empty() && health->shards.front().primary >= 0;
+    const auto primary = told ? static_cast<std::size_t>(health->shards.front().primary) : 0;
+    target->address = slot->now->config.shards.front().nodes[primary];
+    if (client.database != *client.cluster) target->database = client.database;
+    const std::shared_ptr<const pool::server_target> to = std::move(target);
+    auto login = co_await pool::mysql_dialect().log_in(*home.io, to, pool::mysql_flavour(0, !to->database.empty()));
+    if (login.failure) co_return login.failure;
+    if (login.tls) co_return std::nullopt;
+    boost::system::error_code ignored;
+    login.socket->send(asio::buffer(pool::mysql_dialect().goodbye()), 0, ignored);
+    co_return std::nullopt;
 }
 
 void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin) {
@@ -95,11 +133,11 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     if (refusing_)
         return turn_away(std::move(client), config::mysql_number(fault_kind::shutting_down),
                          "Server shutdown in progress");
-    auto* slot = client.cluster.empty() ? nullptr : home.find_slot(client.cluster);
+    auto* slot = client.cluster ? home.find_slot(*client.cluster) : nullptr;
     if (!slot || slot->now->config.engine != config::engine::mysql)
         return turn_away(std::move(client), config::mysql_number(fault_kind::unknown_cluster),
                          fmt::format("Unknown database '{}'", client.database));
-    const auto shared = home.slots.at(client.cluster);
+    const auto shared = home.slots.at(*client.cluster);
     client_identity who;
     who.cluster = shared;
     who.who = account_for(*shared, client.user, *client.who, client.secret);
@@ -110,7 +148,7 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
                          "Too many connections");
     }
     // The name that clients use is a database of another name on the servers.
-    if (client.database == client.cluster) client.database = who.who->login->database;
+    if (client.database == *client.cluster) client.database = who.who->login->database;
     who.id = client.id;
     who.user = client.user;
     who.address = client.address;

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "router/lexical.hpp"
+#include "router/mysql/routine_body.hpp"
 
 namespace ringway::proxy {
 
@@ -24,9 +25,8 @@ constexpr const char* foreign_keys_query =
     "REFERENCED_TABLE_NAME AS tn, REFERENCED_COLUMN_NAME AS tc FROM information_schema.KEY_COLUMN_USAGE WHERE "
     "REFERENCED_TABLE_NAME IS NOT NULL ORDER BY 1, 2, 3, ORDINAL_POSITION";
 constexpr const char* triggers_query =
-    "SELECT EVENT_OBJECT_SCHEMA AS s, EVENT_OBJECT_TABLE AS n, TRIGGER_NAME AS g FROM information_schema.TRIGGERS "
-    "ORDER "
-    "BY 1, 2, 3";
+    "SELECT EVENT_OBJECT_SCHEMA AS s, EVENT_OBJECT_TABLE AS n, TRIGGER_NAME AS g, ACTION_STATEMENT AS b FROM "
+    "information_schema.TRIGGERS ORDER BY 1, 2, 3";
 constexpr const char* privileges_query =
     "SELECT '*' AS s FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER' UNION SELECT "
     "TABLE_SCHEMA "
@@ -111,12 +111,19 @@ void describe_mysql_column(const pool::mysql_row& row, router::catalog_column& o
     }
 }
 
-bool mysql_column_rows::read(pool::mysql_control_connection& from) {
-    return from.query(columns_query, columns) == 0 && from.query(foreign_keys_query, foreign_keys) == 0 &&
-           from.query(triggers_query, triggers) == 0 && from.query(privileges_query, privileges) == 0;
+bool mysql_bodies::may_leave(std::string_view body, const router::mysql_modes& modes) const {
+    if (!untold && !hidden) return false;
+    if (router::mysql::names_user_variable(body, modes)) return true;
+    return !router::mysql::leaves_nothing(body, modes);  // it may call another one
 }
 
-void mysql_column_rows::add_to(router::catalog& out) const {
+bool mysql_column_rows::read(pool::mysql_control_connection& from, bool all) {
+    if (all && (from.query(columns_query, columns) != 0 || from.query(foreign_keys_query, foreign_keys) != 0))
+        return false;
+    return from.query(triggers_query, triggers) == 0 && from.query(privileges_query, privileges) == 0;
+}
+
+void mysql_column_rows::add_to(router::catalog& out, const mysql_bodies& bodies) const {
     const auto relation = [&out](const pool::mysql_row& row) -> router::catalog_relation* {
         const auto found = out.relations.find(text_of(row, "s") + "." + text_of(row, "n"));
         return found == out.relations.end() ? nullptr : &found->second;
@@ -142,8 +149,14 @@ void mysql_column_rows::add_to(router::catalog& out) const {
         of->foreign_keys.back().columns.emplace_back(lowered(text_of(row, "c")), lowered(text_of(row, "tc")));
     }
     for (const auto& row : triggers)
-        if (auto* const of = relation(row))
+        if (auto* const of = relation(row)) {
             of->write_reach = fmt::format("trigger {} of {}", text_of(row, "g"), of->name);
+            of->triggers_set |= bodies.may_leave(text_of(row, "b"), out.modes);
+        }
+    const bool any_sets = std::any_of(out.relations.begin(), out.relations.end(),
+                                      [](const auto& each) { return each.second.triggers_set; });
+    for (auto& [name, each] : out.relations)  // a write through a view runs its tables' triggers
+        if (each.kind == 'v') each.triggers_set = any_sets;
     const auto sees = [this](std::string_view schema) {
         return std::any_of(privileges.begin(), privileges.end(), [&](const pool::mysql_row& row) {
             const auto where = text_of(row, "s");
@@ -151,9 +164,11 @@ void mysql_column_rows::add_to(router::catalog& out) const {
         });
     };
     for (auto& [name, each] : out.relations)
-        if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema))
+        if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema)) {
             each.write_reach =
                 fmt::format("a trigger of {}, which monitor_user needs the TRIGGER privilege to see,", each.name);
+            each.triggers_set = bodies.untold;
+        }
 }
 
 }  // namespace ringway::proxy

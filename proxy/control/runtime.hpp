@@ -72,7 +72,10 @@ class runtime final : public process, public inventory, public mysql::gate {
     // mysql::gate
     std::uint64_t new_client_id(worker& home) override;
     std::optional<pool::server_traits> traits() override;
-    std::string cluster_for(const std::string& database, const config::user* who) override;
+    std::optional<std::string> cluster_for(const std::string& database, const config::user* who) override;
+    bool servers_decide(const std::string& cluster, const config::user& who) override;
+    boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home,
+                                                                    const mysql::admitted& client) override;
 
     // inventory
     std::shared_ptr<const config::settings> settings() const override { return current_settings(); }
@@ -132,7 +135,8 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::vector<recovery_place> recovery_places() const;
     void give_way(std::uint64_t client);
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
-    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns);
+    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
+                            std::uint64_t schema);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);

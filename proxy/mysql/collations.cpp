@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -259,6 +261,21 @@ collation_names collation_of(std::uint16_t id) noexcept {
                                             [](const known& each, std::uint16_t what) { return each.id < what; });
     if (it == table.end() || it->id != id) return {};
     return {it->collation, it->collation.substr(0, it->charset)};
+}
+
+pool::settings_ref settings_at_login(std::uint16_t collation, const pool::server_traits& server) {
+    const auto names = collation_of(collation);
+    if (names.collation.empty()) return {};
+    std::string all(names.collation), charset(names.charset);
+    // What MariaDB calls utf8mb3 is utf8 to each MySQL, and that only to old ones.
+    constexpr std::string_view renamed = "utf8mb3";
+    if (charset == renamed && server.version.find("MariaDB") == std::string::npos) {
+        all = "utf8" + all.substr(renamed.size());
+        charset = "utf8";
+    }
+    return pool::session_settings::of({{"character_set_client", fmt::format("'{}'", charset)},
+                                       {"character_set_results", fmt::format("'{}'", charset)},
+                                       {"collation_connection", fmt::format("'{}'", all)}});
 }
 
 }  // namespace ringway::proxy::mysql

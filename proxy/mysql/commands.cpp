@@ -3,12 +3,14 @@
 #include "protocol/mysql/command.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "protocol/mysql/result.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/session/statement_text.hpp"
 
 namespace ringway::proxy::mysql {
 
@@ -56,10 +58,17 @@ std::shared_ptr<const reading> session::read_text(std::string_view sql, std::str
     return out;
 }
 
+void session::log_statement(const reading& text, std::string_view sql) const {
+    const auto shown = text_for_log(sql, text.plan ? std::string_view(text.plan->shape_text) : std::string_view());
+    spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
+                 talk_->server->target->address.text(), shown);
+}
+
 void session::begin_command(running what) {
     now_ = std::move(what);
     phase_ = phase::relaying;
     talk_->begun.clear();
+    talk_->overlaid = false;
     talk_->answer.clear();
     talk_->asked = requested_ = clock::now();
     talk_->tracker.begin(now_.what);
@@ -87,7 +96,10 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
         case my::command::change_user:
             return on_change_user(payload, 1);
         case my::command::reset_connection:
-            on_reset(1);
+            if (untold())  // MySQL 5.6 has neither
+                send_error(1047, "08S01", "Unknown command", 1);
+            else
+                on_reset(1);
             return true;
         case my::command::process_kill:
             return on_kill(payload);
@@ -103,7 +115,6 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
         case my::command::binlog_dump:
         case my::command::binlog_dump_gtid:
         case my::command::register_replica:
-        case my::command::table_dump:
         case my::command::shutdown:
             refuse({fault_kind::unsupported,
                     "replication and shutdown do not go through Ringway",
@@ -151,7 +162,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "session_track_... set for one statement, or for all and for the session at once",
                      {},
                      "set it by a SET of its own"};
-    if (talk_ && (in_transaction() || pinned())) return std::nullopt;
+    if (talk_ && (in_transaction() || pinned()) && !talk_->overlaid) return std::nullopt;
     // The diagnostics of the statement before are on a connection that others have now.
     if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))
         return fault{fault_kind::unsupported,
@@ -184,7 +195,11 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
                each.verb == router::verb::compound;
     });
+    if (!talk_->touched && !talk_->cleared && talk_->own.empty() &&
+        any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
+        own_of_ours(own_command::kind::clear, "DO (SELECT 0 FROM (SELECT 0) AS x)");  // others leave them
     if (!prepare_lease(asks || text->unknown())) return false;
+    if (who_.cluster->now->log_queries) log_statement(*text, sql);
     const auto other = rewritten(*text, sql);
     follow_ties(*text, sql);
     running next;

@@ -65,7 +65,8 @@ void session::apply(const router::effect& what, const router::statement& of) {
                     if (table.written) temporary_tables_.insert(table.name);
             if (what.pin == handler) handlers_.insert(of.name);
             if (what.pin == user_lock) {
-                if (now_.peeks && first_is_one(talk_->answer, talk_->tracker_capabilities)) ++user_locks_;
+                if (now_.peeks && first_is_one(talk_->answer, talk_->tracker_capabilities))
+                    user_locks_ = untold() ? 1 : user_locks_ + 1;  // MySQL 5.6 gives up the lock that it has
                 if (user_locks_ == 0) break;
             }
             pin(what.pin);
@@ -100,6 +101,7 @@ void session::apply(const router::effect& what, const router::statement& of) {
             if (handlers_.empty()) unpin(handler);
             break;
         case kind::catalog_changed:
+            who_.cluster->now->schema->fetch_add(1, std::memory_order_acq_rel);
             home_.owner.catalog_changed(who_.cluster->now->config.name);
             break;
         case kind::unlock_tables:
@@ -136,6 +138,7 @@ void session::after_statement(const reading& text, bool failed) {
                 pin(std::string(xa));
                 break;
             case router::verb::xa_prepare:
+                if (untold()) break;           // before MySQL 5.7.7 a prepared transaction ends with its connection
                 talk_->server->doomed = true;  // the connection stays with its transaction: others get another one
                 talk_->in_transaction = false;
                 [[fallthrough]];
@@ -172,7 +175,7 @@ void session::reset_session() {
 
 /// What can be answered without a server, as it is known here only.
 bool session::answer_locally(const reading& text, std::string_view sql) {
-    if (talk_ && (in_transaction() || pinned())) return false;
+    if (talk_ && (in_transaction() || pinned()) && !talk_->overlaid) return false;
     if (text.parsed().statements.size() != 1 || !text.parsed().statements.front().asks_warnings) return false;
     router::mysql::lexer words(sql, modes());
     std::string all;

@@ -109,7 +109,7 @@ class door_keeper : login_wire<admitted> {
         hello.server_version = client_.server.version;
         hello.connection_id = static_cast<std::uint32_t>(client_.id);
         hello.nonce = nonce_.substr(0, my::nonce_size);
-        hello.capabilities = offered(client_.server, door_->tls != nullptr);
+        hello.capabilities = offered(client_.server, door_->tls != nullptr, !admin_);
         hello.collation = client_.server.collation;
         hello.status = my::status::autocommit;
         hello.plugin = name_of(my::auth_plugin::native);
@@ -131,9 +131,10 @@ class door_keeper : login_wire<admitted> {
         }
         if (!said || said->what != my::login::kind::login)
             co_return co_await refuse(fault_kind::malformed_message, "08S01", "Bad handshake");
-        const auto mine = offered(client_.server, door_->tls != nullptr);
+        const auto mine = offered(client_.server, door_->tls != nullptr, !admin_);
         client_.capabilities = said->capabilities & mine;
         client_.collation = said->collation;
+        client_.zstd_level = said->zstd_level;
         client_.user = said->user;
         client_.database = said->database;
         plugin_ = said->plugin;
@@ -151,11 +152,11 @@ class door_keeper : login_wire<admitted> {
         const auto& all = *door_->settings;
         const auto* entry = all.find_user(client_.user);
         if (entry) client_.who = *entry;
-        client_.cluster = admin_ ? "ringway" : gate_.cluster_for(client_.database, entry);
+        client_.cluster = admin_ ? std::optional<std::string>("ringway") : gate_.cluster_for(client_.database, entry);
+        const auto cluster = client_.cluster.value_or(std::string());
         auto method = config::auth_method::scram_sha_256;  // a password, proved by the client's plugin
         if (!all.hba.empty()) {
-            const auto* rule =
-                find_rule(all.hba, client_.cluster, client_.user, client_.address, client_.tls != nullptr);
+            const auto* rule = find_rule(all.hba, cluster, client_.user, client_.address, client_.tls != nullptr);
             if (!rule || rule->method == config::auth_method::reject) co_return co_await refuse_password();
             method = rule->method;
         }
@@ -184,12 +185,17 @@ class door_keeper : login_wire<admitted> {
         if (next == my::auth_server::next::refused || !known) co_return co_await refuse_password();
         if (next == my::auth_server::next::note && !co_await send_packet(payload)) co_return false;
         client_.secret = secret_of(*entry, proof);
-        co_return true;
+        if (admin_ || !client_.cluster || !gate_.servers_decide(cluster, *entry)) co_return true;
+        const auto why = co_await gate_.ask_server(home_, client_);
+        if (!why) co_return true;
+        if (why->kind == fault_kind::authentication) co_return co_await refuse_password();
+        co_return co_await refuse(why->kind, mysql_sqlstate(config::mysql_number(why->kind)), why->message);
     }
 
     bool allowed(const config::user& who) const {
-        return std::any_of(who.clusters.begin(), who.clusters.end(),
-                           [&](const std::string& each) { return each == client_.cluster || each == "*"; });
+        return std::any_of(who.clusters.begin(), who.clusters.end(), [&](const std::string& each) {
+            return each == client_.cluster.value_or("") || each == "*";
+        });
     }
 
     asio::awaitable<bool> send_packet(std::string_view payload) {
@@ -209,18 +215,24 @@ class door_keeper : login_wire<admitted> {
 
 }  // namespace
 
-capability::flags offered(const pool::server_traits& server, bool tls) noexcept {
+capability::flags offered(const pool::server_traits& server, bool tls, bool compression) noexcept {
     using namespace capability;
     const auto ours = client_mysql | long_flag | connect_with_db | odbc | protocol_41 | transactions |
                       secure_connection | reserved | multi_results | ps_multi_results | plugin_auth | connect_attrs |
                       plugin_auth_lenenc_data | session_track | ignore_sigpipe | pool::mysql_shared_capabilities();
     // What Ringway does by itself, whatever the server can.
     const auto own = plugin_auth | plugin_auth_lenenc_data | connect_attrs | secure_connection | protocol_41;
-    return ((server.capabilities & ours) | own) | (tls ? ssl : 0);
+    return ((server.capabilities & ours) | own) | (tls ? ssl : 0) | (compression ? compress | zstd_compression : 0);
 }
 
 my::auth_account account_of(const config::user* who, const std::string& name, const std::string& secret) {
-    if (!who || (who->password.empty() && who->name == "*")) return my::auth_account::mock(name, secret);
+    if (!who) return my::auth_account::mock(name, secret);
+    if (who->name == "*") {  // the servers check the password: it has to be told
+        my::auth_account out;
+        out.ask_password = true;
+        out.preferred = my::auth_plugin::caching_sha2;
+        return out;
+    }
     return my::auth_account::from_password(who->password);
 }
 

@@ -125,6 +125,15 @@ void session::own_done() {
                 server.settings = settings_;
             }
             break;
+        case kind::ask_variables:
+            note_variables(done.text);
+            break;
+        case kind::ask_database:
+            note_database();
+            break;
+        case kind::clear:
+            talk.cleared = true;
+            break;
         case kind::insert_id:
             talk.insert_id_ready = error.code == 0;
             break;

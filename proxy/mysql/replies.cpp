@@ -13,7 +13,18 @@ namespace my = protocol::mysql;
 
 namespace {
 constexpr std::size_t most_own_answer = 1u << 20, most_peeked = 4096;
+
+/// Variables of the session, but autocommit, which may commit; with values that write nothing.
+bool only_sets(const reading& text) {
+    for (const auto& each : text.parsed().statements) {
+        if (each.verb != router::verb::set || !each.functions.empty() || !each.block.children.empty()) return false;
+        for (const auto& what : each.effects)
+            if (what.name == "autocommit" || what.what == router::effect::kind::settings_unknown) return false;
+    }
+    return !text.unknown() && !text.parsed().statements.empty();
 }
+
+}  // namespace
 
 void session::server_readable(pool::server& from) {
     const auto keep = shared_from_this();
@@ -76,6 +87,7 @@ void session::on_server_bytes(std::string_view bytes) {
         switch (talk.tracker.now()) {
             case my::reply_tracker::state::file_wanted:
                 talk.file = true;
+                talk.file_sequence = static_cast<std::uint8_t>(talk.tracker.sequence() + 1);
                 pump({});
                 want_client();
                 break;
@@ -90,6 +102,7 @@ void session::on_server_bytes(std::string_view bytes) {
                     pump({});
                     if (talk_ && phase_ == phase::idle) settle();
                     want_client();
+                    if (packed_ && phase_ == phase::idle && pending_.empty()) packed_->rest();
                 }
                 return;
             default:
@@ -268,7 +281,7 @@ void session::finish_command() {
     }
     // MariaDB tells of each write.
     const bool told = part.tracks && part.version.find("MariaDB") != std::string::npos;
-    if (!told && statement && now_.text && !now_.text->reads()) last_write_ = answered_;
+    if (!told && statement && now_.text && !now_.text->reads() && !only_sets(*now_.text)) last_write_ = answered_;
     using kind = own_command::kind;
     // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
     const bool later =
@@ -276,6 +289,14 @@ void session::finish_command() {
     if ((failed && pinned()) || later)
         want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
     if (statement && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
+    // What is asked of a server that does not tell comes last: it changes what SHOW WARNINGS and the like say there.
+    std::deque<own_command> changes;
+    if (statement && now_.text && !part.tracks) {
+        watch_transaction(*now_.text, was_in_transaction, talk.in_transaction, failed);
+        changes.swap(talk.own);
+        ask_what_changed(*now_.text, failed && now_.text->parsed().statements.size() == 1);
+        changes.swap(talk.own);
+    }
     const bool leaves = !talk.in_transaction && !pinned();
     const auto ask = [&](kind what, std::string_view sql) {
         std::string out;
@@ -283,12 +304,13 @@ void session::finish_command() {
         my::write_command(out, sequence, my::command::query, sql);
         want_own({what, std::move(out), nullptr, nullptr, {}});
     };
-    if (statement && (leaves || (failed && !pinned()))) {
+    if (statement && (leaves || (failed && !pinned()) || !changes.empty())) {
         const bool shows =
             now_.text && !now_.text->parsed().statements.empty() && now_.text->parsed().statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");
         if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
     }
+    for (auto& each : changes) want_own(std::move(each));
     now_ = running();
     if (!talk.own.empty()) send_own();
     trim_statements();

@@ -76,7 +76,8 @@ std::string session::keeping_track(std::string_view sql) const {
 std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
     if (sets_tracking(text)) return keeping_track(sql);
     bool asks = false;
-    const bool elsewhere = !talk_ || !talk_->touched;  // the statement before may have run on another connection
+    const bool elsewhere =
+        !talk_ || !talk_->touched || talk_->overlaid;  // the statement before may have run on another connection
     for (const auto& each : text.parsed().statements)
         asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows));
     if (!asks) return std::nullopt;

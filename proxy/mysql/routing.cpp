@@ -112,11 +112,24 @@ lease_wish session::wish_for(const reading& text) const {
     return out;
 }
 
-/// Which tables are sharded by which columns is told by the catalogs.
+/// Whether the catalogs have been read since the last DDL through this process.
+bool session::catalog_is_current() const {
+    const auto& cluster = *who_.cluster;
+    return cluster.catalog && cluster.catalog_schema >= cluster.now->schema->load(std::memory_order_acquire);
+}
+
+/// Which tables are sharded by which columns is told by the catalogs, and what triggers and functions may change where
+/// servers do not tell.
 bool session::wait_for_catalog() {
-    if (!is_sharded() || who_.cluster->catalog) return false;
+    if ((!is_sharded() && !untold()) || catalog_is_current()) {
+        catalog_until_ = {};
+        return false;
+    }
     const auto now = clock::now();
-    if (catalog_until_ == steady_time{}) catalog_until_ = now + who_.cluster->now->config.failover_hold;
+    if (catalog_until_ == steady_time{}) {
+        catalog_until_ = now + who_.cluster->now->config.failover_hold;
+        home_.owner.catalog_changed(who_.cluster->now->config.name);
+    }
     if (now >= catalog_until_) return false;  // the planner says what is missing
     phase_ = phase::holding;
     home_.watch(shared_from_this());

@@ -32,12 +32,10 @@ session::session(worker& home, client_identity who, admitted&& from)
       connected_(std::chrono::system_clock::now()),
       answered_(clock::now()) {
     first_database_ = database_;
-    auto names = collation_of(from.collation);
-    if (names.collation.empty()) names = collation_of(server_traits_.collation);
-    if (names.collation.empty()) names = {"utf8mb4_general_ci", "utf8mb4"};
-    settings_ = base_ = pool::session_settings::of({{"character_set_client", fmt::format("'{}'", names.charset)},
-                                                    {"character_set_results", fmt::format("'{}'", names.charset)},
-                                                    {"collation_connection", fmt::format("'{}'", names.collation)}});
+    base_ = settings_at_login(from.collation, server_traits_);
+    if (!base_) base_ = settings_at_login(server_traits_.collation, server_traits_);
+    if (!base_) base_ = pool::mysql_base_settings();
+    settings_ = base_;
 }
 
 session::~session() = default;
@@ -47,8 +45,9 @@ void session::start(admitted&& from) {
     if (from.tls) client_.start_tls(std::move(from.tls));
     home_.add_session(shared_from_this());
     send_ok(from.sequence);
-    pending_ = std::move(from.early);
-    if (!pending_.empty()) pump({});
+    if (const auto method = compressed_link::method_of(capabilities_))
+        packed_ = std::make_unique<compressed_link>(*method, from.zstd_level);
+    if (!from.early.empty()) take_in(from.early);
     want_client();
 }
 
@@ -106,7 +105,7 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 void session::tick(steady_time now) {
     const auto keep = shared_from_this();
     if (phase_ != phase::holding) return search_.tick(now);
-    if (!who_.cluster->catalog && now < catalog_until_) return;
+    if (!catalog_is_current() && now < catalog_until_) return;
     phase_ = phase::idle;
     pump({});
     want_client();
@@ -157,7 +156,7 @@ void session::wire_readable(pool::wire&) {
                 break;
         }
         const bool full = bytes.size() == pool::scratch_space::size;
-        pump(bytes);
+        take_in(bytes);
         if (!full) break;
     }
     if (phase_ != phase::closed) want_client();
@@ -171,7 +170,25 @@ bool session::may_read() const noexcept {
 }
 
 void session::want_client() {
+    if (packed_ && packed_->waiting()) take_in({});
     if (may_read()) client_.want_read();
+}
+
+/// Bytes as they came from the client. What is compressed is opened as far as it can be used.
+void session::take_in(std::string_view wire) {
+    if (!packed_) return pump(wire);
+    packed_->feed(wire);
+    if (opening_ || pumping_) return;  // the outer call goes on with them
+    opening_ = true;
+    while (phase_ != phase::closed && may_read() && packed_->waiting()) {
+        std::string_view plain;
+        if (!packed_->next(plain)) {
+            violation(1157, "Couldn't uncompress communication packet");
+            break;
+        }
+        if (!plain.empty()) pump(plain);
+    }
+    opening_ = false;
 }
 
 void session::wire_drained(pool::wire&) {
@@ -227,6 +244,7 @@ bool session::stream_on(std::string_view& rest) {
     link.write(rest.substr(0, n));
     rest.remove_prefix(n);
     stream_left_ -= n;
+    if (packed_) packed_->answer();
     if (stream_left_ == 0 && !stream_continues_) {
         streaming_ = false;
         if (!my::has_reply(now_.what)) finish_command();
@@ -246,7 +264,17 @@ bool session::pass_file(std::string_view& rest) {
             talk_->file = false;
             talk_->tracker.file_sent();
         }
+        if (packed_) {  // whose numbers follow those of the packets around them
+            std::string head(rest.substr(0, my::header_size));
+            head[my::header_size - 1] = static_cast<char>(talk_->file_sequence++);
+            link.write(head);
+            rest.remove_prefix(head.size());
+            stream_left_ -= head.size();
+            packed_->answer();
+            return true;
+        }
     }
+    if (packed_) packed_->answer();
     const auto n = std::min<std::uint64_t>(stream_left_, rest.size());
     link.write(rest.substr(0, n));
     rest.remove_prefix(n);
@@ -258,6 +286,7 @@ bool session::pass_over(std::string_view& rest) {
     const auto n = std::min<std::uint64_t>(pass_left_, rest.size());
     rest.remove_prefix(n);
     pass_left_ -= n;
+    if (packed_) packed_->answer();
     return true;
 }
 
@@ -268,6 +297,7 @@ bool session::step(std::string_view& rest) {
     if (phase_ != phase::idle && phase_ != phase::authenticating) return false;
     my::packet_header header;
     if (!my::read_header(rest, header)) return false;
+    if (packed_) packed_->answer();
     if (phase_ == phase::authenticating) {
         if (header.length > most_pending)
             return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
@@ -307,7 +337,7 @@ bool session::step(std::string_view& rest) {
 void session::emit(std::string_view bytes) {
     now_.emitted = true;
     answered_ = clock::now();
-    client_.write(bytes);
+    client_.write(packed_ ? packed_->seal(bytes) : bytes);
 }
 
 void session::send_ok(std::uint8_t sequence) {

@@ -5,8 +5,8 @@
 //
 // Files: session.cpp life and input; commands.cpp the client's commands; statements.cpp its prepared statements;
 // routing.cpp the shard; leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and
-// after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; users.cpp
-// COM_CHANGE_USER.
+// after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; untold.cpp what
+// servers without session tracking are asked; users.cpp COM_CHANGE_USER.
 
 #include <cstdint>
 #include <deque>
@@ -26,6 +26,7 @@
 #include "protocol/mysql/command.hpp"
 #include "protocol/mysql/packet.hpp"
 #include "protocol/mysql/reply_tracker.hpp"
+#include "proxy/mysql/compressed_link.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/client_session.hpp"
 #include "proxy/net/lease_search.hpp"
@@ -116,11 +117,14 @@ class session final : public client_session,
             database,       ///< chooses `text`
             prepare,        ///< prepares `statement`
             drop,           ///< closes a statement on the server: no answer
+            clear,          ///< no warnings of others are there
             insert_id,      ///< makes LAST_INSERT_ID() what this client has last had
             ask_status,     ///< COM_PING: its OK tells whether a transaction is open
             ask_warnings,   ///< keeps the warnings for the client
             ask_insert_id,  ///< keeps LAST_INSERT_ID() for the client
             ask_collation,  ///< keeps collation_connection
+            ask_variables,  ///< keeps the variables that `text` names, each between commas
+            ask_database,   ///< keeps the default database
             leave,          ///< ends a transaction that goes on on another shard
             begin,          ///< begins it there
         } what = kind::settings;
@@ -144,11 +148,14 @@ class session final : public client_session,
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
         bool ask_insert_id = false;
-        bool preparing = false;         ///< ours are for the client's next command
-        bool insert_id_ready = false;   ///< LAST_INSERT_ID() there is this client's
-        bool file = false;              ///< the client sends a file now
-        std::string begun;              ///< of the reply's first packet, while it is looked at
-        std::vector<std::string> ties;  ///< the texts that a transaction consists of, while it may move
+        bool preparing = false;          ///< ours are for the client's next command
+        bool cleared = false;            ///< no warnings of others are there
+        bool overlaid = false;           ///< a question of ours came after the client's last statement
+        bool insert_id_ready = false;    ///< LAST_INSERT_ID() there is this client's
+        bool file = false;               ///< the client sends a file now
+        std::uint8_t file_sequence = 0;  ///< of the file's next packet, as the server counts
+        std::string begun;               ///< of the reply's first packet, while it is looked at
+        std::vector<std::string> ties;   ///< the texts that a transaction consists of, while it may move
         steady_time asked{};
     };
 
@@ -166,6 +173,7 @@ class session final : public client_session,
     };
 
     // session.cpp
+    void take_in(std::string_view wire);
     void pump(std::string_view fresh);
     bool step(std::string_view& rest);
     bool stream_on(std::string_view& rest);
@@ -187,6 +195,7 @@ class session final : public client_session,
     router::mysql_modes modes_of(const pool::session_settings& settings) const;
 
     // commands.cpp
+    void log_statement(const reading& text, std::string_view sql) const;
     /// A whole command; false: not now, it is looked at again later.
     bool take_command(std::string_view packets, std::string_view payload);
     bool on_query(std::string_view packets, std::string_view payload);
@@ -222,8 +231,14 @@ class session final : public client_session,
     /// As far as the text goes: the shard the session is on, or the first, whatever its keys.
     lease_wish wish_for(const reading& text) const;
     lease_wish wish_here() const;
+    /// The servers do not tell of what a statement has changed.
+    bool untold() const noexcept {
+        return !protocol::mysql::capability::has(server_traits_.capabilities,
+                                                 protocol::mysql::capability::session_track);
+    }
     bool is_sharded() const { return who_.cluster->now->map->is_sharded(); }
     bool wait_for_catalog();
+    bool catalog_is_current() const;
     /// Finds the shard of one execution. A fault: there is none, or the session cannot go there.
     std::optional<config::fault> find_shard(const reading& text, std::string_view sql,
                                             std::span<const router::parameter> parameters, lease_wish& to) const;
@@ -266,6 +281,13 @@ class session final : public client_session,
     void unpin(std::string_view why);
     void reset_session();
 
+    // untold.cpp: servers without session tracking
+    void watch_transaction(const reading& text, bool was_open, bool is_open, bool failed);
+    void ask_what_changed(const reading& text, bool failed);
+    void own_of_ours(own_command::kind what, std::string_view sql, std::string text = {});
+    void note_variables(const std::string& asked);
+    void note_database();
+
     // users.cpp
     bool on_change_user(std::string_view payload, std::uint8_t sequence);
     bool go_on_changing(std::string_view payload, std::uint8_t sequence);
@@ -283,6 +305,8 @@ class session final : public client_session,
     worker& home_;
     client_identity who_;
     pool::wire client_;
+    std::unique_ptr<compressed_link> packed_;  ///< null: the client does not compress
+    bool opening_ = false;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;
     bool session_mode_ = false, draining_ = false, pumping_ = false, again_ = false;
@@ -322,9 +346,8 @@ struct collation_names {
     std::string_view collation, charset;
 };
 collation_names collation_of(std::uint16_t id) noexcept;
-
-/// SQLSTATE of the errors that Ringway makes itself.
-std::string_view mysql_sqlstate(std::uint16_t number) noexcept;
+/// Variables of a session as a client's login sets them, by its collation; empty: that is not known.
+pool::settings_ref settings_at_login(std::uint16_t collation, const pool::server_traits& server);
 
 /// Puts a connection that its client has left something on in order, and gives it back; or closes it.
 void clean(pool::server_ref what);

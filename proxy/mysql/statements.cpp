@@ -109,7 +109,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
 /// A new shard map or new catalogs may place it elsewhere.
 void session::read_again(client_statement& what) const {
     const auto& old = what.text->plan;
-    if (!is_sharded() || !old) return;
+    if ((!is_sharded() && !untold()) || !old) return;
     const auto version = who_.cluster->catalog ? who_.cluster->catalog->version : 0;
     if (old->map_epoch == who_.cluster->now->map->epoch && old->catalog_version == version) return;
     what.text = read_text(what.what->query, what.database, modes_of(*what.settings));
@@ -140,6 +140,7 @@ bool session::ensure_prepared(const client_statement& what) {
 }
 
 bool session::on_execute(std::string_view packets, std::string_view payload) {
+    if (wait_for_catalog()) return false;
     const bool bulk = static_cast<my::command>(payload[0]) == my::command::stmt_bulk_execute;
     const auto id = my::read_statement_id(payload);
     const auto statement = id ? find_statement(*id) : nullptr;
@@ -165,6 +166,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     for (const auto& each : statement->text->parsed().statements)
         asks = asks || each.asks_insert_id || each.verb == router::verb::call;
     if (!prepare_lease(asks)) return false;
+    if (who_.cluster->now->log_queries) log_statement(*statement->text, statement->what->query);
     auto* const there = on_server(*statement);
     std::string out(packets);
     bool sends_types = true;

@@ -39,6 +39,11 @@ bool session::on_change_user(std::string_view payload, std::uint8_t sequence) {
     to.collation = asked->collation;
     to.settings = home_.owner.current_settings();
     const auto* who = to.settings->find_user(to.user);
+    if (who && who->name == "*") {
+        violation(config::mysql_number(fault_kind::unsupported),
+                  "COM_CHANGE_USER to a user whom only the servers know; hint: connect anew, or name it in [users]");
+        return true;
+    }
     const auto& cluster = who_.cluster->now->config.name;
     if (who && (who->clusters.empty() ||
                 std::find(who->clusters.begin(), who->clusters.end(), cluster) != who->clusters.end()))
@@ -86,10 +91,7 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
         hand_back(std::move(server), true);
     }
     reset_session();
-    if (auto names = collation_of(to->collation); !names.collation.empty())
-        base_ = pool::session_settings::of({{"character_set_client", fmt::format("'{}'", names.charset)},
-                                            {"character_set_results", fmt::format("'{}'", names.charset)},
-                                            {"collation_connection", fmt::format("'{}'", names.collation)}});
+    if (auto made = settings_at_login(to->collation, server_traits_)) base_ = std::move(made);
     settings_ = base_;
     database_ = first_database_ = to->database;
     if (to->user != who_.user) {

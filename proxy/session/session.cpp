@@ -9,6 +9,7 @@
 #include "proxy/net/worker.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/statement_text.hpp"
 
 namespace ringway::proxy {
 
@@ -452,18 +453,8 @@ void session::start_clocks() {
     requested_ = talk.asked;
 }
 
-/// Where a password may stand only the shape is told, which has no literals.
 void session::log_statement(const router::plan& plan, std::string_view text) const {
-    constexpr std::size_t longest = 2000;
-    const auto names_password = [](std::string_view in) {
-        constexpr std::string_view word = "password";
-        return std::search(in.begin(), in.end(), word.begin(), word.end(),
-                           [](char a, char b) { return (a | 0x20) == b; }) != in.end();
-    };
-    std::string shown(names_password(text) ? std::string_view(plan.shape_text) : text);
-    if (shown.empty()) shown = "(a statement that may hold a password)";
-    if (shown.size() > longest) shown = shown.substr(0, longest) + " ...";
-    std::replace_if(shown.begin(), shown.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    const auto shown = text_for_log(text, plan.shape_text);
     spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
                  talk_ ? talk_->server->target->address.text() : std::string("several shards"), shown);
 }

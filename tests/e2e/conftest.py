@@ -413,10 +413,27 @@ def places_proxy(ringway_session, places_cluster):
     return proxy
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "servers(*names): of my.SERVERS, those that a test of my_server runs with")
+
+
+def pytest_generate_tests(metafunc):
+    """A test of my_server runs with each server, or with those that it is marked with."""
+    if "my_server" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("servers")
+        servers = [each for each in my.SERVERS if not only or each in only.args]
+        metafunc.parametrize("my_server", servers, scope="session", indirect=True)
+
+
 @pytest.fixture(scope="session")
-def my_cluster(workspace):
-    """MariaDB, a primary and two replicas; database `shop`, users app, ed (ed25519) and monitor."""
-    made = my.MyCluster(workspace, "shop", replicas=2)
+def my_server(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def my_cluster(workspace, my_server):
+    """A primary and two replicas; database `shop`, users app, monitor, and of MariaDB ed (ed25519)."""
+    made = my.MyCluster(workspace, "shop", replicas=2, server=my_server)
     yield made
     made.down()
 

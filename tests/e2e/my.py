@@ -1,13 +1,17 @@
-"""MariaDB clusters and their clients for the end-to-end tests of MySQL's protocol. Fixtures are in conftest.py."""
+"""MariaDB and MySQL clusters and their clients for the end-to-end tests of MySQL's protocol. Fixtures are in conftest.py."""
 
 import os
 import pathlib
+import platform
 import subprocess
 
 import pymysql
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "tests" / "servers" / "my_cluster.sh"
+
+# Oracle's MySQL 5.6, which has no session tracking, is installed where it exists (scripts/install_mysql.sh).
+SERVERS = ["mariadb"] + (["mysql-5.6"] if (platform.system(), platform.machine()) == ("Linux", "x86_64") else [])
 
 INIT_SQL = """
 CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(100));
@@ -35,6 +39,12 @@ def value(connection, sql, parameters=None):
     return rows(connection, sql, parameters)[0][0]
 
 
+def made_anew(connection, kind, name, rest):
+    """CREATE OR REPLACE, which MySQL does not have."""
+    rows(connection, f"DROP {kind} IF EXISTS {name.split('(')[0]}")
+    rows(connection, f"CREATE {kind} {name} {rest}")
+
+
 class MyNode:
     """One server. root has no password there, over TCP."""
 
@@ -50,13 +60,14 @@ class MyNode:
 class MyCluster:
     """A running cluster. `name` is the database, for clients and on the servers."""
 
-    def __init__(self, base, name, replicas=0, shards=1, sql=INIT_SQL, environment=None, tables=None):
-        self.name, self.directory, self.tables = name, base / f"my-{name}", tables
+    def __init__(self, base, name, replicas=0, shards=1, sql=INIT_SQL, environment=None, tables=None, server="mariadb"):
+        self.name, self.server, self.tables = name, server, tables
+        self.directory = base / f"my-{name}-{server}"
         script = base / f"my-{name}.sql"
         script.write_text(sql)
         script.chmod(0o644)
-        more = {"MY_DATABASES": f"{name} other", "MY_INIT_SQL": str(script)} | (environment or {})
-        log = base / f"my-{name}.log"  # a file: the servers would keep a pipe open
+        more = {"MY_DATABASES": f"{name} other", "MY_INIT_SQL": str(script), "MY_SERVER": server} | (environment or {})
+        log = base / f"my-{name}-{server}.log"  # a file: the servers would keep a pipe open
         with open(log, "wb") as to:
             done = subprocess.run([SCRIPT, "up", self.directory, str(shards), str(replicas)], env=os.environ | more,
                                   stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.STDOUT, timeout=180)
@@ -75,7 +86,8 @@ class MyCluster:
         return [node for node in self.nodes if node.role == "replica"]
 
     def ctl(self, verb, node, *more):
-        subprocess.run([SCRIPT, verb, self.directory, str(node.port), *more], check=True, timeout=120)
+        subprocess.run([SCRIPT, verb, self.directory, str(node.port), *more], check=True, timeout=120,
+                       env=os.environ | {"MY_SERVER": self.server})
 
     def section(self):
         shards = {}

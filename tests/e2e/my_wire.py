@@ -1,17 +1,22 @@
 """MySQL's protocol by hand, packet by packet: what drivers do not let a test say."""
 
+import ctypes
+import ctypes.util
 import hashlib
 import socket
+import ssl
 import struct
+import zlib
 
 LONG_FLAG, CONNECT_WITH_DB, PROTOCOL_41, TRANSACTIONS = 4, 8, 0x200, 0x2000
 SECURE, MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x8000, 0x10000, 0x20000, 0x40000
 PLUGIN_AUTH, SESSION_TRACK, DEPRECATE_EOF = 0x80000, 0x800000, 0x1000000
-FOUND_ROWS, LOCAL_FILES = 2, 0x80
+FOUND_ROWS, LOCAL_FILES, SSL, COMPRESS, ZSTD = 2, 0x80, 0x800, 0x20, 1 << 26
 BASE = LONG_FLAG | CONNECT_WITH_DB | PROTOCOL_41 | TRANSACTIONS | SECURE | MULTI_RESULTS | PS_MULTI_RESULTS | PLUGIN_AUTH
 
 QUIT, INIT_DB, QUERY, STATISTICS, KILL, PING, CHANGE_USER = 1, 2, 3, 9, 12, 14, 17
 PREPARE, EXECUTE, LONG_DATA, CLOSE, RESET, SET_OPTION, FETCH, RESET_CONNECTION = 22, 23, 24, 25, 26, 27, 28, 31
+BULK_EXECUTE, BULK = 250, 4  # the command; MariaDB's own capability
 IN_TRANSACTION, AUTOCOMMIT, CURSOR_EXISTS, LAST_ROW_SENT = 1, 2, 0x40, 0x80
 
 
@@ -43,10 +48,73 @@ def scramble(password, nonce):
     return bytes(x ^ y for x, y in zip(once, twice)) if password else b""
 
 
-class Wire:
-    """One connection, logged in by mysql_native_password."""
+class Zstd:
+    """The library itself: Python has no module for it."""
 
-    def __init__(self, port, user="app", password="app", database="shop", more=SESSION_TRACK | DEPRECATE_EOF, collation=45):
+    def __init__(self):
+        self.library = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+        for name in ("ZSTD_compress", "ZSTD_decompress", "ZSTD_compressBound"):
+            getattr(self.library, name).restype = ctypes.c_size_t
+
+    def compress(self, plain):
+        room = self.library.ZSTD_compressBound(ctypes.c_size_t(len(plain)))
+        out = ctypes.create_string_buffer(room)
+        size = self.library.ZSTD_compress(out, ctypes.c_size_t(room), plain, ctypes.c_size_t(len(plain)), 1)
+        return out.raw[:size]
+
+    def decompress(self, packed, size):
+        out = ctypes.create_string_buffer(size)
+        assert self.library.ZSTD_decompress(out, ctypes.c_size_t(size), packed, ctypes.c_size_t(len(packed))) == size
+        return out.raw
+
+
+class Compressed:
+    """A socket whose bytes go in packets of the compressed protocol; both sides' numbers are checked."""
+
+    def __init__(self, plain, method):
+        self.plain, self.method, self.number, self.held = plain, method, 0, b""
+        self.zstd = Zstd() if method == "zstd" else None
+        self.saved = 0
+
+    def sendall(self, data, starts):
+        self.number = 0 if starts else self.number
+        for at in range(0, len(data), 1 << 20):
+            piece = data[at:at + (1 << 20)]
+            packed = piece if len(piece) < 50 else self.zstd.compress(piece) if self.zstd else zlib.compress(piece)
+            before = 0 if packed is piece else len(piece)
+            self.plain.sendall(len(packed).to_bytes(3, "little") + bytes([self.number & 255]) + before.to_bytes(3, "little") + packed)
+            self.number += 1
+
+    def exactly(self, size):
+        while len(self.held) < size:
+            got = self.plain.recv(1 << 20)
+            if not got:
+                raise ConnectionError("closed")
+            self.held += got
+        out, self.held = self.held[:size], self.held[size:]
+        return out
+
+    def recv(self, _):
+        try:
+            head = self.exactly(7)
+        except ConnectionError:
+            return b""
+        size, before = int.from_bytes(head[:3], "little"), int.from_bytes(head[4:], "little")
+        assert head[3] == self.number & 255, (head[3], self.number)
+        self.number += 1
+        packed = self.exactly(size)
+        self.saved += max(0, before - size)
+        return packed if not before else self.zstd.decompress(packed, before) if self.zstd else zlib.decompress(packed)
+
+    def close(self):
+        self.plain.close()
+
+
+class Wire:
+    """One connection, logged in by mysql_native_password; `tls`: and encrypted, `compress`: by "zlib" or "zstd"; `ask`: by its password, which is asked for."""
+
+    def __init__(self, port, user="app", password="app", database="shop", more=SESSION_TRACK | DEPRECATE_EOF, collation=45,
+                 mariadb=0, tls=False, compress=None, ask=False):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held, self.sequence, self.status = b"", 0, 0
@@ -56,11 +124,27 @@ class Wire:
         self.id = struct.unpack_from("<I", hello, at)[0]
         nonce = hello[at + 4:at + 12] + hello[at + 31:at + 43]
         self.offered = struct.unpack_from("<H", hello, at + 13)[0] | struct.unpack_from("<H", hello, at + 18)[0] << 16
+        more |= {None: 0, "zlib": COMPRESS, "zstd": ZSTD}[compress] | (SSL if tls else 0)
         self.capabilities = (BASE | more) & (self.offered | CONNECT_WITH_DB)
+        start = struct.pack("<IIB", self.capabilities, 1 << 30, collation) + b"\0" * 19 + struct.pack("<I", mariadb)
+        if tls:
+            self.send(start, self.sequence)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket)
+            self.sequence += 1
         answer = scramble(password, nonce)
-        self.send(struct.pack("<IIB", self.capabilities, 1 << 30, collation) + b"\0" * 23 + user.encode() + b"\0" +
-                  bytes([len(answer)]) + answer + database.encode() + b"\0mysql_native_password\0", self.sequence)
+        self.send(start + user.encode() + b"\0" + bytes([len(answer)]) + answer + database.encode() + b"\0mysql_native_password\0" +
+                  (b"\3" if compress == "zstd" else b""), self.sequence)
+        if ask:  # asked for the password itself, by caching_sha2_password over TLS
+            assert tls and self.packet().startswith(b"\xfecaching_sha2_password")
+            self.send(b"x" * 32, self.sequence)
+            assert self.packet() == b"\1\4"
+            self.send(password.encode() + b"\0", self.sequence)
         self.one()
+        if compress:
+            assert self.capabilities & {"zlib": COMPRESS, "zstd": ZSTD}[compress]
+            self.socket = Compressed(self.socket, compress)
 
     def __enter__(self):
         return self
@@ -71,12 +155,13 @@ class Wire:
     # ---- packets ----
 
     def send(self, payload, sequence=0):
+        out, starts = b"", sequence == 0
         while True:
             part, payload = payload[:0xffffff], payload[0xffffff:]
-            self.socket.sendall(struct.pack("<I", len(part))[:3] + bytes([sequence & 255]) + part)
+            out += struct.pack("<I", len(part))[:3] + bytes([sequence & 255]) + part
             sequence += 1
             if len(part) < 0xffffff:
-                return
+                return self.socket.sendall(out, starts) if isinstance(self.socket, Compressed) else self.socket.sendall(out)
 
     def exactly(self, size):
         parts = [self.held]
@@ -153,7 +238,7 @@ class Wire:
                 size, at = lenenc(column, at)
                 name = column[at:at + size]
                 at += size
-            names.append(name.decode())
+            names.append(name.decode(errors="replace"))
         self.eof()
         if self.status_of_cursor():
             return names, []
@@ -165,7 +250,7 @@ class Wire:
     def fetched(self):
         rows = []
         while True:
-            payload = self.one() if not rows else self.packet()
+            payload = self.packet()
             if payload[:1] == b"\xff":
                 raise ServerError(payload)
             if self.end(payload):

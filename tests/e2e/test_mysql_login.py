@@ -25,6 +25,7 @@ def test_the_mariadb_client_works(my_proxy):
     assert (done.returncode, done.stdout) == (0, "two\n"), done.stderr
 
 
+@pytest.mark.servers("mariadb")
 def test_ed25519_towards_the_server(my_proxy):
     with my.connect(my_proxy.mysql_port, "ed") as connection:
         assert my.value(connection, "SELECT CURRENT_USER()") == "ed@%"

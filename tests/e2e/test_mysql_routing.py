@@ -24,14 +24,14 @@ def test_y32_a_write_is_seen_by_the_next_read(my_proxy, my_cluster):
 def test_y29_what_needs_the_primary_is_written_there(my_proxy, my_cluster):
     """Each of these fails with 1290 on a replica, or shows another value there."""
     with my.connect(my_proxy.mysql_port) as a:
-        my.rows(a, "CREATE OR REPLACE FUNCTION writes() RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO made (v) "
-                   "VALUES ('f'); RETURN 1; END")
-        my.rows(a, "CREATE OR REPLACE SEQUENCE numbers")
-        for sql in ("SELECT * FROM t WHERE id = 1 FOR UPDATE", "SELECT * FROM t LOCK IN SHARE MODE", "SELECT writes()",
-                    "SELECT NEXTVAL(numbers)", "(SELECT writes())", "/* c */ SELECT writes()",
-                    "INSERT INTO made (v) VALUES ('r') RETURNING id", "SELECT v FROM t WHERE id = 1 INTO @v",
-                    "SELECT * FROM t WHERE id = 1 FOR UPDATE SKIP LOCKED", "DO GET_LOCK('y29', 0)",
-                    "SELECT RELEASE_ALL_LOCKS()"):
+        my.made_anew(a, "FUNCTION", "writes()", "RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO made (v) VALUES ('f'); RETURN 1; END")
+        of_mariadb = ("SELECT NEXTVAL(numbers)", "INSERT INTO made (v) VALUES ('r') RETURNING id", "SELECT RELEASE_ALL_LOCKS()",
+                      "SELECT * FROM t WHERE id = 1 FOR UPDATE SKIP LOCKED")
+        if my_cluster.server == "mariadb":
+            my.rows(a, "CREATE OR REPLACE SEQUENCE numbers")
+        for sql in (*(of_mariadb if my_cluster.server == "mariadb" else ()),"SELECT * FROM t WHERE id = 1 FOR UPDATE", "SELECT * FROM t LOCK IN SHARE MODE", "SELECT writes()",
+                    "(SELECT writes())", "/* c */ SELECT writes()", "SELECT v FROM t WHERE id = 1 INTO @v",
+                    "DO GET_LOCK('y29', 0)", "DO RELEASE_LOCK('y29')"):
             my.rows(a, sql)
 
 
@@ -54,8 +54,8 @@ def test_reads_reach_the_replicas(my_proxy, my_cluster):
     assert after - before >= 30
 
 
-def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, workspace):
-    cluster = my.MyCluster(workspace, "failing")
+def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, my_server, workspace):
+    cluster = my.MyCluster(workspace, "failing", server=my_server)
     try:
         proxy = my_ringway({"clusters": {"shop": None, "failing": cluster.section()}})
         with my.connect(proxy.mysql_port, database="failing") as a:

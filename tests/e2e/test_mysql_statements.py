@@ -5,7 +5,7 @@ import struct
 import my
 import my_wire
 import pytest
-from conftest import until
+from conftest import MY_SETTINGS, merged, until
 from my_wire import Wire
 
 
@@ -36,13 +36,16 @@ def test_y16_one_text_prepared_twice_one_closed(pair):
 
 def test_y16_many_prepares_leave_few_statements(my_ringway, my_cluster):
     proxy = my_ringway()
+    batch = 500
     with Wire(proxy.mysql_port) as a:
-        for number in range(4000):
-            one, _, _ = a.prepare(f"SELECT {number}")
-            a.command(my_wire.CLOSE, struct.pack("<I", one))
+        for number in range(0, 70_000, batch):
+            for each in range(number, number + batch):
+                a.command(my_wire.PREPARE, b"SELECT %d" % each)
+            for one in [a.prepared()[0] for _ in range(batch)]:
+                a.command(my_wire.CLOSE, struct.pack("<I", one))
         a.query("SELECT 1")
-    count = int(my_cluster.primary().rows("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1])
-    assert count < 2500
+        for node in my_cluster.nodes:
+            assert int(node.rows("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1]) < 2500
 
 
 def test_y17_prepared_on_one_server_executed_on_another(pair):
@@ -106,6 +109,22 @@ def test_y18_prepare_and_execute_of_the_last_one_pipelined(pair):
         a.result()
 
 
+@pytest.mark.servers("mariadb")
+def test_y18_bulk_execution_of_10000_rows(my_proxy):
+    with Wire(my_proxy.mysql_port, more=my_wire.SESSION_TRACK | my_wire.DEPRECATE_EOF, mariadb=my_wire.BULK) as a, \
+            my.connect(my_proxy.mysql_port) as b:
+        a.query("DROP TABLE IF EXISTS bulk")
+        a.query("CREATE TABLE bulk (id INT PRIMARY KEY, v VARCHAR(20))")
+        number, _, _ = a.prepare("INSERT INTO bulk VALUES (?, ?)")
+        body = struct.pack("<IH", number, 128) + struct.pack("<HH", 3, 253)
+        rows = b"".join(b"\0" + struct.pack("<i", each) + (b"\1" if each % 10 == 0 else b"\0\2ab") for each in range(10_000))
+        a.command(my_wire.BULK_EXECUTE, body + rows)
+        assert my.value(b, "SELECT 1") == 1
+        assert a.result() is None
+        assert a.query("SELECT COUNT(*), SUM(id), SUM(v = 'ab'), SUM(v IS NULL) FROM bulk") == [[b"10000", b"49995000", b"9000", b"1000"]]
+        a.query("DROP TABLE bulk")
+
+
 def test_y18_pipelined_queries_are_answered_in_order(pair):
     a, _ = pair
     for number in range(64):
@@ -116,7 +135,8 @@ def test_y18_pipelined_queries_are_answered_in_order(pair):
 
 def test_y19_alter_table_between_two_executes(pair):
     a, b = pair
-    b.query("CREATE OR REPLACE TABLE wide (x INT)")
+    b.query("DROP TABLE IF EXISTS wide")
+    b.query("CREATE TABLE wide (x INT)")
     b.query("INSERT INTO wide VALUES (1)")
     number, columns, _ = a.prepare("SELECT * FROM wide")
     assert columns == 1
@@ -150,7 +170,58 @@ def test_y21_large_packets(pair, my_proxy, size):
     assert my_proxy.resident_bytes() < 200 << 20
 
 
-def test_y13_reset_connection_and_change_user(pair, my_proxy):
+@pytest.fixture(scope="module")
+def secured(ringway_session, my_cluster, certificate):
+    pem, key = map(str, certificate)
+    return ringway_session(merged(MY_SETTINGS, {"client_tls": {"mode": "allow", "certificate": pem, "key": key}}), clusters=my_cluster)
+
+
+@pytest.mark.parametrize("size", [(1 << 24) - 2, (1 << 24) - 1, 1 << 24, 50 << 20])
+@pytest.mark.parametrize("tls, compress", [(True, None), (False, "zlib"), (False, "zstd"), (True, "zlib"), (True, "zstd")])
+def test_y21_large_packets_with_tls_and_compression(secured, size, tls, compress):
+    head = b"SELECT LENGTH('"
+    text = head + b"x" * (size - len(head) - 3) + b"')"
+    with Wire(secured.mysql_port, tls=tls, compress=compress) as a:
+        assert a.query(text) == [[str(size - len(head) - 3).encode()]]
+        (row,) = a.query(f"SELECT REPEAT('y', {size})")
+        assert row[0] == b"y" * size
+        assert a.query("SELECT 1") == [[b"1"]]
+        assert not compress or a.socket.saved > size * 0.9
+    assert secured.resident_bytes() < 200 << 20
+
+
+@pytest.mark.parametrize("compress", ["zlib", "zstd"])
+def test_compression_in_statements_of_every_kind(secured, compress):
+    flags = my_wire.SESSION_TRACK | my_wire.DEPRECATE_EOF | my_wire.LOCAL_FILES | my_wire.MULTI_STATEMENTS
+    with Wire(secured.mysql_port, compress=compress, more=flags) as a, Wire(secured.mysql_port, more=flags) as b:
+        for each in (a, b, a):
+            number, _, _ = each.prepare("SELECT CONCAT(REPEAT(?, 100), v) FROM t WHERE id = ?")
+            each.execute(number, [b"ab", 2])
+            assert [last_value(row) for row in each.result()[1]] == [b"ab" * 100 + b"two"]
+            with pytest.raises(my_wire.ServerError):
+                each.query("SELECT bad")
+            each.command(my_wire.QUERY, b"SELECT 1; SELECT REPEAT('z', 1000)")
+            assert [Wire.texts(row) for row in each.result()[1]] == [[b"1"]]
+            assert [Wire.texts(row) for row in each.result()[1]] == [[b"z" * 1000]]
+            assert each.simple(my_wire.PING)[:1] == b"\0"
+        assert a.query("SELECT REPEAT('y', 300000)") == [[b"y" * 300000]]
+        change_user(a, "app", "app")
+        assert a.query("SELECT CURRENT_USER()") == [[b"app@%"]]
+
+
+@pytest.mark.parametrize("sent", [b"\x20\0\0\0\x40\0\0" + b"garbage " * 4, b"\0\0\0\0\5\0\0", b"\5\0\0\0\xff\xff\xff12345"])
+def test_what_is_not_compressed_as_agreed_ends_the_connection(secured, sent):
+    with Wire(secured.mysql_port, compress="zlib") as a:
+        a.socket.plain.sendall(sent)
+        a.socket.plain.settimeout(20)
+        while a.socket.plain.recv(4096):
+            pass
+    with my.connect(secured.mysql_port) as b:
+        assert my.value(b, "SELECT 1") == 1
+
+
+@pytest.mark.servers("mariadb")  # MySQL 5.6 does not have the command
+def test_y13_reset_connection(pair, my_proxy):
     a, b = pair
     a.query("SET @a = 1, time_zone = '+05:00'")
     a.query("CREATE TEMPORARY TABLE tmp (a INT)")
@@ -179,11 +250,12 @@ def change_user(wire, user, password, database="shop"):
     return wire.one()
 
 
-def test_y13_change_user(pair):
+def test_y13_change_user(pair, my_cluster):
     a, b = pair
     a.query("SET @a = 1")
-    change_user(a, "ed", "ed", "other")
-    assert a.query("SELECT CURRENT_USER(), DATABASE(), @a") == [[b"ed@%", b"other", None]]
+    user = "ed" if my_cluster.server == "mariadb" else "app"
+    change_user(a, user, user, "other")
+    assert a.query("SELECT CURRENT_USER(), DATABASE(), @a") == [[f"{user}@%".encode(), b"other", None]]
     with pytest.raises(my_wire.ServerError) as refused:
         change_user(a, "app", "wrong")
     assert refused.value.code == 1045
@@ -192,6 +264,7 @@ def test_y13_change_user(pair):
     assert b.query("SELECT CURRENT_USER()") == [[b"app@%"]]
 
 
+@pytest.mark.servers("mariadb")
 def test_y11_a_collation_by_number(my_proxy):
     with Wire(my_proxy.mysql_port, collation=192) as a:
         assert a.query("SELECT @@collation_connection, @@character_set_results") == [[b"utf8mb3_unicode_ci", b"utf8mb3"]]
@@ -218,7 +291,8 @@ def answer_file(wire, *parts):
 def test_y23_load_data_local(my_proxy):
     flags = my_wire.SESSION_TRACK | my_wire.DEPRECATE_EOF | my_wire.LOCAL_FILES | my_wire.MULTI_STATEMENTS
     with Wire(my_proxy.mysql_port, more=flags) as a:  # another session may read a replica that is behind
-        a.query("CREATE OR REPLACE TABLE loaded (a VARBINARY(20))")
+        a.query("DROP TABLE IF EXISTS loaded")
+        a.query("CREATE TABLE loaded (a VARBINARY(20))")
         assert send_file(a, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE loaded", b"x\xff\x00y\n", b"z\n") == b"/etc/passwd"
         a.one()
         assert a.query("SELECT HEX(a) FROM loaded ORDER BY a") == [[b"78FF0079"], [b"7A"]]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# MariaDB primaries with GTID replicas for tests, on free loopback ports below 32768, in a directory of their own.
+# MariaDB or MySQL primaries with GTID replicas for tests, on free loopback ports below 32768, in a directory of their own.
 #
 #   my_cluster.sh up DIR [SHARDS=1] [REPLICAS=0]    prints its nodes: SHARD ROLE HOST PORT DATADIR
 #   my_cluster.sh stop DIR PORT [kill]              ends one server: kill is -9
@@ -7,14 +7,16 @@
 #   my_cluster.sh down DIR                          ends all servers, by pid, and removes the directory
 #
 # Environment:
+#   MY_SERVER     mariadb, or mysql-5.6: /opt/ringway/mysql-5.6 (scripts/install_mysql.sh) [mariadb]
 #   MY_DATABASES  databases to make on every primary [shop]     MY_EXTRA  more lines for [mariadbd]
 #   MY_INIT_SQL   file run on every primary, in the first of MY_DATABASES
 #   MY_RUN_AS     account for the servers when we are root [mysql]
 #   MY_BASE_PORT  of the first primary; replicas follow, each shard is 10 above the one before   MY_PASSWORD  of app [app]
-# Users: root (no password, all hosts), app and monitor/monitor.
+# Users: root (no password, all hosts), app and monitor/monitor; of MariaDB ed too.
 set -euo pipefail
 
 run_as=${MY_RUN_AS:-mysql}
+here=$(cd "$(dirname "$0")" && pwd)
 die() { echo "my_cluster: $*" >&2; exit 1; }
 
 as() {
@@ -26,6 +28,8 @@ sql() { # PORT mariadb-arguments...
   shift
   mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$port" -u root -N -B "$@"
 }
+
+program() { echo mariadbd; }
 
 find_base() { # SHARDS REPLICAS
   local try i j
@@ -80,9 +84,9 @@ CONF
 start_node() { # DATADIR PORT
   local i
   if [[ $(id -u) == 0 ]]; then
-    (cd / && setsid runuser -u "$run_as" -- mariadbd --defaults-file="$1.cnf" </dev/null >/dev/null 2>&1 &)
+    (cd / && setsid runuser -u "$run_as" -- "$(program)" --defaults-file="$1.cnf" </dev/null >/dev/null 2>&1 &)
   else
-    (cd / && setsid mariadbd --defaults-file="$1.cnf" </dev/null >/dev/null 2>&1 &)
+    (cd / && setsid "$(program)" --defaults-file="$1.cnf" </dev/null >/dev/null 2>&1 &)
   fi
   for ((i = 0; i < 600; i++)); do
     sql "$2" -e 'SELECT 1' >/dev/null 2>&1 && return
@@ -114,6 +118,18 @@ make_node() { # DATADIR PORT SERVER_ID DOMAIN
   sed -i '/^init-file/d' "$1.cnf"
 }
 
+make_users() { # PORT
+  sql "$1" -e "CREATE USER app@'%' IDENTIFIED BY '${MY_PASSWORD:-app}'; GRANT ALL ON *.* TO app@'%';
+    REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM app@'%';
+    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE, REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
+    CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('ed'); GRANT ALL ON *.* TO ed@'%'"
+}
+
+follow() { # REPLICA_PORT PRIMARY_PORT
+  sql "$1" -e "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$2, MASTER_USER='monitor',
+    MASTER_PASSWORD='monitor', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos; SET GLOBAL read_only=1; START SLAVE"
+}
+
 make_shard() { # NUMBER REPLICAS
   local port=$((base + 10 * $1)) j one waits=()
   make_node "$dir/s$1n0" "$port" $((100 * ($1 + 1))) "$1" &
@@ -123,10 +139,7 @@ make_shard() { # NUMBER REPLICAS
     waits+=($!)
   done
   for one in "${waits[@]}"; do wait "$one"; done
-  sql "$port" -e "CREATE USER app@'%' IDENTIFIED BY '${MY_PASSWORD:-app}'; GRANT ALL ON *.* TO app@'%';
-    REVOKE SUPER, READ_ONLY ADMIN ON *.* FROM app@'%';
-    CREATE USER monitor@'%' IDENTIFIED BY 'monitor'; GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE, REPLICATION SLAVE, SLAVE MONITOR, BINLOG MONITOR ON *.* TO monitor@'%';
-    CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('ed'); GRANT ALL ON *.* TO ed@'%'"
+  make_users "$port"
   local database
   for database in ${MY_DATABASES:-shop}; do sql "$port" -e "CREATE DATABASE \`$database\`"; done
   if [[ -n ${MY_INIT_SQL:-} ]]; then
@@ -134,8 +147,7 @@ make_shard() { # NUMBER REPLICAS
     sql "$port" "${database%% *}" <"$MY_INIT_SQL"
   fi
   for ((j = 1; j <= $2; j++)); do
-    sql $((port + j)) -e "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=$port, MASTER_USER='monitor',
-      MASTER_PASSWORD='monitor', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos; SET GLOBAL read_only=1; START SLAVE"
+    follow $((port + j)) "$port"
     echo 'read-only = ON' >>"$dir/s$1n$j.cnf"  # after a crash too
   done
 }
@@ -186,6 +198,9 @@ down() {
   if [[ -e $dir/ports ]]; then rmdir "$(cat "$dir/ports")" 2>/dev/null || true; fi
   rm -rf "$dir"
 }
+
+# Another server's way of doing the above.
+if [[ ${MY_SERVER:-mariadb} != mariadb ]]; then source "$here/${MY_SERVER}.sh"; fi
 
 command=${1:-} dir=${2:-}
 [[ -n $dir ]] || { sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//'; exit 2; }

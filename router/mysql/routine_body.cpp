@@ -1,0 +1,98 @@
+#include "router/mysql/routine_body.hpp"
+
+#include <algorithm>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "router/mysql/lexer.hpp"
+#include "router/mysql/need.hpp"
+
+namespace ringway::router::mysql {
+
+namespace {
+
+struct part {
+    token_kind kind;
+    std::string text;  ///< of words and names in lower case, without quotes
+};
+
+bool is_name(const part& one) {
+    return one.kind == token_kind::word || one.kind == token_kind::quoted_name;
+}
+
+bool cut(std::string_view body, const mysql_modes& modes, std::vector<part>& out) {
+    lexer words(body, modes);
+    for (auto next = words.next(); next.kind != token_kind::end; next = words.next()) {
+        if (next.kind == token_kind::bad) return false;
+        std::string text(body.substr(next.offset, next.length));
+        std::transform(text.begin(), text.end(), text.begin(), lower);
+        if (next.kind == token_kind::quoted_name) text = text.substr(1, text.size() - 2);
+        out.push_back({next.kind, std::move(text)});
+    }
+    return true;
+}
+
+}  // namespace
+
+bool names_user_variable(std::string_view body, const mysql_modes& modes) {
+    lexer words(body, modes);
+    for (auto next = words.next(); next.kind != token_kind::end; next = words.next())
+        if (next.kind == token_kind::user_variable || next.kind == token_kind::bad) return true;
+    return body.find('\\') != std::string_view::npos && body.find('@') != std::string_view::npos;
+}
+
+bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
+    static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
+                                                       "execute",   "lock",      "handler",  "names",        "charset",
+                                                       "character", "global",    "session",  "local",        "user"};
+    // Keywords that a parenthesis may follow.
+    static const std::unordered_set<std::string> keywords{
+        "and",       "or",       "not",       "xor",     "in",     "if",       "elseif", "while",  "when",    "then",
+        "else",      "until",    "case",      "set",     "return", "by",       "on",     "where",  "having",  "select",
+        "from",      "values",   "into",      "as",      "union",  "all",      "any",    "some",   "exists",  "using",
+        "between",   "like",     "limit",     "decimal", "char",   "varchar",  "int",    "bigint", "numeric", "binary",
+        "varbinary", "datetime", "timestamp", "time",    "enum",   "interval", "do"};
+    std::vector<part> parts;
+    // Each routine has a sql_mode of its own: what a backslash means is not known here.
+    if (body.find('\\') != std::string_view::npos) return false;
+    if (!cut(body, modes, parts)) return false;
+    std::unordered_set<std::string> declared;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].text != "declare") continue;
+        for (auto j = i + 1; j < parts.size() && is_name(parts[j]); j += 2) {  // DECLARE a, b INT
+            declared.insert(parts[j].text);
+            if (j + 1 >= parts.size() || parts[j + 1].text != ",") break;
+        }
+    }
+    const auto text_at = [&parts](std::size_t at) { return at < parts.size() ? std::string_view(parts[at].text) : ""; };
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const auto& one = parts[i];
+        if (one.kind == token_kind::user_variable || one.text == "@@" || one.text == "@") return false;
+        if (one.kind == token_kind::word && leave.contains(one.text)) return false;
+        if (one.kind == token_kind::string && text_at(i + 1) == "(") return false;  // a name under ANSI_QUOTES
+        const bool call = is_name(one) && text_at(i + 1) == "(" && !keywords.contains(one.text);
+        if (call && !is_built_in(one.text) && text_at(i - 1) != "into" && text_at(i - 1) != "table") return false;
+        // SET of what is no variable of the body's own. UPDATE t SET c = 1 sets columns: what follows it is of no
+        // variable either, but it may have a comma; such a body is not believed when a name is not declared.
+        if (one.kind != token_kind::word || one.text != "set") continue;
+        bool update = false;
+        for (auto j = i; j-- > 0 && text_at(j) != ";" && !update;)
+            update = text_at(j) == "update" || text_at(j) == "insert";
+        if (update) continue;
+        int depth = 0;
+        bool target = true;
+        for (auto j = i + 1; j < parts.size() && text_at(j) != ";"; ++j) {
+            if (target) {
+                const bool of_row = (text_at(j) == "new" || text_at(j) == "old") && text_at(j + 1) == ".";
+                if (!of_row && !declared.contains(std::string(text_at(j)))) return false;
+                target = false;
+            }
+            depth += text_at(j) == "(" ? 1 : text_at(j) == ")" ? -1 : 0;
+            target = depth == 0 && text_at(j) == ",";
+        }
+    }
+    return true;
+}
+
+}  // namespace ringway::router::mysql

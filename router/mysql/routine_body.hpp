@@ -1,0 +1,16 @@
+#pragma once
+// What a stored function's or a trigger's body may leave behind in the session that runs it.
+
+#include <string_view>
+
+#include "router/mysql/modes.hpp"
+
+namespace ringway::router::mysql {
+
+/// Whether it certainly sets no variable of the session, makes no temporary table and takes no lock, by its words
+/// alone: for servers that do not tell of changes. A body that calls other routines may.
+/// A user variable is set by a SELECT INTO too, of which servers with session tracking do not tell either.
+bool names_user_variable(std::string_view body, const mysql_modes& modes);
+bool leaves_nothing(std::string_view body, const mysql_modes& modes);
+
+}  // namespace ringway::router::mysql
