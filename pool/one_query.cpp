@@ -20,44 +20,44 @@ namespace {
 
 constexpr std::size_t most_bytes = 1u << 20;
 
-std::string question(std::string_view sql, const std::vector<std::string>& parameters) {
-    std::string out, rest;
+void write_question(std::string& out, const question& what) {
+    std::string rest;
     const auto i16 = [&rest](std::size_t v) {
         rest += static_cast<char>(v >> 8);
         rest += static_cast<char>(v & 0xff);
     };
     i16(0);
-    i16(parameters.size());
-    for (const auto& value : parameters) {
+    i16(what.parameters.size());
+    for (const auto& value : what.parameters) {
         const auto n = static_cast<std::uint32_t>(value.size());
         for (const int shift : {24, 16, 8, 0}) rest += static_cast<char>((n >> shift) & 0xff);
         rest += value;
     }
     i16(0);
-    pg::write_parse(out, {}, sql, {});
+    pg::write_parse(out, {}, what.sql, {});
     pg::write_bind_head(out, {}, {}, rest.size());
     out += rest;
     pg::write_execute(out, {}, 0);
-    pg::write_sync(out);
-    pg::write_terminate(out);
-    return out;
 }
 
 /// Takes whole messages off the front of `bytes`. True once the answer is complete.
-bool take(std::string& bytes, query_rows& answer) {
+/// `set`: of which question the rows are.
+bool take(std::string& bytes, query_answers& answer, std::size_t& set) {
     pg::frame_header header;
     std::size_t done = 0;
     bool ready = false;
     while (!ready && pg::read_header(std::string_view(bytes).substr(done), header) == pg::header_state::ready &&
            bytes.size() - done >= header.total()) {
         const auto body = std::string_view(bytes).substr(done + pg::header_size, header.body());
-        if (header.type == 'D') {
+        if (header.type == 'D' && set < answer.sets.size()) {
             pg::reader in(body);
-            auto& row = answer.rows.emplace_back();
+            auto& row = answer.sets[set].emplace_back();
             for (int i = in.i16(); i > 0 && in.ok(); --i) {
                 const auto n = in.i32();
                 row.push_back(n < 0 ? std::nullopt : std::optional<std::string>(in.bytes(static_cast<std::size_t>(n))));
             }
+        } else if (header.type == 'C' || header.type == 'I') {
+            ++set;
         } else if (header.type == 'E') {
             const auto error = pg::read_error(body);
             answer.failure = config::fault{
@@ -72,9 +72,10 @@ bool take(std::string& bytes, query_rows& answer) {
 
 }  // namespace
 
-asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<const server_target> target,
-                                          std::string sql, std::vector<std::string> parameters) {
-    query_rows answer;
+asio::awaitable<query_answers> run_queries(asio::io_context& on, std::shared_ptr<const server_target> target,
+                                           std::vector<question> questions) {
+    query_answers answer;
+    answer.sets.resize(questions.size());
     auto login = co_await log_in(on, target);
     if (!login.ok()) {
         answer.failure = std::move(login.failure);
@@ -86,7 +87,11 @@ asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<
         boost::system::error_code ignored;
         socket.close(ignored);
     });
-    std::string out = question(sql, parameters), in;
+    std::string out, in;
+    for (const auto& each : questions) write_question(out, each);
+    pg::write_sync(out);
+    pg::write_terminate(out);
+    std::size_t set = 0;
     if (login.tls) {
         std::string sealed;
         login.tls->encrypt(out, sealed);
@@ -106,7 +111,7 @@ asio::awaitable<query_rows> run_one_query(asio::io_context& on, std::shared_ptr<
         } else {
             in.append(raw.data(), n);
         }
-        done = take(in, answer);
+        done = take(in, answer, set);
     }
     if (!done && !answer.failure)
         answer.failure = config::fault{config::fault_kind::cannot_connect,

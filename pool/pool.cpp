@@ -20,6 +20,8 @@ constexpr auto near_enough = std::chrono::microseconds(500);
 /// Likewise, when the oldest waiter can only use a connection of another flavour, which costs a login.
 constexpr auto flavour_patience = std::chrono::milliseconds(20);
 constexpr auto longest_backoff = std::chrono::seconds(15);
+/// Of idle connections in a retired pool: clients of the former role may still be there, between two transactions.
+constexpr auto retired_idle = std::chrono::seconds(30);
 
 std::atomic<std::uint64_t> next_server_id{1};
 
@@ -129,15 +131,35 @@ bool pool::make_room(std::uint64_t flavour) {
             auto gone = std::move(*it);
             list.erase(it);
             --idle_count_;
-            gone->doomed = true;
-            auto* const loop = gone->on->loop;
-            loop->post([gone] {
-                gone->link.write(dialect_of(gone->target->engine).goodbye());
-                gone->link.close_after_write();
-            });
+            close_later(std::move(gone));
             return true;
         }
     return false;
+}
+
+/// On its own worker; it has left the idle ones.
+void pool::close_later(server_ref gone) {
+    gone->doomed = true;
+    auto* const loop = gone->on->loop;
+    loop->post([gone = std::move(gone)] {
+        gone->link.write(dialect_of(gone->target->engine).goodbye());
+        gone->link.close_after_write();
+    });
+}
+
+/// Limits and targets hold at once: idle connections of others, and those above the size, are given to nobody.
+void pool::close_unfit() {
+    for (auto& list : idle_)
+        for (auto it = list.begin(); it != list.end();) {
+            if ((*it)->target == target_ && idle_count_ + leased_ + login_ <= limits_.size + limits_.reserve) {
+                ++it;
+                continue;
+            }
+            auto gone = std::move(*it);
+            it = list.erase(it);
+            --idle_count_;
+            close_later(std::move(gone));
+        }
 }
 
 void pool::serve() {
@@ -315,7 +337,20 @@ void pool::change(std::shared_ptr<const server_target> target, config::pool_limi
     limits_ = limits;
     retry_at_ = {};
     last_failure_.reset();
+    close_unfit();
     serve();
+}
+
+void pool::renew() {
+    const std::lock_guard guard(lock_);
+    target_ = std::make_shared<server_target>(*target_);
+    close_unfit();
+    serve();
+}
+
+void pool::retire() {
+    const std::lock_guard guard(lock_);
+    retired_ = true;
 }
 
 void pool::learn(const server_secret& secret) {
@@ -335,13 +370,15 @@ void pool::tend(worker_link& on, steady::time_point now) {
     {
         const std::lock_guard guard(lock_);
         auto& mine = idle_of(on);
+        const auto least = retired_ ? 0u : limits_.min_idle;
+        std::chrono::milliseconds longest = limits_.idle_timeout;
+        if (retired_ && (longest.count() == 0 || longest > retired_idle)) longest = retired_idle;
         for (auto it = mine.begin(); it != mine.end();) {
             const auto& each = **it;
             const bool stale = each.target != target_ || each.doomed ||
                                (limits_.lifetime.count() > 0 && now - each.connected >= limits_.lifetime) ||
                                idle_count_ + leased_ > limits_.size + limits_.reserve;
-            const bool spare = limits_.idle_timeout.count() > 0 && now - each.last_used >= limits_.idle_timeout &&
-                               idle_count_ + leased_ > limits_.min_idle;
+            const bool spare = longest.count() > 0 && now - each.last_used >= longest && idle_count_ + leased_ > least;
             if (stale || spare) {
                 old.push_back(std::move(*it));
                 it = mine.erase(it);
@@ -350,7 +387,7 @@ void pool::tend(worker_link& on, steady::time_point now) {
                 ++it;
             }
         }
-        if (idle_count_ + leased_ + login_ < std::min(limits_.min_idle, limits_.size) && now >= retry_at_)
+        if (idle_count_ + leased_ + login_ < std::min(least, limits_.size) && now >= retry_at_)
             start_login(on, last_flavour_);
         serve();
     }
@@ -434,7 +471,7 @@ std::vector<server_ref> pool::idle_on(const worker_link& on) const {
 
 bool pool::unused() const {
     const std::lock_guard guard(lock_);
-    const bool wanted = limits_.min_idle > 0 && !(last_failure_ && is_refusal(*last_failure_));
+    const bool wanted = !retired_ && limits_.min_idle > 0 && !(last_failure_ && is_refusal(*last_failure_));
     return idle_count_ + leased_ + login_ == 0 && waits_.empty() && !wanted;
 }
 

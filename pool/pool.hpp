@@ -66,12 +66,17 @@ class pool : public std::enable_shared_from_this<pool> {
     /// Forgets a leased connection; it is closed.
     void discard(server_ref gone);
 
-    /// New limits or target (reload, a user's new password): idle connections of the old target are closed, leased ones
-    /// at their return.
+    /// New limits or target (reload, a user's new password): idle connections that do not fit them are closed at once,
+    /// leased ones at their return.
     void change(std::shared_ptr<const server_target> target, config::pool_limits limits);
     /// Closes idle connections past their time, opens up to min_idle. Called about once a second on each worker.
     void tend(worker_link& on, std::chrono::steady_clock::time_point now);
     void close_idle_of(worker_link& on);
+    /// What the servers say shows that these connections are not what their name says (a role dropped and made again):
+    /// the idle ones are closed at once, the leased ones at their return.
+    void renew();
+    /// The name is another role's now: nobody new comes, and what is idle does not wait for long.
+    void retire();
     /// Lets go of all idle connections and waiters, when no worker runs any more: they refer to the pool, and it to
     /// them.
     void forget();
@@ -106,6 +111,8 @@ class pool : public std::enable_shared_from_this<pool> {
     server_ref idle_for(worker_link& near, std::uint64_t flavour);
     static server_ref take_idle(std::deque<server_ref>& from, std::uint64_t flavour);
     bool make_room(std::uint64_t flavour);
+    void close_later(server_ref gone);
+    void close_unfit();
     std::list<wait>::iterator next_for(const server& what);
     std::deque<server_ref>& idle_of(worker_link& on);
 
@@ -122,6 +129,7 @@ class pool : public std::enable_shared_from_this<pool> {
     std::list<wait> waits_;
     std::uint32_t idle_count_ = 0, leased_ = 0, login_ = 0;
     std::uint32_t failures_ = 0;
+    bool retired_ = false;
     std::chrono::steady_clock::time_point retry_at_{};
     std::optional<config::fault> last_failure_;
     std::uint64_t next_ticket_ = 1, last_flavour_ = 0;

@@ -189,6 +189,45 @@ asio::awaitable<void> converse(dialogue& with, const server_target& target, serv
     }
 }
 
+/// Names move from role to role (RENAME, DROP and CREATE): asks whose this connection is. On a replica it may be who
+/// had the name before.
+asio::awaitable<void> check_role(dialogue& with, const server_target& target, server_login& login) {
+    with.plain().clear();
+    std::string question;
+    pg::write_query(question, "SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) SESSION_USER");
+    if (auto failed = co_await with.send(std::move(question))) {
+        login.failure = std::move(failed);
+        co_return;
+    }
+    std::string role;
+    std::size_t done = 0;
+    for (;;) {
+        pg::frame_header header;
+        const std::string_view rest = std::string_view(with.plain()).substr(done);
+        if (pg::read_header(rest, header) != pg::header_state::ready || rest.size() < header.total()) {
+            if (auto failed = co_await with.receive()) {
+                login.failure = std::move(failed);
+                co_return;
+            }
+            continue;
+        }
+        pg::reader in(rest.substr(pg::header_size, header.body()));
+        if (header.type == 'D' && in.i16() == 1) {
+            const auto size = in.i32();
+            if (size > 0) role = in.bytes(static_cast<std::size_t>(size));
+        }
+        done += header.total();
+        if (header.type == 'Z') break;
+    }
+    if (role == target.role) co_return;
+    login.server_sqlstate = config::sqlstate(fault_kind::not_authorized);
+    login.failure =
+        fault{fault_kind::not_authorized, fmt::format("role \"{}\" is not the one that has logged in", target.user),
+              fmt::format("Its oid on server {} is {}, not {}.", target.address.text(),
+                          role.empty() ? std::string_view("not there") : std::string_view(role), target.role),
+              "the role has been renamed, or dropped and made again: connect anew"};
+}
+
 }  // namespace
 
 bool is_refusal(const fault& why) noexcept {
@@ -211,6 +250,7 @@ asio::awaitable<server_login> log_in(asio::io_context& on, std::shared_ptr<const
     login.failure = co_await with.send(std::move(startup));
     if (login.failure) co_return login;
     co_await converse(with, *target, login);
+    if (!login.failure && !target->role.empty()) co_await check_role(with, *target, login);
     if (!login.failure && with.timed_out()) login.failure = with.trouble({});
     if (!login.failure) {
         login.tls = with.take_tls();

@@ -36,6 +36,9 @@ struct server_target {
     config::endpoint address;
     config::engine engine = config::engine::postgres;
     std::string database, user;
+    /// The user's oid on this server, where known: a login that turns out to be another role's, which has the name now
+    /// or has it no more, fails.
+    std::string role;
     server_secret secret;
     config::tls_mode tls = config::tls_mode::disable;
     std::shared_ptr<const protocol::tls_context> tls_context;

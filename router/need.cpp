@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "router/search_path.hpp"
 #include "router/volatility.hpp"
@@ -25,7 +27,7 @@ class judgement {
         for (const auto& [schema, name] : what_.functions) function(schema, name);
         if (const auto use = volatile_use(in_, what_); !use.empty()) {
             primary(use);
-            may_set(in_->effects.any_pin);
+            by_operators_and_casts();
         }
         tables(what_.block);
         for (const auto& each : what_.attributes) attribute(each);
@@ -71,6 +73,9 @@ class judgement {
             case verb::lock_table:
                 primary("locks a table");
                 break;
+            case verb::prepare_transaction:
+                primary("prepares a transaction");
+                break;
             case verb::commit_prepared:
             case verb::rollback_prepared:
                 primary("ends a prepared transaction");
@@ -84,7 +89,17 @@ class judgement {
     void by_effect(const effect& each) {
         if (each.what == effect::kind::pin) primary("the session stays on its connection: " + each.pin);
         if (each.what == effect::kind::execute) primary("runs a prepared statement");
+        if (each.what == effect::kind::set_local && !replica_takes(each)) primary("asks for what no replica does");
         if (each.what == effect::kind::set && names_object(each.name)) primary("names what a replica may not know yet");
+    }
+
+    /// SET TRANSACTION: READ WRITE and SERIALIZABLE are errors there.
+    static bool replica_takes(const effect& mode) {
+        if (mode.name != "transaction_read_only" && mode.name != "transaction_isolation") return true;
+        static constexpr std::array<std::string_view, 4> taken{"on", "read committed", "read uncommitted",
+                                                               "repeatable read"};
+        return mode.values.size() == 1 && mode.values.front().what == value_source::from::constant &&
+               std::find(taken.begin(), taken.end(), mode.values.front().constant) != taken.end();
     }
 
     static bool names_object(std::string_view setting) {
@@ -106,6 +121,32 @@ class judgement {
         return found == in_->effects.pins.end() ? std::string() : found->second;
     }
 
+    /// Those that the text may mean do to the session what their functions do; of what no function is known of,
+    /// anything may be.
+    void by_operators_and_casts() {
+        bool known = false;
+        const auto runs = [&](const std::string& function) {
+            known = true;
+            may_set(pin_of_call(function, false));
+        };
+        for (const auto& each : in_->operators)
+            if (std::find(what_.operators.begin(), what_.operators.end(), each.symbol) != what_.operators.end())
+                runs(each.function);
+        for (const auto& each : in_->casts)
+            if (std::any_of(what_.cast_types.begin(), what_.cast_types.end(), [&](const auto& type) {
+                    return std::find(each.types.begin(), each.types.end(), type) != each.types.end();
+                }))
+                runs(each.function);
+        if (!known) may_set(in_->effects.any_pin);
+    }
+
+    /// Which casts a table's columns go through unasked is not known here: those of any type that pin.
+    std::string pin_of_casts() const {
+        for (const auto& each : in_->casts)
+            if (auto pin = pin_of_call(each.function, false); !pin.empty()) return pin;
+        return {};
+    }
+
     void tables(const query_block& block) {
         for (const auto& table : block.tables) relation(table);
         for (const auto& child : block.children) tables(child);
@@ -122,7 +163,9 @@ class judgement {
         } else if (found->view_writes || found->row_security_writes) {
             primary(fmt::format("{} {} runs something volatile", found->kind == 'v' ? "view" : "table", table.name));
             if (!is_system_schema(found->schema))
-                may_set(found->row_security_writes ? in_->effects.any_pin : found->view_pin);
+                may_set(!found->row_security_writes ? found->view_pin
+                        : found->row_security       ? in_->effects.any_pin
+                                                    : pin_of_casts());
         }
     }
 

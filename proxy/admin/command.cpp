@@ -242,6 +242,10 @@ void parser::parse_ban() {
     made_.what = verb::ban;
     if (!take_argument("a node (host:port)") || at_end()) return;
     if (!take("FOR")) return expected("FOR or end of command");
+    if (!at_end() && rest_[0].what == token::kind::word && rest_[0].text.starts_with('$')) {
+        if (take_argument("an interval")) finish();
+        return;
+    }
     std::string text;
     for (; !at_end() && rest_[0].what != token::kind::symbol; rest_ = rest_.subspan(1))
         text += (text.empty() ? "" : " ") + rest_[0].text;

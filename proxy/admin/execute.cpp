@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "config/nearest.hpp"
+#include "proxy/admin/interval.hpp"
 
 namespace ringway::proxy::admin {
 
@@ -121,6 +122,15 @@ std::optional<fault> executor::act(const command& what) const {
             return std::nullopt;
         case verb::ban:
             if (auto refused = known_node(name)) return refused;
+            if (what.arguments.size() > 1) {  // FOR $2
+                const auto length = read_interval(what.arguments[1].text);
+                if (!length)
+                    return fault{fault_kind::invalid_parameter,
+                                 fmt::format("\"{}\" is not an interval", what.arguments[1].text),
+                                 {},
+                                 "a number with its unit: 30s, 5 minutes, 1h 30m"};
+                return of_.ban(name, length);
+            }
             return of_.ban(name, what.length);
         case verb::unban:
             if (auto refused = known_node(name)) return refused;

@@ -75,6 +75,13 @@ std::variant<routed, fault> route_statement(const routing_view& in, const std::s
             {},
             mysql ? "give the values after the statement: SHOW ROUTE <cluster> '...?...' 42"
                   : "give the values after the statement: SHOW ROUTE <cluster> '...$1...' 42"};
+    if (parsed.parameters < parameters.size())
+        return fault{
+            fault_kind::invalid_parameter,
+            fmt::format("the statement has {} parameter{}, {} value{} given", parsed.parameters,
+                        parsed.parameters == 1 ? "" : "s", parameters.size(), parameters.size() == 1 ? " is" : "s are"),
+            {},
+            {}};
     router::plan_context around;
     if (mysql) {
         around.dialect = router::dialect::mysql;

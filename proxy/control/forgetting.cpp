@@ -46,9 +46,10 @@ void runtime::forget_pools() {
     const std::lock_guard guard(lock_);
     std::erase_if(pools_, [](const auto& entry) { return entry.second.use_count() == 1 && entry.second->unused(); });
     std::erase_if(shown_, [this](const auto& entry) {
-        const auto& [cluster, user] = entry.first;
-        const auto first = pools_.lower_bound({cluster, user, {}, 0});
-        return first == pools_.end() || first->first.cluster != cluster || first->first.user != user;
+        const auto& [cluster, user, role] = entry.first;
+        const auto first = pools_.lower_bound({cluster, user, role, {}, 0});
+        return first == pools_.end() || first->first.cluster != cluster || first->first.user != user ||
+               first->first.role != role;
     });
 }
 
@@ -111,7 +112,8 @@ void runtime::make_way() {
 }
 
 void runtime::close_idle(const std::string& cluster) {
-    for (auto it = pools_.lower_bound({cluster, {}, {}, 0}); it != pools_.end() && it->first.cluster == cluster; ++it)
+    for (auto it = pools_.lower_bound({cluster, {}, {}, {}, 0}); it != pools_.end() && it->first.cluster == cluster;
+         ++it)
         for (auto& on : workers_) on->post([left = it->second, &w = *on] { left->close_idle_of(w); });
 }
 

@@ -233,7 +233,7 @@ std::optional<fault> runtime::apply(const config::settings& from) {
         const std::lock_guard guard(lock_);
         if (auto failed = make_clusters(from)) return failed;
         std::erase_if(shown_, [&](const auto& entry) {
-            const auto* who = from.find_user(entry.first.second);
+            const auto* who = from.find_user(std::get<1>(entry.first));
             return !who || !who->server_password.empty() || config::is_plain_password(who->password);
         });
         now = clusters_;
@@ -285,35 +285,58 @@ std::optional<fault> runtime::apply(const config::settings& from) {
         for (auto& on : workers_) on->post([gone, &w = *on] { gone->close_idle_of(w); });
         it = pools_.erase(it);
     }
+    refresh_pools();
     catalog_wake_.notify_all();
     return std::nullopt;
 }
 
+namespace {
+
+/// For the servers: the file's, or what the user's login has shown.
+pool::server_secret secret_of(const config::user& who, const pool::server_secret& shown) {
+    if (config::is_plain_password(who.password)) return {who.password, {}, {}, {}, {}};
+    return shown;
+}
+
+}  // namespace
+
 void runtime::refresh_accounts(cluster_slot& slot, const config::settings& from) {
-    for (auto& [name, one] : slot.accounts) {
-        const auto* who = from.find_user(name);
+    for (auto& entry : slot.accounts) {
+        auto& one = *entry.second;
+        const auto* who = from.find_user(one.user);
         if (!who) continue;
-        const auto before = one->login;
-        const auto limits = one->limits;
-        auto secret = before->secret;
-        if (config::is_plain_password(who->password)) secret = {who->password, {}, {}, {}, {}};
-        fill_account(*one, slot, *who, secret);
-        const auto& login = *one->login;
+        fill_account(one, *slot.now, *who, secret_of(*who, one.login->secret));
+        one.pools.clear();  // looked up again by the new map
+    }
+}
+
+/// All of them, whether a worker's account knows them at the moment or not. Under lock_.
+void runtime::refresh_pools() {
+    for (const auto& [key, each] : pools_) {
+        auto cluster = clusters_.find(key.cluster);
+        const bool any = cluster == clusters_.end();
+        if (any) cluster = clusters_.find("*");
+        const auto* who = settings_->find_user(key.user);
+        if (cluster == clusters_.end() || !who) continue;
+        auto snapshot = *cluster->second;
+        if (any) snapshot.config.name = snapshot.config.database = key.cluster;
+        const auto before = each->target();
+        account now;
+        now.user = key.user;
+        fill_account(now, snapshot, *who, secret_of(*who, before->secret));
+        const auto& login = *now.login;
         const bool same = login.database == before->database && login.user == before->user &&
                           login.secret == before->secret && login.tls == before->tls &&
                           login.tls_context == before->tls_context;
-        for (auto& shard : one->pools)
-            for (auto& each : shard) {
-                if (!each) continue;
-                auto target = each->target();
-                if (!same) {
-                    auto next = std::make_shared<pool::server_target>(login);
-                    next->address = target->address;
-                    target = std::move(next);
-                }
-                if (!same || !(one->limits == limits)) each->change(target, one->limits);
-            }
-        one->pools.clear();  // looked up again by the new map
+        if (same && now.limits == each->limits()) continue;
+        auto target = before;
+        if (!same) {
+            auto next = std::make_shared<pool::server_target>(login);
+            next->address = before->address;
+            next->role = before->role;
+            target = std::move(next);
+        }
+        each->change(std::move(target), now.limits);
     }
 }
 

@@ -140,7 +140,7 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     const auto shared = home.slots.at(*client.cluster);
     client_identity who;
     who.cluster = shared;
-    who.who = account_for(*shared, client.user, *client.who, client.secret);
+    who.who = account_for(*shared, client.user, {}, *client.who, client.secret);
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (clients_.fetch_add(1) >= all->general.max_clients) {  // counted first: others come in on other workers
         --clients_;

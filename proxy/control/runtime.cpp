@@ -384,7 +384,7 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     auto shared = home.slots.at(client.database);
     client_identity who;
     who.cluster = shared;
-    who.who = account_for(*shared, client.user, *client.who, client.secret);
+    who.who = account_for(*shared, client.user, client.role, *client.who, client.secret);
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (!client.replication.empty())
         return turn_away(std::move(client), {fault_kind::unsupported,
@@ -412,36 +412,55 @@ void runtime::client_admitted(worker& home, admitted_client client) {
     made->start(std::move(client.socket), std::move(client.tls), std::move(client.early));
 }
 
-std::shared_ptr<account> runtime::account_for(cluster_slot& slot, const std::string& user, const config::user& who,
-                                              const pool::server_secret& secret) {
-    auto& one = slot.accounts[user];
+std::shared_ptr<account> runtime::account_for(cluster_slot& slot, const std::string& user, const std::string& role,
+                                              const config::user& who, const pool::server_secret& secret) {
+    auto& one = slot.accounts[user + '\0' + role];
     const bool shows = who.server_password.empty() && !secret.empty();
     if (!one) {
         one = std::make_shared<account>();
         one->user = user;
-        fill_account(*one, slot, who, secret);
+        one->role = role;
+        fill_account(*one, *slot.now, who, secret);
     } else if (shows && !(one->login->secret == secret)) {
-        fill_account(*one, slot, who, secret);
+        fill_account(*one, *slot.now, who, secret);
     }
-    if (shows) learn(slot.now->config.name, user, secret);
+    if (shows || !role.empty()) learn(slot, *one, shows ? secret : pool::server_secret{});
     return one;
 }
 
-/// A client may have shown a newer secret than the user's pools know: they use it from now on, whichever worker's they
-/// are.
-void runtime::learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret) {
-    const std::lock_guard guard(lock_);
-    auto& known = shown_[{cluster, user}];
-    if (known == secret) return;
-    known = secret;
-    for (auto it = pools_.lower_bound({cluster, user, {}, 0});
+std::vector<std::pair<runtime::pool_key, std::shared_ptr<pool::pool>>> runtime::pools_of(
+    const std::string& cluster, const std::string& user) const {
+    std::vector<std::pair<pool_key, std::shared_ptr<pool::pool>>> out;
+    for (auto it = pools_.lower_bound({cluster, user, {}, {}, 0});
          it != pools_.end() && it->first.cluster == cluster && it->first.user == user; ++it)
-        it->second->learn(secret);
+        out.emplace_back(*it);
+    return out;
 }
 
-void runtime::fill_account(account& one, const cluster_slot& slot, const config::user& who,
+void runtime::role_gone(const std::string& cluster, const std::string& user) {
+    const std::lock_guard guard(lock_);
+    for (const auto& [key, each] : pools_of(cluster, user)) each->renew();
+}
+
+/// A client may have shown a newer secret than the user's pools know: they use it from now on, whichever worker's they
+/// are. What its name's former roles have left behind comes to an end.
+void runtime::learn(const cluster_slot& slot, const account& who, const pool::server_secret& secret) {
+    const auto& cluster = slot.now->config.name;
+    const std::lock_guard guard(lock_);
+    if (!who.role.empty())
+        for (const auto& [key, each] : pools_of(cluster, who.user))
+            if (key.role != who.role && !key.role.empty()) each->retire();
+    if (secret.empty()) return;
+    auto& known = shown_[{cluster, who.user, who.role}];
+    if (known == secret) return;
+    known = secret;
+    for (const auto& [key, each] : pools_of(cluster, who.user))
+        if (key.role == who.role) each->learn(secret);
+}
+
+void runtime::fill_account(account& one, const cluster_snapshot& of, const config::user& who,
                            const pool::server_secret& secret) const {
-    const auto& cluster = slot.now->config;
+    const auto& cluster = of.config;
     one.limits = cluster.pool;
     one.reads = cluster.reads;
     const auto& over = who.over;
@@ -461,7 +480,7 @@ void runtime::fill_account(account& one, const cluster_slot& slot, const config:
     else
         login->secret = secret;
     login->tls = cluster.server_tls.mode;
-    login->tls_context = slot.now->server_tls;
+    login->tls_context = of.server_tls;
     login->connect_timeout = one.limits.connect_timeout;
     one.login = std::move(login);
 }
@@ -478,11 +497,12 @@ std::shared_ptr<pool::pool> runtime::pool_of(const cluster_slot& cluster, const 
     const auto& config = cluster.now->config;
     const auto& address = config.shards[shard].nodes[node];
     const std::lock_guard guard(lock_);
-    auto& slot = pools_[{config.name, who.user, address.text(), shard}];
+    auto& slot = pools_[{config.name, who.user, who.role, address.text(), shard}];
     if (!slot) {
         auto target = std::make_shared<pool::server_target>(*who.login);
         target->address = address;
-        const auto newest = shown_.find({config.name, who.user});
+        if (shard == 0) target->role = who.role;  // each shard has its own numbers: the first has been asked
+        const auto newest = shown_.find({config.name, who.user, who.role});
         if (newest != shown_.end()) target->secret = newest->second;
         auto report = [this, name = cluster.now->configured_as](const config::endpoint& at, bool ok,
                                                                 const std::string& why, bool full) {

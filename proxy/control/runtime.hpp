@@ -62,8 +62,9 @@ class runtime final : public process, public inventory, public mysql::gate {
     void pid_forgotten(std::uint32_t pid, std::uint32_t session) override;
     void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
               std::function<void(bool)> then) override;
-    std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const config::user& who,
-                                         const pool::server_secret& secret) override;
+    std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const std::string& role,
+                                         const config::user& who, const pool::server_secret& secret) override;
+    void role_gone(const std::string& cluster, const std::string& user) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
     void slot_kept(const std::shared_ptr<cluster_slot>& slot) override;
@@ -113,7 +114,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::mutex told_lock_;
     std::unordered_multimap<std::uint32_t, std::uint32_t> told_pids_;  ///< pid of a server's process -> session
     struct pool_key {
-        std::string cluster, user, node;
+        std::string cluster, user, role, node;
         std::size_t shard;
         friend auto operator<=>(const pool_key&, const pool_key&) = default;
     };
@@ -141,9 +142,13 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
     void refresh_accounts(cluster_slot& slot, const config::settings& from);
-    void fill_account(account& one, const cluster_slot& slot, const config::user& who,
+    void fill_account(account& one, const cluster_snapshot& of, const config::user& who,
                       const pool::server_secret& secret) const;
-    void learn(const std::string& cluster, const std::string& user, const pool::server_secret& secret);
+    void learn(const cluster_slot& slot, const account& who, const pool::server_secret& secret);
+    /// The pools of a user, whatever role has had the name; under lock_.
+    std::vector<std::pair<pool_key, std::shared_ptr<pool::pool>>> pools_of(const std::string& cluster,
+                                                                           const std::string& user) const;
+    void refresh_pools();  ///< under lock_
     void client_admitted(worker& home, admitted_client client);
     void mysql_admitted(worker& home, mysql::admitted client);
     void new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin);
@@ -162,8 +167,8 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::map<std::string, std::shared_ptr<const cluster_snapshot>>
         cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;
-    /// What users' logins have shown last, by cluster and user, where the file has nothing for the servers.
-    std::map<std::pair<std::string, std::string>, pool::server_secret> shown_;
+    /// What users' logins have shown last, by cluster, user and role, where the file has nothing for the servers.
+    std::map<std::tuple<std::string, std::string, std::string>, pool::server_secret> shown_;
     std::map<std::string, std::vector<std::weak_ptr<cluster_slot>>> any_slots_;  ///< of "*", by the name clients use
     std::set<std::string> resting_;                                              ///< those without a session
     std::set<std::string> leaving_;  ///< those being dropped or renamed: not to be connected to

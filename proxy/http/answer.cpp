@@ -113,7 +113,10 @@ std::variant<admin::command, std::string> show_command(subject about, query_para
     made.what = admin::command::verb::show;
     made.about = about;
     if (about == subject::ring) {
-        if (const auto full = take(given, "full"); full && *full != "false") made.about = subject::ring_points;
+        if (const auto full = take(given, "full")) {
+            if (*full != "true" && *full != "false") return "the query parameter \"full\" is true or false";
+            if (*full == "true") made.about = subject::ring_points;
+        }
         if (const auto cluster = take(given, "cluster"))
             made.arguments.push_back({*cluster, 0, true, false});
         else if (made.about == subject::ring_points)

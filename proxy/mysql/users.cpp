@@ -96,7 +96,7 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
     database_ = first_database_ = to->database;
     if (to->user != who_.user) {
         who_.user = to->user;
-        who_.who = home_.owner.account_for(*who_.cluster, to->user, *to->who, secret_of(*to->who, *to->proof));
+        who_.who = home_.owner.account_for(*who_.cluster, to->user, {}, *to->who, secret_of(*to->who, *to->proof));
         who_.session_mode = session_mode_ = who_.who->limits.mode == config::pool_mode::session;
     }
     send_ok(sequence);

@@ -63,6 +63,7 @@ struct cluster_snapshot {
 /// A user of a cluster, on this worker: limits with the user's overrides applied, and the pools.
 struct account {
     std::string user;
+    std::string role;  ///< the user's oid on the servers, where its login has asked for it
     config::pool_limits limits;
     config::read_rules reads;
     std::shared_ptr<const pool::server_target> login;             ///< address is filled in per node

@@ -38,9 +38,12 @@ class process {
     /// KILL of a client by its id, by a client of that name; `then` runs on `home` with whether there was one.
     virtual void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
                       std::function<void(bool)> then) = 0;
-    /// A user's account in a cluster, made when new. On the slot's worker.
-    virtual std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const config::user& who,
-                                                 const pool::server_secret& secret) = 0;
+    /// A user's account in a cluster, made when new. On the slot's worker. `role`: the user's oid on the servers, where
+    /// its login has asked for it; each has an account and pools of its own, whatever their name.
+    virtual std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const std::string& role,
+                                                 const config::user& who, const pool::server_secret& secret) = 0;
+    /// What a server says shows that connections of this user are those of a role that is no more.
+    virtual void role_gone(const std::string& cluster, const std::string& user) = 0;
     virtual void tend(worker& on) = 0;  ///< about once a second, on each worker
     /// A new slot for a name that only the "*" cluster serves; nullptr: nobody does. On a worker, which tells when it
     /// keeps it.

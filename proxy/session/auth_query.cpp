@@ -28,10 +28,12 @@ boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front
     target->tls = cluster.server_tls.mode;
     target->tls_context = slot->now->server_tls;
     target->connect_timeout = cluster.pool.connect_timeout;
-    std::vector<std::string> parameters{user};
-    std::string sql = cluster.auth_query;
+    // The role's oid too: pooled connections of who had this name before are not this user's.
+    std::vector<pool::question> questions{
+        {cluster.auth_query, {user}},
+        {"SELECT oid FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1", {user}}};
     std::shared_ptr<const pool::server_target> to = std::move(target);
-    auto answer = co_await pool::run_one_query(*home.io, to, std::move(sql), std::move(parameters));
+    auto answer = co_await pool::run_queries(*home.io, to, std::move(questions));
     if (answer.failure) {
         out.failure = config::fault{answer.failure->kind,
                                     "auth_query failed: " + answer.failure->message,
@@ -39,10 +41,13 @@ boost::asio::awaitable<verifier_answer> query_verifier(worker& home, const front
                                     "check auth_query, auth_user and auth_password"};
         co_return out;
     }
-    if (answer.rows.size() == 1 && answer.rows[0].size() >= 2 && answer.rows[0][0] == user) {
+    const auto& found = answer.sets[0];
+    if (found.size() == 1 && found[0].size() >= 2 && found[0][0] == user) {
         out.known = true;
-        out.verifier = answer.rows[0][1].value_or("");
+        out.verifier = found[0][1].value_or("");
     }
+    const auto& role = answer.sets[1];
+    if (role.size() == 1 && !role[0].empty()) out.role = role[0][0].value_or("");
     co_return out;
 }
 

@@ -14,6 +14,7 @@ struct front_door;
 
 struct verifier_answer {
     bool known = false;
+    std::string role;                      ///< the role's oid; empty: no role of the server's
     std::string verifier;                  ///< "SCRAM-SHA-256$...", "md5..." or plain text
     std::optional<config::fault> failure;  ///< the query could not be run
 };

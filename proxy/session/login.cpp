@@ -82,7 +82,7 @@ bool named(const std::vector<std::string>& names, const std::string& name) {
 class door_keeper : login_wire<admitted_client> {
   public:
     door_keeper(worker& home, std::shared_ptr<const front_door> door, pool::tcp_socket socket, bool admin)
-        : login_wire(*home.io, {std::move(socket), nullptr, {}, {}, {}, {}, 0, 0, {}, {}, {}, std::nullopt, {}}),
+        : login_wire(*home.io, {std::move(socket), nullptr, {}, {}, {}, {}, 0, 0, {}, {}, {}, {}, std::nullopt, {}}),
           home_(home),
           door_(std::move(door)),
           admin_(admin) {}
@@ -274,11 +274,15 @@ class door_keeper : login_wire<admitted_client> {
                 known = false;
         }
         std::string stored = known ? client_.who->password : std::string();
-        if (known && stored.empty() && !admin_ && method != auth_method::trust && method != auth_method::certificate) {
+        if (known && stored.empty() && !admin_) {
+            const bool proven = method == auth_method::trust || method == auth_method::certificate;
             auto found = co_await query_verifier(home_, *door_, client_.database, client_.user);
             if (found.failure) co_return co_await refuse(std::move(*found.failure));
-            known = found.known;
-            stored = std::move(found.verifier);
+            if (client_.who->server_user.empty()) client_.role = std::move(found.role);
+            if (!proven) {
+                known = found.known;
+                stored = std::move(found.verifier);
+            }
         }
         switch (method) {
             case auth_method::trust:

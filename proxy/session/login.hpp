@@ -53,6 +53,7 @@ struct admitted_client {
     std::vector<std::pair<std::string, std::string>> settings;  ///< run-time settings asked for
     std::string replication;          ///< the startup parameter; empty: an ordinary connection
     std::string replies;              ///< not yet sent: AuthenticationOk
+    std::string role;                 ///< its oid on the servers, where they were asked
     std::optional<config::user> who;  ///< the entry of [users] that let it in
     pool::server_secret secret;       ///< what its login has shown of its password
 };

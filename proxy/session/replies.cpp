@@ -338,6 +338,8 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
         server_lost(why);
         return;
     }
+    if (error && error->get('R') == "GetUserNameFromId")  // the role has been dropped, and maybe made again
+        home_.owner.role_gone(who_.cluster->now->config.name, who_.user);
     if (talk.replies.empty()) {
         forward = false;
         return server_lost("the server reported an error nobody waits for");

@@ -163,11 +163,12 @@ class statement_reader {
         for (const auto each : explain["options"]) {
             const auto option = each["DefElem"];
             const auto name = option["defname"].text();
-            made.explain_route |= name == "route";
-            if (name != "analyze") continue;
+            if (name != "analyze" && name != "route") continue;
             const auto arg = option["arg"];
             const auto word = arg["String"]["sval"].text();
-            analyze = !(word == "false" || word == "off" || (arg["Integer"] && arg["Integer"]["ival"].number(0) == 0));
+            const bool on =
+                !(word == "false" || word == "off" || (arg["Integer"] && arg["Integer"]["ival"].number(0) == 0));
+            (name == "route" ? made.explain_route : analyze) = on;
             if (arg) out_.cacheable = false;
         }
         const auto where = made.where;

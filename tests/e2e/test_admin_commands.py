@@ -359,6 +359,11 @@ def test_shards_name_their_primary_and_replicas(both, shop_cluster):
 def test_ban_and_unban(both, app_cluster):
     first, second = (node.address for node in app_cluster.replicas())
     with operator(both) as connection:
+        with psycopg.connect(connection.info.dsn, password="postgres", autocommit=True) as binding:
+            with pytest.raises(psycopg.Error, match="not an interval"):
+                binding.execute("BAN %s FOR %s", [first, "a while"])
+            assert binding.execute("BAN %s FOR %s", [first, "10 minutes"]).statusmessage == "BAN"
+        assert 9 < figure(admin(both, "SHOW BANS"), node=first)["remaining_ms"] / 60_000 <= 10
         assert connection.execute(f"BAN {first} FOR 10 minutes").statusmessage == "BAN"
         ban = figure(admin(both, "SHOW BANS"), node=first)
         assert (ban["cluster"], ban["by"]) == ("app", "operator")
@@ -424,6 +429,8 @@ def test_route_tells_what_a_statement_then_does(both, shop_cluster):
     def told(sql, *values):
         return {row["item"]: row["value"] for row in admin(both, f"SHOW ROUTE shop $${sql}$$ {' '.join(values)}")}
 
+    with pytest.raises(psycopg.Error, match="the statement has 1 parameter, 2 values are given"):
+        told("SELECT * FROM users WHERE id = $1", "7", "8")
     shard = admin(both, "SHOW KEY shop users 7")[0]["shard"]
     read = told("SELECT * FROM users WHERE id = $1", "7")
     assert shop_cluster.primary(shard).address == read["primary node"]

@@ -123,6 +123,76 @@ def test_a_new_role_that_the_replica_does_not_know_yet(proxy, cluster):
     cluster.caught_up()
 
 
+def privileges(client):
+    with client.transaction():  # on the primary
+        return client.execute("SELECT session_user::text, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+
+
+def test_a_name_that_another_role_has_now(proxy, cluster):
+    """Server connections that the former bearer of the name has left behind are not for the new one: it was a superuser."""
+    node = cluster.primary()
+    node.rows("CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'")
+    node.rows("CREATE ROLE eve LOGIN PASSWORD 'eve'")
+    try:
+        with connect(proxy, "any", "boss") as old:
+            assert privileges(old) == ("boss", True)
+            node.rows("ALTER ROLE boss RENAME TO chief")
+            node.rows("ALTER ROLE eve RENAME TO boss")
+            node.rows("ALTER ROLE boss PASSWORD 'evil'")
+            for _ in range(8):  # on every worker
+                with connect(proxy, "any", "boss", "evil") as client:
+                    assert privileges(client) == ("boss", False)
+                    assert client.execute("SELECT session_user::text").fetchone() == ("boss",)
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        client.execute("SELECT count(*) FROM pg_authid")
+            with contextlib.suppress(psycopg.Error):  # as its server connection is: of the role it was
+                assert privileges(old) == ("chief", True)
+    finally:
+        for name in ("boss", "eve", "chief"):
+            node.rows(f"DROP ROLE IF EXISTS {name}")
+    cluster.caught_up()
+
+
+def test_a_role_that_is_dropped_and_made_again(proxy, cluster):
+    node = cluster.primary()
+    try:
+        for _ in range(3):
+            node.rows("CREATE ROLE again LOGIN PASSWORD 'again'")
+            cluster.caught_up()
+            for _ in range(4):
+                with connect(proxy, "any", "again") as client:
+                    assert where(client) == ("any", "again") and privileges(client) == ("again", False)
+            node.rows("DROP ROLE again")
+    finally:
+        node.rows("DROP ROLE IF EXISTS again")
+    cluster.caught_up()
+
+
+def test_a_role_of_the_file_that_is_dropped_and_made_again(ringway, cluster):
+    """Nobody asks the server at its login: what the server says of the old connections ends them."""
+    node = cluster.primary()
+    made = ringway(settings(cluster) | {"users": {"app": None, "filed": {"password": "filed"}}}, cluster)
+    try:
+        node.rows("CREATE ROLE filed LOGIN PASSWORD 'filed'")
+        cluster.caught_up()
+        clients = [connect(made, "any", "filed") for _ in range(3)]
+        for client in clients:
+            client.execute("BEGIN")
+            client.execute("SELECT 1")
+        for client in clients:
+            client.execute("COMMIT")
+        node.rows("DROP ROLE filed")
+        node.rows("CREATE ROLE filed LOGIN PASSWORD 'filed'")
+        with contextlib.suppress(psycopg.Error):
+            privileges(clients[0])
+        for client in clients:
+            assert privileges(client) == ("filed", False)
+            client.close()
+    finally:
+        node.rows("DROP ROLE IF EXISTS filed")
+    cluster.caught_up()
+
+
 def test_refusals_are_the_servers(proxy, cluster, database):
     create(cluster, database)
     node = cluster.primary()

@@ -244,6 +244,41 @@ def test_reload_changes_limits_clusters_and_users_without_dropping_clients(ringw
         assert {row["name"] for row in admin(proxy, "SHOW DATABASES")} == {"app"}
 
 
+def test_reloads_reach_pools_that_nobody_has_used_since_the_last(ringway):
+    proxy = ringway({"general": {"query_wait_timeout": "500ms"}})
+
+    def at_once():
+        """How many of three transactions are let in."""
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(proxy.connect()) for _ in range(3)]
+            inside = 0
+            for client in clients:
+                with contextlib.suppress(psycopg.errors.TooManyConnections, psycopg.OperationalError):
+                    client.execute("BEGIN")
+                    inside += bool(client.execute("SELECT 1").fetchone())
+            return inside
+
+    def sizes():
+        return {row["pool_size"] for row in admin(proxy, "SHOW POOLS") if row["user"] == "app"}
+
+    def reload(**limits):
+        rewrite(proxy, {"clusters": {"app": limits}})
+        admin(proxy, "RELOAD")
+
+    assert at_once() == 3
+    reload(min_idle=3)
+    assert until(lambda: all(row["sv_idle"] >= 3 for row in admin(proxy, "SHOW POOLS") if row["user"] == "app"))
+    reload(min_idle=0, pool_size=2)
+    assert sizes() == {2}
+    assert at_once() == 2
+    reload(pool_size=1)
+    reload(pool_size=3)
+    assert sizes() == {3}
+    assert at_once() == 3
+    reload(idle_timeout="1s")
+    assert until(lambda: not any(row["sv_idle"] for row in admin(proxy, "SHOW POOLS") if row["user"] == "app"))
+
+
 def test_reload_under_load(ringway):
     proxy = ringway()
     traffic = Traffic(proxy)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import until
+from conftest import admin, until
 from wire import Wire, codes, copy_data, copy_done, kinds, one, query, sync
 
 TABLES = """
@@ -107,3 +107,45 @@ def test_a_path_set_in_a_block_decides_what_is_meant(narrow, app_cluster):
         assert client.value(r"SELECT 'a\'b'") == "a'b"
         client.run(query("DO $$ BEGIN RESET search_path; END $$"))
         assert client.value("SHOW search_path") == '"$user", public'
+
+
+CONVERSIONS = """
+    DROP SCHEMA IF EXISTS cv CASCADE; CREATE SCHEMA cv; SET search_path = cv;
+    CREATE TABLE log (n int); CREATE TABLE plain (m macaddr8, n int);
+    CREATE TYPE dull AS (n int); CREATE TYPE sly AS (n int);
+    CREATE FUNCTION writes(int, int) RETURNS int LANGUAGE sql AS 'INSERT INTO cv.log VALUES ($1) RETURNING 7';
+    CREATE FUNCTION sets(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('cv.x' || $1, $2::text, false); RETURN 8; END $$;
+    CREATE FUNCTION to_dull(macaddr8) RETURNS dull LANGUAGE sql AS 'INSERT INTO cv.log VALUES (1) RETURNING ROW(n)::cv.dull';
+    CREATE FUNCTION to_sly(macaddr) RETURNS sly LANGUAGE plpgsql AS $$ BEGIN PERFORM cv.sets(1, 2); RETURN ROW(1); END $$;
+    CREATE OPERATOR |+| (LEFTARG = int, RIGHTARG = int, FUNCTION = writes);
+    CREATE OPERATOR |-| (LEFTARG = int, RIGHTARG = int, FUNCTION = sets);
+    CREATE CAST (macaddr8 AS dull) WITH FUNCTION to_dull(macaddr8) AS IMPLICIT;
+"""
+PINNING_CAST = "CREATE CAST (macaddr AS cv.sly) WITH FUNCTION cv.to_sly(macaddr)"
+
+
+def test_s07_operators_and_casts_pin_for_what_their_own_functions_do(ringway, app_cluster):
+    node = app_cluster.primary()
+    node.rows(CONVERSIONS, user="app")
+    app_cluster.caught_up()
+    try:
+        proxy = ringway({}, app_cluster)
+
+        def pinned(sql):
+            with Wire(proxy.port) as client:
+                assert not codes(client.run(query(sql)))
+                return bool(admin(proxy, "SHOW PINS"))
+
+        def settled(sql, wanted):
+            return until(lambda: not admin(proxy, "SHOW PINS") and pinned(sql) == wanted)
+
+        assert settled("SELECT 1 OPERATOR(cv.|-|) 2", True)
+        for harmless in ("SELECT 1 OPERATOR(cv.|+|) 2", "INSERT INTO cv.plain VALUES (NULL, 1)", "DELETE FROM cv.plain", "SELECT n FROM cv.plain",
+                         "SELECT macaddr8 '08:00:2b:01:02:03:04:05'::cv.dull"):
+            assert settled(harmless, False), harmless
+        node.rows(PINNING_CAST, user="app")
+        app_cluster.caught_up()
+        assert settled("SELECT macaddr '08:00:2b:01:02:03'::cv.sly", True)
+        assert settled("SELECT n FROM cv.plain", True)  # which cast it goes through unasked is not known
+    finally:
+        node.rows("DROP SCHEMA cv CASCADE")

@@ -109,6 +109,9 @@ TEST_CASE("EXPLAIN runs its statement only when it analyzes") {
         INFO(text);
         CHECK(only(parse_postgres(text)).effects.size() == 1);
     }
+    for (const char* off : {"off", "false", "0"})
+        CHECK_FALSE(parse_postgres(std::string("EXPLAIN (ROUTE ") + off + ") SELECT 1").statements.at(0).explain_route);
+    CHECK(parse_postgres("EXPLAIN (ROUTE on) SELECT 1").statements.at(0).explain_route);
     const auto route = parse_postgres("EXPLAIN (ROUTE) SELECT 1");
     CHECK(only(route).explain_route);
     CHECK(only(route).verb == verb::select);
