@@ -137,7 +137,7 @@ class judgement {
                     return std::find(each.types.begin(), each.types.end(), type) != each.types.end();
                 }))
                 runs(each.function);
-        if (!known) may_set(in_->effects.any_pin);
+        may_set(known ? pin_of_casts() : in_->effects.any_pin);  // a cast may be gone through unasked
     }
 
     /// Which casts a table's columns go through unasked is not known here: those of any type that pin.

@@ -91,6 +91,7 @@ std::optional<std::string> binary_decimal(std::string_view text) {
     std::size_t weight = 0, sign = 0, scale = 0;
     if (is_special(text)) {
         sign = text == "NaN" ? 0xC000 : text == "Infinity" ? 0xD000 : 0xF000;
+        if (text != "NaN") scale = 0x20;  // servers read the scale out of the bits that say infinity
     } else {
         auto from = read(text);
         if (!from) return std::nullopt;

@@ -94,7 +94,7 @@ asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, 
             fault_kind::unknown_cluster, fmt::format("Unknown database '{}'", client.database), {}, {}};
     account as;
     as.user = client.user;
-    fill_account(as, *slot, *client.who, client.secret);
+    fill_account(as, *slot->now, *client.who, client.secret);
     auto target = std::make_shared<pool::server_target>(*as.login);
     const auto& health = slot->health;
     const bool told = health && !health->shards.empty() && health->shards.front().primary >= 0;

@@ -39,6 +39,13 @@ std::string read_back(std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("Infinities and NaN in binary are as a server writes them") {
+    using namespace std::string_literals;
+    CHECK(binary_decimal("Infinity") == "\0\0\0\0\xD0\0\0\x20"s);
+    CHECK(binary_decimal("-Infinity") == "\0\0\0\0\xF0\0\0\x20"s);
+    CHECK(binary_decimal("NaN") == "\0\0\0\0\xC0\0\0\0"s);
+}
+
 TEST_CASE("Decimals add exactly, with the longer scale") {
     CHECK(sum("1", "2") == "3");
     CHECK(sum("0.10", "0.2") == "0.30");
