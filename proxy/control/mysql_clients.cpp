@@ -22,7 +22,7 @@ namespace {
 constexpr std::uint32_t worker_bits = 6;  ///< of a client's id: what is meant for it finds its worker by them
 
 /// Says no to a client that is logged in, and closes.
-void turn_away(mysql::admitted client, std::uint16_t number, std::string_view message) {
+void turn_away(mysql::admitted& client, std::uint16_t number, std::string_view message) {
     std::string out;
     my::write_error(out, client.sequence, {number, mysql::mysql_sqlstate(number), message},
                     my::capability::protocol_41);
@@ -131,11 +131,11 @@ void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket, bool a
 void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     const auto all = current_settings();
     if (refusing_)
-        return turn_away(std::move(client), config::mysql_number(fault_kind::shutting_down),
+        return turn_away(client, config::mysql_number(fault_kind::shutting_down),
                          "Server shutdown in progress");
     auto* slot = client.cluster ? home.find_slot(*client.cluster) : nullptr;
     if (!slot || slot->now->config.engine != config::engine::mysql)
-        return turn_away(std::move(client), config::mysql_number(fault_kind::unknown_cluster),
+        return turn_away(client, config::mysql_number(fault_kind::unknown_cluster),
                          fmt::format("Unknown database '{}'", client.database));
     const auto shared = home.slots.at(*client.cluster);
     client_identity who;
@@ -144,7 +144,7 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (clients_.fetch_add(1) >= all->general.max_clients) {  // counted first: others come in on other workers
         --clients_;
-        return turn_away(std::move(client), config::mysql_number(fault_kind::too_many_connections),
+        return turn_away(client, config::mysql_number(fault_kind::too_many_connections),
                          "Too many connections");
     }
     // The name that clients use is a database of another name on the servers.
@@ -154,12 +154,12 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     who.address = client.address;
     who.port = client.port;
     if (client.tls) who.tls = client.tls->version() + "/" + client.tls->cipher();
-    std::shared_ptr<mysql::session> made(new mysql::session(home, std::move(who), std::move(client)),
+    std::shared_ptr<mysql::session> made(new mysql::session(home, std::move(who), client),
                                          [this](mysql::session* gone) {
                                              delete gone;
                                              --clients_;
                                          });
-    made->start(std::move(client));
+    made->start(client);
 }
 
 void runtime::kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,

@@ -21,7 +21,7 @@ constexpr std::size_t most_pending = 256 * 1024;
 
 }  // namespace
 
-session::session(worker& home, client_identity who, admitted&& from)
+session::session(worker& home, client_identity who, admitted& from)
     : home_(home),
       who_(std::move(who)),
       session_mode_(who_.session_mode),
@@ -40,7 +40,7 @@ session::session(worker& home, client_identity who, admitted&& from)
 
 session::~session() = default;
 
-void session::start(admitted&& from) {
+void session::start(admitted& from) {
     client_.open(*home_.loop, std::move(from.socket), this);
     if (from.tls) client_.start_tls(std::move(from.tls));
     home_.add_session(shared_from_this());

@@ -72,9 +72,9 @@ class session final : public client_session,
                       public lease_seeker,
                       public std::enable_shared_from_this<session> {
   public:
-    session(worker& home, client_identity who, admitted&& from);
+    session(worker& home, client_identity who, admitted& from);
     ~session() override;
-    void start(admitted&& from);
+    void start(admitted& from);
     void close();
 
     // client_session
