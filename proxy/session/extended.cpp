@@ -51,6 +51,12 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
             found.ended && !found.cut ? route_batch(rest.substr(0, found.size), refused, replayable) : std::nullopt;
         if (to && to->placed && !to->spread && leave_shard(*to)) return false;
     }
+    if (talk.on_replica && talk.status != 'I' && talk.replies.empty() && !(talk.open_batch && talk.bound)) {
+        const auto found = find_batch(rest);
+        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
+            return false;  // more is to come, and may write
+        if (found.ended && !found.cut && leave_for_batch(rest.substr(0, found.size))) return false;
+    }
     if (!talk.open_batch && talk.limited && replaces_portal(rest)) talk.limited = false;
     if (!talk.open_batch && can_span()) {
         const auto found = find_batch(rest);
@@ -136,7 +142,7 @@ void session::begin_batch(std::string_view rest) {
     talk.may_retry = false;
     talk.retained.clear();
     talk.answered.clear();
-    talk.bound = talk.blind = talk.flushed = false;
+    talk.bound = talk.blind = talk.flushed = talk.ended = false;
     if (talk.status != 'I' || pinned()) return;
     const auto found = find_batch(rest);
     if (found.ended && !found.cut && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {
@@ -235,8 +241,8 @@ std::optional<fault> session::bind_destination(const client_statement& what, std
 /// Whether the lease can run a Bind of this statement; else the refusal.
 std::optional<fault> session::check_place(const client_statement& what, std::string_view rest) {
     const auto& map = *who_.cluster->now->map;
-    if (talk_->status == 'E' || (!map.is_sharded() && !talk_->on_replica) ||
-        (talk_->on_replica && talk_->status == 'T'))
+    if ((talk_->status == 'E' && !(talk_->ended && talk_->on_replica)) || (!map.is_sharded() && !talk_->on_replica) ||
+        (talk_->on_replica && talk_->status == 'T' && !talk_->ended))
         return std::nullopt;
     destination to;
     if (auto refused = bind_destination(what, rest, to)) return refused;
@@ -266,6 +272,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
         forget_told(*what->text);
         return fail_next(changed_result());
     }
+    follow_reading(*what->plan, what->planned_text());
     if (who_.cluster->now->map->is_sharded()) {
         bool fine = true;
         const auto& parameters = parameters_of(bind->rest, what->types(), fine);
@@ -273,6 +280,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
         if (!bind->portal.empty()) talk_->begin.clear();  // it may be asked for more rows
     }
     talk_->bound = true;
+    talk_->ended |= ends_transaction(*what->plan);
     const auto& plan = *what->plan;
     if (plan.draws_sequence || plan.asks_sequence || !plan.plain || wants_own_names_) {
         if (auto refused = sequence_elsewhere(plan)) {
@@ -322,6 +330,7 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
         return pass_over(rest);
     }
     if (what->plan->draws_sequence) follow_sequences(*what->plan);
+    follow_reading(*what->plan, {});
     ensure_on_server(what);
     open_portal(bind->portal, what, {});
     const auto names = bind->portal.size() + bind->statement.size() + 2;

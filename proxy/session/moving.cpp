@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
@@ -47,6 +48,87 @@ void session::follow_ties(const router::plan& plan, const router::values& with) 
         std::none_of(with.parameters.begin(), with.parameters.end(),
                      [](const router::parameter& each) { return !each.is_null && may_mean_now(each.bytes); });
     if (!steady) talk.begin.clear();
+}
+
+/// A READ ONLY transaction is on a replica until something needs the primary. While nothing has run in it, it may as
+/// well have begun there.
+void session::follow_reading(const router::plan& plan, std::string_view sql) {
+    auto& talk = *talk_;
+    if (!talk.on_replica) return;
+    const auto& statements = plan.parsed.statements;
+    const bool begins =
+        talk.status == 'I' && !talk.bound && statements.size() == 1 && statements.front().verb == router::verb::begin;
+    if (begins)
+        talk.read_begin = sql;
+    else
+        talk.read_begin.clear();
+}
+
+bool session::leave_replica(bool ends) {
+    auto& talk = *talk_;
+    const bool open = talk.status == 'T' ? ends || !talk.read_begin.empty() : talk.status == 'E' && ends;
+    if (!open || !talk.on_replica || want_.replica_only || pinned() || !talk.marks.empty() || !talk.replies.empty())
+        return false;
+    if (talk.open_batch && talk.bound) return false;
+    // What ends it at once needs a transaction to end, and no other.
+    begun_ = talk.read_begin.empty() ? "BEGIN READ ONLY" : talk.read_begin;
+    begun_reads_ = true;
+    talk.leaving = talk.to_primary = true;
+    std::string out;
+    if (talk.open_batch) {  // statements have been prepared, and nothing run
+        pg::write_sync(out);
+        talk.replies.push(expected_reply::kind::sync, expected_reply::to::nobody);
+        talk.open_batch = false;
+    }
+    pg::write_query(out, "ROLLBACK");
+    talk.replies.push(expected_reply::kind::query, expected_reply::to::nobody);
+    avoid_replicas_ = true;
+    phase_ = phase::preparing;
+    talk.server->link.write(out);
+    return true;
+}
+
+namespace {
+
+/// COMMIT or ROLLBACK, and nothing of the transaction goes on in another. Of one that has failed a COMMIT says
+/// ROLLBACK.
+bool ends_here(const router::statement& what, bool failed) {
+    return !what.chain && (what.verb == router::verb::rollback || (what.verb == router::verb::commit && !failed));
+}
+
+}  // namespace
+
+bool session::leave_for_query(const router::plan& text) {
+    const auto& statements = text.parsed.statements;
+    if (statements.empty() || text.need != router::need::primary) return false;
+    return leave_replica(statements.size() > 1 && ends_here(statements.front(), talk_->status == 'E'));
+}
+
+bool session::leave_for_batch(std::string_view batch) {
+    std::optional<fault> refused;
+    bool replayable = true, ends = false;
+    const auto to = route_batch(batch, refused, replayable);
+    if (!to || to->need != router::need::primary || avoid_replicas_) return false;
+    std::vector<pg::parse_message> parsed;
+    pg::frame_header header;
+    for (; pg::read_header(batch, header) == pg::header_state::ready; batch.remove_prefix(header.total())) {
+        const auto body = batch.substr(pg::header_size, header.body());
+        if (header.type == 'P') {
+            if (const auto parse = pg::read_parse(body)) parsed.push_back(*parse);
+            continue;
+        }
+        if (header.type != 'B') continue;
+        const auto bind = pg::read_bind(body);
+        if (!bind) break;
+        const auto here = std::find_if(parsed.rbegin(), parsed.rend(),
+                                       [&](const auto& each) { return each.name == bind->statement; });
+        const auto named = here == parsed.rend() ? planned_statement(bind->statement) : nullptr;
+        const auto* plan = here != parsed.rend() ? plan_of(here->query).plan : named ? named->plan.get() : nullptr;
+        ends = plan && plan->parsed.statements.size() == 1 &&
+               ends_here(plan->parsed.statements.front(), talk_->status == 'E');
+        break;  // what runs first
+    }
+    return leave_replica(ends);
 }
 
 /// One thing only the server knows: whether all of the transaction's statements see one snapshot.
@@ -114,6 +196,11 @@ void session::end_leaving() {
             begin_span();
         else
             phase_ = phase::active;
+        stalled_ = false;
+        return;
+    }
+    if (talk_->to_primary) {
+        release_for_retry();
         stalled_ = false;
         return;
     }

@@ -154,6 +154,9 @@ class session final : public client_session,
         bool settings_rows = false;    ///< the probe's rows are being read
         std::string begin;             ///< the transaction's BEGIN while nothing ties it to its shard; else empty
         bool begin_reads = false;      ///< it is READ ONLY
+        std::string read_begin;        ///< on a replica: its BEGIN while nothing has run after it; else empty
+        bool ended = false;            ///< a COMMIT or ROLLBACK has been bound since the last Sync
+        bool to_primary = false;       ///< it is being ended here, to go on on the primary
         bool drew = false;             ///< may have taken a sequence's next value here
         bool no_sequences = false;     ///< nobody's earlier values are here
         bool bound = false;            ///< a Bind has come since the last Sync
@@ -368,6 +371,12 @@ class session final : public client_session,
 
     // moving.cpp
     void follow_ties(const router::plan& plan, const router::values& with);
+    void follow_reading(const router::plan& plan, std::string_view sql);  ///< to be sent to a replica
+    /// Takes the transaction to the primary for what no replica runs. True: under way, as below. `ends`: what is next
+    /// ends it first.
+    bool leave_replica(bool ends);
+    bool leave_for_query(const router::plan& text);
+    bool leave_for_batch(std::string_view batch);  ///< whole extended messages, up to a Sync or Flush
     bool leave_shard(const destination& to);  ///< true: under way; what the client has sent is to be looked at again
     bool leave_unbound(std::string_view bind);
     void end_leaving();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proxy/net/worker.hpp"
+#include "proxy/session/binding.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
 
@@ -76,17 +77,23 @@ bool session::all_answered() {
 bool session::on_query(std::string_view frame, std::string_view& rest) {
     const auto body = frame.substr(pg::header_size);
     const auto end = body.find('\0');
-    if (end == std::string_view::npos || end + 1 != body.size()) {
-        violation("invalid message format: a query text must end in its only zero byte");
-        return false;
-    }
+    const bool ill_formed = end == std::string_view::npos || end + 1 != body.size();  // as servers, we live on
     const auto sql = body.substr(0, end);
     if (talk_ && talk_->copy_in && !talk_->copy_ended) {
         violation("unexpected message type 0x51 during COPY from stdin");
         return false;
     }
     if (!all_answered()) return false;  // one simple query at a time: its transaction state decides about the next
-    unnamed_.reset();                   // a Query ends the unnamed statement and portal
+    if (ill_formed && !talk_) {
+        failure_ = malformed();
+        return true;
+    }
+    if (ill_formed) {
+        rest.remove_prefix(frame.size());
+        fail_next(malformed());
+        return true;
+    }
+    unnamed_.reset();  // a Query ends the unnamed statement and portal
     if (talk_) talk_->limited = false;
     auto found = plan_of(sql);
     const bool aborted_here = !talk_ && begun_failed_;  // only the end of the transaction is heard
@@ -135,6 +142,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         begin_span();
         return true;
     }
+    if (talk_ && talk_->on_replica && leave_for_query(*found.plan)) return false;
     if (auto refused = pin_on_replica(*found.plan)) {
         rest.remove_prefix(frame.size());
         fail_next(*refused);
@@ -177,6 +185,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     talk.replayable = plan.need == router::need::any || only_begins(plan);
     if (talk.may_retry) talk.retained.assign(frame);
     count_statement(plan, sql);
+    follow_reading(plan, sql);
     if (who_.cluster->now->map->is_sharded()) follow_ties(plan, {sql, found.shape.literals, {}, conforming_strings_});
 
     if (plan.draws_sequence || plan.asks_sequence || !plan.plain) follow_sequences(plan);
@@ -306,6 +315,7 @@ void session::send_oversized(std::uint32_t total, std::string_view& rest) {
 }
 
 bool session::on_function_call(std::string_view frame) {
+    if (talk_) talk_->read_begin.clear();
     if (talk_ && talk_->copy_in && !talk_->copy_ended) {
         violation("unexpected message type 0x46 during COPY from stdin");
         return false;

@@ -343,3 +343,16 @@ def test_p19_messages_that_are_not(proxy, app_cluster, name, in_transaction):
         assert next_client.value("SELECT 1") == "1"
     sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state LIKE 'idle in%'"
     assert until(lambda: app_cluster.primary().rows(sql)[0][0] == 0, 3)
+
+
+@pytest.mark.parametrize("body", [b"SELECT 1", b"SELECT 1\0SELECT 2\0", b""], ids=["no zero", "two", "empty"])
+@pytest.mark.parametrize("begun", [False, True], ids=["alone", "in a transaction"])
+def test_p17_a_query_without_its_one_final_zero_is_an_error_and_no_end(pair, body, begun):
+    said = []
+    for client in pair:
+        if begun:
+            client.run(query("BEGIN"))
+            client.run(query("SELECT 1"))
+        came = client.run(wire.message("Q", body))
+        said.append([codes(came), kinds(came), came[-1], codes(client.run(query("SELECT 1"))), codes(client.run(query("ROLLBACK")))])
+    assert said[0] == said[1] and said[0][0] == ["08P01"]

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+import wire
 from conftest import admin, until
 
 SCHEMA = """
@@ -201,6 +202,49 @@ def test_a_read_only_transaction_may_take_a_replica_and_a_plain_one_the_primary(
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         fresh.execute("INSERT INTO r.log (what) VALUES ('never')")
     fresh.execute("ROLLBACK")
+
+
+def both_say(proxy, schema, steps):
+    """What the primary and the proxy answer to each; a step of several texts is one pipeline."""
+    said = []
+    for port in (schema.primary().port, proxy.port):
+        with wire.Wire(port) as client:
+            raw = [wire.query(each) if isinstance(each, str) else b"".join(wire.one(sql) for sql in each) + wire.sync() for each in steps]
+            said.append([wire.normalised(client.run(each)) for each in raw])
+    assert said[1] == said[0]
+    return said[0]
+
+
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize("sql", [
+    "SELECT txid_current() > 0", "SELECT pg_notify('a', 'b')", "NOTIFY a", "LOCK TABLE r.t", "SELECT pg_export_snapshot() IS NULL",
+    "SET TRANSACTION READ WRITE", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "LISTEN a", "SELECT pg_advisory_lock(5)",
+    "INSERT INTO r.log (what) VALUES ('never')", "SELECT r.writes('never')"])
+def test_a_read_only_transaction_goes_to_the_primary_for_what_no_replica_does(proxy, schema, sql, extended):
+    for begin in ("BEGIN READ ONLY", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+        for _ in range(2):
+            both_say(proxy, schema, [begin, [sql] if extended else sql, "SHOW transaction_isolation", "SHOW transaction_read_only", "ROLLBACK"])
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_the_end_of_a_read_only_transaction_and_a_write_at_once(proxy, schema, end):
+    write, asked = "INSERT INTO r.log (what) VALUES ('at once')", "SELECT count(*) FROM r.t"
+    for steps in ([asked, f"{end}; {write}"], [f"{end}; {write}"], [asked, f"{end}; BEGIN; {write}; COMMIT"], [asked, [end, write]],
+                  [[end, write]], ["SELECT nope", f"ROLLBACK; {write}"], ["SELECT nope", ["ROLLBACK", write]]):
+        both_say(proxy, schema, ["BEGIN READ ONLY", *steps, asked])
+        both_say(proxy, schema, ["BEGIN READ ONLY", "SELECT id FROM r.t ORDER BY id", *steps])
+    with wire.Wire(proxy.port) as client:  # it has read here in this very pipeline
+        client.run(wire.query("BEGIN READ ONLY"))
+        client.rows(asked)
+        assert wire.codes(client.run(wire.one(asked) + wire.one(end) + wire.one(write) + wire.sync())) == ["0A000"]
+        assert not wire.codes(client.run(wire.query(write)))
+
+
+@pytest.mark.parametrize("sql", [
+    "SET TRANSACTION READ WRITE", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET transaction_read_only = off",
+    "SET transaction_isolation = 'serializable'", "PREPARE TRANSACTION 'nothing'", "SET TRANSACTION READ ONLY"])
+def test_transaction_modes_outside_of_one_are_answered_as_by_the_primary(proxy, schema, sql):
+    both_say(proxy, schema, [sql, "SELECT 1", [sql], sql])
 
 
 def test_hints_by_comment_and_by_set(fresh, schema):
