@@ -75,6 +75,7 @@ def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, my_server, works
         cluster.down()
 
 
+@pytest.mark.servers("mariadb")
 def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, workspace):
     cluster = my.MyCluster(workspace, "returning", replicas=1)
     try:

@@ -34,6 +34,7 @@ def test_y16_one_text_prepared_twice_one_closed(pair):
     assert unknown.value.code == 1243
 
 
+@pytest.mark.servers("mariadb")
 def test_y16_many_prepares_leave_few_statements(my_ringway, my_cluster):
     proxy = my_ringway()
     batch = 500
@@ -176,6 +177,7 @@ def secured(ringway_session, my_cluster, certificate):
     return ringway_session(merged(MY_SETTINGS, {"client_tls": {"mode": "allow", "certificate": pem, "key": key}}), clusters=my_cluster)
 
 
+@pytest.mark.servers("mariadb")  # the other side is the same
 @pytest.mark.parametrize("size", [(1 << 24) - 2, (1 << 24) - 1, 1 << 24, 50 << 20])
 @pytest.mark.parametrize("tls, compress", [(True, None), (False, "zlib"), (False, "zstd"), (True, "zlib"), (True, "zstd")])
 def test_y21_large_packets_with_tls_and_compression(secured, size, tls, compress):
@@ -209,6 +211,7 @@ def test_compression_in_statements_of_every_kind(secured, compress):
         assert a.query("SELECT CURRENT_USER()") == [[b"app@%"]]
 
 
+@pytest.mark.servers("mariadb")
 @pytest.mark.parametrize("sent", [b"\x20\0\0\0\x40\0\0" + b"garbage " * 4, b"\0\0\0\0\5\0\0", b"\5\0\0\0\xff\xff\xff12345"])
 def test_what_is_not_compressed_as_agreed_ends_the_connection(secured, sent):
     with Wire(secured.mysql_port, compress="zlib") as a:
