@@ -58,4 +58,12 @@ config::fault guard_fault(std::string_view message) {
         "make the shards' schemas the same; after a change repeat the statement"};
 }
 
+config::fault other_types_fault(std::string_view table) {
+    return {config::fault_kind::unsupported,
+            fmt::format("rows of {} cannot be brought together: it has arrays or rows of types that users have made",
+                        table),
+            "Their values have the OIDs that the types have on each shard.",
+            "select without these columns, or cast them to text in a statement that names one shard"};
+}
+
 }  // namespace ringway::router

@@ -26,5 +26,7 @@ std::string columns_guard(const guarded_columns& what);
 /// Whether an error is that of a guard, and what the client hears of it.
 bool is_guard_error(std::string_view sqlstate, std::string_view message);
 config::fault guard_fault(std::string_view message);
+/// Rows do not fit into the table that stands in for theirs: within their arrays or rows are OIDs of another server.
+config::fault other_types_fault(std::string_view table);
 
 }  // namespace ringway::router

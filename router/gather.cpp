@@ -123,6 +123,30 @@ const query_block* level_of(const query_block& block, const table_ref* reference
     return nullptr;
 }
 
+/// Whether any server says the same of it, and none fails where the statement itself would not: of the server's own
+/// operators. Texts are not compared, for their order is a collation's.
+bool may_be_checked(const comparison& what, const catalog_column& column, const table_finder& tables) {
+    using test = comparison::kind;
+    if (what.how == test::is_null || what.how == test::is_not_null) return true;
+    if (tables.has_own_conversions() || tables.has_own_equality(column.type)) return false;
+    static constexpr std::string_view symbols[] = {"<", "<=", ">", ">=", "<>", "~~"};
+    if (tables.has_own_operator(symbols[static_cast<std::size_t>(what.how)])) return false;
+    switch (column.type) {
+        case key_type::text:
+            return (what.how == test::like && !column.nondeterministic_collation) ||
+                   (what.how == test::differs && !column.nondeterministic_collation);
+        case key_type::integer:
+        case key_type::numeric:
+        case key_type::uuid:
+        case key_type::date:
+        case key_type::timestamp:
+        case key_type::timestamptz:
+            return what.how != test::like;
+        default:
+            return false;
+    }
+}
+
 /// Of a table that is named once: what its level asks of each of its rows.
 std::vector<gather_test> tests_of(const query_block& whole, const table_ref& reference,
                                   const catalog_relation& relation, const table_finder& tables) {
@@ -142,6 +166,14 @@ std::vector<gather_test> tests_of(const query_block& whole, const table_ref& ref
                 !tables.has_own_conversions())
                 out.push_back({column->name, column->type_oid, test.values});
         }
+    }
+    for (const auto& each : level->comparisons) {
+        if (!each.column.schema.empty() || (each.column.table != shown && !(each.column.table.empty() && alone)))
+            continue;
+        const auto column = std::find_if(relation.columns.begin(), relation.columns.end(),
+                                         [&](const catalog_column& c) { return c.name == each.column.column; });
+        if (column != relation.columns.end() && may_be_checked(each, *column, tables))
+            out.push_back({column->name, column->type_oid, {each.value}, each.how});
     }
     return out;
 }

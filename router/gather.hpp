@@ -13,11 +13,12 @@
 
 namespace ringway::router {
 
-/// column = value, or one of the values: no other row of the table matters to the statement.
+/// column = value, or one of the values, or another comparison: no other row of the table matters to the statement.
 struct gather_test {
     std::string column;
     std::uint32_t type_oid = 0;  ///< of the column
     std::vector<value_source> values;
+    std::optional<comparison::kind> how{};  ///< none: equal to a value
 };
 
 /// A keyed table of the statement. On the server that runs it a temporary table of the same name stands in its place.

@@ -101,15 +101,25 @@ std::optional<std::string> text_of(const value_source& from, const values& with,
     }
 }
 
+std::string_view operator_of(const gather_test& test) {
+    static constexpr std::string_view all[] = {"<", "<=", ">", ">=", "<>", "LIKE", "IS NULL", "IS NOT NULL"};
+    return all[static_cast<std::size_t>(*test.how)];
+}
+
 std::optional<std::string> condition(const gather_test& test, const values& with) {
+    if (test.how == comparison::kind::is_null || test.how == comparison::kind::is_not_null)
+        return fmt::format("{} {}", quoted_name(test.column), operator_of(test));
     if (!is_known(test.type_oid)) return std::nullopt;
     std::string list;
     for (const auto& each : test.values) {
         const auto text = text_of(each, with, test.type_oid);
         if (!text || (each.array && test.values.size() > 1)) return std::nullopt;
+        // A pattern that ends in a backslash fails, and only where a row is looked at.
+        if (test.how == comparison::kind::like && text->find('\\') != std::string::npos) return std::nullopt;
         list += (list.empty() ? "" : ", ") + *text;
     }
     if (list.empty()) return std::nullopt;
+    if (test.how) return fmt::format("{} {} {}", quoted_name(test.column), operator_of(test), list);
     const bool any = test.values.front().array;
     return fmt::format("{} {} ({})", quoted_name(test.column),
                        any                       ? "= ANY"

@@ -576,6 +576,11 @@ bool table_finder::has_own_equality(key_type type) const {
     });
 }
 
+bool table_finder::has_own_operator(std::string_view symbol) const {
+    return in_ && std::any_of(in_->operators.begin(), in_->operators.end(),
+                              [&](const catalog_operator& each) { return each.symbol == symbol; });
+}
+
 table_meaning table_finder::find(const table_ref& table) const {
     if (table.schema == "pg_temp") return {table_class::temporary, nullptr, 0};
     const auto* relation = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;

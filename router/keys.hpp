@@ -38,6 +38,8 @@ class table_finder {
     bool is_by_schema(const std::string& name) const;
     /// Whether a user's operator = may be meant where a key of this type is compared.
     bool has_own_equality(key_type type) const;
+    /// Whether users have made an operator of this name, for whatever types.
+    bool has_own_operator(std::string_view symbol) const;
     /// Whether the users' operators or casts may compare values of other types with a key.
     bool has_own_conversions() const { return in_ && in_->own_conversions; }
     /// Whether one UPDATE may write several tables: MySQL's.

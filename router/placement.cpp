@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/apart.hpp"
 #include "router/copy_recipe.hpp"
 #include "router/gather.hpp"
 #include "router/key_move.hpp"
@@ -65,7 +66,10 @@ class placing {
             case verb::ddl:
                 return definition();
             case verb::maintenance:
-                return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
+                if (rules_.hinted) return on_shard(*rules_.hinted);
+                if (rules_.dialect == dialect::mysql)
+                    return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
+                return spread_alike();
             case verb::do_block:
                 return on_hinted("a DO block may touch any table");
             case verb::call:
@@ -201,7 +205,12 @@ class placing {
     /// Tables that are not in the map are made on every shard too: those on the first are the ones that count.
     placed definition() {
         if (rules_.hinted) return on_shard(*rules_.hinted);
-        look_at(what_.block);
+        auto source = what_.block;
+        for (const auto& each : source.tables)
+            if (each.written && tables_.find(each).what == table_class::keyed)
+                return on_hinted("it fills a table whose rows belong to several shards");
+        std::erase_if(source.tables, [](const table_ref& each) { return each.written; });
+        look_at(source);
         const bool pins = std::any_of(what_.effects.begin(), what_.effects.end(),
                                       [](const effect& e) { return e.what == effect::kind::pin; });
         if (pins) return on_hinted("temporary tables live on one shard");
@@ -312,9 +321,12 @@ class placing {
             return "it is of a kind that is not served on several shards";
         if (!block.exact || !block.derived.empty()) return "its form is not understood well enough";
         if (seen_.elsewhere || seen_.system) return "it reads tables that are not on every shard";
-        if (what_.verb == verb::insert && (!block.insert || block.insert->from_select || !block.children.empty()))
+        const bool selects = what_.verb == verb::insert && block.insert && block.insert->from_select;
+        if (selects && !inserts_apart(what_, tables_, rules_.in))
+            return "what its SELECT gives is made of rows of several shards, or belongs to other shards than they do";
+        if (what_.verb == verb::insert && !selects && (!block.insert || !block.children.empty()))
             return "its rows do not stand in its text";
-        if (count_keyed(block) != 1) return "it reads rows of other shards";
+        if (!selects && count_keyed(block) != 1) return "it reads rows of other shards";
         if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||
             !block.tables.front().written)
             return "it writes another table than it is keyed by";
@@ -405,7 +417,8 @@ class placing {
     }
 
     placed keyed() const {
-        auto found = find_keys(what_.block, tables_);
+        const auto named = with_named_outputs(what_, tables_);
+        auto found = find_keys(named ? *named : what_.block, tables_);
         if (!found.key_change.empty())
             return refused(
                 {fault_kind::unsupported, "this statement changes a shard key", std::move(found.key_change),
@@ -426,7 +439,8 @@ class placing {
             out.scatter = std::move(whole.scatter);
         }
         if (what_.writes && !rules_.hinted && why_not_spread(move != nullptr).empty()) {
-            out.spread = what_.verb == verb::insert ? spreading::rows : spreading::apart;
+            const bool given = what_.verb == verb::insert && !what_.block.insert->from_select;
+            out.spread = given ? spreading::rows : spreading::apart;
             out.move = move;
         }
         out.fixed_shard = rules_.hinted;
@@ -452,7 +466,8 @@ class placing {
     placed over_several(fault why, const std::shared_ptr<const key_move>& move = nullptr,
                         const std::string& why_not_moved = {}) const {
         if (rules_.dialect == dialect::mysql) return refused(std::move(why));
-        if (what_.verb == verb::update || what_.verb == verb::delete_) {
+        const bool selects = what_.verb == verb::insert && what_.block.insert && what_.block.insert->from_select;
+        if (what_.verb == verb::update || what_.verb == verb::delete_ || selects) {
             auto why_not = why_not_spread(move != nullptr, why_not_moved);
             if (why_not.empty()) {
                 auto out = spread(spreading::apart, std::move(why));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/apart.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
@@ -61,6 +62,9 @@ class finding {
         return find_groups(*out) ? out : nullptr;
     }
 
+    /// Of an INSERT ... SELECT: `what_` has the SELECT as its block.
+    bool stays(query_block insert) { return find_driver(std::move(insert), true); }
+
   private:
     bool is_aggregate(const std::string& name) const {
         const auto places = places_of(in_, name);
@@ -99,28 +103,33 @@ class finding {
 
     /// A table without whose row there is no row of the answer, and whose key, were it known, would tie all others to
     /// it: then rows of different keys, and so of different shards, never meet.
-    bool find_driver() {
-        for (const auto& each : what_.block.tables) {
+    bool find_driver() { return find_driver(what_.block, false); }
+
+    /// `source`: of an INSERT's SELECT, whose rows then stay where they are made.
+    bool find_driver(query_block whole, bool source) {
+        auto& level = source ? whole.children.front() : whole;
+        const auto tables = level.tables;
+        for (const auto& each : tables) {
             const auto meaning = tables_.find(each);
             if (meaning.what != table_class::keyed) continue;
             const auto& entry = tables_.map().tables[meaning.map_index];
             if (entry.by_schema) return false;
-            auto supposed = what_.block;
-            supposed.tests.clear();
+            level.tests.clear();
             const auto& shown = each.alias.empty() ? each.name : each.alias;
             for (std::uint32_t i = 0; i <= entry.further_keys.size(); ++i) {
                 key_test test{{shown, i == 0 ? entry.key : entry.further_keys[i - 1], {}}, {}};
                 test.values.emplace_back().what = value_source::from::parameter;
                 test.values.front().index = stand_in_parameter - i;
-                supposed.tests.push_back(std::move(test));
+                level.tests.push_back(std::move(test));
             }
-            const auto found = find_keys(supposed, tables_);
+            const auto found = find_keys(whole, tables_);
             const auto stands_for = [](const key_recipe& recipe, std::uint32_t number) {
                 return recipe.values.size() == 1 && recipe.values.front().what == value_source::from::parameter &&
                        recipe.values.front().index == stand_in_parameter - number;
             };
             const auto is_supposed = [&](const key_recipe& recipe) {
                 if (!stands_for(recipe, 0) || !is_placed_as(recipe, found.keys.front())) return false;
+                if (recipe.rows && !is_stored_as_is(recipe, *meaning.relation, entry)) return false;
                 for (std::uint32_t i = 0; i < recipe.further.size(); ++i)
                     if (!stands_for(recipe.further[i], i + 1)) return false;
                 return true;
@@ -130,6 +139,19 @@ class finding {
                 return true;
         }
         return false;
+    }
+
+    /// The new row's key is the table's own, not one cut or rounded.
+    static bool is_stored_as_is(const key_recipe& recipe, const catalog_relation& from, const config::table& entry) {
+        const auto fits = [&](const key_recipe& part, const std::string& name) {
+            const auto column = std::find_if(from.columns.begin(), from.columns.end(),
+                                             [&](const catalog_column& c) { return c.name == name; });
+            return part.type_modifier == -1 ||
+                   (column != from.columns.end() && column->type_modifier == part.type_modifier);
+        };
+        for (std::size_t i = 0; i < recipe.further.size(); ++i)
+            if (!fits(recipe.further[i], entry.further_keys[i])) return false;
+        return fits(recipe, entry.key);
     }
 
     /// Equal keys of both tables are on one shard. On the ring 1 and 1.0 are one key, elsewhere types tell them apart.
@@ -216,6 +238,35 @@ class finding {
 std::shared_ptr<const scatter_recipe> find_scatter(const statement& what, const table_finder& tables,
                                                    const catalog* in) {
     return what.outline ? finding(what, tables, in).run() : nullptr;
+}
+
+bool inserts_apart(const statement& what, const table_finder& tables, const catalog* in) {
+    const auto& block = what.block;
+    if (!what.outline || !block.exact || !block.insert || !block.insert->from_select || block.children.size() != 1)
+        return false;
+    if (what.outline->limit || what.outline->offset || (block.returning && !what.outline->sorts.empty())) return false;
+    auto select = what;
+    select.verb = verb::select;
+    select.block = block.children.front();
+    finding of(select, tables, in);
+    const auto recipe = of.run();
+    if (!recipe || recipe->how != scatter_recipe::kind::rows) return false;
+    return of.stays(with_named_outputs(what, tables).value_or(block));
+}
+
+std::optional<query_block> with_named_outputs(const statement& what, const table_finder& tables) {
+    const auto& block = what.block;
+    if (!what.outline || !block.insert || !block.insert->from_select || block.children.empty()) return std::nullopt;
+    const auto& source = block.children.front();
+    if (what.outline->items.size() != 1 || !what.outline->items.front().star || source.tables.size() != 1 ||
+        !source.derived.empty() || source.joined ||
+        std::any_of(source.children.begin(), source.children.end(), [](const auto& c) { return c.joined; }))
+        return std::nullopt;
+    const auto* relation = tables.find(source.tables.front()).relation;
+    if (!relation) return std::nullopt;
+    auto out = block;
+    for (const auto& column : relation->columns) out.insert->outputs.push_back({{}, column_ref{{}, column.name, {}}});
+    return out;
 }
 
 }  // namespace ringway::router

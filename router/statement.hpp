@@ -150,6 +150,12 @@ struct key_test {
     column_ref column;
     std::vector<value_source> values;  ///< one: equality; several: IN
 };
+/// column < value and the like, column IS NULL, true for every row the block lets through.
+struct comparison {
+    enum class kind : std::uint8_t { less, at_most, greater, at_least, differs, like, is_null, is_not_null } how{};
+    column_ref column;
+    value_source value;  ///< a literal or a parameter
+};
 /// left = right, from WHERE or an inner join's ON.
 struct column_equality {
     column_ref left, right;
@@ -184,6 +190,7 @@ struct query_block {
     std::vector<table_ref> tables;
     std::vector<std::string> derived;  ///< names in FROM whose columns are not a table's: subqueries, CTEs, functions
     std::vector<key_test> tests;
+    std::vector<comparison> comparisons;
     std::vector<column_equality> equalities;
     std::vector<query_block> children;  ///< subqueries, CTEs, branches of set operations, nullable sides of outer joins
     std::optional<insert_rows> insert;

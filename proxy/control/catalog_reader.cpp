@@ -67,6 +67,19 @@ catalog_reading catalog_reader::read(const pool::control_login& from, std::uint6
     return out;
 }
 
+std::optional<std::map<std::string, std::uint32_t>> catalog_reader::own_types(const pool::control_login& from) {
+    constexpr auto query =
+        "SELECT n.nspname || '.' || t.typname, t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid "
+        "= t.typnamespace WHERE t.oid >= 16384 AND n.nspname NOT LIKE 'pg\\_%'";
+    std::map<std::string, std::uint32_t> types;
+    const auto why = run(from, [&](pqxx::connection_base& connection) {
+        for (const auto& row : pqxx::nontransaction(connection).exec(query))
+            types[row[0].c_str()] = row[1].as<std::uint32_t>();
+    });
+    if (why) return std::nullopt;
+    return types;
+}
+
 std::vector<std::string> catalog_reader::locked_databases(const pool::control_login& from) {
     // Logging in takes a weaker lock; so do GRANT, COMMENT and ALTER DATABASE SET.
     constexpr auto query =

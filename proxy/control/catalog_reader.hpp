@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "config/fault.hpp"
 #include "pool/control_connection.hpp"
 #include "router/catalog.hpp"
+#include "router/own_types.hpp"
 
 namespace ringway::proxy {
 
@@ -19,6 +21,7 @@ struct catalog_reading {
     std::shared_ptr<const router::catalog> catalog;
     std::string fingerprint;
     std::optional<config::fault> why;
+    std::shared_ptr<const router::own_types> types;  ///< of a sharded cluster, where they differ
 };
 
 /// Either a fingerprint, or why there is none.
@@ -40,6 +43,9 @@ class catalog_reader {
     /// Changes with every DDL that read() would show, and equals the one of read() while nothing changed. Some
     /// milliseconds.
     fingerprint_reading fingerprint(const pool::control_login& from);
+
+    /// OIDs of the types that users have made, by "schema.name". None: it cannot be asked.
+    std::optional<std::map<std::string, std::uint32_t>> own_types(const pool::control_login& from);
 
     /// Names of databases that somebody wants to himself, to drop, rename or copy them; none when that cannot be asked.
     std::vector<std::string> locked_databases(const pool::control_login& from);

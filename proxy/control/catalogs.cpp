@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "proxy/control/runtime.hpp"
@@ -10,6 +11,7 @@ namespace ringway::proxy {
 
 namespace {
 constexpr auto fingerprint_interval = std::chrono::seconds(2);
+constexpr int most_awaited = 100;                        ///< rounds of 20 ms
 constexpr auto lock_interval = std::chrono::seconds(1);  ///< a DROP DATABASE waits 5 s for our connections to leave
 }  // namespace
 
@@ -51,6 +53,15 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the first checks are still under way
         return later();
     }
+    // Types are read from every shard: at the start the checks of some may still be under way.
+    const bool all_known =
+        std::all_of(health->shards.begin(), health->shards.end(), [](const auto& each) { return each.primary >= 0; });
+    if (!all_known && shards_awaited_[name] < most_awaited) {
+        ++shards_awaited_[name];
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        return later();
+    }
+    shards_awaited_[name] = most_awaited;
     const auto settings = current_settings();
     const auto primary = static_cast<std::size_t>(health->shards.front().primary);
     auto cluster = watched(of.config, *settings);
@@ -79,7 +90,28 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
         return;  // statements that need it go to the primary; the next round tries again
     }
+    reading.types = types_of_shards(cluster, *health, reading);
     publish_catalog(name, reading, schema);
+}
+
+/// Where one shard cannot be asked they are read again in the next round.
+std::shared_ptr<const router::own_types> runtime::types_of_shards(const config::cluster& cluster,
+                                                                  const pool::cluster_health& health,
+                                                                  catalog_reading& reading) {
+    if (!cluster.is_sharded()) return nullptr;
+    std::vector<std::map<std::string, std::uint32_t>> all(cluster.shards.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const auto primary = i < health.shards.size() ? health.shards[i].primary : -1;
+        std::optional<std::map<std::string, std::uint32_t>> found;
+        if (primary >= 0)
+            found = catalog_reader().own_types(
+                pool::control_login_for(cluster, cluster.shards[i].nodes[static_cast<std::size_t>(primary)]));
+        if (found)
+            all[i] = std::move(*found);
+        else
+            reading.fingerprint.clear();
+    }
+    return router::own_types::made_of(all);
 }
 
 void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
@@ -112,11 +144,12 @@ void runtime::publish_catalog(const std::string& name, const catalog_reading& re
         catalogs_[name] = reading.catalog;
     }
     for (auto& each : workers_)
-        each->post([&on = *each, name, catalog = reading.catalog, schema] {
+        each->post([&on = *each, name, catalog = reading.catalog, types = reading.types, schema] {
             const auto it = on.slots.find(name);
             if (it == on.slots.end()) return;
             it->second->catalog = catalog;
             it->second->catalog_schema = schema;
+            it->second->types = types;
         });
 }
 

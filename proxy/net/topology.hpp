@@ -14,6 +14,7 @@
 #include "pool/health.hpp"
 #include "pool/pool.hpp"
 #include "router/catalog.hpp"
+#include "router/own_types.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
@@ -78,6 +79,7 @@ struct cluster_slot {
     std::shared_ptr<const pool::cluster_health> health;  ///< null until the first check
     std::shared_ptr<const router::catalog> catalog;      ///< null until read
     std::uint64_t catalog_schema = 0;                    ///< schema_epoch when its reading began
+    std::shared_ptr<const router::own_types> types;      ///< read with it; null: the same on every shard
     std::vector<pool::balance_state> balance;            ///< by shard
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;

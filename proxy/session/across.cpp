@@ -4,7 +4,9 @@
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/batch.hpp"
+#include "proxy/session/one_by_one.hpp"
 #include "proxy/session/session.hpp"
+#include "router/alone.hpp"
 #include "router/gather.hpp"
 #include "router/owners.hpp"
 #include "router/time_words.hpp"
@@ -29,11 +31,29 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.asked = router::owners_of(*task.plan, with, *who_.cluster->now->map);
     task.client_id = who_.id;
     task.settings = settings_;
+    task.types_of_shards = who_.cluster->types;
     task.run = std::move(run);
     task.own_parse = own_parse;
     task.hidden = hidden;
     phase_ = phase::gathering;
     if (!scatters(task, with, std::move(scatter))) reading_ = std::make_shared<gathering>(*this, std::move(task));
+    home_.watch(shared_from_this());
+    std::shared_ptr(reading_)->start();
+}
+
+void session::start_one_by_one(const router::plan& plan, one_by_one_task task) {
+    ++who_.cluster->traffic.statements;
+    requested_ = clock::now();
+    if (who_.cluster->now->log_queries) log_statement(plan, task.text);
+    for (const auto& each : who_.cluster->now->config.shards) task.shards.push_back(each.name);
+    task.client_id = who_.id;
+    task.settings = settings_;
+    task.changed = [this] {
+        last_write_ = clock::now();
+        home_.owner.catalog_changed(who_.cluster->now->config.name);
+    };
+    phase_ = phase::gathering;
+    reading_ = std::make_shared<one_by_one>(*this, std::move(task));
     home_.watch(shared_from_this());
     std::shared_ptr(reading_)->start();
 }
@@ -50,6 +70,7 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     scatter.asked = task.asked;
     scatter.client_id = task.client_id;
     scatter.settings = task.settings;
+    scatter.types_of_shards = task.types_of_shards;
     scatter.query = with.text;
     scatter.literals.assign(with.literals.begin(), with.literals.end());
     scatter.conforming_strings = conforming_strings_;
@@ -60,6 +81,10 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
 
 void session::scatter_declined() {
     const auto keep = shared_from_this();
+    if (spanning_) {
+        reading_ = nullptr;
+        return span_gathers(std::move(*std::exchange(spanning_->instead, nullptr)));
+    }
     const auto task = std::exchange(gather_instead_, nullptr);
     reading_ = std::make_shared<gathering>(*this, std::move(*task));
     std::shared_ptr(reading_)->start();
@@ -81,15 +106,18 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     statement_ref what;
     if (only.parse) {
         const auto size = only.parse->query.size();
-        if (size > who_.cluster->now->max_parse_bytes ||
-            prepared_bytes_ + size > who_.cluster->now->max_prepared_bytes || !plan_of(only.parse->query).plan->gather)
+        if (size > who_.cluster->now->max_parse_bytes || prepared_bytes_ + size > who_.cluster->now->max_prepared_bytes)
+            return false;
+        if (const auto& plan = *plan_of(only.parse->query).plan; !plan.gather && !router::runs_alone(plan))
             return false;
         if (!only.parse->name.empty() && find_statement(only.parse->name)) return false;  // refused in its place
         what = make_statement(*only.parse);
     } else {
         what = planned_statement(only.statement);
     }
-    if (!what || !what->plan || !what->plan->gather || what->by_sql || !what->original.empty()) return false;
+    if (!what || !what->plan || what->by_sql || !what->original.empty()) return false;
+    const bool alone = router::runs_alone(*what->plan);
+    if (!alone && !what->plan->gather) return false;
 
     std::string run;
     std::string_view parameters;
@@ -155,7 +183,8 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
     }
     destination to;
     to.may_gather = true;
-    if (bind_destination(*what, parameters, to) || !to.several) return false;
+    to.may_spread = alone && !pinned();
+    if (bind_destination(*what, parameters, to) || !(alone ? to.spread : to.several)) return false;
     std::vector<pg::bound_parameter> raw;
     std::vector<router::parameter> bound;
     if (!pg::read_parameters(parameters, raw)) return false;
@@ -172,6 +201,18 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
             keep_statement(gather_undo_->name, what);
     }
     const auto keep = what->text;
+    if (alone) {
+        one_by_one_task task;
+        task.text = keep->query;
+        task.extended = true;
+        task.parse = scatter.parse;
+        task.describe_statement = scatter.describe_statement;
+        task.describe_portal = scatter.describe_portal;
+        task.closes = scatter.closes;
+        start_one_by_one(*what->plan, std::move(task));
+        rest.remove_prefix(batch.size());
+        return true;
+    }
     start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse,
                     std::move(scatter));
     rest.remove_prefix(batch.size());

@@ -3,6 +3,7 @@
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
+#include "proxy/session/told_types.hpp"
 
 namespace ringway::proxy {
 
@@ -41,7 +42,9 @@ void arm::take(pool::server_ref got) {
 
 void arm::send(const std::string& bytes, int ready) {
     owed += ready;
-    server->link.write(bytes);
+    const auto* types = all_ ? all_->arm_types() : nullptr;
+    const auto changed = types && types->differs(shard) ? messages_on(bytes, *types, shard) : std::string();
+    server->link.write(changed.empty() ? bytes : changed);
     server->link.want_read();
 }
 
@@ -126,7 +129,9 @@ void arm::take_frames(std::string_view bytes) {
         const auto frame = rest.substr(0, header.total());
         at += frame.size();
         if (header.type == 'S') note_parameter(*server, frame.substr(pg::header_size));
-        all_->arm_frame(*this, header.type, frame);
+        const auto* types = names_types(header.type) ? all_->arm_types() : nullptr;
+        const auto told = types && types->differs(shard) ? told_types(frame, *types, shard) : std::string();
+        all_->arm_frame(*this, header.type, told.empty() ? frame : std::string_view(told));
     }
     if (all_ && server && at == 0 && !held.empty())
         carry_.swap(held);  // of a large message, read by read: not copied each time

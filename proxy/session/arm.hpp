@@ -9,6 +9,7 @@
 #include "config/fault.hpp"
 #include "pool/pool.hpp"
 #include "pool/server.hpp"
+#include "router/own_types.hpp"
 
 namespace ringway::proxy {
 
@@ -27,6 +28,8 @@ class arm_owner {
     virtual bool arm_may_read(const arm& which) const = 0;
     virtual void arm_drained(arm& which) = 0;      ///< its server takes bytes again
     virtual std::uint64_t arm_client() const = 0;  ///< id of the client
+    /// Whose OIDs its messages have; null: they are the same on every shard.
+    virtual const router::own_types* arm_types() const = 0;
 };
 
 class arm final : public pool::lessee, public pool::waiter, public std::enable_shared_from_this<arm> {

@@ -190,8 +190,9 @@ void session::on_parse(std::string_view body, std::string_view frame) {
     if (parse->name.empty()) {
         undo->before = std::exchange(unnamed_, made);
         talk.server->parse_unnamed(made->text);
-        if (changed)
-            pg::write_parse(outgoing(), {}, made->text->query, parse->types);
+        const auto types = types_for_server(parse->types);
+        if (changed || types != parse->types)
+            pg::write_parse(outgoing(), {}, made->text->query, types);
         else
             outgoing().append(frame);
         talk.replies.push(expected_reply::kind::parse).undo = std::move(undo);
@@ -205,7 +206,7 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         pg::write_empty(*entry.reply, '1');
         return;
     }
-    pg::write_parse(outgoing(), made->text->name, made->text->query, parse->types);
+    pg::write_parse(outgoing(), made->text->name, made->text->query, types_for_server(parse->types));
     auto& entry = talk.replies.push(expected_reply::kind::parse);
     entry.undo = std::move(undo);
     entry.statement = made->text;

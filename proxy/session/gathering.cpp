@@ -174,6 +174,8 @@ void gathering::on_error(arm& which, std::string_view frame) {
                                       task_.plan->gather->tables[table_].name),
                           std::string(error->get('D')),
                           "group by all columns that are selected, in a subquery if need be"});
+    if (stage_ == stage::filling && &which == &seat() && error && error->get('C') == "42804")
+        return fail(router::other_types_fault(task_.plan->gather->tables[table_].name));
     which.server->doomed |= stage_ == stage::opening;  // with half of the session's settings, maybe
     if (error && router::is_guard_error(error->get('C'), error->get('M')))
         return fail(router::guard_fault(error->get('M')));

@@ -49,11 +49,12 @@ struct gather_task {
     std::vector<std::uint16_t> asked;  ///< those whose rows matter, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
-    std::vector<std::string> filters;  ///< of the recipe's tables: " WHERE ..." or empty
-    std::string run;                   ///< what the seat is to run: a Query, or messages that end in a Sync
-    bool own_parse = false;            ///< the ParseComplete is not for the client
-    std::string_view hidden;           ///< types of messages that are not either
-    bool in_transaction = false;       ///< of the client's, which is READ ONLY: refused unless it is READ COMMITTED
+    std::shared_ptr<const router::own_types> types_of_shards;  ///< null: the same on all
+    std::vector<std::string> filters;                          ///< of the recipe's tables: " WHERE ..." or empty
+    std::string run;              ///< what the seat is to run: a Query, or messages that end in a Sync
+    bool own_parse = false;       ///< the ParseComplete is not for the client
+    std::string_view hidden;      ///< types of messages that are not either
+    bool in_transaction = false;  ///< of the client's, which is READ ONLY: refused unless it is READ COMMITTED
 };
 
 class gathering final : public shards_read, public arm_owner, public std::enable_shared_from_this<gathering> {
@@ -80,6 +81,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     bool arm_may_read(const arm& which) const override;
     void arm_drained(arm& which) override;
     std::uint64_t arm_client() const override { return task_.client_id; }
+    const router::own_types* arm_types() const override { return task_.types_of_shards.get(); }
 
   private:
     enum class stage : std::uint8_t { leasing, opening, filling, running, closing, done };

@@ -8,6 +8,7 @@
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
+#include "proxy/session/told_types.hpp"
 
 namespace ringway::proxy {
 
@@ -126,12 +127,14 @@ void session::on_server_bytes(std::string_view bytes) {
             break;
         }
         const auto frame = rest.substr(0, header.total());
-        const auto body = frame.substr(pg::header_size);
+        const auto told = told_frame(header.type, frame);
+        const auto body = (told.empty() ? frame : std::string_view(told)).substr(pg::header_size);
         bool forward = true;
-        if (header.type == 'E' || header.type == 'S') cut();
+        if (header.type == 'E' || header.type == 'S' || !told.empty()) cut();
         on_server_frame(header.type, body, out, forward);
         if (!talk_ || talk_number_ != mine) return;
         if (talk->discarding) forward = false;
+        if (!told.empty() && std::exchange(forward, false)) out.append(told);
         if (!forward) cut();
         at += frame.size();
         if (!forward) run = at;
@@ -148,6 +151,18 @@ void session::on_server_bytes(std::string_view bytes) {
     }
     talk->carry.assign(bytes.substr(at));
     if (out.capacity() > 1024 * 1024) std::string().swap(out);
+}
+
+/// With the OIDs that clients know in place of the shard's own; empty: as it is.
+std::string session::told_frame(char type, std::string_view frame) const {
+    const auto* types = names_types(type) ? who_.cluster->types.get() : nullptr;
+    return types && types->differs(talk_->shard) ? told_types(frame, *types, talk_->shard) : std::string();
+}
+
+/// OIDs of a Parse as the server knows them.
+std::string session::types_for_server(std::string_view types) const {
+    const auto* all = types.empty() ? nullptr : who_.cluster->types.get();
+    return all && all->differs(talk_->shard) ? types_on(types, *all, talk_->shard) : std::string(types);
 }
 
 void session::pass_local(std::string& out) {

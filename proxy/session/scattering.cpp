@@ -24,6 +24,15 @@ constexpr std::size_t piece = 64 * 1024;
 constexpr std::size_t most_kept = 64u << 20;
 constexpr std::uint32_t first_own_type = 16384;
 
+/// How long who holds servers of a transaction waits for others.
+constexpr std::chrono::seconds longest_wait_within{1};
+
+/// Whether nobody has to give one back first.
+bool has_room(const pool::pool& from) {
+    const auto now = from.figures();
+    return now.waiting == 0 && now.leased + now.login < now.size;
+}
+
 struct described_column {
     std::string_view name;
     std::uint32_t type = 0;
@@ -125,7 +134,9 @@ void scattering::lease() {
     const auto keep = shared_from_this();
     while (leased_ < arms_.size()) {
         auto& next = *arms_[leased_];
-        auto found = owner_->gather_node(next.shard, false);
+        auto found = owner_->gather_node(next.shard, task_.in_transaction);
+        // Who holds servers already does not wait for others: those could wait for what is held here.
+        if (task_.in_transaction && (found.why || found.hold || !has_room(*found.from))) return decline();
         if (found.why) return finish(std::move(found.why));
         if (found.hold) {
             holding_ = true;
@@ -137,7 +148,8 @@ void scattering::lease() {
     open();
 }
 
-void scattering::tick(steady_time) {
+void scattering::tick(steady_time now) {
+    if (stage_ == stage::leasing && task_.in_transaction && now - begun_ > longest_wait_within) return decline();
     if (stage_ == stage::leasing && std::exchange(holding_, false)) lease();
 }
 
@@ -311,10 +323,17 @@ void scattering::run() {
     asked_own_ = needs_own_description();
     for (const auto& each : arms_) {
         std::string out;
-        const int ready = write_settings_change(out, each->server->settings, task_.settings);
+        int ready = write_settings_change(out, each->server->settings, task_.settings);
+        const auto settings_end = out.size();
         if (asked_own_ && each == arms_.front()) {
             pg::write_parse(out, {}, task_.query, task_.types);
             pg::write_target(out, 'D', 'S', {});
+        }
+        if (task_.in_transaction && each == arms_.front()) {
+            std::string level;
+            pg::write_query(level, "SHOW transaction_isolation");
+            out.insert(settings_end, level);
+            ++ready;
         }
         out += own;
         each->server->unnamed.reset();
@@ -343,6 +362,8 @@ void scattering::arm_frame(arm& which, char type, std::string_view frame) {
         if (--which.owed == 0) settled(which);
         return;
     }
+    if (which.owed == 2 && type == 'D' && task_.in_transaction && stage_ == stage::running && !level_known_)
+        return check_level(body);
     if (!error_.empty() || which.owed > 1) return;  // of the settings, before
     if (stage_ == stage::describing) {
         if (type == 'T') {
@@ -499,6 +520,15 @@ void scattering::add_up() {
     finish_rows();
 }
 
+/// The answer to SHOW: with another level the transaction has a snapshot of its own.
+void scattering::check_level(std::string_view row) {
+    pg::reader in(row);
+    in.i16();
+    const auto level = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+    level_known_ = level == "read committed" || level == "read uncommitted";
+    if (!level_known_) decline();
+}
+
 /// What the client has asked for before its rows.
 void scattering::preamble() {
     if (std::exchange(told_, true)) return;
@@ -508,7 +538,7 @@ void scattering::preamble() {
     std::string out;
     if (task_.parse) pg::write_empty(out, '1');
     if (task_.describe_statement) out += parameters_ + shown_description(known, shown, {});
-    if (!task_.bound.empty()) pg::write_empty(out, '2');
+    if (!task_.bound.empty() && !task_.bind_told) pg::write_empty(out, '2');
     if (task_.describe_portal || task_.bound.empty())
         out += shown_description(known, shown,
                                  formats.size() > 2 && formats.size() / 2 != shown ? std::string() : formats);
@@ -517,6 +547,7 @@ void scattering::preamble() {
 
 void scattering::pass_rows() {
     if (collects() || stage_ != stage::running || !error_.empty() || !owner_) return;
+    if (task_.in_transaction && !level_known_) return;
     const bool known = std::any_of(described_.begin(), described_.end(), [](bool b) { return b; }) &&
                        (!asked_own_ || !description_.empty());
     if (!known) return;
@@ -620,6 +651,7 @@ void scattering::arm_leased(arm&) {
 }
 
 void scattering::arm_refused(arm&, const fault& why) {
+    if (task_.in_transaction) return decline();
     if (pool::is_refusal(why) || ++failed_leases_ >= most_failed_leases) return finish(why);
     holding_ = true;  // the next tick looks again
 }
@@ -678,6 +710,7 @@ void scattering::finish(std::optional<fault> why) {
     if (!error_.empty()) {
         if (!description_.empty() || (!asked_own_ && !columns_.empty())) preamble();
         answer_.append(error_);
+        failed_ = true;
     }
     if (why && !told_) answer_.clear();
     emit();

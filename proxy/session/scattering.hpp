@@ -27,6 +27,7 @@ struct scatter_task {
     std::vector<std::uint16_t> asked;          ///< the shards that run it, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
+    std::shared_ptr<const router::own_types> types_of_shards;  ///< null: the same on all
     router::scatter_texts texts;
     std::string query;                      ///< the client's own text
     std::vector<router::literal> literals;  ///< of it
@@ -34,8 +35,10 @@ struct scatter_task {
     std::string types;                      ///< of its Parse: OIDs, four bytes each
     std::string bound;                      ///< of its Bind, after the names; empty: a Query
     bool parse = false, describe_statement = false, describe_portal = false;  ///< what the client has asked for besides
-    bool whole = false;  ///< it asks for a part of the rows: not scattered
-    int closes = 0;      ///< Close messages behind the Execute
+    bool whole = false;           ///< it asks for a part of the rows: not scattered
+    bool bind_told = false;       ///< the client has its BindComplete
+    bool in_transaction = false;  ///< of the client's, which has written nothing: READ COMMITTED sees the same apart
+    int closes = 0;               ///< Close messages behind the Execute
 };
 
 class scattering final : public shards_read, public arm_owner, public std::enable_shared_from_this<scattering> {
@@ -50,6 +53,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void primary_moved(std::uint16_t, int) override {}  // replicas and old primaries answer as well
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
+    bool failed() const noexcept override { return failed_; }
     bool give_up(const config::fault& why) override;
 
     // arm_owner
@@ -62,6 +66,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     bool arm_may_read(const arm& which) const override;
     void arm_drained(arm& which) override { which.read_on(); }
     std::uint64_t arm_client() const override { return task_.client_id; }
+    const router::own_types* arm_types() const override { return task_.types_of_shards.get(); }
 
   private:
     enum class stage : std::uint8_t { leasing, describing, running, combining, done };
@@ -89,6 +94,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void on_error(arm& which, std::string_view frame);
     void pass_rows();
     void preamble();
+    void check_level(std::string_view row);
     void finish_rows();
     void lost(const std::string& why);
     void decline();
@@ -115,6 +121,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     doing doing_ = doing::passing;
     std::size_t leased_ = 0, running_ = 0;
     bool holding_ = false, parsed_ = false, told_ = false, asked_own_ = false, declining_ = false;
+    bool failed_ = false, level_known_ = false;
     int failed_leases_ = 0;
     std::string description_;  ///< of the client's statement: RowDescription
     std::string parameters_;   ///< ... and ParameterDescription

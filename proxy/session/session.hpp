@@ -31,6 +31,7 @@
 namespace ringway::proxy {
 
 class worker;
+struct one_by_one_task;
 
 /// Where the next statement wants to go.
 struct destination {
@@ -294,12 +295,15 @@ class session final : public client_session,
     void give_way() override;
     bool span_busy() const noexcept { return spanning_->across->busy() || reading_; }
     void span_read_apart(span_unit unit);
+    void span_gathers(span_unit unit);
+    bool span_scatters(span_unit& unit, const router::values& with, scatter_task task);
     void span_read(std::optional<config::fault> why, bool failed);
     void span_give(spanning::portal& of, std::uint32_t max_rows);
     void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
                          bool own_parse, scatter_task scatter, std::string_view hidden = {});
     bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
     bool gather_batch(std::string_view batch, std::string_view& rest);
+    void start_one_by_one(const router::plan& plan, one_by_one_task task);
     pool::worker_link& gather_home() override;
     node gather_node(std::uint16_t shard, bool primary) override;
     void gather_emit(std::string_view bytes) override;
@@ -406,6 +410,8 @@ class session final : public client_session,
     bool is_news(std::string_view name, std::string_view value);  ///< for the client, which is told of it
     void on_notification(std::string_view body, std::string& out, bool& forward);
     void pass_local(std::string& out);
+    std::string told_frame(char type, std::string_view frame) const;
+    std::string types_for_server(std::string_view types) const;
     void server_lost(const std::string& why, bool news = true);  ///< news: the monitor does not know yet
     void settle();               ///< after a chunk: settle_lease(), then go on with input
     bool owed() const noexcept;  ///< something is still under way on the lease

@@ -6,8 +6,10 @@
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/binding.hpp"
+#include "proxy/session/one_by_one.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
+#include "router/alone.hpp"
 
 namespace ringway::proxy {
 
@@ -135,6 +137,13 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         std::string run;
         pg::write_query(run, gather_text(*found.plan, sql, found.shape.literals));
         start_gathering(home_.plans.hold(found), with, std::move(run), false, {});
+        rest.remove_prefix(frame.size());
+        return true;
+    }
+    if (to.spread && !talk_ && begun_.empty() && router::runs_alone(*found.plan)) {
+        one_by_one_task task;
+        task.text = sql;
+        start_one_by_one(*found.plan, std::move(task));
         rest.remove_prefix(frame.size());
         return true;
     }

@@ -84,6 +84,10 @@ bool span::wrote_on_several() const noexcept {
     return std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; }) > 1;
 }
 
+bool span::wrote() const noexcept {
+    return std::any_of(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; });
+}
+
 void span::remember(std::string statement) {
     with_.history.push_back(std::move(statement));
 }

@@ -81,7 +81,8 @@ struct span_start {
     pool::settings_ref settings;
     std::vector<std::string>
         history;  ///< what each shard's transaction begins with: BEGIN, then savepoints and the like
-    std::vector<std::string> shards;  ///< names
+    std::vector<std::string> shards;                           ///< names
+    std::shared_ptr<const router::own_types> types_of_shards;  ///< null: the same on all
 };
 
 class span final : public arm_owner, public std::enable_shared_from_this<span> {
@@ -123,6 +124,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     bool failed() const noexcept { return failed_; }
     bool unit_failed() const noexcept { return !error_.empty(); }
     bool wrote_on_several() const noexcept;
+    bool wrote() const noexcept;
     steady_time asked() const noexcept { return asked_; }
     std::vector<std::uint16_t> shards() const;
     void add_servers(std::vector<const pool::server*>& to) const;
@@ -142,6 +144,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     bool arm_may_read(const arm& which) const override;
     void arm_drained(arm&) override { resume(); }
     std::uint64_t arm_client() const override { return with_.client_id; }
+    const router::own_types* arm_types() const override { return with_.types_of_shards.get(); }
 
   private:
     enum class stage : std::uint8_t { idle, joining, opening, filling, running, moving, dropping, ending, done };

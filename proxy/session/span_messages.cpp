@@ -317,8 +317,22 @@ void session::span_execute(std::string_view body) {
     }
     span.what = doing::message;
     span.running = span.held.get();
-    if (unit.gathers && span.reads_only) return span_read_apart(std::move(unit));
-    span.across->run(std::move(unit));
+    if (unit.gathers && !portal.bound.empty()) {
+        scatter_task scatter;
+        scatter.types = what->types();
+        scatter.bound = portal.bound;
+        scatter.bind_told = true;
+        std::vector<pg::bound_parameter> raw;
+        std::vector<router::parameter> bound;
+        const auto types = what->types();
+        pg::read_parameters(portal.bound, raw);
+        for (std::size_t i = 0; i < raw.size(); ++i)
+            bound.push_back({raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null,
+                             raw[i].binary});
+        if (span_scatters(unit, {what->planned_text(), what->literals, bound, conforming_strings_}, std::move(scatter)))
+            return;
+    }
+    span_gathers(std::move(unit));
 }
 
 }  // namespace ringway::proxy

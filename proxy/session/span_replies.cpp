@@ -179,6 +179,9 @@ void span::on_error(wing& of, std::string_view frame) {
                                   std::string(error->get('M')), "give each column a name of its own"});
         if (error && router::is_guard_error(error->get('C'), error->get('M')))
             error_ = error_frame(router::guard_fault(error->get('M')));
+        if (stage_ == stage::filling && unit_.gathers && error && error->get('C') == "42804")
+            error_ = error_frame(router::other_types_fault(
+                unit_.gathers->gather->tables[std::min(table_, unit_.gathers->gather->tables.size() - 1)].name));
         if (stage_ == stage::running || stage_ == stage::moving) stop_others(of);
         if (stage_ == stage::filling)
             for (auto& each : wings_)

@@ -10,6 +10,7 @@
 #include "proxy/session/session.hpp"
 #include "router/gather.hpp"
 #include "router/need.hpp"
+#include "router/owners.hpp"
 #include "router/spread.hpp"
 #include "router/time_words.hpp"
 
@@ -103,6 +104,7 @@ void session::begin_span() {
     span_start with;
     with.client_id = who_.id;
     with.settings = settings_;
+    with.types_of_shards = who_.cluster->types;
     for (const auto& each : who_.cluster->now->config.shards) with.shards.push_back(each.name);
     spanning_ = std::make_unique<spanning>();
     spanning_->settings_before = settings_;
@@ -262,9 +264,40 @@ void session::span_query(std::string_view body) {
     }
     span.what = doing::query;
     span.running = span.held.get();
-    if (unit.gathers && span.reads_only) return span_read_apart(std::move(unit));
+    if (unit.gathers && span_scatters(unit, with, {})) return;
     unit.hold_tag = span.implicit;
-    span.across->run(std::move(unit));
+    span_gathers(std::move(unit));
+}
+
+void session::span_gathers(span_unit unit) {
+    if (unit.gathers && spanning_->reads_only) return span_read_apart(std::move(unit));
+    spanning_->across->run(std::move(unit));
+}
+
+/// In a transaction that has written nothing, and has no level or settings of its own, each statement sees what is
+/// committed when it begins: so does one of another transaction, on each shard.
+bool session::span_scatters(span_unit& unit, const router::values& with, scatter_task scatter) {
+    auto& span = *spanning_;
+    const auto* recipe = unit.gathers->scatter.get();
+    const bool same = span.read_apart && !span.implicit && !span.changes_catalog && !span.across->wrote();
+    if (!recipe || !same || recipe->unfit.load(std::memory_order_relaxed) || router::names_time(with)) return false;
+    if (!is_one(*unit.gathers, verb::select)) return false;
+    auto texts = router::scatter_texts_of(*unit.gathers, with);
+    if (!texts) return false;
+    scatter.texts = std::move(*texts);
+    scatter.plan = unit.gathers;
+    scatter.asked = router::owners_of(*unit.gathers, with, *who_.cluster->now->map);
+    scatter.client_id = who_.id;
+    scatter.settings = settings_;
+    scatter.types_of_shards = who_.cluster->types;
+    scatter.query = with.text;
+    scatter.literals.assign(with.literals.begin(), with.literals.end());
+    scatter.conforming_strings = conforming_strings_;
+    scatter.in_transaction = true;
+    span.instead = std::make_unique<span_unit>(std::move(unit));
+    reading_ = std::make_shared<scattering>(*this, std::move(scatter));
+    std::shared_ptr(reading_)->start();
+    return true;
 }
 
 /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, SET: what concerns every shard. nullopt: another kind of statement. A fault
@@ -457,6 +490,7 @@ void session::span_read_apart(span_unit unit) {
     for (std::uint16_t i = 0; i < task.shards; ++i) task.asked.push_back(i);
     task.client_id = who_.id;
     task.settings = settings_;
+    task.types_of_shards = who_.cluster->types;
     task.filters = std::move(unit.filters);
     task.run = std::move(unit.parts.front().bytes);
     task.hidden = unit.hidden;

@@ -49,6 +49,7 @@ struct spanning {
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
     std::uint32_t next_portal = 0;
+    std::unique_ptr<span_unit> instead;  ///< what runs when a read apart cannot be scattered
 };
 
 }  // namespace ringway::proxy

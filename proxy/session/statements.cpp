@@ -135,7 +135,7 @@ void session::ensure_on_server(const statement_ref& what) {
     auto& out = outgoing();
     if (!what->renamed) {
         if (server.unnamed == what->text) return;
-        pg::write_parse(out, {}, what->text->query, what->text->types);
+        pg::write_parse(out, {}, what->text->query, types_for_server(what->text->types));
         talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody);
         server.parse_unnamed(what->text);
         return;
@@ -145,7 +145,7 @@ void session::ensure_on_server(const statement_ref& what) {
         run_own(what->text->query);
         talk_->replies.back().statement = what->text;
     } else {
-        pg::write_parse(out, what->text->name, what->text->query, what->text->types);
+        pg::write_parse(out, what->text->name, what->text->query, types_for_server(what->text->types));
         talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody).statement = what->text;
         if (!in_batch_) {
             pg::write_sync(out);

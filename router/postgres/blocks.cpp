@@ -20,7 +20,11 @@ void visible_tables(const query_block& block, std::size_t from_table, std::size_
 }
 
 /// Forgets conditions, from the given counts on, that name a column without its table.
-void drop_unqualified(query_block& block, std::size_t tests, std::size_t equalities) {
+void drop_unqualified(query_block& block, std::size_t tests, std::size_t equalities, std::size_t comparisons) {
+    const auto comparison_begin = block.comparisons.begin() + static_cast<std::ptrdiff_t>(comparisons);
+    block.comparisons.erase(std::remove_if(comparison_begin, block.comparisons.end(),
+                                           [](const comparison& c) { return c.column.table.empty(); }),
+                            block.comparisons.end());
     const auto test_begin = block.tests.begin() + static_cast<std::ptrdiff_t>(tests);
     block.tests.erase(
         std::remove_if(test_begin, block.tests.end(), [](const key_test& t) { return t.column.table.empty(); }),
@@ -215,9 +219,9 @@ void block_builder::add_join(node join, query_block& block, bool outermost) {
     }
     auto& bound = left_nullable || right_nullable ? block.children.back() : block;
     const auto tests = bound.tests.size();
-    const auto equalities = bound.equalities.size();
+    const auto equalities = bound.equalities.size(), comparisons = bound.comparisons.size();
     add_condition(join["quals"], bound);
-    if (!outermost) drop_unqualified(bound, tests, equalities);
+    if (!outermost) drop_unqualified(bound, tests, equalities, comparisons);
     add_using(join["usingClause"], first, second, bound);
 }
 
@@ -242,6 +246,12 @@ void block_builder::add_condition(node expression, query_block& block) {
         add_alternatives(inner["args"], block);
     } else {
         if (kind == "A_Expr") add_comparison(inner, block);
+        if (kind == "NullTest")
+            if (auto column = column_of(inner["arg"]))
+                block.comparisons.push_back({inner["nulltesttype"].word() == "IS_NULL" ? comparison::kind::is_null
+                                                                                       : comparison::kind::is_not_null,
+                                             std::move(*column),
+                                             {}});
         if (kind == "CurrentOfExpr") block.exact = false;  // the cursor's row is on the cursor's shard
         add_subqueries(expression, block);
     }
@@ -269,7 +279,7 @@ void block_builder::add_alternatives(node alternatives, query_block& block) {
 }
 
 void block_builder::add_comparison(node a_expr, query_block& block) {
-    if (plain_operator(a_expr) != "=") return;
+    if (plain_operator(a_expr) != "=") return add_range(a_expr, block);
     const auto kind = a_expr["kind"].word();
     const auto left = a_expr["lexpr"], right = a_expr["rexpr"];
     if (kind == "AEXPR_OP") {
@@ -280,6 +290,43 @@ void block_builder::add_comparison(node a_expr, query_block& block) {
         const auto column = column_of(left);
         auto values = column ? values_.array_of(right) : std::vector<value_source>{};
         if (!values.empty()) block.tests.push_back({*column, std::move(values)});
+    }
+}
+
+/// column < value, value < column, column BETWEEN a AND b, column LIKE value: of literals and parameters only.
+void block_builder::add_range(node a_expr, query_block& block) {
+    using test = comparison::kind;
+    const auto add = [&](test how, node column, node value) {
+        auto found = column_of(column);
+        if (!found || !(value["A_Const"] || value["ParamRef"])) return;
+        auto source = values_.source_of(value);
+        const bool plain = source.what == value_source::from::literal || source.what == value_source::from::parameter;
+        if (plain && !source.array) block.comparisons.push_back({how, std::move(*found), std::move(source)});
+    };
+    const auto kind = a_expr["kind"].word();
+    const auto name = plain_operator(a_expr);
+    const auto left = a_expr["lexpr"], right = a_expr["rexpr"];
+    if (kind == "AEXPR_BETWEEN") {
+        const auto low = right["List"]["items"].first();
+        add(test::at_least, left, low);
+        add(test::at_most, left, low.next());
+    } else if (kind == "AEXPR_LIKE") {
+        if (name == "~~") add(test::like, left, right);
+    } else if (kind == "AEXPR_OP") {
+        struct known {
+            std::string_view name;
+            test how, turned;
+        };
+        static constexpr known all[] = {{"<", test::less, test::greater},
+                                        {"<=", test::at_most, test::at_least},
+                                        {">", test::greater, test::less},
+                                        {">=", test::at_least, test::at_most},
+                                        {"<>", test::differs, test::differs}};
+        for (const auto& each : all) {
+            if (each.name != name) continue;
+            add(each.how, left, right);
+            add(each.turned, right, left);
+        }
     }
 }
 

@@ -59,6 +59,7 @@ class block_builder {
     void add_condition(node expression, query_block& block);
     void add_alternatives(node alternatives, query_block& block);
     void add_comparison(node a_expr, query_block& block);
+    void add_range(node a_expr, query_block& block);
     void add_equality(node left, node right, query_block& block);
     void add_in(node left, node list, query_block& block);
     void add_assignments(node targets, query_block& block);

@@ -94,6 +94,7 @@ class statement_reader {
             kind == "MergeStmt") {
             read_query(wrapped, made);
             if (kind == "SelectStmt") made.outline = outline_of(wrapped, made.where.offset, in_);
+            if (kind == "InsertStmt") made.outline = outline_of(inner["selectStmt"], made.where.offset, in_);
         } else if (kind == "VariableSetStmt") {
             read_set(inner, in_, made);
         } else if (kind == "VariableShowStmt") {
@@ -263,8 +264,14 @@ class statement_reader {
                 read_execute(inner["query"]["ExecuteStmt"], in_, made);
             else
                 read_query(inner["query"], made);
+            made.block.tables.push_back(table_of(inner["into"]["rel"], true));
         }
         made.writes = true;
+        // What PostgreSQL runs outside of transactions only.
+        bool concurrently = inner["concurrent"].is_true();
+        for (const auto each : inner["cmds"])
+            concurrently |= each["AlterTableCmd"]["def"]["PartitionCmd"]["concurrent"].is_true();
+        if (concurrently && inner.key() != "RefreshMatViewStmt") made.verb = verb::maintenance;
         if (inner.key().starts_with("Create") || inner.key() == "ViewStmt" || inner.key() == "DefineStmt" ||
             inner.key() == "CompositeTypeStmt" || inner.key().starts_with("AlterObjectSchema"))
             pin_temporary(inner, made);

@@ -271,6 +271,108 @@ def test_only_the_owners_of_keys_are_asked(whole, shop_proxy, shop_cluster):
             client.execute("SELECT count(*) FROM users")
 
 
+@pytest.fixture
+def no_temporary_tables(shop_cluster):
+    """Whoever gathers fails."""
+    servers = [shop_cluster.primary(shard) for shard in shop_cluster.shards]
+    for server in servers:
+        server.rows("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC, app; SELECT 1")
+    yield
+    for server in servers:
+        server.rows("GRANT TEMPORARY ON DATABASE shop TO PUBLIC; SELECT 1")
+
+
+def test_transactions_that_have_written_nothing_scatter(whole, shop_proxy, no_temporary_tables):
+    """By the simple and the extended protocol, after reads of one shard too, READ ONLY or not."""
+    with shop_proxy.connect() as client:
+        for begin, reads in (("BEGIN", ("SELECT 1", "SELECT name FROM users WHERE id = 7001")), ("BEGIN READ ONLY", ("SELECT count(*) FROM users",))):
+            for before in reads:
+                for _, sql in SCATTERED[::3]:
+                    if "now()" in sql:
+                        continue
+                    with psycopg.ClientCursor(client) as simple:
+                        simple.execute("ROLLBACK")
+                        simple.execute(begin)
+                        simple.execute(before)
+                        try:
+                            simple.execute(sql)
+                        except psycopg.Error as why:
+                            pytest.fail(f"{begin}; {before}; {sql}: {why}")
+                        rows = simple.fetchall()
+                        assert (rows if is_ordered(sql) else sorted(rows, key=repr)) == answers(whole, sql)[0], sql
+                    for options in ({}, {"binary": True}):
+                        assert answers(client, sql, **options) == answers(whole, sql, **options), sql
+                    assert client.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        client.execute("ROLLBACK")
+        client.execute("BEGIN")
+        cursor = client.execute("SELECT id FROM users WHERE id > %s ORDER BY id LIMIT %s", (7100, 3))
+        assert cursor.fetchall() == [(7101,), (7102,), (7103,)]
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            client.execute("SELECT sum(1 / (id - 7010)) FROM users")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            client.execute("SELECT count(*) FROM users")
+        client.execute("ROLLBACK")
+        client.execute("BEGIN")
+        client.execute("SELECT count(*) FROM users")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):  # it has written: only gathering sees that
+            client.execute("UPDATE users SET name = name WHERE id = 7001")
+            client.execute("SELECT count(*) FROM users")
+        client.execute("ROLLBACK")
+
+
+def test_transactions_see_what_they_have_written(whole, shop_proxy):
+    with shop_proxy.connect(autocommit=False) as client:
+        count = client.execute("SELECT count(*) FROM users").fetchone()[0]
+        for key in range(7910, 7916):
+            client.execute("INSERT INTO users VALUES (%s, 'mine', NULL)", (key,))
+            assert client.execute("SELECT count(*) FROM users").fetchone()[0] == count + key - 7909
+        assert client.execute("SELECT max(id) FROM users WHERE name = 'mine'").fetchone() == (7915,)
+        client.rollback()
+        client.execute("DELETE FROM users WHERE id BETWEEN 7001 AND 7003")
+        assert client.execute("SELECT min(id) FROM users WHERE id > 7000").fetchone() == (7004,)
+        client.rollback()
+        assert client.execute("SELECT min(id) FROM users WHERE id > 7000").fetchone() == (7001,)
+        client.rollback()
+
+
+@pytest.mark.parametrize("begin", ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SET default_transaction_isolation = 'serializable'; BEGIN",
+                                   "BEGIN READ ONLY; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"])
+def test_other_levels_are_refused_or_one_snapshot(whole, shop_proxy, begin):
+    with shop_proxy.connect() as client:
+        for statement in begin.split("; "):
+            client.execute(statement)
+        for sql in ("SELECT count(*) FROM users", "SELECT id FROM users ORDER BY id LIMIT 3", "SELECT id FROM users"):
+            with pytest.raises(psycopg.Error):
+                client.execute(sql)
+            client.execute("ROLLBACK")
+            client.execute(begin.split("; ")[-1] if "SET TRANSACTION" not in begin else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+
+def test_who_is_in_a_transaction_waits_for_no_second_connection(ringway, shop_cluster):
+    """As many clients as the pools have connections, each holding one: none waits for another's."""
+    proxy = ringway({"general": {"pool_size": 3}}, clusters=[shop_cluster])
+    assert until(lambda: knows_tables(proxy, "shop"))
+    barrier = threading.Barrier(3)
+    wrong = []
+
+    def one_client():
+        with proxy.connect(dbname="shop", autocommit=False) as client:
+            client.execute("SET statement_timeout = '30s'")
+            client.commit()
+            client.execute("SELECT name FROM users WHERE id = 7001")
+            barrier.wait(20)
+            if client.execute("SELECT count(*) FROM users WHERE id < 0").fetchone() != (0,):
+                wrong.append(1)
+            client.commit()
+
+    threads = [threading.Thread(target=one_client) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert not wrong and not any(each.is_alive() for each in threads)
+
+
 def test_messages_are_those_of_one_server(whole, shop_proxy):
     """Every reply of the extended protocol in its place, Describe of statement and portal, Close, prepared or not."""
     sql = "SELECT name, count(*) FROM users WHERE id > $1 GROUP BY name ORDER BY name"
@@ -362,8 +464,10 @@ def test_sees_its_own_writes(whole, shop_proxy):
             client.execute("DELETE FROM users WHERE id = %s", (key,))
 
 
-def test_many_clients_share_few_servers(whole, shop_proxy):
+def test_many_clients_share_few_servers(whole, shop_proxy, shop_cluster):
     expected = whole.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall()
+    for shard in shop_cluster.shards:
+        shop_cluster.caught_up(shard)  # with what the tests before have taken away
     wrong = []
     with shop_proxy.connect() as client:  # what other tests wrote may not have come to all replicas
         assert until(lambda: all(client.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall() == expected
@@ -372,8 +476,9 @@ def test_many_clients_share_few_servers(whole, shop_proxy):
     def one_client(number):
         with shop_proxy.connect() as client:
             for turn in range(10):
-                if client.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall() != expected:
-                    wrong.append(number)
+                got = client.execute("SELECT name, count(*) FROM users GROUP BY name ORDER BY 1").fetchall()
+                if got != expected:
+                    wrong.append((number, turn, set(got) ^ set(expected)))
                 low = 7001 + number * 3 + turn
                 if client.execute("SELECT id FROM users WHERE id >= %s ORDER BY id LIMIT 1", (low,)).fetchone() != (low,):
                     wrong.append(number)

@@ -117,3 +117,36 @@ TEST_CASE("a cursor is made over a table with the query's rows") {
     const auto all = over("DECLARE \"for\" BINARY INSENSITIVE SCROLL CURSOR WITHOUT HOLD FOR SELECT id FROM users");
     CHECK(all.declare == "DECLARE \"for\" BINARY INSENSITIVE SCROLL CURSOR WITHOUT HOLD FOR TABLE pg_temp.\"t\"");
 }
+
+TEST_CASE("the shards check comparisons of one table's columns with constants before they send rows") {
+    // array_agg with an order over all rows: gathered.
+    const auto filter = [](std::string_view condition, const std::vector<parameter>& given = {}) {
+        const auto sql = "SELECT count(DISTINCT u.name) FROM users u WHERE " + std::string(condition);
+        const auto what = plan_shop(sql);
+        REQUIRE(what.made->gather);
+        REQUIRE(what.made->gather->tables.size() == 1);
+        return filter_of(what.made->gather->tables.front(), what.values_with(given));
+    };
+    CHECK(filter("u.age > 5") == " WHERE \"age\" > 5");
+    CHECK(filter("5 > age AND age <> -3") == " WHERE \"age\" < 5 AND \"age\" <> -3");
+    CHECK(filter("age BETWEEN 3 AND $1", {text_parameter("7")}) == " WHERE \"age\" >= 3 AND \"age\" <= '7'");
+    CHECK(filter("name IS NOT NULL AND age IS NULL") == " WHERE \"name\" IS NOT NULL AND \"age\" IS NULL");
+    CHECK(filter("name LIKE 'a%' AND name <> 'abc'") == " WHERE \"name\" LIKE 'a%' AND \"name\" <> 'abc'");
+    CHECK(filter("name = 'x' AND age >= 1") == " WHERE \"name\" = ('x') AND \"age\" >= 1");
+    for (const auto* sent_whole :
+         {"name > 'a'", "name LIKE '%\\'", "name LIKE $1", "age > 5 OR age < 3", "NOT age > 5", "age > age - 1",
+          "age + 1 > 5", "age > (SELECT 5)", "age > 5::int8", "age > NULL", "age NOT BETWEEN 1 AND 2",
+          "age > ANY (ARRAY[1, 2])", "name NOT LIKE 'a%'", "coalesce(age > 5, true)"})
+        CHECK_MESSAGE(filter(sent_whole, {text_parameter("a\\")}).empty(), sent_whole);
+    const auto joined = plan_shop(
+        "SELECT u.name FROM users u LEFT JOIN orders o ON o.note = u.name AND o.total > 5 AND "
+        "u.age > 3 WHERE u.id < 9 AND o.id IS NULL");
+    REQUIRE(joined.made->gather);
+    for (const auto& each : joined.made->gather->tables)
+        CHECK(filter_of(each, joined.values_with({})) ==
+              (each.name == "users" ? " WHERE \"id\" < 9" : " WHERE \"total\" > 5"));
+    const auto twice =
+        plan_shop("SELECT a.name FROM users a, users b WHERE a.name = b.name AND a.age > 5 AND b.age < 3");
+    REQUIRE(twice.made->gather);
+    CHECK(filter_of(twice.made->gather->tables.front(), twice.values_with({})).empty());
+}

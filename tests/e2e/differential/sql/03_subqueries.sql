@@ -69,3 +69,17 @@ SELECT coalesce((SELECT t FROM nobody WHERE id = 1), 'none');
 SELECT id FROM lonely WHERE id IN (SELECT id FROM customers) AND id NOT IN (SELECT id FROM nobody);
 SELECT o.id FROM orders o WHERE o.amount = (SELECT max(p.amount) FROM orders p WHERE p.status = o.status) ORDER BY 1;
 SELECT o.id FROM orders o WHERE o.amount >= ALL (SELECT p.amount FROM orders p WHERE p.customer_id = o.customer_id AND p.amount IS NOT NULL) ORDER BY 1;
+-- Conditions that the shards check before they send rows.
+SELECT count(DISTINCT country) FROM customers WHERE id > 10 AND credit < 100 AND name IS NOT NULL;
+SELECT count(DISTINCT country), min(born) FROM customers WHERE born BETWEEN '1970-01-01' AND '2001-12-31' AND credit >= 0.5;
+SELECT count(DISTINCT status), string_agg(note, ',' ORDER BY customer_id, id) FROM orders WHERE placed < '2024-06-01' AND note LIKE '%a%';
+SELECT count(DISTINCT status) FROM orders WHERE amount <> 10 AND note IS NULL;
+SELECT count(DISTINCT t) FROM zoo WHERE i > -5 AND 100 >= b AND n <> 'NaN' AND da > '1999-12-31' AND ts <= '2024-01-01' AND tz > '2000-01-01 00:00+00';
+SELECT count(DISTINCT t) FROM zoo WHERE v LIKE 'a%' AND t LIKE '_%' AND c IS NOT NULL AND u < 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+SELECT count(DISTINCT t) FROM zoo WHERE s BETWEEN 5 AND 1;
+SELECT count(DISTINCT t) FROM zoo WHERE n > 'NaN' OR n < 0;
+SELECT c.name, count(DISTINCT o.status) FROM customers c LEFT JOIN orders o ON o.note = c.name AND o.amount > 5 AND c.id < 9 WHERE c.id > 3 AND c.credit IS NOT NULL GROUP BY c.name ORDER BY 1;
+SELECT a.id FROM customers a JOIN customers b ON a.country = b.country AND a.id < b.id WHERE a.credit > 5 AND b.credit < 3 ORDER BY 1;
+SELECT count(DISTINCT country) FROM customers WHERE id > 'x';
+SELECT count(DISTINCT country) FROM customers WHERE born < 'never';
+SELECT count(DISTINCT country) FROM customers WHERE name LIKE 'a\';

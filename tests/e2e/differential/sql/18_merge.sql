@@ -19,7 +19,6 @@ INSERT INTO nobody SELECT id, name, credit FROM customers WHERE id = 4;
 SELECT * FROM nobody;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO nobody SELECT id, name, credit FROM customers;
 SELECT count(*), sum(n) FROM nobody;
 ROLLBACK;
@@ -38,8 +37,19 @@ WITH moved AS (DELETE FROM notes WHERE id < 4 RETURNING *) INSERT INTO notes SEL
 SELECT count(*) FROM notes WHERE id > 700;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO orders (id, customer_id, amount) SELECT o.id + 7000, o.customer_id, o.amount FROM orders o ON CONFLICT DO NOTHING;
 ROLLBACK;
 SELECT * FROM lonely;
 SELECT count(*) FROM nobody;
+BEGIN;
+INSERT INTO nobody SELECT * FROM lonely ON CONFLICT DO NOTHING;
+INSERT INTO nobody (id, t) SELECT customer_id, count(*) FROM orders GROUP BY customer_id HAVING count(*) > 1 ON CONFLICT (id) DO UPDATE SET t = excluded.t;
+SELECT * FROM nobody ORDER BY id;
+INSERT INTO items (customer_id, order_id, line, quantity, price) SELECT o.customer_id, o.id, 900, 1, o.amount FROM orders o JOIN customers c ON c.id = o.customer_id WHERE c.vip;
+SELECT count(*), sum(price) FROM items WHERE line = 900;
+-- refused
+INSERT INTO nobody SELECT id + 100000, t FROM lonely;
+ROLLBACK;
+INSERT INTO nobody SELECT id, t, n FROM lonely WHERE id IN (7, 8, 9, 10) RETURNING id;
+INSERT INTO nobody SELECT id, t, n / 0 FROM lonely WHERE id > 5;
+DELETE FROM nobody;
