@@ -591,7 +591,7 @@ STEPS = ["save", "tell_change", "prepare", "copy", "discard", "catch_up", "verif
          "wait_for_readers", "clean", "forget_change", "remove_journal"]
 
 
-def test_a_stop_before_each_step_loses_nothing(shop, monkeypatch):
+def test_a_stop_before_each_step_loses_nothing(shop, monkeypatch):  # M3
     """The proxy dies before each step once, under load; the next one goes on."""
     shop.fill(300)
     writer = Appender(shop, "w")
@@ -707,6 +707,27 @@ def test_definitions_during_a_move_are_not_lost(shop):  # M1
         assert db.execute("SELECT count(*) FROM orders WHERE colour = 'blue'").fetchone()[0] >= (2 if moved != 7 else 0)
     shop.check_places()
     assert shop.traces() == []
+
+
+def test_a_table_that_a_source_does_not_have_stops_it(shop):  # M7
+    shop.fill(60)
+    shop.nodes["s1"].rows("ALTER TABLE events RENAME TO elsewhere")
+    shop.reload_shards(shop.fourth)
+    try:
+        admin(shop.proxy, "REBALANCE reb")
+    except psycopg.Error as why:
+        assert "events" in str(why)
+    else:
+        assert until(lambda: admin(shop.proxy, "SHOW REBALANCE")[0]["phase"].startswith("stopped"), 60), admin(shop.proxy, "SHOW REBALANCE")
+        assert "events" in admin(shop.proxy, "SHOW REBALANCE")[0]["reason"]
+        admin(shop.proxy, "CANCEL REBALANCE reb")
+        assert shop.wait()[0]["phase"] == "cancelled"
+    assert shop.traces() == []
+    shop.nodes["s1"].rows("ALTER TABLE elsewhere RENAME TO events")
+    admin(shop.proxy, "REBALANCE reb")
+    assert shop.wait()[0]["phase"] == "done"
+    shop.check_places()
+    assert count(shop.proxy, "events") == 60
 
 
 MANY = [f"t{n:03}" for n in range(300)]

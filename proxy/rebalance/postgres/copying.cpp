@@ -59,6 +59,10 @@ result postgres_engine::copy() {
 
 result postgres_engine::copy_move(move& what) {
     what.rows_copied = what.bytes_copied = 0;
+    {
+        const std::lock_guard guard(lock_);
+        what.changes = 0;
+    }
     std::unique_ptr<link> keeper, from, into;
     if (auto made = connect(what.source, keeper, true); !made.ok()) return made;
     if (auto made = connect(what.source, from); !made.ok()) return made;

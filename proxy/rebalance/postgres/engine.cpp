@@ -136,7 +136,7 @@ std::vector<move_figures> postgres_engine::figures() {
         one.bytes_copied = each->bytes_copied;
         one.rows_cleaned = each->rows_cleaned;
         one.lag_bytes = each->lag;
-        if (each->stream) one.changes = each->stream->changes();
+        one.changes = each->changes + (each->stream ? each->stream->changes() : 0);
         out.push_back(std::move(one));
     }
     return out;

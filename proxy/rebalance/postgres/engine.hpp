@@ -47,6 +47,7 @@ class postgres_engine final : public engine {
         std::string slot;         ///< and the publication's name, and that of the row in ringway.moves
         std::unique_ptr<applier> stream;
         std::atomic<std::uint64_t> rows_copied{0}, bytes_copied{0}, rows_cleaned{0}, lag{0};
+        std::uint64_t changes = 0;  ///< of streams that have ended
         std::uint64_t rows = 0, bytes = 0;
     };
 

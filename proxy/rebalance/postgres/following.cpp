@@ -36,7 +36,10 @@ void postgres_engine::end_streams() {
     std::vector<std::unique_ptr<applier>> gone;
     {
         const std::lock_guard guard(lock_);
-        for (auto& each : moves_) gone.push_back(std::move(each->stream));
+        for (auto& each : moves_) {
+            if (each->stream) each->changes += each->stream->changes();
+            gone.push_back(std::move(each->stream));
+        }
     }
     watching_.clear();
     for (auto& each : gone)
@@ -55,6 +58,7 @@ result postgres_engine::start_streams() {
         std::unique_ptr<applier> was;
         {
             const std::lock_guard guard(lock_);
+            if (each->stream) each->changes += each->stream->changes();
             was = std::move(each->stream);
         }
         if (was) was->end();
