@@ -90,6 +90,10 @@ bench-mysql: build ## likewise of MySQL's clients before MariaDB: direct, HAProx
 bench-shards: build ## a sharded cluster beside one server: single shard, scatter, merge
 	@/usr/bin/python3 tests/bench/shards.py $(BUILD)/ringway
 
+.PHONY: bench-rebalance
+bench-rebalance: build ## a rebalance's copy beside COPY | COPY, and its stream under a load
+	@/usr/bin/python3 tests/bench/rebalance.py $(BUILD)/ringway
+
 .PHONY: bench-tpch
 bench-tpch: build ## TPC-H on four shards and on one server: the same rows, plans and times
 	@/usr/bin/python3 tests/bench/tpch/run.py $(BUILD)/ringway

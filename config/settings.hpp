@@ -112,7 +112,7 @@ struct hba_rule {
 struct shard {
     std::string name;
     std::vector<endpoint> nodes;
-    double weight = 1;  ///< on the ring
+    double weight = 1;  ///< on the ring; 0: it leaves
     friend bool operator==(const shard&, const shard&) = default;
 };
 
@@ -153,6 +153,9 @@ struct cluster {
     milliseconds max_ban{60'000};
     std::map<std::string, double> node_weights;                ///< "host:port" -> weight, for balance = "weighted"
     config::key_update key_update = config::key_update::move;  ///< what an UPDATE of a shard key does
+    bool rebalance = false;                                    ///< whether REBALANCE and MOVE may move rows
+    milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
+    milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;
 };

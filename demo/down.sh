@@ -8,7 +8,8 @@ if running "$place/ringway.pid"; then
   for ((i = 0; i < 100; i++)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
   kill -9 "$pid" 2>/dev/null || true
 fi
-for one in app shop; do
+if running "$place/load.pid"; then kill "$(cat "$place/load.pid")" 2>/dev/null || true; fi
+for one in app shop more; do
   if [[ -e $place/$one/nodes ]]; then PG_SUPERUSER=app PG_PASSWORD=demo "$root/tests/servers/pg_cluster.sh" down "$place/$one"; fi
 done
 if [[ -e $place/market/nodes ]]; then "$root/tests/servers/my_cluster.sh" down "$place/market"; fi

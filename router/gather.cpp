@@ -114,6 +114,12 @@ class references {
     std::vector<const catalog_relation*> relations_;
 };
 
+key_type key_type_of(const catalog_relation& relation, const std::string& key) {
+    for (const auto& each : relation.columns)
+        if (each.name == key) return each.type;
+    return key_type::unsupported;
+}
+
 /// The query level whose FROM has this reference.
 const query_block* level_of(const query_block& block, const table_ref* reference) {
     for (const auto& each : block.tables)
@@ -226,6 +232,16 @@ class recipe_maker {
         to.types.push_back(column.type_oid);
     }
 
+    /// By which each shard knows its own rows.
+    void note_key(gathered_table& to, const catalog_relation& relation) const {
+        const auto meaning = tables_.find_qualified(relation.schema + "." + relation.name);
+        if (meaning.what != table_class::keyed) return;
+        const auto& mapped = tables_.map().tables[meaning.map_index];
+        if (mapped.function != config::sharding_function::ring) return;
+        to.key = mapped.key;
+        to.type = key_type_of(relation, mapped.key);
+    }
+
     gathered_table* table_of(const catalog_relation& relation) {
         const auto found = std::find_if(out.tables.begin(), out.tables.end(), [&](const gathered_table& each) {
             return each.schema == relation.schema && each.name == relation.name;
@@ -259,6 +275,7 @@ class recipe_maker {
             }
         }
         gathered_table made{target->schema, target->name, all, {}, {}, {}, {}};
+        note_key(made, *target);
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
         for (const auto& column : target->columns)
             if (all || what_.names.find(column.name)) add_column(made, column);
@@ -341,6 +358,7 @@ class recipe_maker {
             return fail(fmt::format("{} has row security, which a view's owner may not be subject to", table.name));
         if (table_of(table)) return true;
         gathered_table made{table.schema, table.name, true, {}, {}, {}, {}};
+        note_key(made, table);
         for (const auto& column : table.columns) add_column(made, column);
         out.tables.push_back(std::move(made));
         return true;

@@ -29,7 +29,9 @@ struct gathered_table {
     std::vector<std::uint32_t> types;  ///< of the columns
     std::vector<gather_test> tests;
     std::vector<std::vector<std::string>>
-        probed;  ///< columns by which a subquery looks rows up, once for each of another's
+        probed;                             ///< columns by which a subquery looks rows up, once for each of another's
+    std::string key = {};                   ///< its shard key's column when it is on the ring; else empty
+    key_type type = key_type::unsupported;  ///< of that
 };
 
 /// A view over keyed tables: a temporary one of the same name reads what stands in for them.
@@ -83,6 +85,10 @@ std::string drop_stand_ins(const gather_recipe& all);
 /// COPY of another shard's rows out of it, and into the seat's temporary table. Both binary.
 std::string copy_out(const gathered_table& table, const std::string& filter);
 std::string copy_in(const gathered_table& table);
+
+/// What is taken of a shard: `filters`, by table, and of rows on the move only those that the shard owns.
+std::vector<std::string> own_filters(const gather_recipe& all, const std::vector<std::string>& filters,
+                                     const shard_map& map, std::uint16_t shard);
 
 /// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
 std::string filter_of(const gathered_table& table, const values& with);

@@ -136,6 +136,19 @@ std::string quoted_name(std::string_view name) {
     return out + '"';
 }
 
+std::vector<std::string> own_filters(const gather_recipe& all, const std::vector<std::string>& filters,
+                                     const shard_map& map, std::uint16_t shard) {
+    auto out = filters;
+    if (!map.change || shard >= map.change->hidden.size() || map.change->hidden[shard].empty()) return out;
+    for (std::size_t i = 0; i < all.tables.size(); ++i) {
+        const auto key = key_text_sql(all.tables[i].type, quoted_name(all.tables[i].key));
+        if (all.tables[i].key.empty() || key.empty()) continue;
+        out[i] += fmt::format("{}{} IS NOT TRUE", out[i].empty() ? " WHERE " : " AND ",
+                              in_arcs_sql(map.change->hidden[shard], key));
+    }
+    return out;
+}
+
 std::string filter_of(const gathered_table& table, const values& with) {
     std::string out;
     for (const auto& test : table.tests)

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "router/columns_guard.hpp"
+#include "router/copy_command.hpp"
 #include "router/gather.hpp"
 
 namespace ringway::router {
@@ -57,7 +58,42 @@ std::shared_ptr<const key_move> find_key_move(const statement& what, const table
     return out;
 }
 
-std::string take_out(const key_move& what, std::string_view canonical) {
+std::shared_ptr<const key_move> copied_rows(const statement& what, const table_finder& tables) {
+    if (!what.copy || what.block.tables.empty()) return nullptr;
+    const auto meaning = tables.find(what.block.tables.front());
+    if (meaning.what != table_class::keyed || !meaning.relation) return nullptr;
+    auto out = std::make_shared<key_move>();
+    out->relation = fmt::format("{}.{}", quoted_name(meaning.relation->schema), quoted_name(meaning.relation->name));
+    out->key = quoted_name(tables.map().tables[meaning.map_index].key);
+    const auto& wanted = what.copy->columns;
+    guarded_columns known{meaning.relation->schema, meaning.relation->name, {}, {}, wanted.empty(), wanted.empty()};
+    for (const auto& each : meaning.relation->columns) {
+        if (each.generated) continue;
+        known.names.push_back(each.name);
+        known.types.push_back(each.type_oid);
+        if (wanted.empty()) out->columns += (out->columns.empty() ? "" : ", ") + quoted_name(each.name);
+    }
+    for (const auto& each : wanted) out->columns += (out->columns.empty() ? "" : ", ") + quoted_name(each);
+    out->guard = columns_guard(known);
+    if (out->guard.empty()) out->guard = "true";
+    return out;
+}
+
+namespace {
+
+/// Of a row that this transaction sees: it has written it, behind a savepoint or not. All its numbers are behind its
+/// first.
+constexpr std::string_view own_row =
+    " AND CASE WHEN (xmin::pg_catalog.text::pg_catalog.int8 - "
+    "pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) & 4294967295 "
+    "< 2147483648 THEN pg_catalog.pg_xact_status((pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 + "
+    "((xmin::pg_catalog.text::pg_catalog.int8 - pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) & "
+    "4294967295))"
+    "::pg_catalog.text::pg_catalog.xid8) = 'in progress' ELSE false END";
+
+}  // namespace
+
+std::string take_out(const key_move& what, std::string_view canonical, bool copies) {
     std::string value;
     for (const char c : canonical) value.append(c == '\'' ? 2 : 1, c);
     const bool escaped = value.find('\\') != value.npos;
@@ -66,8 +102,8 @@ std::string take_out(const key_move& what, std::string_view canonical) {
         for (const char c : value) doubled.append(c == '\\' ? 2 : 1, c);
         value = std::move(doubled);
     }
-    return fmt::format("DELETE FROM {} WHERE {} = {}'{}' AND {} RETURNING {}", what.relation, what.key,
-                       escaped ? "E" : "", value, what.guard, what.columns);
+    return fmt::format("DELETE FROM {} WHERE {} = {}'{}' AND {}{} RETURNING {}", what.relation, what.key,
+                       escaped ? "E" : "", value, what.guard, copies ? own_row : std::string_view(), what.columns);
 }
 
 std::string put_in(const key_move& what) {

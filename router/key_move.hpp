@@ -23,8 +23,12 @@ struct key_move {
 std::shared_ptr<const key_move> find_key_move(const statement& what, const table_finder& tables,
                                               const std::vector<key_recipe>& keys, std::string& why_not);
 
-/// What takes the rows with the key out of a shard that they do not belong to, and gives their columns.
-std::string take_out(const key_move& what, std::string_view canonical);
+/// Of COPY of a table to the client: what it copies; `value` is nothing. Null: it is not known.
+std::shared_ptr<const key_move> copied_rows(const statement& what, const table_finder& tables);
+
+/// What takes the rows with the key out of a shard that they do not belong to, and gives their columns. `copies`:
+/// copies of rows with this key stand there, of a rebalance; only what this transaction has written is taken.
+std::string take_out(const key_move& what, std::string_view canonical, bool copies = false);
 /// The COPY, binary, that puts them where they belong.
 std::string put_in(const key_move& what);
 

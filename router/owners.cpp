@@ -18,7 +18,7 @@ std::vector<std::uint16_t> owners_of(const plan& what, const values& with, const
         });
     std::vector<std::uint16_t> out;
     for (std::size_t i = 0; i < asked.size(); ++i)
-        if (!told || asked[i]) out.push_back(static_cast<std::uint16_t>(i));
+        if (map.has_joined(i) && (!told || asked[i])) out.push_back(static_cast<std::uint16_t>(i));
     if (out.empty()) out.push_back(0);
     return out;
 }

@@ -250,11 +250,14 @@ class placing {
     placed copy_out() const {
         const auto meaning = tables_.find(what_.block.tables.front());
         if (meaning.what == table_class::keyed && rules_.map.tables[meaning.map_index].by_schema) return keyed();
-        return spread(spreading::merged,
-                      {fault_kind::unsupported,
-                       "COPY of a table that is on several shards cannot be one of several statements in a text",
-                       {},
-                       "send it by itself"});
+        auto out = spread(spreading::merged,
+                          {fault_kind::unsupported,
+                           "COPY of a table that is on several shards cannot be one of several statements in a text",
+                           {},
+                           "send it by itself"});
+        out.move = copied_rows(what_, tables_);
+        note_key(out);
+        return out;
     }
 
     /// A write to reference tables: each copy must come out the same.
@@ -337,6 +340,20 @@ class placing {
                                                               each.column.column) != entry.further_keys.end()))
                 return why_not_moved.empty() ? "it changes the key" : "it changes the key, and " + why_not_moved;
         return why_uneven();
+    }
+
+    /// By which each shard knows its own rows of the table that is written.
+    void note_key(placed& out) const {
+        const auto meaning = tables_.find(what_.block.tables.front());
+        const auto& mapped = rules_.map.tables[meaning.map_index];
+        if ((out.spread != spreading::apart && out.spread != spreading::merged) || !meaning.relation ||
+            mapped.function != config::sharding_function::ring)
+            return;
+        for (const auto& each : meaning.relation->columns)
+            if (each.name == mapped.key) {
+                out.spread_key = mapped.key;
+                out.spread_type = each.type;
+            }
     }
 
     int count_keyed(const query_block& block) const {
@@ -442,6 +459,7 @@ class placing {
             const bool given = what_.verb == verb::insert && !what_.block.insert->from_select;
             out.spread = given ? spreading::rows : spreading::apart;
             out.move = move;
+            note_key(out);
         }
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
@@ -472,6 +490,7 @@ class placing {
             if (why_not.empty()) {
                 auto out = spread(spreading::apart, std::move(why));
                 out.move = move;
+                note_key(out);
                 return out;
             }
             why.detail += fmt::format("; it does not run on every shard because {}", why_not);

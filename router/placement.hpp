@@ -23,6 +23,8 @@ struct placed {
     spreading spread = spreading::none;
     std::shared_ptr<const copy_recipe> copy;
     std::shared_ptr<const key_move> move;
+    std::string spread_key = {};  ///< of spreading::apart
+    key_type spread_type = key_type::unsupported;
 };
 
 /// What place() looks at besides the statement. Points into what it is made from.

@@ -221,6 +221,7 @@ class planner {
             std::find_if(shards.begin(), shards.end(), [&](const ring::member& m) { return m.name == name; });
         if (found != shards.end()) {
             hinted_ = static_cast<std::uint16_t>(found - shards.begin());
+            out_.hinted = true;
             return;
         }
         std::string names;
@@ -263,6 +264,8 @@ class planner {
             out_.spread = all.spread;
             out_.copy = std::move(all.copy);
             out_.move = std::move(all.move);
+            out_.spread_key = std::move(all.spread_key);
+            out_.spread_type = all.spread_type;
         }
         if (out_.placement == placement::spread) out_.refusal.reset();
         if (from_.dialect == dialect::mysql) return place_on_one_of_mysqls();
@@ -312,18 +315,31 @@ class planner {
 
 }  // namespace
 
-std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch) {
+std::vector<std::uint16_t> shard_map::members() const {
+    std::vector<std::uint16_t> out;
+    for (std::size_t i = 0; i < shards.size(); ++i)
+        if (has_joined(i)) out.push_back(static_cast<std::uint16_t>(i));
+    return out;
+}
+
+std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch,
+                                                const ring_state* active, std::shared_ptr<const ring_change> change) {
     auto out = std::make_shared<shard_map>();
     out->cluster = from.name;
-    for (const auto& each : from.shards) out->shards.push_back({each.name, each.weight});
-    out->points.emplace(out->shards);
+    std::vector<std::string> names;
+    for (const auto& each : from.shards) names.push_back(each.name);
+    const auto state = active ? *active : ring_state_of(from);
+    out->shards = members_of(state, names);
+    for (const auto& name : names) out->joined.push_back(state.find(name) != nullptr);
+    out->points.emplace(out->shards, exceptions_of(state, names));
     out->tables = from.tables;
-    for (const auto& each : from.tables) out->functions.emplace_back(each, out->shards, from.engine);
+    for (const auto& each : from.tables) out->functions.emplace_back(each, out->shards, from.engine, out->joined);
     out->moves_rows = from.key_update == config::key_update::move;
     if (from.engine == config::engine::mysql)  // whose columns have no case
         for (auto& each : out->tables)
             std::transform(each.key.begin(), each.key.end(), each.key.begin(), lexical::lower);
     out->epoch = epoch;
+    out->change = std::move(change);
     return out;
 }
 

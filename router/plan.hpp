@@ -12,10 +12,12 @@
 
 #include "config/fault.hpp"
 #include "config/settings.hpp"
+#include "router/arcs.hpp"
 #include "router/catalog.hpp"
 #include "router/dialect.hpp"
 #include "router/mysql/modes.hpp"
 #include "router/ring.hpp"
+#include "router/ring_state.hpp"
 #include "router/shape.hpp"
 #include "router/sharding.hpp"
 #include "router/statement.hpp"
@@ -36,9 +38,16 @@ struct shard_map {
     std::vector<sharding> functions;  ///< of the tables
     bool moves_rows = true;           ///< whose key an UPDATE changes
     std::uint64_t epoch = 0;
+    std::vector<bool> joined;  ///< by shard; false: it has no rows and no copies yet, and takes part in nothing
+    std::shared_ptr<const ring_change> change;  ///< null: every row stands on its owner only
     bool is_sharded() const { return shards.size() > 1; }
+    bool has_joined(std::size_t shard) const { return shard < joined.size() && joined[shard]; }
+    std::vector<std::uint16_t> members() const;  ///< the shards that have joined, in order
 };
-std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch);
+/// `active`: the ring that statements follow; null: the one that the configuration describes.
+std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std::uint64_t epoch,
+                                                const ring_state* active = nullptr,
+                                                std::shared_ptr<const ring_change> change = nullptr);
 
 /// Which shard has the rows of a key of `table` (index in shard_map::tables), a canonical text for each of its columns.
 /// The one answer of routing, INSERT, COPY, SHOW KEY and SHOW ROUTE. Nothing: no shard has it.
@@ -102,6 +111,7 @@ struct plan {
     router::need need = need::primary;
     router::placement placement = placement::single;
     std::vector<key_recipe> keys;
+    bool hinted = false;  ///< its text names the shard
     std::optional<std::uint16_t>
         fixed_shard;  ///< needs this shard whatever the keys: a hint's, or 0 for tables not in the map
     std::optional<config::fault> refusal;         ///< for placement::refused
@@ -110,6 +120,8 @@ struct plan {
     spreading spread = spreading::none;       ///< also for `single`: when its keys turn out to be of several shards
     std::shared_ptr<const copy_recipe> copy;  ///< for spreading::copied
     std::shared_ptr<const key_move> move;     ///< of an UPDATE on several shards that gives rows a new key
+    std::string spread_key;                   ///< of spreading::apart: its table's shard key when that is on the ring
+    key_type spread_type = key_type::unsupported;
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move
@@ -153,6 +165,7 @@ struct route {
     enum class to : std::uint8_t { shard, any_shard, all_same, several, spread, refused } kind = to::shard;
     std::uint16_t shard = 0;
     router::need need = need::primary;
+    bool moves = false;                    ///< may touch rows that are on the move (shard_map::change)
     std::optional<config::fault> refusal;  ///< only for refused (this may allocate)
 };
 

@@ -21,9 +21,10 @@ std::uint64_t position(std::string_view canonical) noexcept {
     return at;
 }
 
-ring::ring(std::span<const member> members) {
+ring::ring(std::span<const member> members, std::span<const exception> exceptions) {
     constexpr double nodes_per_weight = 150;
     for (std::size_t shard = 0; shard != members.size(); ++shard) {
+        if (members[shard].weight <= 0) continue;
         const auto nodes = std::max(1L, std::lround(nodes_per_weight * members[shard].weight));
         for (long i = 0; i != nodes; ++i)
             points_.push_back({.at = position(members[shard].name + "-" + std::to_string(i)),
@@ -32,6 +33,22 @@ ring::ring(std::span<const member> members) {
     std::ranges::sort(points_, [](const ring_point& a, const ring_point& b) {
         return a.at != b.at ? a.at < b.at : a.shard < b.shard;
     });
+    for (const auto& each : exceptions) except(each);
+}
+
+/// A point at the position itself, and one just before it for those who owned what is between.
+void ring::except(const exception& what) {
+    if (points_.empty()) return;
+    const auto put = [this](std::uint64_t at, std::uint16_t shard) {
+        const auto found = std::ranges::lower_bound(points_, at, {}, &ring_point::at);
+        if (found != points_.end() && found->at == at)
+            found->shard = shard;  // of several there the first one counts
+        else
+            points_.insert(found, {.at = at, .shard = shard});
+    };
+    const auto before = owner(what.at - 1);  // of position 0: the last one of the ring
+    put(what.at, what.shard);
+    put(what.at - 1, before);
 }
 
 std::uint16_t ring::owner(std::uint64_t at) const noexcept {

@@ -21,20 +21,28 @@ struct ring_point {
     std::uint16_t shard = 0;
 };
 
-/// Shards stand at md5("name-i"), i from 0, round(150 * weight) virtual nodes each (at least 1). Immutable.
+/// Shards stand at md5("name-i"), i from 0, round(150 * weight) virtual nodes each (at least 1; none with weight 0).
+/// Immutable.
 class ring {
   public:
     struct member {
         std::string name;
         double weight = 1;
+        friend bool operator==(const member&, const member&) = default;
     };
-    explicit ring(std::span<const member> members);
+    /// One position that has an owner of its own, whatever the points say.
+    struct exception {
+        std::uint64_t at = 0;
+        std::uint16_t shard = 0;
+    };
+    explicit ring(std::span<const member> members, std::span<const exception> exceptions = {});
 
     /// Index of the owner: the first point at or after the position, wrapping around. O(log n).
     std::uint16_t owner(std::uint64_t at) const noexcept;
     std::span<const ring_point> points() const noexcept { return points_; }
 
   private:
+    void except(const exception& what);
     std::vector<ring_point> points_;
 };
 

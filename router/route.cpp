@@ -35,6 +35,8 @@ class finding {
         } else {
             out.shard = shard_.value_or(0);  // keys that are all NULL match nothing, anywhere
         }
+        // Which keys an unfinished look has not seen is not known.
+        out.moves = moves_ || (map_.change && (out.kind != route::to::shard || what_.hinted));
         return out;
     }
 
@@ -42,7 +44,11 @@ class finding {
     bool follow(const key_recipe& recipe) {
         const bool sole = recipe.rows || (recipe.values.size() == 1 && !recipe.values.front().array);
         each_owner(recipe, with_, map_, [&](const placed_key& key) {
-            if (key.what == key_outcome::key) return take(recipe, key.shard);
+            if (key.what == key_outcome::key) {
+                if (map_.change)
+                    moves_ = moves_ || !recipe.further.empty() || map_.change->moving.contains(position(key.text));
+                return take(recipe, key.shard);
+            }
             if (key.what == key_outcome::null && recipe.write && sole) refuse_null(recipe);
             if (key.what == key_outcome::unplaced) refuse_unplaced(recipe);
             if (key.what == key_outcome::unmapped) refuse_unmapped(recipe, key.text);
@@ -116,6 +122,7 @@ class finding {
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
     bool unmapped_ = false;
+    bool moves_ = false;
 };
 
 }  // namespace
@@ -131,10 +138,12 @@ fault unmapped_fault(const shard_map& map, std::uint16_t table, std::string_view
 route route_of(const plan& what, const values& with, const shard_map& map) {
     route out;
     out.need = what.need;
+    out.moves = map.change != nullptr && what.placement != placement::all_same;
     switch (what.placement) {
         case placement::single:
             if (what.keys.empty()) {
                 out.shard = what.fixed_shard.value_or(0);
+                out.moves = out.moves && what.hinted;  // without a hint only tables that are not on the ring
                 return out;
             }
             return finding(what, with, map).run();

@@ -79,20 +79,23 @@ int compare_keys(key_type type, std::string_view a, std::string_view b) {
     return sign_of(a.compare(b));  // dates and times in ISO form too
 }
 
-sharding::sharding(const config::table& table, std::span<const ring::member> shards, config::engine engine)
+sharding::sharding(const config::table& table, std::span<const ring::member> shards, config::engine engine,
+                   const std::vector<bool>& joined)
     : function_(table.function),
       mysql_(engine == config::engine::mysql),
       others_on_ring_(table.function == sharding_function::directory && !table.unlisted_is_error) {
     if (function_ == sharding_function::hash)
-        read_remainders(table, shards);
+        read_remainders(table, shards, joined);
     else if (function_ != sharding_function::ring)
         read_values(table, shards);
 }
 
-/// Without a map: as many partitions as shards, in the file's order.
-void sharding::read_remainders(const config::table& table, std::span<const ring::member> shards) {
+/// Without a map: as many partitions as shards that have joined, in the file's order.
+void sharding::read_remainders(const config::table& table, std::span<const ring::member> shards,
+                               const std::vector<bool>& joined) {
     if (table.map.empty()) {
-        for (std::size_t i = 0; i < shards.size(); ++i) remainders_.push_back(static_cast<std::uint16_t>(i));
+        for (std::size_t i = 0; i < shards.size(); ++i)
+            if (joined.empty() || joined[i]) remainders_.push_back(static_cast<std::uint16_t>(i));
         return;
     }
     std::size_t modulus = 0;

@@ -18,7 +18,8 @@ namespace ringway::router {
 
 class sharding {
   public:
-    sharding(const config::table& table, std::span<const ring::member> shards, config::engine engine);
+    sharding(const config::table& table, std::span<const ring::member> shards, config::engine engine,
+             const std::vector<bool>& joined = {});
 
     /// Nothing: no shard has it. `points`: the cluster's ring. No allocation for keys of one column.
     std::optional<std::uint16_t> owner(std::span<const key_part> key, const ring& points) const;
@@ -45,7 +46,8 @@ class sharding {
         std::vector<range> ranges;  ///< by their lower bounds
     };
     void read_values(const config::table& table, std::span<const ring::member> shards);
-    void read_remainders(const config::table& table, std::span<const ring::member> shards);
+    void read_remainders(const config::table& table, std::span<const ring::member> shards,
+                         const std::vector<bool>& joined);
     std::optional<std::uint16_t> of_hash(std::span<const key_part> key) const;
     std::optional<std::uint16_t> of_value(const key_part& key) const;
     std::optional<std::uint16_t> of_range(const key_part& key) const;

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <utility>
 
+#include "router/gather.hpp"
+#include "router/key_move.hpp"
 #include "router/key_value.hpp"
 #include "router/lexical.hpp"
 
@@ -146,6 +148,33 @@ std::optional<parted_insert> part_insert(const plan& what, const values& with, c
         for (std::size_t i = 0; i < out.parts.size(); ++i)
             if (out.parts[i].shard == owner) out.order.push_back(static_cast<std::uint16_t>(i));
     return out;
+}
+
+bool keep_to_own_rows(const plan& what, const values& with, const shard_map& map, std::uint16_t shard,
+                      std::string& text) {
+    const bool copies = what.spread == spreading::merged;
+    if ((what.spread != spreading::apart && !copies) || !map.change || shard >= map.change->hidden.size()) return true;
+    const auto& hidden = map.change->hidden[shard];
+    if (hidden.empty() || what.spread_key.empty()) return true;
+    if (copies) {
+        const auto key = key_text_sql(what.spread_type, quoted_name(what.spread_key));
+        if (key.empty() || !what.move) return false;
+        text = copy_of_query(with.text,
+                             fmt::format("SELECT {} FROM ONLY {} WHERE ({}) IS NOT TRUE AND {}", what.move->columns,
+                                         what.move->relation, in_arcs_sql(hidden, key), what.move->guard),
+                             with.standard_conforming_strings);
+        return !text.empty();
+    }
+    const auto& statements = what.parsed.statements;
+    if (statements.size() != 1 || statements.front().block.tables.empty()) return false;
+    if (statements.front().verb == verb::insert) return false;  // INSERT ... SELECT: what it selects is not kept apart
+    const auto& table = statements.front().block.tables.front();
+    const auto key =
+        key_text_sql(what.spread_type, fmt::format("{}.{}", quoted_name(table.alias.empty() ? table.name : table.alias),
+                                                   quoted_name(what.spread_key)));
+    if (key.empty()) return false;
+    text = without_rows(with.text, in_arcs_sql(hidden, key), with.standard_conforming_strings);
+    return !text.empty();
 }
 
 }  // namespace ringway::router

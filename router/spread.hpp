@@ -26,4 +26,12 @@ struct parted_insert {
 /// Of a plan with spreading::rows. Null: the rows are not found in the text.
 std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map);
 
+/// Of a plan with spreading::apart or merged, for one shard: where others' rows may stand there, its text on its own
+/// rows only, in `text`; else `text` stays empty, for the statement's own. False: it cannot be done.
+bool keep_to_own_rows(const plan& what, const values& with, const shard_map& map, std::uint16_t shard,
+                      std::string& text);
+
+/// A COPY of a table to the client, as it was written, of a query's rows instead. Empty: it is not understood.
+std::string copy_of_query(std::string_view sql, std::string_view query, bool standard_conforming_strings = true);
+
 }  // namespace ringway::router

@@ -49,7 +49,7 @@ void read_shard(const node& from, const std::string& path, std::vector<shard>& s
     shards.emplace_back().name = from.key;
     const auto* nodes = table.take("nodes");
     if (from.key.empty()) table.wrong_here("needs a name");
-    table.read_weight("weight", shards.back().weight);
+    table.read_weight("weight", shards.back().weight, true);
     table.finish();
     if (from.kind != node_kind::table) return;
     if (nodes != nullptr && nodes->kind != node_kind::array)
@@ -114,6 +114,7 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
         table.wrong_here(
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
     table.read_word("key_update", to.key_update, key_update_words);
+    table.read("rebalance", to.rebalance);
     if (const auto* tables = table.take("tables"))
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
     read_cluster_defaults(table, to);
@@ -131,6 +132,8 @@ void read_shards(const node* from, const std::string& path, std::vector<shard>& 
     if (from->kind != node_kind::table) return;
     for (const auto& entry : from->items) read_shard(entry, path, to, mistakes);
     if (to.empty()) table.wrong_here("has no shards; write s0 = { nodes = [\"host:port\"] }");
+    if (!to.empty() && std::all_of(to.begin(), to.end(), [](const shard& each) { return each.weight == 0; }))
+        table.wrong_here("has only shards of weight 0; one at least must keep the rows");
     if (to.size() > most_shards)
         table.wrong_here(fmt::format("has {} shards; {} are the most", to.size(), most_shards));
 }

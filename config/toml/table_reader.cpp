@@ -142,7 +142,7 @@ bool table_reader::read_size(std::string_view key, std::uint64_t& to, range<std:
     return true;
 }
 
-bool table_reader::read_weight(std::string_view key, double& to) {
+bool table_reader::read_weight(std::string_view key, double& to, bool may_be_none) {
     const auto* found = take(key);
     if (found == nullptr) return false;
     if (found->kind != node_kind::integer && found->kind != node_kind::real) {
@@ -150,8 +150,10 @@ bool table_reader::read_weight(std::string_view key, double& to) {
         return false;
     }
     const double value = found->kind == node_kind::integer ? static_cast<double>(found->integer) : found->real;
-    if (!(value > 0) || !(value <= heaviest)) {
-        wrong(key, fmt::format("{} is out of range; right is a number above 0, {} at the most", value, heaviest));
+    const bool none = may_be_none && value == 0;
+    if ((!none && !(value > 0)) || !(value <= heaviest)) {
+        wrong(key, fmt::format("{} is out of range; right is a number {}, {} at the most", value,
+                               may_be_none ? "from 0 (a shard that leaves)" : "above 0", heaviest));
         return false;
     }
     to = value;

@@ -43,7 +43,7 @@ class table_reader {
     bool read_size(std::string_view key, std::uint64_t& to, range<std::uint64_t> within);
     bool read(std::string_view key, std::uint64_t& to, range<std::uint64_t> within);
     /// Greater than 0, at most `most`.
-    bool read_weight(std::string_view key, double& to);
+    bool read_weight(std::string_view key, double& to, bool may_be_none = false);
     bool read(std::string_view key, milliseconds& to, range<milliseconds> within);
     bool read(std::string_view key, std::optional<endpoint>& to);
     /// An array of strings; `["all"]` gives an empty one, as a key that is not there; an empty array is a mistake.

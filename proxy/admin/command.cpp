@@ -21,12 +21,14 @@ using verb = command::verb;
 namespace {
 
 constexpr std::array<std::string_view, subject_count> subject_names{
-    "CLIENTS", "SERVERS", "POOLS", "DATABASES",  "USERS",       "LISTS", "STATS",     "STATS_TOTALS", "STATS_AVERAGES",
-    "CONFIG",  "VERSION", "HELP",  "LAG",        "SHARDS",      "RING",  "RING FULL", "KEY",          "ROUTE",
-    "PINS",    "BANS",    "PLANS", "STATEMENTS", "TRANSACTIONS"};
+    "CLIENTS", "SERVERS",      "POOLS",          "DATABASES",  "USERS",        "LISTS",
+    "STATS",   "STATS_TOTALS", "STATS_AVERAGES", "CONFIG",     "VERSION",      "HELP",
+    "LAG",     "SHARDS",       "RING",           "RING FULL",  "KEY",          "ROUTE",
+    "PINS",    "BANS",         "PLANS",          "STATEMENTS", "TRANSACTIONS", "REBALANCE"};
 
-constexpr std::array<std::string_view, 11> verbs{"SHOW",     "PAUSE", "RESUME", "RELOAD", "KILL",  "KILL_CLIENT",
-                                                 "SHUTDOWN", "BAN",   "UNBAN",  "BEGIN",  "COMMIT"};
+constexpr std::array<std::string_view, 14> verbs{"SHOW",     "PAUSE",  "RESUME",    "RELOAD",     "KILL",
+                                                 "SHUTDOWN", "BAN",    "UNBAN",     "BEGIN",      "COMMIT",
+                                                 "MOVE",     "CANCEL", "REBALANCE", "KILL_CLIENT"};
 
 std::string as_written(const token& what) {
     if (what.what == token::kind::string) return fmt::format("'{}'", what.text);
@@ -88,6 +90,8 @@ class parser {
     void parse_show();
     void parse_show_arguments();
     void unknown_subject();
+    void parse_rebalance();
+    void parse_move();
     void parse_kill();
     void parse_ban();
     void parse_transaction(verb what, bool has_modes);
@@ -109,7 +113,22 @@ void parser::parse_verb() {
     if (at_end()) return;
     if (take("SHOW")) return parse_show();
     if (take("PAUSE")) return optional_cluster(verb::pause);
+    if (next_is("RESUME") && rest_.size() > 1 && rest_[1].what == token::kind::word &&
+        same_word(rest_[1].text, "REBALANCE")) {
+        rest_ = rest_.subspan(2);
+        made_.what = verb::resume_rebalance;
+        if (take_argument("a cluster")) finish();
+        return;
+    }
     if (take("RESUME")) return optional_cluster(verb::resume);
+    if (take("REBALANCE")) return parse_rebalance();
+    if (take("MOVE")) return parse_move();
+    if (take("CANCEL")) {
+        made_.what = verb::cancel_rebalance;
+        if (!take("REBALANCE")) return expected("REBALANCE");
+        if (take_argument("a cluster")) finish();
+        return;
+    }
     if (take("RELOAD")) {
         made_.what = verb::reload;
         return finish();
@@ -225,6 +244,25 @@ void parser::unknown_subject() {
     fail(fmt::format("SHOW does not know {}", as_written(first)),
          near.empty() ? "SHOW HELP lists the commands"
                       : fmt::format("did you mean SHOW {}? SHOW HELP lists the commands", near));
+}
+
+void parser::parse_rebalance() {
+    made_.what = verb::rebalance;
+    if (!take_argument("a cluster")) return;
+    if (take("DRY")) {
+        made_.dry_run = true;
+        if (!take("RUN")) return expected("RUN");
+    }
+    if (!at_end()) expected("DRY RUN or end of command");
+}
+
+void parser::parse_move() {
+    made_.what = verb::move_key;
+    if (!take_argument("a cluster")) return;
+    if (!take("KEY")) return expected("KEY");
+    if (!take_argument("a table") || !take_argument("a value of its shard key")) return;
+    if (!take("TO")) return expected("TO");
+    if (take_argument("a shard")) finish();
 }
 
 void parser::parse_kill() {

@@ -37,9 +37,10 @@ enum class subject : std::uint8_t {
     bans,
     plans,
     statements,
-    transactions
+    transactions,
+    rebalance
 };
-inline constexpr std::size_t subject_count = static_cast<std::size_t>(subject::transactions) + 1;
+inline constexpr std::size_t subject_count = static_cast<std::size_t>(subject::rebalance) + 1;
 
 /// A name or value given to a command: written out, or a parameter of the extended protocol.
 struct argument {
@@ -57,12 +58,16 @@ struct command {
         pause,   ///< [cluster]
         resume,  ///< [cluster]
         reload,
-        kill,          ///< a client's id, or a cluster
-        kill_client,   ///< id
-        kill_cluster,  ///< cluster
-        shut_down,     ///< `wait_for_clients`
-        ban,           ///< node; `length`
-        unban,         ///< node
+        kill,              ///< a client's id, or a cluster
+        kill_client,       ///< id
+        kill_cluster,      ///< cluster
+        shut_down,         ///< `wait_for_clients`
+        ban,               ///< node; `length`
+        unban,             ///< node
+        rebalance,         ///< cluster; `dry_run`
+        move_key,          ///< cluster, table, value, shard
+        cancel_rebalance,  ///< cluster
+        resume_rebalance,  ///< cluster
         begin,
         commit,
         rollback,
@@ -74,6 +79,7 @@ struct command {
     std::vector<argument> arguments;
     std::optional<std::chrono::milliseconds> length;
     bool wait_for_clients = false;
+    bool dry_run = false;
     std::optional<table> reply;
 
     /// Highest $n among the arguments.

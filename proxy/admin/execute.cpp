@@ -38,6 +38,7 @@ std::optional<fault> null_argument(const command& what) {
 
 std::vector<column> columns_of(const command& what) {
     if (what.reply) return what.reply->columns;
+    if (what.what == verb::rebalance && what.dry_run) return dry_run_columns();
     if (what.what != verb::show) return {};
     const auto columns = view_of(what.about).columns;
     return {columns.begin(), columns.end()};
@@ -63,6 +64,14 @@ std::string_view tag_of(const command& what) noexcept {
             return "BAN";
         case verb::unban:
             return "UNBAN";
+        case verb::rebalance:
+            return "REBALANCE";
+        case verb::move_key:
+            return "MOVE";
+        case verb::cancel_rebalance:
+            return "CANCEL REBALANCE";
+        case verb::resume_rebalance:
+            return "RESUME REBALANCE";
         case verb::begin:
             return "BEGIN";
         case verb::commit:
@@ -87,6 +96,11 @@ result executor::run(const command& what, instant now) const {
         auto outcome = of_.reload();
         if (outcome.failed) return std::move(*outcome.failed);
         return table{{}, {}, std::string(tag_of(what)), std::move(outcome.restart)};
+    }
+    if (what.what == verb::rebalance) {
+        auto done = run_rebalance(of_, what);
+        if (auto* refused = std::get_if<fault>(&done)) return std::move(*refused);
+        return table{columns_of(what), std::get<row_list>(std::move(done)), std::string(tag_of(what))};
     }
     if (what.what != verb::show) {
         if (auto refused = act(what)) return std::move(*refused);
@@ -135,6 +149,12 @@ std::optional<fault> executor::act(const command& what) const {
         case verb::unban:
             if (auto refused = known_node(name)) return refused;
             return of_.unban(name);
+        case verb::move_key:
+            return run_move_key(of_, what);
+        case verb::cancel_rebalance:
+            return of_.cancel_rebalance(name);
+        case verb::resume_rebalance:
+            return of_.resume_rebalance(name);
         default:
             return std::nullopt;
     }

@@ -18,16 +18,35 @@ using config::fault;
 using config::fault_kind;
 using type = column_type;
 
-constexpr std::array ring_columns{column{"cluster"}, column{"shard"}, column{"weight", type::float8},
-                                  column{"points", type::int8}, column{"share", type::float8}};
+constexpr std::array ring_columns{column{"cluster"},
+                                  column{"shard"},
+                                  column{"weight", type::float8},
+                                  column{"points", type::int8},
+                                  column{"share", type::float8},
+                                  column{"configured_weight", type::float8},
+                                  column{"configured_share", type::float8},
+                                  column{"epoch", type::int8},
+                                  column{"joined", type::boolean}};
 
 void append_ring(row_list& rows, inventory& of, const std::string& cluster) {
     const auto map = of.map(cluster);
     if (!map) return;
     const auto shares = ring_shares(*map);
+    const auto settings = of.settings();
+    const auto* configured = settings->find_cluster(cluster);
+    const auto active = of.active_ring(cluster);
+    // What REBALANCE would make of it.
+    std::vector<ring_share> then = shares;
+    std::vector<double> weights;
+    if (configured && active && configured->shards.size() == shares.size()) {
+        const auto target = router::target_of(*active, *configured);
+        then = ring_shares(*router::make_shard_map(*configured, 0, &target));
+        for (const auto& each : configured->shards) weights.push_back(each.weight);
+    }
     for (std::size_t i = 0; i < shares.size(); ++i)
-        rows.push_back(
-            make_row(cluster, map->shards[i].name, map->shards[i].weight, shares[i].points, shares[i].share));
+        rows.push_back(make_row(cluster, map->shards[i].name, map->shards[i].weight, shares[i].points, shares[i].share,
+                                i < weights.size() ? weights[i] : map->shards[i].weight, then[i].share,
+                                active ? cell_of(active->epoch) : cell{}, map->has_joined(i)));
 }
 
 rows_or_fault ring(const source& from) {
@@ -215,6 +234,33 @@ rows_or_fault key(const source& from) {
     return row_list{make_row(cluster, table->name, value, std::move(text), position, in.map->shards[where.shard].name,
                              primary_of(from.of, cluster, where.shard))};
 }
+
+}  // namespace
+
+std::variant<std::uint64_t, fault> position_of(inventory& of, const std::string& cluster, const std::string& name,
+                                               const argument& value) {
+    auto around = routing_of(of, cluster);
+    if (auto* refused = std::get_if<fault>(&around)) return std::move(*refused);
+    const auto& in = std::get<routing_view>(around);
+    const auto* table = find_table(*in.configured, name);
+    if (!table) return unknown_table(*in.configured, name);
+    if (table->reference || table->function != config::sharding_function::ring || table->is_compound() ||
+        table->by_schema || !in.map->is_sharded())
+        return fault{fault_kind::invalid_parameter, fmt::format("\"{}\" is not on the ring", name), {}, {}};
+    if (value.is_null) return fault{fault_kind::no_key, "a shard key cannot be NULL", {}, {}};
+    auto sent = route_statement(in, statement_for(*table, name, in.configured->engine), std::span(&value, 1));
+    if (auto* refused = std::get_if<fault>(&sent)) return std::move(*refused);
+    const auto& plan = *std::get<routed>(sent).plan;
+    router::canonical_key canonical;
+    if (plan.keys.empty() || !router::canonical_from_text(plan.keys.front().type, value.text, canonical))
+        return fault{fault_kind::invalid_parameter,
+                     fmt::format("\"{}\" is not a value of the shard key {}.{}", value.text, table->name, table->key),
+                     {},
+                     {}};
+    return router::position(canonical.text);
+}
+
+namespace {
 
 constexpr std::array views{
     view{subject::ring, "[<cluster>]", "points of each shard on the ring, and the part of all keys it owns",

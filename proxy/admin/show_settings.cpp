@@ -205,6 +205,9 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("failover_hold", is.failover_hold, standard.failover_hold);
     lines.add("max_ban", is.max_ban, standard.max_ban);
     lines.add("key_update", name_of(is.key_update), name_of(standard.key_update));
+    lines.add("rebalance", is.rebalance, standard.rebalance);
+    lines.add("cutover_timeout", is.cutover_timeout, standard.cutover_timeout);
+    lines.add("cleanup_delay", is.cleanup_delay, standard.cleanup_delay);
     add_tls(rows, table + ".server_tls", is.server_tls);
 }
 
@@ -236,7 +239,7 @@ rows_or_fault help(const source&) {
         rows.push_back(make_row(fmt::format("SHOW {}{}{}", name, one.arguments.empty() ? "" : " ", one.arguments),
                                 one.description));
     }
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 9> others{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> others{{
         {"PAUSE [<cluster>]", "wait for transactions to end, then hold new ones"},
         {"RESUME [<cluster>]", "end a pause"},
         {"RELOAD", "read the configuration file again"},
@@ -244,6 +247,10 @@ rows_or_fault help(const source&) {
         {"KILL <cluster>", "close every client's connection to a cluster"},
         {"BAN <node> [FOR <interval>]", "take a node out of rotation"},
         {"UNBAN <node>", "put it back"},
+        {"REBALANCE <cluster> [DRY RUN]", "move rows to the ring that the configuration describes, or say what would"},
+        {"MOVE <cluster> KEY <table> <value> TO <shard>", "move the rows of one key, of all tables"},
+        {"CANCEL REBALANCE <cluster>", "end it before its cutover, and take back what it has made"},
+        {"RESUME REBALANCE <cluster>", "go on with one that has stopped or waits"},
         {"SHUTDOWN", "end the process now"},
         {"SHUTDOWN WAIT_FOR_CLIENTS", "take no new clients, end when the last has left"},
     }};

@@ -42,12 +42,22 @@ struct view {
 const view& view_of(subject about);
 
 /// The views by what they show; view_of() finds one in these.
-std::span<const view> session_views();  ///< clients, servers, pools, pins, transactions, lists
-std::span<const view> traffic_views();  ///< stats and its parts
-std::span<const view> setting_views();  ///< databases, users, config, version, help
-std::span<const view> cluster_views();  ///< lag, shards, bans
-std::span<const view> ring_views();     ///< ring, key
-std::span<const view> plan_views();     ///< route, plans, statements
+std::span<const view> session_views();    ///< clients, servers, pools, pins, transactions, lists
+std::span<const view> traffic_views();    ///< stats and its parts
+std::span<const view> setting_views();    ///< databases, users, config, version, help
+std::span<const view> cluster_views();    ///< lag, shards, bans
+std::span<const view> ring_views();       ///< ring, key
+std::span<const view> plan_views();       ///< route, plans, statements
+std::span<const view> rebalance_views();  ///< rebalance
+
+/// REBALANCE <cluster> [DRY RUN]: rows only of a dry run.
+std::vector<column> dry_run_columns();
+rows_or_fault run_rebalance(inventory& of, const command& what);
+/// MOVE <cluster> KEY <table> <value> TO <shard>.
+std::optional<config::fault> run_move_key(inventory& of, const command& what);
+/// Where a key stands on the ring.
+std::variant<std::uint64_t, config::fault> position_of(inventory& of, const std::string& cluster,
+                                                       const std::string& table, const argument& value);
 
 /// The configured cluster of that name: exact, or the "*" one. Otherwise a fault that names the nearest.
 std::variant<const config::cluster*, config::fault> find_cluster(const config::settings& in, const std::string& name);

@@ -10,6 +10,7 @@
 #include "proxy/admin/command.hpp"
 #include "proxy/admin/execute.hpp"
 #include "proxy/cli/connection_string.hpp"
+#include "proxy/cli/follow.hpp"
 #include "proxy/cli/print_table.hpp"
 #include "proxy/http/json.hpp"
 
@@ -133,6 +134,7 @@ int run_admin(const admin_options& with) {
         return 1;
     }
     const auto& got = std::get<admin::table>(answer);
+    if (with.follow) return follow_rebalance(with);
     fmt::print("{}", with.json ? http::json_of(got) + "\n" : aligned(got));
     return 0;
 }

@@ -16,6 +16,7 @@ struct admin_options {
     std::string certificate, key, ca;  ///< PEM files: what is shown to the port, and what its own must be signed by
     std::string command;
     bool json = false;
+    bool follow = false;  ///< after REBALANCE or MOVE: draws how far it is until it has ended
 };
 
 /// The answer of the admin port; a fault (cannot_connect, or what the port said) otherwise.

@@ -11,6 +11,7 @@
 #include "pool/mysql_control.hpp"
 #include "proxy/cli/connection_string.hpp"
 #include "proxy/transaction/decisions.hpp"
+#include "router/arcs.hpp"
 #include "router/ring.hpp"
 
 namespace ringway::proxy::cli {
@@ -62,6 +63,7 @@ bool install_on(const connection_target& to, init_report& report) {
         report.node = fmt::format("{}:{}", to.host, to.port);
         work.exec(std::string(router::postgres_position_function()));
         work.exec(std::string(decision_objects()));
+        work.exec(std::string(router::place_function()));
         // The function must agree with the proxy before anybody relies on it.
         const std::string probe = "ringway";
         const auto there = work.exec_params1("SELECT ringway_position($1)::text", probe)[0].as<std::string>();

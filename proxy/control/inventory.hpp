@@ -12,6 +12,7 @@
 #include "config/settings.hpp"
 #include "pool/health.hpp"
 #include "pool/monitor.hpp"
+#include "proxy/rebalance/rebalancer.hpp"
 #include "router/plan_cache.hpp"
 
 namespace ringway::proxy {
@@ -113,6 +114,17 @@ class inventory {
     virtual std::optional<config::fault> unban(const std::string& node) = 0;
     virtual void shut_down(bool wait_for_clients) = 0;
     virtual bool draining() const = 0;
+
+    /// Towards the ring that the configuration describes; when `dry` only what would be moved is told.
+    virtual std::optional<config::fault> rebalance(const std::string& cluster, bool dry,
+                                                   std::vector<rebalance::planned_table>& planned) = 0;
+    virtual std::optional<config::fault> move_key(const std::string& cluster, std::uint64_t position,
+                                                  const std::string& shard) = 0;
+    virtual std::optional<config::fault> cancel_rebalance(const std::string& cluster) = 0;
+    virtual std::optional<config::fault> resume_rebalance(const std::string& cluster) = 0;
+    virtual std::vector<rebalance::progress> rebalances() = 0;
+    /// The ring that statements follow; nullopt: the cluster has none of its own.
+    virtual std::optional<router::ring_state> active_ring(const std::string& cluster) = 0;
 };
 
 }  // namespace ringway::proxy

@@ -11,6 +11,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/admin/connection.hpp"
 #include "proxy/net/listener.hpp"
+#include "proxy/rebalance/postgres/engine.hpp"
 #include "proxy/session/session.hpp"
 
 namespace ringway::proxy {
@@ -59,6 +60,12 @@ runtime::runtime(config::settings from, std::string path)
       plans_(from.general.plan_cache_entries),
       desk_(*this),
       recovery_([this] { return recovery_places(); }),
+      rebalancer_(*this,
+                  [this](const std::string& cluster, rebalance::journal& plan,
+                         rebalance::engine::save_notes save) -> std::unique_ptr<rebalance::engine> {
+                      return std::make_unique<rebalance::postgres::postgres_engine>(*this, cluster, plan,
+                                                                                    std::move(save));
+                  }),
       deadlocks_({[this] { return recovery_places(); }, [this] { return servers(); },
                   [this](std::uint64_t client) { give_way(client); }}) {
     settings_ = std::make_shared<const config::settings>(std::move(from));
@@ -95,6 +102,8 @@ config::cluster runtime::watched(const config::cluster& from, const config::sett
 
 std::optional<fault> runtime::make_clusters(const config::settings& from) {
     std::map<std::string, std::shared_ptr<const cluster_snapshot>> made;
+    std::map<std::string, cluster_ring> rings;
+    if (auto refused = find_rings(from, rings)) return refused;
     std::shared_ptr<front_door> door = std::make_shared<front_door>();
     try {
         if (from.client_tls.mode != config::tls_mode::disable)
@@ -104,12 +113,16 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
             snapshot->config = cluster;
             snapshot->configured_as = cluster.name;
             snapshot->epoch = epoch_ + 1;
-            snapshot->map = router::make_shard_map(cluster, snapshot->epoch);
+            const auto ring = rings.find(cluster.name);
+            snapshot->map = ring == rings.end() ? router::make_shard_map(cluster, snapshot->epoch)
+                                                : router::make_shard_map(cluster, snapshot->epoch, &ring->second.active,
+                                                                         ring->second.change);
             snapshot->max_parse_bytes = from.general.max_parse_bytes;
             snapshot->max_prepared_bytes = from.general.max_prepared_bytes;
             snapshot->log_queries = from.general.log_queries;
             snapshot->turns = std::make_shared<std::deque<std::atomic<std::uint32_t>>>(cluster.shards.size());
             const auto before = clusters_.find(cluster.name);
+            if (before != clusters_.end()) snapshot->rows_since = before->second->rows_since;
             snapshot->schema = before == clusters_.end() ? std::make_shared<schema_epoch>(0) : before->second->schema;
             if (cluster.server_tls.mode != config::tls_mode::disable)
                 snapshot->server_tls = protocol::tls_context::client(files_of(cluster.server_tls, false));
@@ -124,6 +137,7 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
     settings_ = door->settings;
     door_ = std::move(door);
     clusters_ = std::move(made);
+    rings_ = std::move(rings);
     for (const auto& [name, snapshot] : clusters_)
         if (name != "*") cataloged_.insert_or_assign(name, snapshot), catalogs_wanted_.insert(name);
     std::erase_if(cataloged_, [&](const auto& entry) { return !clusters_.count(entry.second->configured_as); });
@@ -133,6 +147,7 @@ std::optional<fault> runtime::make_clusters(const config::settings& from) {
 void runtime::install(worker& on, const std::shared_ptr<const cluster_snapshot>& what) {
     auto& slot = on.slots[what->config.name];
     if (!slot) slot = std::make_shared<cluster_slot>();
+    if (slot->now && slot->now->epoch > what->epoch) return;  // a rebalance was faster
     slot->now = what;
     slot->balance.clear();
     slot->health = monitor_->snapshot(what->configured_as);
@@ -219,6 +234,8 @@ void runtime::publish_health(std::shared_ptr<const pool::cluster_health> health)
 // ---- life -----------------------------------------------------------------------------------------------------------
 
 std::optional<fault> runtime::start(const std::map<std::string, int>& inherited) {
+    if (const auto failed = state_lock_.share(settings_->general.state_dir))
+        spdlog::warn("{}: REBALANCE will be refused", *failed);
     monitor_ = std::make_unique<pool::monitor>(
         [this](std::shared_ptr<const pool::cluster_health> health) { publish_health(std::move(health)); });
     {
@@ -262,6 +279,9 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     for (auto& each : listeners_) each->start();
     catalog_thread_ = std::thread([this] { read_catalogs(); });
     recovery_.start();
+    std::vector<std::string> clusters;
+    for (const auto& [name, ring] : rings_) clusters.push_back(name);
+    rebalancer_.start(clusters);
     deadlocks_.start();
     return std::nullopt;
 }
@@ -308,6 +328,7 @@ void runtime::stop() {
         for (auto& entry : mysql_readers_) entry.second->abandon();
         catalog_wake_.notify_all();
     }
+    rebalancer_.stop();
     recovery_.stop();
     deadlocks_.stop();
     if (catalog_thread_.joinable()) catalog_thread_.join();

@@ -22,13 +22,16 @@
 #include "proxy/control/recovery.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/worker.hpp"
+#include "proxy/rebalance/host.hpp"
+#include "proxy/rebalance/rebalancer.hpp"
+#include "proxy/rebalance/state_file.hpp"
 #include "proxy/session/login.hpp"
 
 namespace ringway::proxy {
 
 class listener;
 
-class runtime final : public process, public inventory, public mysql::gate {
+class runtime final : public process, public inventory, public mysql::gate, public rebalance::host {
   public:
     runtime(config::settings from, std::string path);
     ~runtime() override;
@@ -101,6 +104,24 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::optional<config::fault> unban(const std::string& node) override;
     void shut_down(bool wait_for_clients) override;
     bool draining() const override { return draining_; }
+    std::optional<config::fault> rebalance(const std::string& cluster, bool dry,
+                                           std::vector<rebalance::planned_table>& planned) override;
+    std::optional<config::fault> move_key(const std::string& cluster, std::uint64_t position,
+                                          const std::string& shard) override;
+    std::optional<config::fault> cancel_rebalance(const std::string& cluster) override;
+    std::optional<config::fault> resume_rebalance(const std::string& cluster) override;
+    std::vector<rebalance::progress> rebalances() override;
+    std::optional<router::ring_state> active_ring(const std::string& cluster) override;
+
+    // rebalance::host (rings.cpp)
+    std::optional<rebalance::cluster_view> look_at(const std::string& cluster) override;
+    std::string state_dir() override;
+    bool publish_ring(const std::string& cluster, const router::ring_state& ring,
+                      std::shared_ptr<const router::ring_change> change) override;
+    bool set_fence(const std::string& cluster, bool up) override;
+    rebalance::fence_look look_behind_fence(const std::string& cluster) override;
+    bool own_state() override;
+    void share_state() override;
 
     /// Forwards a CancelRequest that no session here answers to; set when another process of the same proxy runs.
     std::function<void(std::uint32_t, const std::string&)> cancel_elsewhere;
@@ -118,6 +139,18 @@ class runtime final : public process, public inventory, public mysql::gate {
         std::size_t shard;
         friend auto operator<=>(const pool_key&, const pool_key&) = default;
     };
+
+    /// The ring that a cluster's statements follow.
+    struct cluster_ring {
+        router::ring_state active;
+        std::shared_ptr<const router::ring_change> change;  ///< of a rebalance under way
+        bool kept = true;                                   ///< in its file
+    };
+    std::optional<config::fault> find_rings(const config::settings& from,
+                                            std::map<std::string, cluster_ring>& out) const;
+    static std::optional<config::fault> find_change(const std::string& state_dir, const config::cluster& cluster,
+                                                    cluster_ring& ring);
+    bool on_every_worker(const std::function<void(worker&)>& work);
 
     template <class Row>
     std::vector<Row> gather(const std::function<void(worker&, std::vector<Row>&)>& each);
@@ -177,6 +210,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::set<std::string> leaving_;  ///< those being dropped or renamed: not to be connected to
     std::set<std::string> paused_;   ///< names of clusters
     std::uint64_t epoch_ = 0;
+    std::map<std::string, cluster_ring> rings_;  ///< of PostgreSQL's clusters but "*", as configured
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread
     std::map<std::string, std::shared_ptr<mysql_catalog_reader>> mysql_readers_;
@@ -184,6 +218,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::condition_variable catalog_wake_;
 
     std::mutex reload_lock_;  ///< one reload at a time
+    rebalance::state_lock state_lock_;
     router::shared_plans plans_;
     admin::desk desk_;
     std::vector<std::unique_ptr<worker>> workers_;
@@ -191,6 +226,7 @@ class runtime final : public process, public inventory, public mysql::gate {
     std::vector<std::unique_ptr<listener>> listeners_;
     std::thread catalog_thread_;
     recovery recovery_;
+    rebalance::rebalancer rebalancer_;
     deadlock_watch deadlocks_;
     std::atomic<bool> draining_{false};  ///< takes no new connections
     std::atomic<bool> refusing_{false};  ///< ... nor those who are logging in

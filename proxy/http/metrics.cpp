@@ -201,6 +201,28 @@ void add_bans(families& to, inventory& of) {
                1);
 }
 
+void add_rebalances(families& to, inventory& of) {
+    const auto all = of.rebalances();
+    to.gauge("ringway_rebalance_phase", "1 for the phase that a cluster's last rebalance is in");
+    for (const auto& one : all) to.add({{"cluster", one.cluster}, {"phase", one.state}}, 1);
+    to.gauge("ringway_rebalance_pause_seconds", "How long the last cutover's fence stood; absent before the first");
+    for (const auto& one : all)
+        if (one.pause_milliseconds >= 0) to.add({{"cluster", one.cluster}}, one.pause_milliseconds / 1e3);
+    const auto add = [&](const char* name, const char* help, std::uint64_t rebalance::move_figures::* what) {
+        to.gauge(name, help);
+        for (const auto& one : all)
+            for (const auto& each : one.moves)
+                to.add({{"cluster", one.cluster}, {"source", each.source}, {"target", each.target}}, each.*what);
+    };
+    add("ringway_rebalance_rows", "Rows to be moved, estimated", &rebalance::move_figures::rows);
+    add("ringway_rebalance_rows_copied", "Rows copied", &rebalance::move_figures::rows_copied);
+    add("ringway_rebalance_bytes_copied", "Bytes copied", &rebalance::move_figures::bytes_copied);
+    add("ringway_rebalance_changes", "Changes that have followed", &rebalance::move_figures::changes);
+    add("ringway_rebalance_lag_bytes", "WAL of the source that has not been looked at",
+        &rebalance::move_figures::lag_bytes);
+    add("ringway_rebalance_rows_cleaned", "Rows deleted at the source", &rebalance::move_figures::rows_cleaned);
+}
+
 void add_plans(families& to, inventory& of) {
     auto& plans = of.plans();
     const auto& counters = plans.counters();
@@ -229,6 +251,7 @@ std::string metrics_text(inventory& of, admin::instant now) {
     add_nodes(all, of, now);
     add_bans(all, of);
     add_plans(all, of);
+    add_rebalances(all, of);
     return all.text();
 }
 

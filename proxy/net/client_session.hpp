@@ -46,6 +46,14 @@ class client_session {
         const cancel_waiter& until) = 0;  ///< what the client has asked for last is no longer wanted
     /// Ends a session whose client has asked for nothing for so long; 0: never.
     virtual void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) = 0;
+    /// The transaction under way has written to rows on the move (shard_map::change), or may have.
+    virtual bool writes_on_the_move() const noexcept { return false; }
+    virtual void fence_opened() {}  ///< what waited for it goes on
+    /// From now on rows are on the move: what is under way may have written to them.
+    virtual void ring_changes() {}
+    /// When the statement or transaction under way began; the far future: none is.
+    virtual steady_time working_since() const noexcept { return steady_time::max(); }
+    virtual void add_server_pids(std::vector<std::uint32_t>&) const {}  ///< of the servers' processes it holds
     virtual client_row describe() const = 0;
     virtual const client_identity& identity() const noexcept = 0;
     virtual const pool::server* leased_server() const noexcept = 0;

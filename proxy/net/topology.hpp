@@ -58,6 +58,8 @@ struct cluster_snapshot {
     /// Whose turn it is among a shard's replicas, by shard; one for all workers, so that reads alternate whoever serves
     /// them.
     std::shared_ptr<std::deque<std::atomic<std::uint32_t>>> turns;
+    /// When rows have come to shards by a cutover: older states of replicas may lack them.
+    pool::steady_time rows_since{};
     std::shared_ptr<schema_epoch> schema;  ///< one for all workers, and for all databases of "*"
 };
 
@@ -84,6 +86,7 @@ struct cluster_slot {
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;
     bool paused = false;
+    bool fenced = false;  ///< writes to rows on the move wait (shard_map::change)
     pool::steady_time created = std::chrono::steady_clock::now();
 };
 

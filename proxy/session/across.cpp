@@ -8,6 +8,7 @@
 #include "proxy/session/session.hpp"
 #include "router/alone.hpp"
 #include "router/gather.hpp"
+#include "router/own_rows.hpp"
 #include "router/owners.hpp"
 #include "router/time_words.hpp"
 
@@ -27,8 +28,8 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     gather_task task;
     for (const auto& table : plan->gather->tables) task.filters.push_back(router::guarded_filter_of(table, with));
     task.plan = std::move(plan);
-    task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
-    task.asked = router::owners_of(*task.plan, with, *who_.cluster->now->map);
+    task.map = who_.cluster->now->map;
+    task.asked = router::owners_of(*task.plan, with, *task.map);
     task.client_id = who_.id;
     task.settings = settings_;
     task.types_of_shards = who_.cluster->types;
@@ -65,6 +66,14 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     if (router::names_time(with)) return false;  // each shard's would be another
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
+    for (const auto each : task.asked) {
+        auto own = router::own_rows_text(*task.plan, texts->shard, *task.map, each, conforming_strings_);
+        auto totals = texts->totals.text.empty()
+                          ? std::string()
+                          : router::own_rows_text(*task.plan, texts->totals, *task.map, each, conforming_strings_);
+        if (!own || !totals) return false;  // rows on the move are left out by what is gathered
+        scatter.own.push_back({std::move(*own), std::move(*totals)});
+    }
     scatter.texts = std::move(*texts);
     scatter.plan = task.plan;
     scatter.asked = task.asked;
@@ -259,6 +268,7 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
             wish.mode = consistency();
             wish.last_write = last_write_;
             wish.max_lag = who_.who->reads.max_lag;
+            want_moved_rows(wish);
             chosen = pool::choose_for_read(health, wish, who_.who->reads, clock::now(), cluster.balance[shard]);
         }
     }

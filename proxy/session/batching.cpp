@@ -169,6 +169,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 replayable = replayable && (plan->need == router::need::any || only_begins(*plan));
             }
             out.replica_only |= one.replica_only;
+            out.moves |= one.moves;
             const bool keyed = plan->placement == router::placement::single;
             out.spread |= one.spread || one.several || (keyed && placed && one.may_spread && one.shard != out.shard);
             if (keyed && !placed) {

@@ -10,6 +10,7 @@
 #include "router/copy_command.hpp"
 #include "router/key_move.hpp"
 #include "router/key_value.hpp"
+#include "router/spread.hpp"
 
 namespace ringway::proxy {
 
@@ -66,6 +67,20 @@ void session::span_takes_more() {
 
 // ---- units ----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Where rows with the new key go. Of rows on the move copies may stand on the shards that change some.
+span_move move_to(const router::key_move& what, const router::placed_key& key, const router::shard_map& map) {
+    span_move out{key.shard, router::take_out(what, key.text), router::put_in(what), {}, {}};
+    if (!map.change) return out;
+    const auto at = router::position(key.text);
+    for (const auto& each : map.change->hidden) out.copies.push_back(each.contains(at));
+    out.take_out_own = router::take_out(what, key.text, true);
+    return out;
+}
+
+}  // namespace
+
 /// An UPDATE of the key: on the shards of its conditions, when these tell them, and where the rows go then.
 std::optional<fault> session::span_move_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
     const auto& map = *who_.cluster->now->map;
@@ -74,7 +89,7 @@ std::optional<fault> session::span_move_parts(const router::plan& plan, const ro
     router::each_owner(move.value, with, map, [&](const router::placed_key& key) {
         const auto name = map.tables[move.value.table].name;
         if (key.what == router::key_outcome::key)
-            unit.move = span_move{key.shard, router::take_out(move, key.text), router::put_in(move)};
+            unit.move = move_to(move, key, map);
         else if (key.what == router::key_outcome::unmapped)
             why = router::unmapped_fault(map, move.value.table, key.text);
         else if (key.what == router::key_outcome::null)
@@ -99,20 +114,28 @@ std::optional<fault> session::span_move_parts(const router::plan& plan, const ro
         });
         if (!certain) return std::nullopt;
     }
-    for (std::uint16_t i = 0; i < map.shards.size(); ++i)
+    for (const auto i : map.members())
         if (owners[i]) unit.parts.push_back({i, {}});
     return std::nullopt;
 }
 
 /// COPY of a table on several shards: the same text on each.
-std::optional<fault> session::span_copy_parts(const router::plan& plan, span_unit& unit) {
+std::optional<fault> session::span_copy_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
     const auto map = who_.cluster->now->map;
     unit.how = merging::add;
     unit.writes = false;  // the shards that get rows write
-    for (std::uint16_t i = 0; i < map->shards.size(); ++i) unit.parts.push_back({i, {}});
+    for (const auto member : map->members()) unit.parts.push_back({member, {}});
     if (plan.spread == router::spreading::merged) {
         unit.merges_copy = true;
         unit.form = plan.parsed.statements.front().copy->form;
+        for (auto& part : unit.parts) {
+            if (!router::keep_to_own_rows(plan, with, *map, part.shard, part.bytes))
+                return fault{fault_kind::unsupported,
+                             "this COPY cannot be kept to the rows that each shard owns while rows move",
+                             {},
+                             "write it as COPY <table> (<columns>) TO STDOUT WITH (<options>)"};
+            spanning_->numbers.emplace_back();
+        }
         return std::nullopt;
     }
     if (encoding_ != text_encoding::utf8)

@@ -41,6 +41,7 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         rest.remove_prefix(frame.size());  // ignored by servers during COPY
         return true;
     }
+    if (who_.cluster->fenced && !talk.open_batch && waits_at_batch(rest)) return false;
     if (!talk.begin.empty() && talk.status == 'T' && talk.replies.empty() && !(talk.open_batch && talk.bound)) {
         const auto found = find_batch(rest);
         if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
@@ -90,7 +91,8 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     }
     in_batch_ = true;
     const auto body = frame.substr(pg::header_size);
-    if (header.type == 'B' && (leave_unbound(body) || look_first(body, rest.substr(frame.size())))) {
+    if (header.type == 'B' &&
+        (waits_at_bind(body) || leave_unbound(body) || look_first(body, rest.substr(frame.size())))) {
         in_batch_ = false;
         return false;
     }
@@ -248,6 +250,7 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
     destination to;
     if (auto refused = bind_destination(what, rest, to)) return refused;
     if (to.shard != talk_->shard) return wrong_shard(to.shard);
+    talk_->on_the_move |= to.moves;
     if (to.need == router::need::primary && talk_->on_replica)
         return fault{fault_kind::unsupported,
                      "a write follows reads in one pipeline that has begun on a replica",

@@ -77,18 +77,22 @@ void gathering::open() {
         if (each.get() == &seat()) {
             pg::write_query(
                 out, fmt::format("BEGIN READ WRITE; {}{}", task_.in_transaction ? "SHOW transaction_isolation; " : "",
-                                 router::stand_ins(*task_.plan->gather, task_.filters)));
+                                 router::stand_ins(*task_.plan->gather, filters_on(each->shard))));
             ++ready;
         }
         if (ready > 0) each->send(out, ready);
     }
 }
 
+std::vector<std::string> gathering::filters_on(std::uint16_t shard) const {
+    return router::own_filters(*task_.plan->gather, task_.filters, *task_.map, shard);
+}
+
 void gathering::fill() {
     stage_ = stage::filling;
     const auto& tables = task_.plan->gather->tables;
     if (table_ == tables.size() || arms_.size() == 1) return run();
-    pipe_.begin(task_.shards);
+    pipe_.begin(task_.map->shards.size());
     std::string out;
     pg::write_query(out, router::copy_in(tables[table_]));
     seat().send(out, 1);
@@ -96,9 +100,9 @@ void gathering::fill() {
 
 void gathering::on_seat_filling(char type) {
     if (type != 'G') return;
-    std::string out;
-    pg::write_query(out, router::copy_out(task_.plan->gather->tables[table_], task_.filters[table_]));
     for (std::size_t i = 1; i < arms_.size(); ++i) {
+        std::string out;
+        pg::write_query(out, router::copy_out(task_.plan->gather->tables[table_], filters_on(arms_[i]->shard)[table_]));
         ++copying_;
         arms_[i]->send(out, 1);
     }

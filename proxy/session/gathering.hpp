@@ -45,7 +45,7 @@ class gather_client {
 
 struct gather_task {
     std::shared_ptr<const router::plan> plan;  ///< has a recipe
-    std::uint16_t shards = 0;
+    std::shared_ptr<const router::shard_map> map;
     std::vector<std::uint16_t> asked;  ///< those whose rows matter, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
@@ -68,6 +68,10 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     void primary_moved(std::uint16_t shard, int primary) override;
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
+    void add_server_pids(std::vector<std::uint32_t>& to) const override {
+        for (const auto& each : arms_)
+            if (each->server) to.push_back(each->server->pid);
+    }
     bool failed() const noexcept override { return failed_; }
     bool give_up(const config::fault& why) override;
 
@@ -88,6 +92,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
 
     void lease();
     void open();
+    std::vector<std::string> filters_on(std::uint16_t shard) const;
     void fill();  ///< the next table
     void run();
     void settled(arm& which);

@@ -62,6 +62,7 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (out.several && status() == 'I' && is_one(plan, router::verb::declare_cursor))
         out.several = false;  // outside of a transaction, which any server says
     out.spread = route.kind == router::route::to::spread;
+    out.moves = route.moves && plan.need == router::need::primary;
     if (out.spread) {
         out.need = router::need::primary;
         if (out.may_spread) return std::nullopt;
@@ -130,6 +131,7 @@ bool session::suits(const destination& to) const {
 
 bool session::seek(const destination& to) {
     want_ = to;
+    want_epoch_ = who_.cluster->now->epoch;
     // A transaction that may write does so after its first read too.
     if (!begun_.empty() && !begun_reads_ && !to.replica_only) want_.need = router::need::primary;
     const auto now = clock::now();
@@ -142,8 +144,10 @@ bool session::seek(const destination& to) {
 
 bool session::find_server(steady_time now) {
     // What a pause holds has all its time before it when the pause ends.
-    if (who_.cluster->paused) hold_until_ = now + who_.cluster->now->config.failover_hold;
-    const auto seen = who_.cluster->paused ? outlook::hold : choose_node(now);
+    held_by_fence_ = fenced(want_);
+    const bool held = who_.cluster->paused || held_by_fence_;
+    if (held) hold_until_ = now + who_.cluster->now->config.failover_hold;
+    const auto seen = held ? outlook::hold : choose_node(now);
     if (seen == outlook::given_up) return false;
     if (seen == outlook::hold) {
         phase_ = phase::holding;
@@ -219,6 +223,7 @@ session::outlook session::choose_node(steady_time now) {
         wish.mode = consistency();
         wish.last_write = last_write_;
         wish.max_lag = who_.who->reads.max_lag;
+        want_moved_rows(wish);
         wish.require_replica = want_.replica_only;
         auto rules = &who_.who->reads;
         thread_local config::read_rules any_node;
@@ -315,6 +320,7 @@ void session::take(pool::server_ref got, steady_time now) {
     talk_ = new_conversation();
     ++talk_number_;
     talk_->shard = want_.shard;
+    talk_->map_epoch = want_epoch_;
     talk_->node = want_node_;
     talk_->asked = talk_->begun = now;
     talk_->replayable = want_.replayable;

@@ -38,6 +38,9 @@ class one_by_one final : public shards_read, public arm_owner, public std::enabl
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
     bool failed() const noexcept override { return failed_; }
+    void add_server_pids(std::vector<std::uint32_t>& to) const override {
+        if (on_ && on_->server) to.push_back(on_->server->pid);
+    }
     bool give_up(const config::fault& why) override;
 
     // arm_owner

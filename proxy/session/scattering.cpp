@@ -313,15 +313,15 @@ void scattering::run() {
     const auto wanted = formats_in(task_.bound);
     if ((doing_ == doing::merging || doing_ == doing::adding) && wanted.size() > 2 && wanted.size() / 2 != shown)
         return decline();
-    std::string own;
-    pg::write_parse(own, {}, shard_text().text, types_of(shard_text()));
-    own += bind(shard_text(), {}, 0, result_formats(shown));
+    const auto types = types_of(shard_text());
+    std::string own = bind(shard_text(), {}, 0, result_formats(shown));
     pg::write_target(own, 'D', 'P', {});
     pg::write_execute(own, {}, 0);
     pg::write_sync(own);
     running_ = arms_.size();
     asked_own_ = needs_own_description();
-    for (const auto& each : arms_) {
+    for (std::size_t i = 0; i < arms_.size(); ++i) {
+        const auto& each = arms_[i];
         std::string out;
         int ready = write_settings_change(out, each->server->settings, task_.settings);
         const auto settings_end = out.size();
@@ -335,6 +335,8 @@ void scattering::run() {
             out.insert(settings_end, level);
             ++ready;
         }
+        const auto& other = doing_ == doing::adding ? task_.own[i].totals : task_.own[i].shard;
+        pg::write_parse(out, {}, other.empty() ? shard_text().text : other, types);
         out += own;
         each->server->unnamed.reset();
         each->server->settings = task_.settings;

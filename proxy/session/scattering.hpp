@@ -23,12 +23,17 @@
 namespace ringway::proxy {
 
 struct scatter_task {
+    /// A shard's texts on the rows that it owns only; empty: all that stand there.
+    struct own_texts {
+        std::string shard, totals;
+    };
     std::shared_ptr<const router::plan> plan;  ///< has a scatter_recipe
     std::vector<std::uint16_t> asked;          ///< the shards that run it, in order
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
     std::shared_ptr<const router::own_types> types_of_shards;  ///< null: the same on all
     router::scatter_texts texts;
+    std::vector<own_texts> own;             ///< by `asked`: of those on which others' rows stand too
     std::string query;                      ///< the client's own text
     std::vector<router::literal> literals;  ///< of it
     bool conforming_strings = true;         ///< how it is read
@@ -54,6 +59,10 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void tick(steady_time now) override;
     steady_time begun() const noexcept override { return begun_; }
     bool failed() const noexcept override { return failed_; }
+    void add_server_pids(std::vector<std::uint32_t>& to) const override {
+        for (const auto& each : arms_)
+            if (each->server) to.push_back(each->server->pid);
+    }
     bool give_up(const config::fault& why) override;
 
     // arm_owner

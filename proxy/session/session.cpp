@@ -138,7 +138,7 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 
 bool session::needs_ticks() const noexcept {
     return phase_ == phase::holding || phase_ == phase::leasing || phase_ == phase::gathering ||
-           phase_ == phase::spanning;
+           phase_ == phase::spanning;  // who waits for a fence is told when it opens
 }
 
 void session::tick(steady_time now) {
@@ -175,7 +175,11 @@ void session::tick(steady_time now) {
         }
     } else if (phase_ == phase::holding) {
         phase_ = phase::idle;
-        if (std::exchange(held_for_catalog_, false) || find_server(now)) pump({});
+        if (std::exchange(held_for_catalog_, false) || std::exchange(held_by_fence_, false) ||
+            (!greeting_ && want_epoch_ != who_.cluster->now->epoch))
+            pump({});  // it may be on another shard now
+        else if (find_server(now))
+            pump({});
         want_client();
     }
 }
@@ -279,7 +283,7 @@ void session::pump(std::string_view fresh) {
     }
     pumping_ = false;
     if (leave_if_resting()) return;
-    if (phase_ == phase::closed || !talk_ || phase_ != phase::active || in_reply_) return;
+    if (phase_ == phase::closed || !talk_ || phase_ != phase::active || in_reply_ || waits_for_fence_) return;
     const auto* const before = talk_.get();
     const bool was_stalled = stalled_;
     settle_lease();
@@ -321,6 +325,7 @@ bool session::step(std::string_view& rest) {
     if (pass_left_ > 0) return pass_over(rest);
     if (copy_left_ > 0) return span_copy_on(rest);
     if (failure_) return fail_front(rest);
+    if (waits_for_fence_) return false;
     const bool spans = spanning_ && (!span_busy() || spanning_->across->copying());
     if (phase_ != phase::idle && phase_ != phase::active && !spans) return false;
     if (talk_ && (talk_->barrier || talk_->server->link.congested())) return false;
@@ -361,6 +366,7 @@ bool session::step(std::string_view& rest) {
         talk_->skipping = false;
     }
     if (phase_ == phase::idle && header.type != 'X' && wait_for_catalog()) return false;
+    if (talk_ && talk_->map_epoch != who_.cluster->now->epoch && leave_old_map()) return true;
     switch (header.type) {
         case 'Q':
             if (!whole && header.total() > who_.cluster->now->max_parse_bytes) {

@@ -44,6 +44,7 @@ struct destination {
     bool several = false;       ///< rows of all shards
     bool may_spread = false;    ///< asked for by who can: `spread` may come out
     bool spread = false;        ///< a write on several shards, or a batch whose statements are of several
+    bool moves = false;         ///< may write to rows on the move (router::shard_map::change)
 };
 
 class session final : public client_session,
@@ -70,6 +71,11 @@ class session final : public client_session,
     void primary_moved(std::uint16_t shard, int primary) override;
     void cancel_running(const cancel_waiter& until) override;
     void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) override;
+    bool writes_on_the_move() const noexcept override;
+    void fence_opened() override;
+    void ring_changes() override;
+    void add_server_pids(std::vector<std::uint32_t>& to) const override;
+    steady_time working_since() const noexcept override;
     client_row describe() const override;
     const client_identity& identity() const noexcept override { return who_; }
     const pool::server* leased_server() const noexcept override { return talk_ ? talk_->server.get() : nullptr; }
@@ -123,8 +129,10 @@ class session final : public client_session,
         std::string retained;  ///< the client's bytes of the batch under way, while it may be tried again
         std::vector<std::unique_ptr<undo_record>> answered;  ///< ... and what that takes back of answered messages
         bool may_retry = false, emitted = false;             ///< something of the batch has reached the client
-        bool replayable = false;  ///< a read only: may run again elsewhere when the server is lost
-        bool wrote = false;       ///< in this transaction
+        bool replayable = false;      ///< a read only: may run again elsewhere when the server is lost
+        bool wrote = false;           ///< in this transaction
+        bool on_the_move = false;     ///< it has written to rows on the move, or may have
+        std::uint64_t map_epoch = 0;  ///< of the map that chose its shard
         bool copy_in = false;
         bool copy_ended = false;    ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
         bool copy_awaited = false;  ///< COPY data has come before it is known whether the server takes it
@@ -322,7 +330,7 @@ class session final : public client_session,
                         std::string_view& rest);
     bool span_copy_on(std::string_view& rest);
     std::optional<config::fault> span_move_parts(const router::plan& plan, const router::values& with, span_unit& unit);
-    std::optional<config::fault> span_copy_parts(const router::plan& plan, span_unit& unit);
+    std::optional<config::fault> span_copy_parts(const router::plan& plan, const router::values& with, span_unit& unit);
     void span_refuse(const config::fault& why, spanning::doing within);
     void span_query(std::string_view body);
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
@@ -372,6 +380,15 @@ class session final : public client_session,
     bool may_take_names();
     bool reword(const protocol::postgres::error_fields& error, const expected_reply& head, std::string& out);
     void run_own(std::string_view sql);
+
+    // fence.cpp
+    bool fenced(const destination& to) const noexcept;
+    bool wait_for_fence();
+    bool waits_at_batch(std::string_view rest);
+    bool waits_at_bind(std::string_view body);
+    bool waits_in_span(char type, std::string_view body);
+    bool leave_old_map();
+    void want_moved_rows(pool::read_wish& wish) const noexcept;
 
     // moving.cpp
     void follow_ties(const router::plan& plan, const router::values& with);
@@ -470,6 +487,9 @@ class session final : public client_session,
     bool session_mode_ = false;
     bool skip_to_sync_ = false;  ///< after an error without a lease
     bool held_for_catalog_ = false;
+    bool held_by_fence_ = false;        ///< without a lease
+    bool waits_for_fence_ = false;      ///< on a lease, or in a transaction over several shards
+    std::uint64_t want_epoch_ = 0;      ///< of the map that chose want_.shard
     steady_time catalog_hold_until_{};  ///< until when catalogs are waited for; zero: they are those of now
     bool in_batch_ = false;             ///< a message of the extended protocol is being taken
     bool stalled_ = false;              ///< the next message waits for the replies under way

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "config/fault.hpp"
 
@@ -21,7 +22,8 @@ class shards_read {
     virtual void primary_moved(std::uint16_t shard, int primary) = 0;
     virtual void tick(steady_time now) = 0;  ///< while leases are waited for
     virtual steady_time begun() const noexcept = 0;
-    virtual bool failed() const noexcept { return false; }  ///< a server's error has been passed on
+    virtual void add_server_pids(std::vector<std::uint32_t>& to) const = 0;  ///< of the servers' processes it holds
+    virtual bool failed() const noexcept { return false; }                   ///< a server's error has been passed on
     /// Ends it before anything has run. False: it runs already.
     virtual bool give_up(const config::fault& why) = 0;
 };

@@ -128,6 +128,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         to.need = router::need::primary;
         to.replica_only = false;
     }
+    if (talk_ && fenced(to)) return wait_for_fence();
     if (to.several && to.may_gather) {
         if (executes(*found.plan)) {
             gather_executed(*home_.plans.hold(found), with);
@@ -181,6 +182,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         return true;
     }
     rest.remove_prefix(frame.size());
+    talk_->on_the_move |= to.moves;
     send_query(frame, sql, found);
     return true;
 }

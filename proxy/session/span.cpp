@@ -125,7 +125,7 @@ void span::run(span_unit unit) {
 std::vector<std::uint16_t> span::needed() const {
     std::vector<std::uint16_t> out;
     if (unit_.gathers)
-        for (std::uint16_t i = 0; i < with_.shards.size(); ++i) out.push_back(i);
+        out = unit_.map->members();
     else
         for (const auto& part : unit_.parts) out.push_back(part.shard);
     if (unit_.move && std::find(out.begin(), out.end(), unit_.move->target) == out.end()) {
@@ -205,7 +205,8 @@ void span::fill() {
     if (stage_ != stage::filling) {
         stage_ = stage::filling;
         table_ = 0;
-        pg::write_query(out, router::stand_ins(recipe, unit_.filters));
+        pg::write_query(
+            out, router::stand_ins(recipe, router::own_filters(recipe, unit_.filters, *unit_.map, seat.on->shard)));
     } else if (table_ < recipe.tables.size() && wings_.size() > 1) {
         pipe_.begin(with_.shards.size());
         pg::write_query(out, router::copy_in(recipe.tables[table_]));
@@ -232,10 +233,12 @@ void span::on_filling(wing& of, char type, std::string_view frame) {
         return;
     }
     if (type != 'G') return;
-    std::string out;
-    pg::write_query(out, router::copy_out(unit_.gathers->gather->tables[table_], unit_.filters[table_]));
+    const auto& recipe = *unit_.gathers->gather;
     for (auto& each : wings_) {
         if (&each == &seat) continue;
+        const auto filters = router::own_filters(recipe, unit_.filters, *unit_.map, each.on->shard);
+        std::string out;
+        pg::write_query(out, router::copy_out(recipe.tables[table_], filters[table_]));
         each.failed = false;
         ++gatherings_;
         each.on->send(out, 1);

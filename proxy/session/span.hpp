@@ -45,6 +45,8 @@ struct span_part {
 struct span_move {
     std::uint16_t target = 0;
     std::string take_out, put_in;  ///< statements
+    std::string take_out_own;      ///< where copies of rows with the new key stand, of a rebalance
+    std::vector<bool> copies;      ///< ... by shard; empty: nowhere
 };
 
 /// One statement, or one part of the extended protocol.
@@ -68,7 +70,8 @@ struct span_unit {
     bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
     router::copy_form form;                      ///< ... in this form
     std::optional<span_move> move;
-    std::vector<std::uint16_t> order;  ///< of inserted rows, by input: which part each is in, for RETURNING
+    std::shared_ptr<const router::shard_map> map;  ///< ... and whose rows each shard owns
+    std::vector<std::uint16_t> order;              ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
 /// An ErrorResponse, for the client.

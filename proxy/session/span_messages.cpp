@@ -103,8 +103,10 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         bound.push_back(
             {raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
     span.numbers.clear();
+    const bool inside = span.on_the_move;
     if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
         return why;
+    if (message == 'D') span.on_the_move = inside;  // nothing is written yet: its Execute waits at the fence
     if (message == 'D') unit.splits.reset();
     if (message == 'D') unit.merges_copy = false;
     if (message == 'D') unit.move.reset();

@@ -41,7 +41,9 @@ void span::on_moving(wing& of, char type, std::string_view frame) {
         each.active = true;
         ++moves_left_;
         std::string out;
-        pg::write_parse(out, {}, unit_.move->take_out, {});
+        const auto& copies = unit_.move->copies;
+        const bool some = each.on->shard < copies.size() && copies[each.on->shard];
+        pg::write_parse(out, {}, some ? unit_.move->take_out_own : unit_.move->take_out, {});
         constexpr std::string_view binary("\0\0\0\0\0\1\0\1", 8);  // no parameters; all results binary
         pg::write_bind_head(out, {}, {}, binary.size());
         out.append(binary);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
@@ -114,6 +115,7 @@ void session::begin_span() {
         with.history = std::move(talk_->history);
         spanning_->reads_only = talk_->reads_only;
         spanning_->changes_catalog = talk_->ddl != nullptr;
+        spanning_->on_the_move = talk_->on_the_move;
     } else {
         spanning_->implicit = begun_.empty();
         spanning_->reads_only = !begun_.empty() && begun_reads_;
@@ -158,8 +160,9 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
         if (header.total() > longest_message) violation("message too long");
         return false;
     }
-    rest.remove_prefix(frame.size());
     const auto body = frame.substr(pg::header_size);
+    if (who_.cluster->fenced && waits_in_span(header.type, body)) return wait_for_fence();
+    rest.remove_prefix(frame.size());
     requested_ = clock::now();
     switch (header.type) {
         case 'Q':
@@ -383,6 +386,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
         if (auto why = check_encoding(plan, with, checked)) return why;
     }
     unit.writes = plan.need == router::need::primary;
+    span.on_the_move |= route.moves && unit.writes;
     std::uint16_t shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
     using to = router::route::to;
     switch (route.kind) {
@@ -402,6 +406,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              {},
                              "commit it first"};
             unit.gathers = span.held;
+            unit.map = who_.cluster->now->map;
             for (const auto& table : plan.gather->tables)
                 unit.filters.push_back(spanning_->changes_catalog ? router::filter_of(table, with)
                                                                   : router::guarded_filter_of(table, with));
@@ -418,7 +423,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              {},
                              "give the time itself"};
             if (plan.spread == router::spreading::copied || plan.spread == router::spreading::merged)
-                return span_copy_parts(plan, unit);
+                return span_copy_parts(plan, with, unit);
             unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
             unit.in_turn = plan.spread == router::spreading::alike;
             unit.writes = true;
@@ -435,8 +440,18 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             if (plan.move)
                 if (auto why = span_move_parts(plan, with, unit)) return why;
-            if (!unit.parts.empty()) return std::nullopt;
-            for (std::uint16_t i = 0; i < map.shards.size(); ++i) unit.parts.push_back({i, {}});
+            if (unit.parts.empty())
+                for (const auto member : map.members()) unit.parts.push_back({member, {}});
+            for (auto& part : unit.parts) {
+                if (!router::keep_to_own_rows(plan, with, map, part.shard, part.bytes))
+                    return fault{fault_kind::unsupported,
+                                 "this statement runs on several shards, and cannot be kept to the rows that each "
+                                 "owns while rows move",
+                                 {},
+                                 "send one statement for the keys of each shard, or wait until the move has ended"};
+                auto& numbers = span.numbers.emplace_back(plan.parsed.parameters);
+                std::iota(numbers.begin(), numbers.end(), static_cast<std::uint16_t>(0));
+            }
             return std::nullopt;
         }
         case to::shard:
@@ -486,8 +501,8 @@ void session::span_emit(std::string_view bytes) {
 void session::span_read_apart(span_unit unit) {
     gather_task task;
     task.plan = std::move(unit.gathers);
-    task.shards = static_cast<std::uint16_t>(who_.cluster->now->map->shards.size());
-    for (std::uint16_t i = 0; i < task.shards; ++i) task.asked.push_back(i);
+    task.map = unit.map ? unit.map : who_.cluster->now->map;
+    task.asked = task.map->members();
     task.client_id = who_.id;
     task.settings = settings_;
     task.types_of_shards = who_.cluster->types;

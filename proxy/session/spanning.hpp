@@ -1,6 +1,7 @@
 #pragma once
 // What a session knows of a transaction that stands on several shards (session/span.hpp), besides the span itself.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -48,6 +49,8 @@ struct spanning {
     portal* holding = nullptr;                        ///< the one whose answer is being kept
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
+    bool on_the_move = false;  ///< it has written to rows on the move, or may have
+    std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
     std::uint32_t next_portal = 0;
     std::unique_ptr<span_unit> instead;  ///< what runs when a read apart cannot be scattered
 };

@@ -55,12 +55,14 @@ TEST_CASE("nodes are addresses, each at its own line, and stand once") {
     CHECK(lines_of(load_with("[clusters.b.shards]\ns0 = { nodes = [\"127.0.0.1:5432\"] }\n")) == lines{});
 }
 
-TEST_CASE("weights are above 0") {
-    for (const auto* weight : {"0", "-1", "0.0", "1001", "inf", "nan", "-inf"}) {
+TEST_CASE("weights are above 0, but of a shard that leaves") {
+    CHECK(shards("s0 = { nodes = [\"db:1\"] }\ns1 = { nodes = [\"db:2\"], weight = 0 }\n") == lines{});
+    CHECK(shards("s0 = { nodes = [\"db:1\"], weight = 0 }\n").size() == 1);
+    for (const auto* weight : {"-1", "1001", "inf", "nan", "-inf"}) {
         const auto found = shards(fmt::format("s0 = {{ nodes = [\"db:1\"], weight = {} }}\n", weight));
         REQUIRE(found.size() == 1);
         CHECK(found[0].starts_with("6: [clusters.app.shards.s0] weight: "));
-        CHECK(found[0].ends_with("is out of range; right is a number above 0, 1000 at the most"));
+        CHECK(found[0].ends_with("is out of range; right is a number from 0 (a shard that leaves), 1000 at the most"));
     }
     CHECK(shards("s0 = { nodes = [\"db:1\"], weight = \"2\" }\n") ==
           lines{"6: [clusters.app.shards.s0] weight: must be a number, not a string"});

@@ -84,6 +84,8 @@ TEST_CASE("defaults have the values that the reference tells") {
     CHECK(app.check_timeout == 1s);
     CHECK(app.failover_hold == 10s);
     CHECK(app.max_ban == 60s);
+    CHECK(app.cutover_timeout == 200ms);
+    CHECK(app.cleanup_delay == 10s);
     CHECK(app.server_tls.mode == tls_mode::disable);
     CHECK(app.server_tls.min_version == "1.2");
 }
@@ -157,6 +159,8 @@ watermark_interval = "20ms"
 check_timeout = "30ms"
 failover_hold = "0"
 max_ban = "1h"
+cutover_timeout = "1s"
+cleanup_delay = "1m"
 )";
 
 cluster with_pool_and_reads() {
@@ -170,6 +174,8 @@ cluster with_pool_and_reads() {
     out.check_timeout = 30ms;
     out.failover_hold = 0s;
     out.max_ban = 1h;
+    out.cutover_timeout = 1s;
+    out.cleanup_delay = 1min;
     return out;
 }
 

@@ -215,7 +215,7 @@ TEST_CASE("several mistakes are told at once, in the file's order") {
 pool_size = 0
 [clusters.shop.shards]
 s0 = { nodes = [] }
-s1 = { nodes = ["db:1"], weight = 0 }
+s1 = { nodes = ["db:1"], weight = -1 }
 [clusters.shop.tables]
 t = { }
 [users.app]
@@ -233,7 +233,8 @@ postgres = 6432
         lines{
             "2: [clusters.shop] pool_size: 0 is out of range; right is 1 to 10000",
             "4: [clusters.shop.shards.s0] has no nodes; write nodes = [\"host:port\", ...]",
-            "5: [clusters.shop.shards.s1] weight: 0 is out of range; right is a number above 0, 1000 at the most",
+            "5: [clusters.shop.shards.s1] weight: -1 is out of range; right is a number from 0 (a shard that leaves), "
+            "1000 at the most",
             "7: [clusters.shop.tables.t] needs key = \"column\", or reference = true for a copy on every shard",
             "10: [users.app] clusters: there is no cluster \"shpo\"; did you mean \"shop\"?",
             "11: [users.app] has no key \"colour\"; known are password, server_user, server_password, clusters, admin, "

@@ -38,7 +38,9 @@ SHOWS = {
     "LAG": "cluster shard node role state lag_ms lag_bytes watermark_age_ms reason",
     "SHARDS": "cluster shard weight share primary replicas out_of_rotation reason",
     "BANS": "cluster node reason by until remaining_ms",
-    "RING": "cluster shard weight points share",
+    "RING": "cluster shard weight points share configured_weight configured_share epoch joined",
+    "REBALANCE": "cluster phase source target arcs share rows rows_copied bytes_copied changes lag_bytes rows_cleaned"
+                 " rows_per_second seconds_left cutovers pause_ms seconds reason",
     "RING shop FULL": "cluster position shard arc",
     "KEY shop orders 42": "cluster table key canonical position shard primary_node",
     "ROUTE shop 'SELECT * FROM orders WHERE user_id = 42'": "item value",
@@ -110,7 +112,9 @@ def test_help_lists_every_command_and_each_is_known(both):
     assert {line.split()[1] for line in listed if line.startswith("SHOW ")} == {what.split()[0] for what in SHOWS}
     assert [line for line in listed if not line.startswith("SHOW ")] == [
         "PAUSE [<cluster>]", "RESUME [<cluster>]", "RELOAD", "KILL <client id>", "KILL <cluster>",
-        "BAN <node> [FOR <interval>]", "UNBAN <node>", "SHUTDOWN", "SHUTDOWN WAIT_FOR_CLIENTS"]
+        "BAN <node> [FOR <interval>]", "UNBAN <node>", "REBALANCE <cluster> [DRY RUN]",
+        "MOVE <cluster> KEY <table> <value> TO <shard>", "CANCEL REBALANCE <cluster>", "RESUME REBALANCE <cluster>",
+        "SHUTDOWN", "SHUTDOWN WAIT_FOR_CLIENTS"]
 
 
 def test_prepared_statements_with_parameters(both):

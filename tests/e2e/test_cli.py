@@ -68,7 +68,7 @@ engine = "oracle"
 
 [clusters.shop.shards]
 s0 = { nodes = ["127.0.0.1:70000"] }
-s1 = { nodes = ["127.0.0.1:5511"], weight = 0 }
+s1 = { nodes = ["127.0.0.1:5511"], weight = -1 }
 
 [clusters.shop.tables]
 orders = { kee = "user_id" }

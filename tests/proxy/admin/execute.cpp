@@ -62,7 +62,7 @@ TEST_CASE("admin tables: every row is as wide as its columns, and the columns ar
         std::set<std::string_view> names;
         for (const auto& one : got.columns) CHECK_MESSAGE(names.insert(one.name).second, one.name);
         for (const auto& one : got.rows) CHECK(one.size() == got.columns.size());
-        if (about != subject::statements) CHECK_FALSE(got.rows.empty());
+        if (about != subject::statements && about != subject::rebalance) CHECK_FALSE(got.rows.empty());
     }
 }
 

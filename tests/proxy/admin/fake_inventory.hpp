@@ -51,7 +51,25 @@ class fake_inventory : public proxy::inventory {
     std::optional<config::fault> unban(const std::string& node) override { return told("unban " + node); }
     void shut_down(bool wait_for_clients) override { told(wait_for_clients ? "shut down slowly" : "shut down"); }
     bool draining() const override { return is_draining; }
+    std::optional<config::fault> rebalance(const std::string& cluster, bool dry,
+                                           std::vector<proxy::rebalance::planned_table>& planned) override {
+        planned = {{"s0", "s2", "public.orders", 50, 1000, 20000}};
+        return told((dry ? "rebalance dry " : "rebalance ") + cluster);
+    }
+    std::optional<config::fault> move_key(const std::string& cluster, std::uint64_t position,
+                                          const std::string& shard) override {
+        return told("move " + cluster + " " + std::to_string(position) + " " + shard);
+    }
+    std::optional<config::fault> cancel_rebalance(const std::string& cluster) override {
+        return told("cancel rebalance " + cluster);
+    }
+    std::optional<config::fault> resume_rebalance(const std::string& cluster) override {
+        return told("resume rebalance " + cluster);
+    }
+    std::vector<proxy::rebalance::progress> rebalances() override { return rebalance_rows; }
+    std::optional<router::ring_state> active_ring(const std::string&) override { return std::nullopt; }
 
+    std::vector<proxy::rebalance::progress> rebalance_rows;
     std::vector<std::string> done;         ///< what it was told, in order
     std::optional<config::fault> refusal;  ///< what every order is answered with
     std::vector<proxy::client_row> client_rows;

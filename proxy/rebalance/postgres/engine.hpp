@@ -1,0 +1,112 @@
+#pragma once
+// A rebalance on PostgreSQL's servers: COPY of a snapshot, then logical replication.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/rebalance/engine.hpp"
+#include "proxy/rebalance/host.hpp"
+#include "proxy/rebalance/postgres/applier.hpp"
+#include "proxy/rebalance/postgres/schema.hpp"
+#include "proxy/rebalance/postgres/tables.hpp"
+
+namespace ringway::proxy::rebalance::postgres {
+
+class postgres_engine final : public engine {
+  public:
+    /// `plan` and its notes live as long as the engine; `save` writes it down.
+    postgres_engine(host& of, std::string cluster, journal& plan, save_notes save);
+    ~postgres_engine() override;
+
+    result check(std::vector<std::string>& refusals, std::vector<planned_table>& tables) override;
+    result equip() override;
+    result discard() override;
+    result prepare() override;
+    result copy() override;
+    result catch_up() override;
+    result verify() override;
+    result quiet(const std::vector<std::uint32_t>& pids) override;
+    result last_catch_up(steady_time until) override;
+    result carry_sequences() override;
+    result release() override;
+    result clean() override;
+    std::vector<move_figures> figures() override;
+    void stop() override;
+    void go_on() override;
+
+  private:
+    /// One shard's rows to one other.
+    struct move {
+        std::uint16_t source = 0, target = 0;
+        std::string source_name, target_name;
+        router::arc_set arcs;
+        bool references = false;  ///< brings the reference tables too: the first one of a target that joins
+        std::string slot;         ///< and the publication's name, and that of the row in ringway.moves
+        std::unique_ptr<applier> stream;
+        std::atomic<std::uint64_t> rows_copied{0}, bytes_copied{0}, rows_cleaned{0}, lag{0};
+        std::uint64_t changes = 0;  ///< of streams that have ended
+        std::uint64_t rows = 0, bytes = 0;
+    };
+
+    // engine.cpp
+    result look();  ///< the cluster and its moves, as they are now
+    result look_at_tables();
+    const std::string& name_of(std::uint16_t shard) const { return view_.config.shards[shard].name; }
+    result connect(std::uint16_t shard, std::unique_ptr<link>& to, bool replication = false);
+    std::optional<pool::control_login> login(std::uint16_t shard, std::string& why) const;
+    bool joins(std::uint16_t shard) const;
+    std::vector<std::uint16_t> sources() const, targets() const;
+    std::string application() const;
+    result each_move(const std::function<result(move&)>& work);  ///< all at once
+    bool note(const std::string& name, const std::string& value);
+
+    // check.cpp
+    result check_server(std::uint16_t shard, bool source, std::vector<std::string>& refusals);
+    result check_target(std::uint16_t shard, std::vector<std::string>& refusals);
+
+    result estimate(std::vector<planned_table>& tables);
+
+    // prepare.cpp
+    result make_objects(std::uint16_t shard);
+    result make_schema(std::uint16_t shard, bool replaces = false);
+    result carry_schema();
+    result watch_tables(std::uint16_t shard);  ///< replica identities
+    result unwatch_tables(std::uint16_t shard);
+    result publish(move& what);
+
+    // copying.cpp
+    result copy_move(move& what);
+    result drop_slot(move& what);
+    result wipe(move& what);
+    result unmake_schema(std::uint16_t shard);
+    result end_strays(link& on);
+
+    // following.cpp
+    result start_streams();
+    void end_streams();
+    result streams_run();
+    result wait_until_close();
+    result verify_move(move& what);
+    result compare_rows(move& what, link& source, link& target);
+
+    host& host_;
+    const std::string cluster_;
+    journal& plan_;
+    save_notes save_;
+    stop_signal stop_;
+    cluster_view view_;
+    std::mutex lock_;  ///< over moves_ while it is made anew, and over the plan's notes
+    std::vector<std::unique_ptr<move>> moves_;
+    std::vector<moved_table> tables_;
+    std::string shape_;                            ///< of the tables when they were looked at
+    std::string schema_mark_;                      ///< of the first shard when a shard that joins was made like it
+    std::vector<std::unique_ptr<link>> watching_;  ///< by source: open while the fence is up
+    std::unique_ptr<link> model_;                  ///< ... the first shard, when one joins
+    std::atomic<bool> paused_{false};
+    bool verified_ = false;
+};
+
+}  // namespace ringway::proxy::rebalance::postgres

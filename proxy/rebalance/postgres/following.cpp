@@ -1,0 +1,299 @@
+// What has changed at the sources since their snapshots: followed, compared, and at the end followed to the last.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "proxy/rebalance/postgres/engine.hpp"
+
+namespace ringway::proxy::rebalance::postgres {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+namespace pg = protocol::postgres;
+
+namespace {
+
+constexpr std::uint64_t near_enough = 512 * 1024;  ///< bytes of WAL
+
+result of(const trouble& why, std::string_view what) {
+    return {why.is_lost() ? outcome::again : outcome::stop, fmt::format("{}: {}", what, why.message)};
+}
+
+std::optional<trouble> position_of(link& on, const char* function, pg::wal_position& to) {
+    rows got;
+    if (auto why = on.ask(fmt::format("SELECT {}()", function), got)) return why;
+    const auto at = pg::read_wal_position(got.at(0, 0));
+    if (!at) return trouble{"XX000", "no position"};
+    to = *at;
+    return std::nullopt;
+}
+
+}  // namespace
+
+void postgres_engine::end_streams() {
+    std::vector<std::unique_ptr<applier>> gone;
+    {
+        const std::lock_guard guard(lock_);
+        for (auto& each : moves_) {
+            if (each->stream) each->changes += each->stream->changes();
+            gone.push_back(std::move(each->stream));
+        }
+    }
+    watching_.clear();
+    for (auto& each : gone)
+        if (each) each->end();
+}
+
+result postgres_engine::start_streams() {
+    if (auto seen = look(); !seen.ok()) return seen;
+    if (tables_.empty())
+        if (auto seen = look_at_tables(); !seen.ok()) return seen;
+    for (auto& each : moves_) {
+        if (each->stream && each->stream->running()) continue;
+        std::string why;
+        const auto source = login(each->source, why), target = login(each->target, why);
+        if (!source || !target) return {outcome::again, why};
+        std::unique_ptr<applier> was;
+        {
+            const std::lock_guard guard(lock_);
+            if (each->stream) each->changes += each->stream->changes();
+            was = std::move(each->stream);
+        }
+        if (was) was->end();
+        verified_ = false;
+        stream_task task{*source,    *target, application(), each->slot,      each->slot,
+                         each->slot, tables_, each->arcs,    each->references};
+        auto made = std::make_unique<applier>(std::move(task), stop_);
+        made->start();
+        const std::lock_guard guard(lock_);
+        each->stream = std::move(made);
+    }
+    return {};
+}
+
+/// Of those that have ended, the worst reason.
+result postgres_engine::streams_run() {
+    result worst;
+    for (const auto& each : moves_) {
+        if (each->stream && each->stream->running()) continue;
+        auto why = each->stream ? each->stream->how() : result{outcome::again, "a stream has not begun"};
+        if (why.ok()) why = {outcome::again, "a stream has ended"};
+        if (worst.ok() || why.how > worst.how) worst = std::move(why);
+    }
+    return worst;
+}
+
+/// Until every stream is close behind its source.
+result postgres_engine::wait_until_close() {
+    std::vector<std::unique_ptr<link>> on(moves_.size());
+    for (std::size_t i = 0; i < moves_.size(); ++i)
+        if (auto made = connect(moves_[i]->source, on[i]); !made.ok()) return made;
+    for (bool close = false; !close;) {
+        if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
+        if (auto run = streams_run(); !run.ok()) return run;
+        close = true;
+        for (std::size_t i = 0; i < moves_.size(); ++i) {
+            pg::wal_position now = 0;
+            if (auto why = position_of(*on[i], "pg_current_wal_flush_lsn", now))
+                return of(*why, moves_[i]->source_name);
+            const auto reached = moves_[i]->stream->reached();
+            moves_[i]->lag = now > reached ? now - reached : 0;
+            close = close && moves_[i]->lag <= near_enough;
+        }
+        if (!close) std::this_thread::sleep_for(100ms);
+    }
+    return {};
+}
+
+result postgres_engine::catch_up() {
+    if (auto begun = start_streams(); !begun.ok()) return begun;
+    if (auto carried = carry_schema(); !carried.ok()) return carried;
+    return wait_until_close();
+}
+
+/// A slot that lives as long as its connection gives a snapshot and the position at which it was taken; the target is
+/// looked at when it has all that ends before it, and nothing else.
+result postgres_engine::verify_move(move& what) {
+    std::unique_ptr<link> keeper, source, target;
+    if (auto made = connect(what.source, keeper, true); !made.ok()) return made;
+    if (auto made = connect(what.source, source); !made.ok()) return made;
+    if (auto made = connect(what.target, target); !made.ok()) return made;
+    what.stream->limit(0);
+    struct lift {
+        applier& of;
+        ~lift() {
+            of.limit(applier::no_limit);
+            of.hurry(false);
+        }
+    };
+    {
+        const lift at_the_end{*what.stream};
+        rows got;
+        if (auto why = keeper->ask(
+                fmt::format("CREATE_REPLICATION_SLOT {}_look TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", what.slot),
+                got))
+            return of(*why, what.source_name);
+        const auto at = pg::read_wal_position(got.at(0, 1));
+        const std::string snapshot(got.at(0, 2));
+        if (!at) return {outcome::stop, "the source gave no position"};
+        if (auto why = source->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            return of(*why, what.source_name);
+        if (auto why = source->run(fmt::format("SET TRANSACTION SNAPSHOT {}", link::quoted(snapshot))))
+            return of(*why, what.source_name);
+        what.stream->hurry(true);
+        what.stream->limit(*at);
+        while (!what.stream->has_reached(*at)) {
+            if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
+            if (!what.stream->running()) return streams_run();
+            std::this_thread::sleep_for(2ms);
+        }
+        if (auto why = target->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            return of(*why, what.target_name);
+        if (auto why = target->run("SELECT FROM ringway.moves")) return of(*why, what.target_name);
+    }
+    return compare_rows(what, *source, *target);
+}
+
+result postgres_engine::compare_rows(move& what, link& source, link& target) {
+    for (const auto& table : tables_) {
+        if (table.reference && !what.references) continue;
+        rows here, there;
+        std::optional<trouble> why, other;
+        std::thread beside([&] { other = target.ask(table.checksum(what.arcs), there); });
+        why = source.ask(table.checksum(what.arcs), here);
+        beside.join();
+        if (why) return of(*why, what.source_name);
+        if (other) return of(*other, what.target_name);
+        if (here.at(0, 0) != there.at(0, 0) || here.at(0, 1) != there.at(0, 1))
+            return {outcome::stop, fmt::format("table {} differs: {} rows on {} and {} on {}, checksums {} and {}",
+                                               table.plain(), here.at(0, 0), what.source_name, there.at(0, 0),
+                                               what.target_name, here.at(0, 1), there.at(0, 1))};
+    }
+    return {};
+}
+
+result postgres_engine::verify() {
+    if (auto run = streams_run(); !run.ok()) return run;
+    if (!verified_)
+        if (auto done = each_move([this](move& each) { return verify_move(each); }); !done.ok()) return done;
+    verified_ = true;
+    if (auto close = wait_until_close(); !close.ok()) return close;
+    watching_.clear();
+    for (const auto each : sources()) {
+        auto& on = watching_.emplace_back();
+        if (auto made = connect(each, on); !made.ok()) return made;
+    }
+    model_.reset();
+    const auto all = targets();
+    if (std::any_of(all.begin(), all.end(), [this](std::uint16_t each) { return joins(each); }))
+        if (auto made = connect(0, model_); !made.ok()) return made;
+    return {};
+}
+
+/// Who works on a source and is not one of those that are known to write elsewhere may still write to what moves: a
+/// statement whose client has gone, a connection that does not come through the proxy.
+result postgres_engine::quiet(const std::vector<std::uint32_t>& pids) {
+    std::string list = "-1";
+    for (const auto each : pids) list += fmt::format(",{}", each);
+    const auto all = sources();
+    if (watching_.size() != all.size()) return {outcome::restart, "the sources are not being watched"};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        rows got;
+        if (auto why = watching_[i]->ask(
+                fmt::format(
+                    "SELECT pid, application_name, state FROM pg_stat_activity WHERE backend_type = 'client "
+                    "backend' AND datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() "
+                    "AND application_name NOT LIKE 'ringway %' AND pid <> ALL ('{{{}}}'::int[]) UNION ALL SELECT "
+                    "0, gid, 'prepared' FROM pg_prepared_xacts WHERE database = current_database() LIMIT 1",
+                    list),
+                got))
+            return of(*why, name_of(all[i]));
+        if (got.size() == 0) continue;
+        return {outcome::again,
+                got.at(0, 2) == "prepared"
+                    ? fmt::format("shard {}: prepared transaction {} is in doubt", name_of(all[i]), got.at(0, 1))
+                    : fmt::format("shard {}: the server's process {} ({}) is {}", name_of(all[i]), got.at(0, 0),
+                                  got.at(0, 1), got.at(0, 2))};
+    }
+    return {};
+}
+
+/// Nobody writes to what moves any more: everything up to here, and no table is another one than it was.
+result postgres_engine::last_catch_up(steady_time until) {
+    const auto all = sources();
+    std::vector<pg::wal_position> last(all.size());
+    for (auto& each : moves_) each->stream->hurry(true);
+    struct rest {
+        std::vector<std::unique_ptr<move>>& of;
+        ~rest() {
+            for (auto& each : of)
+                if (each->stream) each->stream->hurry(false);
+        }
+    };
+    const rest at_the_end{moves_};
+    if (model_) {
+        std::string mark;
+        if (auto why = schema_mark(*model_, mark)) return of(*why, name_of(0));
+        if (mark != schema_mark_) return {outcome::again, "something has been defined meanwhile: it is made first"};
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        auto& on = *watching_[i];
+        if (auto why = position_of(on, "pg_current_wal_insert_lsn", last[i])) return of(*why, name_of(all[i]));
+        // A commit, so that all before it is on the disk, where the stream reads it.
+        if (auto why = on.run("SELECT pg_logical_emit_message(true, 'ringway', '')")) return of(*why, name_of(all[i]));
+        std::string shape;
+        if (auto why = shape_of(on, tables_, shape)) return of(*why, name_of(all[i]));
+        if (shape != shape_) return {outcome::restart, "the definition of a table has changed"};
+    }
+    for (auto& each : moves_) {
+        const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), each->source) - all.begin());
+        while (!each->stream->has_reached(last[place])) {
+            if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
+            if (auto run = streams_run(); !run.ok()) return run;
+            if (clock::now() >= until)
+                return {outcome::again,
+                        fmt::format("the last changes of {} did not follow in time", each->source_name)};
+            std::this_thread::sleep_for(500us);
+        }
+    }
+    return {};
+}
+
+/// A target's sequences go on behind those of its sources.
+result postgres_engine::carry_sequences() {
+    const auto all = sources();
+    for (const auto target : targets()) {
+        std::string values;
+        for (const auto& each : moves_) {
+            if (each->target != target) continue;
+            const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), each->source) - all.begin());
+            rows got;
+            if (auto why = watching_[place]->ask(
+                    "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL AND "
+                    "schemaname !~ '^pg_' AND schemaname <> 'ringway'",
+                    got))
+                return of(*why, each->source_name);
+            for (std::size_t i = 0; i < got.size(); ++i)
+                values += fmt::format("{}({}, {}, {})", values.empty() ? "" : ", ", link::quoted(got.at(i, 0)),
+                                      link::quoted(got.at(i, 1)), got.at(i, 2));
+        }
+        if (values.empty()) continue;
+        std::unique_ptr<link> on;
+        if (auto made = connect(target, on); !made.ok()) return made;
+        rows got;
+        if (auto why = on->ask(
+                fmt::format(
+                    "SELECT setval(format('%I.%I', s.schemaname, s.sequencename)::regclass, CASE WHEN increment_by "
+                    "> 0 THEN greatest(max(v.value), s.last_value) ELSE least(min(v.value), s.last_value) END) "
+                    "FROM (VALUES {}) v (schema, name, value) JOIN pg_sequences s ON schemaname = v.schema AND "
+                    "sequencename = v.name GROUP BY s.schemaname, s.sequencename, increment_by, s.last_value",
+                    values),
+                got))
+            return of(*why, name_of(target));
+    }
+    return {};
+}
+
+}  // namespace ringway::proxy::rebalance::postgres

@@ -1,0 +1,233 @@
+// What a move needs on the servers: Ringway's own objects, the tables on a shard that joins, replica identities and
+// publications.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "proxy/rebalance/postgres/engine.hpp"
+#include "proxy/transaction/decisions.hpp"
+#include "router/ring.hpp"
+
+namespace ringway::proxy::rebalance::postgres {
+
+namespace {
+
+constexpr std::string_view moves_table =
+    "CREATE TABLE IF NOT EXISTS ringway.moves (id text PRIMARY KEY, position pg_lsn NOT NULL)";
+/// Two who make it at once, or a reader's lock: later.
+bool is_passing(const trouble& why) {
+    return why.is_lost() || why.state == "55P03" || why.state == "40P01" || why.state == "23505" ||
+           why.state == "XX000" || why.state == "42710";
+}
+
+result of(const trouble& why, std::string_view what) {
+    return {is_passing(why) ? outcome::again : outcome::stop, fmt::format("{}: {}", what, why.message)};
+}
+
+/// Without their statements' own semicolons: each object in a transaction.
+std::string dropped(const std::string& kind, const std::string& name) {
+    const auto dot = name.find('.');
+    const auto in_schema =
+        dot == std::string::npos ? quoted(name) : quoted(name.substr(0, dot)) + "." + quoted(name.substr(dot + 1));
+    if (kind == "table") return "DROP TABLE IF EXISTS " + in_schema + " CASCADE";
+    if (kind == "sequence") return "DROP SEQUENCE IF EXISTS " + in_schema + " CASCADE";
+    if (kind == "view") return "DROP VIEW IF EXISTS " + in_schema + " CASCADE";
+    if (kind == "type") return "DROP TYPE IF EXISTS " + in_schema + " CASCADE";
+    if (kind == "schema") return "DROP SCHEMA IF EXISTS " + quoted(name) + " CASCADE";
+    if (kind == "extension") return "DROP EXTENSION IF EXISTS " + quoted(name) + " CASCADE";
+    if (kind == "role") return "DROP ROLE IF EXISTS " + quoted(name);
+    if (kind == "function") {
+        const auto open = name.find('(');
+        return "DROP ROUTINE IF EXISTS " + quoted(name.substr(0, dot)) + "." +
+               quoted(name.substr(dot + 1, open - dot - 1)) + name.substr(open) + " CASCADE";
+    }
+    return {};  // goes with what it belongs to
+}
+
+}  // namespace
+
+result postgres_engine::make_objects(std::uint16_t shard) {
+    std::unique_ptr<link> on;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    for (const auto& sql :
+         {std::string("SET search_path = public"), std::string(router::postgres_position_function()),
+          std::string(decision_objects()), std::string(router::place_function()),
+          std::string("GRANT EXECUTE ON FUNCTION ringway.place(text) TO PUBLIC"), std::string(moves_table)})
+        if (auto why = on->run(sql)) return of(*why, name_of(shard));
+    return {};
+}
+
+/// In passes: what needs something that comes later is tried again.
+result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
+    std::unique_ptr<link> model, on;
+    if (auto made = connect(0, model); !made.ok()) return made;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    std::vector<schema_object> first, second;
+    if (auto why = read_schema(*model, first)) return of(*why, name_of(0));
+    if (auto why = read_schema(*on, second)) return of(*why, name_of(shard));
+    auto difference = compare(first, second, replaces);
+    if (!difference.refusals.empty())
+        return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), difference.refusals.front())};
+    if (auto why = on->run("SET check_function_bodies = off")) return of(*why, name_of(shard));
+    auto& left = difference.missing;
+    std::size_t number = 0;
+    for (const auto& [name, value] : plan_.notes) number += name.starts_with("made ");
+    while (!left.empty()) {
+        std::vector<schema_object> later;
+        std::optional<trouble> last;
+        for (auto& each : left) {
+            if (!dropped(each.kind, each.name).empty() &&
+                !note(fmt::format("made {} {:06}", name_of(shard), number++), each.kind + " " + each.name))
+                return {outcome::again, "the journal cannot be written"};
+            auto why = on->run(each.make);
+            if (!why) continue;
+            if (why->is_lost()) return of(*why, name_of(shard));
+            last = trouble{why->state, fmt::format("{} {}: {}", each.kind, each.name, why->message)};
+            later.push_back(std::move(each));
+        }
+        if (later.size() == left.size())
+            return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), last->message)};
+        left = std::move(later);
+    }
+    return {};
+}
+
+/// Last first. Of a shard that joins only: nobody else has used what was made there.
+result postgres_engine::unmake_schema(std::uint16_t shard) {
+    std::vector<std::pair<std::string, std::string>> made;
+    {
+        const std::lock_guard guard(lock_);
+        for (const auto& [name, value] : plan_.notes)
+            if (name.starts_with(fmt::format("made {} ", name_of(shard)))) made.emplace_back(name, value);
+    }
+    if (made.empty()) return {};
+    std::unique_ptr<link> on;
+    if (auto connected = connect(shard, on); !connected.ok()) return connected;
+    for (auto each = made.rbegin(); each != made.rend(); ++each) {
+        const auto blank = each->second.find(' ');
+        const auto kind = each->second.substr(0, blank);
+        const auto why = on->run(dropped(kind, each->second.substr(blank + 1)));
+        // A role may be used in another database by now; it is then left.
+        if (why && (why->is_lost() || kind != "role")) return of(*why, name_of(shard));
+    }
+    {
+        const std::lock_guard guard(lock_);
+        for (const auto& each : made) plan_.notes.erase(each.first);
+        save_();
+    }
+    return {};
+}
+
+/// Old rows come whole, so that it is known where they were and what of them has not changed.
+result postgres_engine::watch_tables(std::uint16_t shard) {
+    std::unique_ptr<link> on;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    if (auto why = on->run("SET lock_timeout = '100ms'")) return of(*why, name_of(shard));
+    for (const auto& table : tables_) {
+        rows got;
+        if (auto why =
+                on->ask("SELECT relreplident, coalesce((SELECT quote_ident(i.relname) FROM pg_index x JOIN pg_class "
+                        "i ON i.oid = indexrelid WHERE indrelid = c.oid AND indisreplident), '') FROM pg_class c "
+                        "WHERE oid = $1::regclass",
+                        {table.qualified()}, got))
+            return of(*why, name_of(shard));
+        if (got.at(0, 0) == "f") continue;
+        const std::string was = got.at(0, 0) == "d"   ? "DEFAULT"
+                                : got.at(0, 0) == "n" ? "NOTHING"
+                                                      : fmt::format("USING INDEX {}", got.at(0, 1));
+        if (!note(fmt::format("identity {} {}", name_of(shard), table.qualified()), was))
+            return {outcome::again, "the journal cannot be written"};
+        if (auto why = on->run(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", table.qualified())))
+            return of(*why, fmt::format("{} {}", name_of(shard), table.plain()));
+    }
+    return {};
+}
+
+result postgres_engine::unwatch_tables(std::uint16_t shard) {
+    const auto prefix = fmt::format("identity {} ", name_of(shard));
+    std::vector<std::pair<std::string, std::string>> noted;
+    {
+        const std::lock_guard guard(lock_);
+        for (const auto& [name, value] : plan_.notes)
+            if (name.starts_with(prefix)) noted.emplace_back(name, value);
+    }
+    if (noted.empty()) return {};
+    std::unique_ptr<link> on;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    if (auto why = on->run("SET lock_timeout = '100ms'")) return of(*why, name_of(shard));
+    for (const auto& [name, was] : noted) {
+        const auto why = on->run(fmt::format("ALTER TABLE {} REPLICA IDENTITY {}", name.substr(prefix.size()), was));
+        const bool gone = why && (why->state == "42P01" || why->state == "3F000" || why->state == "42704");
+        if (why && !gone) return of(*why, name_of(shard));
+        const std::lock_guard guard(lock_);
+        plan_.notes.erase(name);
+        save_();
+    }
+    return {};
+}
+
+result postgres_engine::publish(move& what) {
+    std::string list;
+    for (const auto& each : tables_)
+        if (!each.reference || what.references) list += (list.empty() ? "" : ", ") + each.qualified();
+    std::unique_ptr<link> on;
+    if (auto made = connect(what.source, on); !made.ok()) return made;
+    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", what.slot))) return of(*why, what.source_name);
+    if (list.empty()) return {outcome::stop, "no table of the map is there"};
+    if (auto why = on->run(fmt::format("CREATE PUBLICATION {} FOR TABLE {}", what.slot, list)))
+        return of(*why, what.source_name);
+    return {};
+}
+
+/// Shards that serve, before anything is asked of them that needs Ringway's functions.
+result postgres_engine::equip() {
+    if (auto seen = look(); !seen.ok()) return seen;
+    for (std::uint16_t shard = 0; shard < view_.config.shards.size(); ++shard)
+        if (!joins(shard))
+            if (auto made = make_objects(shard); !made.ok()) return made;
+    return {};
+}
+
+/// What has been defined since a shard that joins was made like the first one: it is made there too.
+result postgres_engine::carry_schema() {
+    const auto all = targets();
+    if (std::none_of(all.begin(), all.end(), [this](std::uint16_t each) { return joins(each); })) return {};
+    std::unique_ptr<link> model;
+    if (auto made = connect(0, model); !made.ok()) return made;
+    std::string mark;
+    if (auto why = schema_mark(*model, mark)) return of(*why, name_of(0));
+    if (mark == schema_mark_) return {};
+    for (const auto each : all) {
+        if (!joins(each)) continue;
+        auto made = make_schema(each, true);
+        if (made.how == outcome::stop) made.how = outcome::restart;  // a copy that begins anew makes it anew
+        if (!made.ok()) return made;
+    }
+    schema_mark_ = mark;
+    return {};
+}
+
+result postgres_engine::prepare() {
+    if (auto made = equip(); !made.ok()) return made;
+    schema_mark_.clear();
+    for (const auto each : targets()) {
+        if (!joins(each)) continue;
+        if (schema_mark_.empty()) {
+            std::unique_ptr<link> model;
+            if (auto made = connect(0, model); !made.ok()) return made;
+            if (auto why = schema_mark(*model, schema_mark_)) return of(*why, name_of(0));
+        }
+        if (auto made = make_schema(each); !made.ok()) return made;
+        if (auto made = make_objects(each); !made.ok()) return made;
+    }
+    if (auto seen = look_at_tables(); !seen.ok()) return seen;
+    for (const auto each : sources())
+        if (auto done = watch_tables(each); !done.ok()) return done;
+    for (auto& each : moves_)
+        if (auto done = publish(*each); !done.ok()) return done;
+    std::vector<planned_table> ignored;
+    return estimate(ignored);
+}
+
+}  // namespace ringway::proxy::rebalance::postgres

@@ -1,0 +1,426 @@
+// The coordinator against a small world that it can see only through its steps: several proxies with clients, messages
+// that are lost or come late, crashes at every moment. Time, chance and all servers are the seed's.
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "proxy/rebalance/coordinator.hpp"
+
+using namespace ringway::proxy::rebalance;
+
+namespace {
+
+constexpr int keys = 4;
+
+/// A write under way: on the source or on the target.
+struct write {
+    int key = 0;
+    long value = 0;
+    bool on_target = false;
+    bool sent = false;  ///< past the fence
+};
+
+struct proxy {
+    bool new_ring = false, fenced = false, knows_change = false;
+    std::vector<write> writes;
+};
+
+class world {
+  public:
+    explicit world(unsigned seed) : random_(seed), proxies_(2 + seed % 2) {}
+
+    /// How it ended; what was wrong is in `problem`.
+    void run() {
+        for (int i = 0; i < keys; ++i) source_[i] = acked_[i] = 0;
+        bool cancelled = false;
+        for (int turn = 0; turn < 4000 && problem.empty(); ++turn) {
+            const auto dice = pick(100);
+            if (dice < 45)
+                client();
+            else if (dice < 92)
+                coordinate();
+            else if (dice < 95)
+                crash_proxy();
+            else if (dice < 97)
+                crash_coordinator();
+            else if (dice < 98 && !cancelled && pick(10) == 0)
+                cancelled = coordinator_.cancel();
+            else if (coordinator_.stopped())
+                coordinator_.resume();
+            look();
+            if (coordinator_.over()) break;
+        }
+        quiet_ = true;
+        for (int turn = 0; turn < 5000 && !coordinator_.over() && problem.empty(); ++turn) {
+            while (finish_one()) {
+            }
+            if (coordinator_.stopped()) coordinator_.resume();
+            coordinate();
+            look();
+        }
+        if (!problem.empty()) return;
+        if (!coordinator_.over()) return fail("it does not end");
+        while (finish_one()) {
+        }
+        look();
+        const bool moved = coordinator_.at() == phase::done;
+        if (moved != ring_is_new_) fail("the ring and the end disagree");
+        if (moved && !source_.empty()) fail("rows are left on the source");
+        if (!moved && !target_.empty()) fail("rows are left on the target");
+        if (!moved && slot_) fail("a slot is left");
+        for (const auto& each : proxies_)
+            if (each.fenced || each.new_ring != ring_is_new_ || each.knows_change) fail("a proxy was not told");
+        if (slot_) fail("a slot is left");
+    }
+
+    std::string problem;
+    phase end() const { return coordinator_.at(); }
+
+  private:
+    unsigned pick(unsigned below) { return static_cast<unsigned>(random_() % below); }
+    bool lost() { return !quiet_ && pick(8) == 0; }
+    void fail(std::string why) {
+        if (problem.empty()) problem = std::move(why);
+    }
+
+    // ---- clients ----
+
+    void client() {
+        auto& at = proxies_[pick(static_cast<unsigned>(proxies_.size()))];
+        if (pick(3) != 0 || at.writes.size() > 2) {
+            if (!at.writes.empty()) go_on(at, pick(static_cast<unsigned>(at.writes.size())));
+            return;
+        }
+        const auto key = static_cast<int>(pick(keys));
+        for (const auto& each : proxies_)
+            for (const auto& other : each.writes)
+                if (other.key == key) return;  // one writer a key: who is last is known
+        for (const auto& other : orphans_)
+            if (other.key == key) return;
+        at.writes.push_back({key, ++values_, false, false});
+    }
+
+    void go_on(proxy& at, std::size_t index) {
+        auto& one = at.writes[index];
+        if (!one.sent) {
+            if (at.fenced) return;  // waits
+            one.on_target = at.new_ring;
+            one.sent = true;
+            return;
+        }
+        commit(one);
+        acked_[one.key] = one.value;
+        at.writes.erase(at.writes.begin() + static_cast<std::ptrdiff_t>(index));
+    }
+
+    void commit(const write& what) {
+        if (what.on_target) {
+            target_[what.key] = what.value;
+        } else {
+            source_[what.key] = what.value;
+            log_.push_back({what.key, what.value});
+        }
+    }
+
+    bool finish_one() {
+        for (auto& each : proxies_)
+            for (std::size_t i = 0; i < each.writes.size(); ++i)
+                if (each.writes[i].sent || !each.fenced) {
+                    go_on(each, i);
+                    return true;
+                }
+        if (orphans_.empty()) return false;
+        end_orphan(0);
+        return true;
+    }
+
+    /// The servers go on with what a dead proxy has sent: nobody hears of it, and either value is right.
+    void end_orphan(std::size_t index) {
+        const auto one = orphans_[index];
+        orphans_.erase(orphans_.begin() + static_cast<std::ptrdiff_t>(index));
+        if (pick(2) != 0) return;
+        commit(one);
+        acked_[one.key] = one.value;
+    }
+
+    /// What a read of any proxy gives is what was acknowledged last.
+    void look() {
+        if (!orphans_.empty() && pick(3) == 0) end_orphan(pick(static_cast<unsigned>(orphans_.size())));
+        for (const auto& each : proxies_)
+            for (int key = 0; key < keys; ++key) {
+                const auto& there = each.new_ring ? target_ : source_;
+                const auto found = there.find(key);
+                const bool stale = !each.new_ring && ring_told_;  // its statement was routed before: as of the cutover
+                if (found == there.end()) return fail("a row is lost");
+                if (found->second != acked_[key] && !stale) return fail("a read is wrong");
+            }
+    }
+
+    // ---- the coordinator's steps ----
+
+    void coordinate() {
+        const auto what = coordinator_.current();
+        if (what == step::none) return;
+        if (!quiet_ && pick(12) == 0) {  // done, and the answer lost with the process
+            take(what);
+            return crash_coordinator();
+        }
+        const auto how = take(what);
+        coordinator_.happened(how, how == outcome::ok ? "" : "the seed");
+    }
+
+    template <typename Told>
+    outcome tell(const Told& told) {
+        bool all = true;
+        for (auto& each : proxies_) {
+            if (lost()) {
+                all = false;
+                continue;
+            }
+            told(each);
+            if (pick(6) == 0) told(each);  // twice
+            if (lost()) all = false;       // told, but that is not known
+        }
+        return all ? outcome::ok : outcome::again;
+    }
+
+    outcome take(step what) {
+        if (!quiet_ && (what == step::prepare || what == step::release || what == step::clean) && lost())
+            return outcome::again;
+        switch (what) {
+            case step::save:
+                if (lost()) return outcome::again;
+                saved_ = coordinator_.at();
+                return outcome::ok;
+            case step::tell_change:
+                return tell([](proxy& each) { each.knows_change = true; });
+            case step::discard:
+                if (ring_is_new_) fail("rows that are owned are thrown away");
+                if (!target_.empty() && pick(3) == 0 && !quiet_) {
+                    target_.erase(target_.begin());
+                    return outcome::again;
+                }
+                target_.clear();
+                slot_.reset();
+                return outcome::ok;
+            case step::prepare:
+                return outcome::ok;
+            case step::copy:
+                if (!target_.empty()) fail("it copies onto rows");
+                slot_ = log_.size();
+                for (const auto& [key, value] : source_) {
+                    if (lost()) return outcome::again;
+                    target_[key] = value;
+                }
+                return outcome::ok;
+            case step::catch_up:
+                return follow(pick(5) == 0);
+            case step::verify:
+                if (!slot_) return outcome::restart;
+                if (pick(30) == 0) return outcome::stop;  // it says so; somebody resumes it
+                return follow(true);
+            case step::own_state:
+                return lost() ? outcome::again : outcome::ok;
+            case step::raise_fence:
+                registry_fence_ = true;
+                return tell([](proxy& each) { each.fenced = true; });
+            case step::drain:
+                if (!orphans_.empty()) return outcome::again;
+                for (const auto& each : proxies_)
+                    for (const auto& one : each.writes)
+                        if (one.sent) return outcome::again;
+                return outcome::ok;
+            case step::last_catch_up:
+                return follow(true);
+            case step::carry_sequences:
+                return lost() ? outcome::again : outcome::ok;
+            case step::write_ring:
+                return write_ring();
+            case step::tell_ring:
+                if (!ring_is_new_) fail("a ring is told that is not written");
+                ring_told_ = true;
+                return tell([](proxy& each) { each.new_ring = each.knows_change = true; });
+            case step::lower_fence:
+                for (const auto& each : proxies_)
+                    if (ring_is_new_ && !each.new_ring) fail("a fence is lowered before all have the new ring");
+                registry_fence_ = false;
+                return tell([](proxy& each) { each.fenced = false; });
+            case step::share_state:
+                return outcome::ok;
+            case step::release:
+                slot_.reset();
+                return outcome::ok;
+            case step::wait_for_readers:
+                return outcome::ok;
+            case step::clean:
+                if (!ring_is_new_) fail("owned rows are cleaned away");
+                for (const auto& each : proxies_) {
+                    if (!each.new_ring) fail("rows are cleaned away that are still read");
+                    for (const auto& one : each.writes)
+                        if (one.sent && !one.on_target) fail("rows are cleaned away that are being written");
+                }
+                source_.clear();
+                return outcome::ok;
+            case step::forget_change:
+                forgotten_ = true;  // who starts from now on is told so
+                return tell([](proxy& each) { each.knows_change = false; });
+            case step::remove_journal:
+                if (lost()) return outcome::again;
+                saved_.reset();
+                return outcome::ok;
+            case step::none:
+            case step::pause:
+                break;
+        }
+        return outcome::ok;
+    }
+
+    outcome follow(bool to_the_end) {
+        if (!slot_) return outcome::restart;
+        while (*slot_ < log_.size()) {
+            if (lost()) return pick(20) == 0 ? outcome::restart : outcome::again;
+            target_[log_[*slot_].first] = log_[*slot_].second;
+            ++*slot_;
+            if (!to_the_end && pick(2) == 0) break;
+        }
+        return outcome::ok;
+    }
+
+    outcome write_ring() {
+        for (const auto& each : proxies_)
+            if (!each.fenced) fail("the ring changes while a proxy lets writes through");
+        if (slot_ != log_.size()) fail("the ring changes before the last change has followed");
+        if (lost()) return ring_is_new_ ? outcome::unknown : outcome::again;
+        ring_is_new_ = true;
+        return lost() ? outcome::unknown : outcome::ok;
+    }
+
+    // ---- crashes ----
+
+    void crash_proxy() {
+        auto& at = proxies_[pick(static_cast<unsigned>(proxies_.size()))];
+        for (const auto& each : at.writes)
+            if (each.sent) orphans_.push_back(each);
+        // It starts by what is kept: the ring, the journal, and the fence.
+        at = {};
+        at.new_ring = ring_is_new_;
+        at.fenced = registry_fence_;
+        at.knows_change = saved_.has_value() && !forgotten_;
+    }
+
+    void crash_coordinator() {
+        if (coordinator_.over()) return;
+        if (!saved_) {  // the operator's command has failed, or nothing is left to do
+            coordinator_ = coordinator_.at() == phase::preparing ? coordinator() : coordinator_;
+            return;
+        }
+        // Its fence falls with it, when everybody has the ring that is kept.
+        for (auto& each : proxies_) {
+            each.new_ring = ring_is_new_;
+            each.fenced = registry_fence_ = false;
+        }
+        coordinator_ = coordinator(*saved_, ring_is_new_);
+    }
+
+    std::mt19937 random_;
+    std::vector<proxy> proxies_;
+    std::map<int, long> source_, target_, acked_;
+    std::vector<std::pair<int, long>> log_;
+    std::optional<std::size_t> slot_;
+    std::vector<write> orphans_;
+    coordinator coordinator_;
+    std::optional<phase> saved_;
+    bool ring_is_new_ = false, ring_told_ = false, registry_fence_ = false, quiet_ = false, forgotten_ = false;
+    long values_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("rebalance: whatever is lost or crashes, no write is lost and no row is read wrong") {
+    const char* asked = std::getenv("RINGWAY_SEEDS");
+    const unsigned seeds = asked ? static_cast<unsigned>(std::strtoul(asked, nullptr, 10)) : 3000;
+    unsigned done = 0, cancelled = 0;
+    for (unsigned seed = 0; seed < seeds; ++seed) {
+        world one(seed);
+        one.run();
+        INFO("seed ", seed, ", ", name_of(one.end()));
+        REQUIRE(one.problem == "");
+        ++(one.end() == phase::done ? done : cancelled);
+    }
+    CHECK(done > seeds / 4);
+    CHECK(cancelled > 0);
+}
+
+TEST_CASE("rebalance: phases and steps have names, and phases are read by them") {
+    for (int i = 0; i <= static_cast<int>(phase::cancelled); ++i) {
+        phase read{};
+        CHECK(read_phase(name_of(static_cast<phase>(i)), read));
+        CHECK(read == static_cast<phase>(i));
+    }
+    phase ignored{};
+    CHECK_FALSE(read_phase("napping", ignored));
+    CHECK(name_of(step::pause) == "pause");
+    CHECK(name_of(step::write_ring) == "write_ring");
+}
+
+TEST_CASE("rebalance: the order of the steps") {
+    coordinator one;
+    std::string all;
+    while (!one.over()) {
+        all += std::string(name_of(one.current())) + " ";
+        one.happened(outcome::ok);
+    }
+    CHECK(all ==
+          "save tell_change prepare save copy save tell_change catch_up save verify save own_state raise_fence drain "
+          "last_catch_up carry_sequences write_ring tell_ring lower_fence share_state save release save "
+          "wait_for_readers clean forget_change remove_journal ");
+    CHECK_FALSE(one.cancel());
+}
+
+TEST_CASE("rebalance: a cutover that cannot drain is given up, and tried again later") {
+    coordinator one;
+    while (one.current() != step::drain) one.happened(outcome::ok);
+    CHECK(one.fenced());
+    one.happened(outcome::again, "a transaction is open");
+    CHECK(one.current() == step::lower_fence);
+    one.happened(outcome::again, "a worker does not answer");
+    CHECK(one.current() == step::lower_fence);
+    one.happened(outcome::ok);
+    CHECK_FALSE(one.fenced());
+    CHECK(one.current() == step::share_state);
+    one.happened(outcome::ok);
+    CHECK(one.at() == phase::catching_up);
+    CHECK(one.current() == step::pause);
+}
+
+TEST_CASE("rebalance: it can be cancelled until the ring is written, and not while that is not known") {
+    coordinator one;
+    while (one.current() != step::carry_sequences) one.happened(outcome::ok);
+    CHECK(one.cancel());
+    CHECK(one.current() == step::lower_fence);
+    while (!one.over()) one.happened(outcome::ok);
+    CHECK(one.at() == phase::cancelled);
+    coordinator other;
+    while (other.current() != step::write_ring) other.happened(outcome::ok);
+    other.happened(outcome::unknown, "the disk is full");
+    CHECK(other.current() == step::write_ring);
+    CHECK_FALSE(other.cancel());
+    CHECK(other.fenced());
+}
+
+TEST_CASE("rebalance: after a restart it goes on where that is safe") {
+    const auto at = [](phase was, bool switched) { return coordinator(was, switched).at(); };
+    CHECK(at(phase::preparing, false) == phase::clearing);
+    CHECK(at(phase::copying, false) == phase::clearing);
+    CHECK(at(phase::catching_up, false) == phase::catching_up);
+    CHECK(at(phase::cutting_over, false) == phase::catching_up);
+    CHECK(at(phase::cutting_over, true) == phase::switched);
+    CHECK(at(phase::cleaning, true) == phase::cleaning);
+    CHECK(at(phase::cancelling, false) == phase::cancelling);
+}
