@@ -131,8 +131,7 @@ void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket, bool a
 void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     const auto all = current_settings();
     if (refusing_)
-        return turn_away(client, config::mysql_number(fault_kind::shutting_down),
-                         "Server shutdown in progress");
+        return turn_away(client, config::mysql_number(fault_kind::shutting_down), "Server shutdown in progress");
     auto* slot = client.cluster ? home.find_slot(*client.cluster) : nullptr;
     if (!slot || slot->now->config.engine != config::engine::mysql)
         return turn_away(client, config::mysql_number(fault_kind::unknown_cluster),
@@ -144,8 +143,7 @@ void runtime::mysql_admitted(worker& home, mysql::admitted client) {
     who.session_mode = who.who->limits.mode == config::pool_mode::session;
     if (clients_.fetch_add(1) >= all->general.max_clients) {  // counted first: others come in on other workers
         --clients_;
-        return turn_away(client, config::mysql_number(fault_kind::too_many_connections),
-                         "Too many connections");
+        return turn_away(client, config::mysql_number(fault_kind::too_many_connections), "Too many connections");
     }
     // The name that clients use is a database of another name on the servers.
     if (client.database == *client.cluster) client.database = who.who->login->database;
