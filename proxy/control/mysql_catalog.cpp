@@ -71,10 +71,11 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
     }
     mysql_bodies bodies;
     bodies.untold = (connection_.capabilities() & protocol::mysql::capability::session_track) == 0;
+    // MariaDB's own mysql.AddGeometryColumn has dynamic SQL, which no function may run.
     for (const auto* of : {&routines, &keys.triggers})
         for (const auto& row : *of)
-            bodies.hidden |=
-                text_of(row, "s") != "sys" && router::mysql::names_user_variable(text_of(row, "b"), raw.modes);
+            bodies.hidden |= text_of(row, "s") != "sys" && text_of(row, "s") != "mysql" &&
+                             router::mysql::names_user_variable(text_of(row, "b"), raw.modes);
     for (const auto& row : routines) {
         if (text_of(row, "t") != "FUNCTION") continue;
         const auto access = text_of(row, "a");

@@ -59,6 +59,20 @@ void session::start_one_by_one(const router::plan& plan, one_by_one_task task) {
     std::shared_ptr(reading_)->start();
 }
 
+/// Of a scatter with its plan, its texts and its shards: those of these on which others' rows stand too leave them out.
+bool session::keep_to_own_rows(scatter_task& scatter, const router::shard_map& map) const {
+    const auto& texts = scatter.texts;
+    for (const auto each : scatter.asked) {
+        auto own = router::own_rows_text(*scatter.plan, texts.shard, map, each, conforming_strings_);
+        auto totals = texts.totals.text.empty()
+                          ? std::string()
+                          : router::own_rows_text(*scatter.plan, texts.totals, map, each, conforming_strings_);
+        if (!own || !totals) return false;
+        scatter.own.push_back({std::move(*own), std::move(*totals)});
+    }
+    return true;
+}
+
 /// Where each shard can run the statement itself. `task` is kept for when it turns out that they cannot.
 bool session::scatters(gather_task& task, const router::values& with, scatter_task scatter) {
     const auto* recipe = task.plan->scatter.get();
@@ -66,17 +80,10 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     if (router::names_time(with)) return false;  // each shard's would be another
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
-    for (const auto each : task.asked) {
-        auto own = router::own_rows_text(*task.plan, texts->shard, *task.map, each, conforming_strings_);
-        auto totals = texts->totals.text.empty()
-                          ? std::string()
-                          : router::own_rows_text(*task.plan, texts->totals, *task.map, each, conforming_strings_);
-        if (!own || !totals) return false;  // rows on the move are left out by what is gathered
-        scatter.own.push_back({std::move(*own), std::move(*totals)});
-    }
     scatter.texts = std::move(*texts);
     scatter.plan = task.plan;
     scatter.asked = task.asked;
+    if (!keep_to_own_rows(scatter, *task.map)) return false;  // rows on the move are left out by what is gathered
     scatter.client_id = task.client_id;
     scatter.settings = task.settings;
     scatter.types_of_shards = task.types_of_shards;

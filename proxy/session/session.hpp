@@ -309,6 +309,7 @@ class session final : public client_session,
     void span_give(spanning::portal& of, std::uint32_t max_rows);
     void start_gathering(std::shared_ptr<const router::plan> plan, const router::values& with, std::string run,
                          bool own_parse, scatter_task scatter, std::string_view hidden = {});
+    bool keep_to_own_rows(scatter_task& scatter, const router::shard_map& map) const;
     bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
     bool gather_batch(std::string_view batch, std::string_view& rest);
     void start_one_by_one(const router::plan& plan, one_by_one_task task);

@@ -289,7 +289,9 @@ bool session::span_scatters(span_unit& unit, const router::values& with, scatter
     if (!texts) return false;
     scatter.texts = std::move(*texts);
     scatter.plan = unit.gathers;
-    scatter.asked = router::owners_of(*unit.gathers, with, *who_.cluster->now->map);
+    const auto map = unit.map ? unit.map : who_.cluster->now->map;
+    scatter.asked = router::owners_of(*unit.gathers, with, *map);
+    if (!keep_to_own_rows(scatter, *map)) return false;
     scatter.client_id = who_.id;
     scatter.settings = settings_;
     scatter.types_of_shards = who_.cluster->types;
