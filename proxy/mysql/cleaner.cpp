@@ -75,7 +75,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
     static std::string tracking_with_base() {
         std::string sql(pool::mysql_tracking_statement);
         for (const auto& [name, value] : pool::mysql_base_settings()->entries())
-            sql += ", @@SESSION." + name + "=" + value;
+            sql.append(", @@SESSION.").append(name).append("=").append(value);
         return sql;
     }
 

@@ -143,8 +143,6 @@ void session::after_statement(const reading& text, bool failed) {
                 talk_->in_transaction = false;
                 [[fallthrough]];
             case router::verb::xa_rollback:
-                unpin(xa);
-                break;
             case router::verb::xa_commit:
                 unpin(xa);
                 break;

@@ -7,7 +7,6 @@
 
 namespace ringway::proxy::mysql {
 
-namespace my = protocol::mysql;
 using config::fault;
 using config::fault_kind;
 

@@ -19,7 +19,6 @@ namespace ringway::proxy::mysql {
 namespace asio = boost::asio;
 namespace my = protocol::mysql;
 namespace capability = protocol::mysql::capability;
-using config::fault;
 using config::fault_kind;
 
 namespace {

@@ -208,7 +208,7 @@ std::optional<fault> session::find_shard_of_execution(const client_statement& of
     if (of.long_data)
         return fault{
             fault_kind::unsupported, "long data of a statement with a shard key", {}, "send it with the execution"};
-    const fault unread{fault_kind::malformed_message, "the parameters of the statement cannot be read", {}, {}};
+    fault unread{fault_kind::malformed_message, "the parameters of the statement cannot be read", {}, {}};
     auto types = of.types;
     std::vector<my::binary_value> row;
     std::vector<std::string> texts;

@@ -11,7 +11,6 @@
 namespace ringway::proxy::mysql {
 
 namespace my = protocol::mysql;
-using config::fault;
 using config::fault_kind;
 
 namespace {
@@ -81,7 +80,8 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
     next.text = text;
     // What a text means depends on the database, the modes and the character set it is prepared under.
     std::string under = database_;
-    for (const auto& [name, value] : settings_->entries()) under += '\0' + name + '=' + value;
+    for (const auto& [name, value] : settings_->entries())
+        under.append(1, '\0').append(name).append(1, '=').append(value);
     next.preparing = text->unknown() ? pool::lone_prepared(sql, under) : pool::share_prepared(sql, under, 0);
     if (statements_)  // each has cursors and long data of its own
         for (const auto& [number, other] : *statements_)

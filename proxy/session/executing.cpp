@@ -64,7 +64,8 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
     const auto& statements = found.plan->parsed.statements;
     const bool alone = is_one(*found.plan, router::verb::execute) || is_one(*found.plan, router::verb::explain);
     if (auto why = destination_of(*found.plan, with, out)) return why;
-    if (found.plan->placement == router::placement::single && found.plan->parsed.hint.shard.size()) return std::nullopt;
+    if (found.plan->placement == router::placement::single && !found.plan->parsed.hint.shard.empty())
+        return std::nullopt;
 
     // The arguments are kept: the plan cache gives out one shape at a time.
     std::deque<std::string> kept;

@@ -16,7 +16,6 @@ namespace ringway::proxy {
 namespace pg = protocol::postgres;
 using config::fault;
 using config::fault_kind;
-using router::quoted_name;
 
 namespace {
 

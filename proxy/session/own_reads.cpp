@@ -54,7 +54,7 @@ bool session::ringway_setting(const router::effect& what, const running_statemen
     const auto before = own_;
     if (!set_own(what.name, value, problem)) return false;
     const bool local = what.what == kind::set_local;
-    if (status() == 'I' && !(talk_ && talk_->replies.size() > 0)) {
+    if (status() == 'I' && !(talk_ && !talk_->replies.empty())) {
         if (local) own_ = before;  // as on a server: without a transaction it has no effect
         return true;
     }

@@ -175,11 +175,9 @@ void session::tick(steady_time now) {
         }
     } else if (phase_ == phase::holding) {
         phase_ = phase::idle;
-        if (std::exchange(held_for_catalog_, false) || std::exchange(held_by_fence_, false) ||
-            (!greeting_ && want_epoch_ != who_.cluster->now->epoch))
-            pump({});  // it may be on another shard now
-        else if (find_server(now))
-            pump({});
+        const bool held = std::exchange(held_for_catalog_, false) || std::exchange(held_by_fence_, false);
+        const bool elsewhere = !greeting_ && want_epoch_ != who_.cluster->now->epoch;  // maybe on another shard now
+        if (held || elsewhere || find_server(now)) pump({});
         want_client();
     }
 }

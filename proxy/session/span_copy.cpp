@@ -12,7 +12,6 @@
 namespace ringway::proxy {
 
 namespace pg = protocol::postgres;
-using config::fault;
 
 namespace {
 
