@@ -310,7 +310,7 @@ bool session::span_scatters(span_unit& unit, const router::values& with, scatter
 std::optional<fault> session::span_control(const router::plan& plan, std::string_view sql, doing within) {
     auto& span = *spanning_;
     const auto& statements = plan.parsed.statements;
-    const fault under_way;
+    fault under_way;
     const bool one = statements.size() == 1 && plan.parsed.error.empty();
     const auto what = one ? statements.front().verb : verb::other;
     const auto answer = [&](std::string_view tag) {

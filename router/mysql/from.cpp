@@ -261,10 +261,7 @@ void parser::table_options(table_ref& table) {
             bits();
         }
     }
-    if (accept("as"))
-        table.alias = name();
-    else if (is_name() && !is_window_clause())
-        table.alias = name();
+    if (accept("as") || (is_name() && !is_window_clause())) table.alias = name();
     if (modes_.folds_tables) std::transform(table.alias.begin(), table.alias.end(), table.alias.begin(), lower);
     index_hints();
 }

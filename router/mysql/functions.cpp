@@ -6,7 +6,7 @@
 
 namespace ringway::router::mysql {
 
-expression parser::function(std::string schema, std::string name) {
+expression parser::function(const std::string& schema, const std::string& name) {
     const level here(*this);
     if (schema.empty() && (name == "cast" || name == "convert")) return cast_function(name);
     if (schema.empty() && (name == "values" || name == "value" || name == "default")) {

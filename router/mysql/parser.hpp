@@ -110,7 +110,7 @@ class parser {
     expression user_variable();
     expression case_expression();
     expression interval();
-    expression function(std::string schema, std::string name);
+    expression function(const std::string& schema, const std::string& name);
     expression cast_function(std::string_view name);
     void arguments(std::string_view function);
     void over_clause();
