@@ -141,7 +141,8 @@ expression parser::primary_word() {
     if (is("interval")) return interval();
     if (is("exists") && called) {
         take();
-        return parenthesized().what == kind::subquery ? expression{} : expression{};
+        parenthesized();
+        return {};
     }
     if (is("not")) {  // where MySQL takes it only with HIGH_NOT_PRECEDENCE
         fail("a value");
@@ -191,10 +192,7 @@ expression parser::named_value() {
         std::transform(text.begin(), text.end(), text.begin(), lower);
         return text;
     };
-    if (parts.size() == 2 && is_symbol("(")) {
-        const auto schema = parts[0];
-        return function(schema, fold(parts[1]));
-    }
+    if (parts.size() == 2 && is_symbol("(")) return function(parts[0], fold(parts[1]));
     if (parts.size() == 3 && is_symbol("("))
         return function(parts[0] + "." + parts[1], fold(parts[2]));  // of a package
     out.what = kind::column;
@@ -221,10 +219,12 @@ expression parser::system_variable() {
         take();
         auto second = name_of(take());
         std::transform(second.begin(), second.end(), second.begin(), lower);
-        first =
-            first == "session" || first == "local" || first == "global" || first == "persist" || first == "persist_only"
-                ? second
-                : first + "." + second;
+        const bool scope = first == "session" || first == "local" || first == "global" || first == "persist" ||
+                           first == "persist_only";
+        if (scope)
+            first = std::move(second);
+        else
+            first.append(".").append(second);
     }
     made_->asks_insert_id |= first == "last_insert_id" || first == "identity";
     made_->asks_warnings |= first == "warning_count" || first == "error_count";

@@ -128,7 +128,7 @@ value_source value_finder::of_cast(node cast) {
 value_source value_finder::of_operator(node a_expr) {
     const auto symbol = plain_operator(a_expr);
     if (a_expr["kind"].word() != "AEXPR_OP" || symbol.size() != 1) return {};
-    const auto right_source = source_of(a_expr["rexpr"]);
+    auto right_source = source_of(a_expr["rexpr"]);
     if (!a_expr["lexpr"]) {
         if (symbol[0] == '+' && right_source.what == value_source::from::literal && right_source.cast.empty() &&
             literals_[right_source.index].kind <= literal_kind::decimal)
