@@ -60,6 +60,8 @@ def test_a_replica_that_stands_still_is_not_read_after_a_write(my_ringway, clust
     proxy = my_ringway({"clusters": {"shop": None, "moving": cluster.section() | {"health_interval": "200ms"}}})
     with my.connect(proxy.mysql_port, database="moving") as a:
         for each in cluster.replicas():
+            assert until(lambda each=each: each.rows("SHOW DATABASES LIKE 'moving'", "information_schema"), 30)
+            assert until(lambda each=each: each.rows("SHOW TABLES LIKE 't'", "moving"), 30)
             each.rows("STOP SLAVE SQL_THREAD", "moving")
         for number in range(20):
             my.rows(a, f"UPDATE t SET v = 'w{number}' WHERE id = 2")
