@@ -56,12 +56,15 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     // Types are read from every shard: at the start the checks of some may still be under way.
     const bool all_known =
         std::all_of(health->shards.begin(), health->shards.end(), [](const auto& each) { return each.primary >= 0; });
-    if (!all_known && shards_awaited_[name] < most_awaited) {
-        ++shards_awaited_[name];
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        return later();
+    if (of.config.is_sharded()) {
+        auto& awaited = shards_awaited_[name];
+        if (!all_known && awaited < most_awaited) {
+            ++awaited;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            return later();
+        }
+        awaited = most_awaited;
     }
-    shards_awaited_[name] = most_awaited;
     const auto settings = current_settings();
     const auto primary = static_cast<std::size_t>(health->shards.front().primary);
     auto cluster = watched(of.config, *settings);
@@ -83,22 +86,24 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     }
     if (!changed) {
         const auto now = reader->fingerprint(login);
-        if (now.why || now.fingerprint == known) return;
+        const bool types_due = all_known && types_lacking_.contains(name);
+        if (now.why || (now.fingerprint == known && !types_due)) return;
     }
     auto reading = reader->read(login, version);
     if (reading.why) {
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
         return;  // statements that need it go to the primary; the next round tries again
     }
-    reading.types = types_of_shards(cluster, *health, reading);
+    reading.types = types_of_shards(name, cluster, *health);
     publish_catalog(name, reading, schema);
 }
 
-/// Where one shard cannot be asked they are read again in the next round.
-std::shared_ptr<const router::own_types> runtime::types_of_shards(const config::cluster& cluster,
-                                                                  const pool::cluster_health& health,
-                                                                  catalog_reading& reading) {
+/// Where one shard cannot be asked all is read again when each has a primary.
+std::shared_ptr<const router::own_types> runtime::types_of_shards(const std::string& name,
+                                                                  const config::cluster& cluster,
+                                                                  const pool::cluster_health& health) {
     if (!cluster.is_sharded()) return nullptr;
+    types_lacking_.erase(name);
     std::vector<std::map<std::string, std::uint32_t>> all(cluster.shards.size());
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto primary = i < health.shards.size() ? health.shards[i].primary : -1;
@@ -109,7 +114,7 @@ std::shared_ptr<const router::own_types> runtime::types_of_shards(const config::
         if (found)
             all[i] = std::move(*found);
         else
-            reading.fingerprint.clear();
+            types_lacking_.insert(name);
     }
     return router::own_types::made_of(all);
 }

@@ -169,9 +169,8 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::vector<recovery_place> recovery_places() const;
     void give_way(std::uint64_t client);
     void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
-    std::shared_ptr<const router::own_types> types_of_shards(const config::cluster& cluster,
-                                                             const pool::cluster_health& health,
-                                                             catalog_reading& reading);
+    std::shared_ptr<const router::own_types> types_of_shards(const std::string& name, const config::cluster& cluster,
+                                                             const pool::cluster_health& health);
     void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
                             std::uint64_t schema);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
@@ -214,7 +213,9 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::map<std::string, std::shared_ptr<catalog_reader>>
         readers_;  ///< one a watched catalog, used by the catalog thread
     std::map<std::string, std::shared_ptr<mysql_catalog_reader>> mysql_readers_;
-    std::map<std::string, int> shards_awaited_;  ///< of the catalog thread: how often, before the first reading
+    // Of the catalog thread, by sharded cluster.
+    std::map<std::string, int> shards_awaited_;         ///< how often, before the first reading
+    std::set<std::string, std::less<>> types_lacking_;  ///< a shard's types could not be read
     std::condition_variable catalog_wake_;
 
     std::mutex reload_lock_;  ///< one reload at a time

@@ -32,14 +32,6 @@ constexpr std::size_t most_history = 256;
 /// Bytes of an answer that are kept for a portal with a row limit.
 constexpr std::size_t most_held = 64u << 20;
 
-fault too_much_held() {
-    return {fault_kind::unsupported,
-            fmt::format("a row limit stands on a read of rows of several shards whose answer is longer than {} MB",
-                        most_held >> 20),
-            {},
-            "execute it without a limit on its rows"};
-}
-
 fault not_across(std::string_view what) {
     return {fault_kind::unsupported,
             fmt::format("{} does not work in a transaction that stands on several shards", what),
@@ -85,6 +77,14 @@ bool names_isolation(std::string_view begin) {
 }
 
 }  // namespace
+
+fault too_much_held() {
+    return {fault_kind::unsupported,
+            fmt::format("a row limit stands on a read of rows of several shards whose answer is longer than {} MB",
+                        most_held >> 20),
+            {},
+            "execute it without a limit on its rows"};
+}
 
 // ---- into it --------------------------------------------------------------------------------------------------------
 
@@ -270,39 +270,6 @@ void session::span_query(std::string_view body) {
     if (unit.gathers && span_scatters(unit, with, {})) return;
     unit.hold_tag = span.implicit;
     span_gathers(std::move(unit));
-}
-
-void session::span_gathers(span_unit unit) {
-    if (unit.gathers && spanning_->reads_only) return span_read_apart(std::move(unit));
-    spanning_->across->run(std::move(unit));
-}
-
-/// In a transaction that has written nothing, and has no level or settings of its own, each statement sees what is
-/// committed when it begins: so does one of another transaction, on each shard.
-bool session::span_scatters(span_unit& unit, const router::values& with, scatter_task scatter) {
-    auto& span = *spanning_;
-    const auto* recipe = unit.gathers->scatter.get();
-    const bool same = span.read_apart && !span.implicit && !span.changes_catalog && !span.across->wrote();
-    if (!recipe || !same || recipe->unfit.load(std::memory_order_relaxed) || router::names_time(with)) return false;
-    if (!is_one(*unit.gathers, verb::select)) return false;
-    auto texts = router::scatter_texts_of(*unit.gathers, with);
-    if (!texts) return false;
-    scatter.texts = std::move(*texts);
-    scatter.plan = unit.gathers;
-    const auto map = unit.map ? unit.map : who_.cluster->now->map;
-    scatter.asked = router::owners_of(*unit.gathers, with, *map);
-    if (!keep_to_own_rows(scatter, *map)) return false;
-    scatter.client_id = who_.id;
-    scatter.settings = settings_;
-    scatter.types_of_shards = who_.cluster->types;
-    scatter.query = with.text;
-    scatter.literals.assign(with.literals.begin(), with.literals.end());
-    scatter.conforming_strings = conforming_strings_;
-    scatter.in_transaction = true;
-    span.instead = std::make_unique<span_unit>(std::move(unit));
-    reading_ = std::make_shared<scattering>(*this, std::move(scatter));
-    std::shared_ptr(reading_)->start();
-    return true;
 }
 
 /// BEGIN, COMMIT, ROLLBACK, SAVEPOINT, SET: what concerns every shard. nullopt: another kind of statement. A fault
@@ -496,45 +463,6 @@ void session::span_emit(std::string_view bytes) {
     if (!holding) return emit(bytes);
     holding->too_long |= holding->held.size() + bytes.size() > most_held;
     if (!holding->too_long) holding->held.append(bytes);
-}
-
-/// In a READ ONLY transaction, which sees what is committed when each of its statements begins: another transaction,
-/// with temporary tables, sees the same.
-void session::span_read_apart(span_unit unit) {
-    gather_task task;
-    task.plan = std::move(unit.gathers);
-    task.map = unit.map ? unit.map : who_.cluster->now->map;
-    task.asked = task.map->members();
-    task.client_id = who_.id;
-    task.settings = settings_;
-    task.types_of_shards = who_.cluster->types;
-    task.filters = std::move(unit.filters);
-    task.run = std::move(unit.parts.front().bytes);
-    task.hidden = unit.hidden;
-    task.in_transaction = true;
-    reading_ = std::make_shared<gathering>(*this, std::move(task));
-    std::shared_ptr(reading_)->start();
-}
-
-/// What was read apart has ended.
-void session::span_read(std::optional<fault> why, bool failed) {
-    auto& span = *spanning_;
-    const auto within = std::exchange(span.what, doing::nothing);
-    if (span.holding) {
-        auto& portal = *std::exchange(span.holding, nullptr);
-        if (!why && portal.too_long) why = too_much_held();
-        if (!why) span_give(portal, span.wanted_rows);
-    }
-    if (why) {
-        span_refuse(*why, within);
-    } else {
-        if (failed) span.across->fail();
-        if (within == doing::query)
-            say_ready(status());
-        else
-            skip_to_sync_ = failed;
-    }
-    span_go_on();
 }
 
 bool session::span_congested() {

@@ -55,4 +55,7 @@ struct spanning {
     std::unique_ptr<span_unit> instead;  ///< what runs when a read apart cannot be scattered
 };
 
+/// A portal's rows that wait for their turn are more than may be kept.
+config::fault too_much_held();
+
 }  // namespace ringway::proxy
