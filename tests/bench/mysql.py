@@ -1,22 +1,19 @@
 #!/usr/bin/python3
 """What a point select costs through Ringway, HAProxy and no proxy before MariaDB, taken in turns on one machine; and idle clients."""
-import argparse
 import os
 import pathlib
 import re
 import resource
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import pymysql
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from side_by_side import cpu_seconds, resident_mb  # noqa: E402
-from stack import POOL, ROOT, USER, free_port, haproxy_config  # noqa: E402
+from stack import POOL, ROOT, USER, Stack, haproxy_config, read_options  # noqa: E402
 
 THREADS, ROWS = 8, 100_000
 WORKLOADS = {  # name: sysbench's arguments
@@ -49,14 +46,12 @@ monitor_password = "monitor"
 {lines}{tables}"""
 
 
-class Stack:
+class MyStack(Stack):
     """Two primaries, the first with a replica, and the proxies before them; as a `with` block."""
 
     def __init__(self, ringway):
-        self.ringway = str(pathlib.Path(ringway).resolve())
-        self.place = pathlib.Path(tempfile.mkdtemp(prefix="ringway_bench."))
-        self.place.chmod(0o755)
-        self.ports, self.processes, self.databases = {}, {}, {}
+        super().__init__(ringway)
+        self.databases = {}
 
     def cluster(self, *words):
         command = [ROOT / "tests/servers/my_cluster.sh", words[0], self.place / "cluster", *words[1:]]
@@ -64,15 +59,13 @@ class Stack:
             subprocess.run(command, env=os.environ | {"MY_DATABASES": f"{USER} routed"}, check=True, timeout=240, stdout=log, stderr=log)
 
     def start(self, name, config_of, command, database=USER):
-        port = free_port()
-        path = self.place / f"{name}.conf"
-        path.write_text(config_of(port))
-        log = open(self.place / f"{name}.log", "w")
-        self.processes[name] = subprocess.Popen([*command, path], stdout=log, stderr=log)
-        self.ports[name], self.databases[name] = port, database
+        self.databases[name] = database
+        super().start(name, config_of, command)
+
+    def wait_for(self, name):
         for _ in range(120):
             try:
-                return connect(port, database).close()
+                return connect(self.ports[name], self.databases[name]).close()
             except pymysql.Error:
                 time.sleep(0.5)
         raise RuntimeError(f"{name} does not answer: {(self.place / f'{name}.log').read_text()[-2000:]}")
@@ -97,18 +90,6 @@ class Stack:
             self.__exit__()
             raise
         return self
-
-    def __exit__(self, *_):
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.cluster("down")
-        shutil.rmtree(self.place, ignore_errors=True)
 
 
 def connect(port, database, user=USER, password=USER):
@@ -189,18 +170,9 @@ def idle_kib(stack, name, count):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("ringway")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--secs", type=int, default=5)
-    options.add_argument("--workloads", default=",".join(WORKLOADS), help="names, separated by commas")
-    options.add_argument("--idle", type=int, default=10000, help="idle clients whose memory is measured; 0: not")
-    chosen = options.parse_args()
-    workloads = chosen.workloads.split(",")
-    if unknown := set(workloads) - set(WORKLOADS):
-        options.error(f"no such workload: {', '.join(sorted(unknown))}")
+    chosen, workloads = read_options(__doc__, WORKLOADS)
     bad = False
-    with Stack(chosen.ringway) as stack:
+    with MyStack(chosen.ringway) as stack:
         print(f"One worker each, pool of {POOL}; {chosen.rounds} rounds of {chosen.secs} s, medians.")
         for workload in workloads:
             results = {name: [] for name in stack.ports if name != "ringway-routed" or workload in ROUTED}

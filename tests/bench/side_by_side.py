@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """What a transaction costs through Ringway, PgBouncer, HAProxy and no proxy, taken in turns on one machine."""
-import argparse
 import os
 import pathlib
 import resource
@@ -14,7 +13,7 @@ import psycopg
 import psycopg.waiting
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from stack import BIN, ENV, POOL, USER, Stack  # noqa: E402
+from stack import BIN, ENV, POOL, USER, Stack, read_options  # noqa: E402
 
 LARGE = "SELECT repeat('x', 1048576);\n"
 WORKLOADS = {  # name: (pgbench arguments, clients)
@@ -147,16 +146,7 @@ def print_idle(stack, count):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("ringway")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--secs", type=int, default=5)
-    options.add_argument("--workloads", default=",".join(WORKLOADS), help="names, separated by commas")
-    options.add_argument("--idle", type=int, default=10000, help="idle clients whose memory is measured; 0: not")
-    chosen = options.parse_args()
-    workloads = chosen.workloads.split(",")
-    if unknown := set(workloads) - set(WORKLOADS):
-        options.error(f"no such workload: {', '.join(sorted(unknown))}")
+    chosen, workloads = read_options(__doc__, WORKLOADS)
     bad = False
     with Stack(chosen.ringway) as stack:
         print(f"One worker each, pool of {POOL}; {chosen.rounds} rounds of {chosen.secs} s, medians.")

@@ -1,4 +1,5 @@
 """One primary, one replica and the proxies in front of them: started on free loopback ports, ended by process id."""
+import argparse
 import os
 import pathlib
 import shutil
@@ -70,6 +71,21 @@ listen postgres
   bind 127.0.0.1:{port}
   server primary 127.0.0.1:{primary}
 """
+
+
+def read_options(about, workloads):
+    """The command line, and the names of the workloads it asks for."""
+    options = argparse.ArgumentParser(description=about)
+    options.add_argument("ringway")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--secs", type=int, default=5)
+    options.add_argument("--workloads", default=",".join(workloads), help="names, separated by commas")
+    options.add_argument("--idle", type=int, default=10000, help="idle clients whose memory is measured; 0: not")
+    chosen = options.parse_args()
+    wanted = chosen.workloads.split(",")
+    if unknown := set(wanted) - set(workloads):
+        options.error(f"no such workload: {', '.join(sorted(unknown))}")
+    return chosen, wanted
 
 
 class Stack:
