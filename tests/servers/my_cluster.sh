@@ -49,9 +49,8 @@ find_base() { # SHARDS REPLICAS
   die "no free ports"
 }
 
-write_settings() { # DATADIR PORT SERVER_ID DOMAIN
-  as tee "$1.cnf" >/dev/null <<CONF
-[mariadbd]
+shared_settings() { # DATADIR PORT SERVER_ID
+  cat <<CONF
 datadir = $1
 socket = $1.sock
 pid-file = $1.pid
@@ -59,7 +58,6 @@ log-error = $1.log
 bind-address = 127.0.0.1
 port = $2
 server-id = $3
-gtid-domain-id = $4
 log-bin = binlog
 log-slave-updates = ON
 binlog-format = ROW
@@ -69,14 +67,22 @@ max-connections = 500
 max-allowed-packet = 256M
 slave-max-allowed-packet = 1G
 innodb-buffer-pool-size = 64M
-innodb-log-file-size = 32M
 innodb-flush-log-at-trx-commit = 0
 sync-binlog = 0
 innodb-use-native-aio = OFF
 innodb-lock-wait-timeout = 5
-plugin-load-add = auth_ed25519
 local-infile = ON
 log-bin-trust-function-creators = ON
+CONF
+}
+
+write_settings() { # DATADIR PORT SERVER_ID DOMAIN
+  as tee "$1.cnf" >/dev/null <<CONF
+[mariadbd]
+$(shared_settings "$@")
+gtid-domain-id = $4
+innodb-log-file-size = 32M
+plugin-load-add = auth_ed25519
 ${MY_EXTRA:-}
 CONF
 }

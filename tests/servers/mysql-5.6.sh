@@ -7,37 +7,16 @@ program() { echo "$home/mysqld"; }
 write_settings() { # DATADIR PORT SERVER_ID DOMAIN
   as tee "$1.cnf" >/dev/null <<CONF
 [mysqld]
+$(shared_settings "$@")
 basedir = $home
 lc-messages-dir = $home/share
 character-sets-dir = $home/share/charsets
-datadir = $1
 tmpdir = /tmp
-socket = $1.sock
-pid-file = $1.pid
-log-error = $1.log
-bind-address = 127.0.0.1
-port = $2
-server-id = $3
-log-bin = binlog
-log-slave-updates = ON
-binlog-format = ROW
 gtid-mode = ON
 enforce-gtid-consistency = ON
 relay-log = relay
-skip-name-resolve
-performance-schema = OFF
-max-connections = 500
-max-allowed-packet = 256M
-slave-max-allowed-packet = 1G
-innodb-buffer-pool-size = 64M
 innodb-log-file-size = 48M
-innodb-flush-log-at-trx-commit = 0
-sync-binlog = 0
-innodb-use-native-aio = OFF
-innodb-lock-wait-timeout = 5
 innodb-stats-persistent = OFF
-local-infile = ON
-log-bin-trust-function-creators = ON
 explicit-defaults-for-timestamp = ON
 ${MY_EXTRA:-}
 CONF
