@@ -388,16 +388,16 @@ def test_queries_are_logged_only_when_asked_for_and_passwords_never(ringway):
     with proxy.connect(user="postgres", cursor_factory=psycopg.ClientCursor) as simple, proxy.connect() as extended:
         pid = simple.info.backend_pid
         simple.execute("SELECT 'not to be logged'")
-        proxy.reload({"general": {"log_queries": True}})
-        assert until(lambda: setting(proxy, "general.log_queries") == "true")
+        rewrite(proxy, {"general": {"log_queries": True}})
+        admin(proxy, "RELOAD")
         simple.execute("SELECT 'to be' AS\nlogged")
         extended.execute("SELECT %s::text AS logged_too", ["a parameter's value is not"])
         simple.execute("CREATE ROLE logged LOGIN Password 'very-secret'")
         simple.execute("ALTER ROLE logged PASSWORD 'very-secret'")
         simple.execute("DO $$ BEGIN EXECUTE 'ALTER ROLE logged PASSWORD ''very-secret'''; END $$")
         simple.execute("DROP ROLE logged")
-        proxy.reload({"general": {"log_queries": False}})
-        assert until(lambda: setting(proxy, "general.log_queries") == "false")
+        rewrite(proxy, {"general": {"log_queries": False}})
+        admin(proxy, "RELOAD")
         simple.execute("SELECT 'not logged any more'")
     log = proxy.log.read_text()
     assert f"client {pid} (postgres in app) on 127.0.0.1:" in log

@@ -1,5 +1,6 @@
 """sysbench's oltp_* with 200 threads on a pool of 20, with prepared statements and without; and replicas that die and return."""
 
+import pathlib
 import re
 import subprocess
 import threading
@@ -32,11 +33,16 @@ def bench(ringway_session, cluster):
     return proxy
 
 
-def run(proxy, script, *arguments):
+def log_tail(node):
+    return "\nthe primary's log:\n" + pathlib.Path(f"{node.data}.log").read_text(errors="replace")[-6000:]
+
+
+def run(proxy, cluster, script, *arguments):
     """Runs for a few seconds; what it counted."""
     done = subprocess.run(command(proxy.mysql_port, script, f"--threads={THREADS}", "--report-interval=0", *arguments, "run"),
                           capture_output=True, text=True, timeout=180)
-    assert done.returncode == 0 and "FATAL" not in done.stdout + done.stderr, (done.stdout + done.stderr)[-3000:]
+    told = done.stdout + done.stderr
+    assert done.returncode == 0 and "FATAL" not in told, told[-3000:] + log_tail(cluster.primary())
     counted = {name: int(number) for name, number in re.findall(r"(transactions|queries|ignored errors|reconnects): +(\d+)", done.stdout)}
     assert counted["reconnects"] == 0 and counted["transactions"] > 0, done.stdout
     return counted
@@ -45,7 +51,7 @@ def run(proxy, script, *arguments):
 @pytest.mark.parametrize("prepared", ["auto", "disable"])
 @pytest.mark.parametrize("script", ["oltp_point_select", "oltp_read_only", "oltp_read_write"])
 def test_200_threads_on_a_pool_of_20(bench, cluster, script, prepared):
-    counted = run(bench, script, "--time=5", f"--db-ps-mode={prepared}")
+    counted = run(bench, cluster, script, "--time=5", f"--db-ps-mode={prepared}")
     if script != "oltp_read_write":  # whose deadlocks are the server's
         assert counted["ignored errors"] == 0
     for node in cluster.nodes:
@@ -83,7 +89,7 @@ def test_replicas_are_killed_meanwhile(bench, cluster, script):
     killer.start()
     try:
         for _ in range(5):  # on a busy machine a server takes seconds to start again
-            run(bench, script, "--time=8", "--skip-trx=on" if script == "oltp_read_only" else "--skip-trx=off")
+            run(bench, cluster, script, "--time=8", "--skip-trx=on" if script == "oltp_read_only" else "--skip-trx=off")
             if killer.killed >= 2:
                 break
     finally:

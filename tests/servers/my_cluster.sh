@@ -49,9 +49,12 @@ find_base() { # SHARDS REPLICAS
   die "no free ports"
 }
 
+# A tmpdir of each its own: a server that starts deletes the temporary tables (#sql*) it finds there, and another server
+# whose table that was then crashes.
 shared_settings() { # DATADIR PORT SERVER_ID
   cat <<CONF
 datadir = $1
+tmpdir = $1.tmp
 socket = $1.sock
 pid-file = $1.pid
 log-error = $1.log
@@ -89,6 +92,7 @@ CONF
 
 start_node() { # DATADIR PORT
   local i
+  as mkdir -p "$1.tmp"
   if [[ $(id -u) == 0 ]]; then
     (cd / && setsid runuser -u "$run_as" -- "$(program)" --defaults-file="$1.cnf" </dev/null >/dev/null 2>&1 &)
   else

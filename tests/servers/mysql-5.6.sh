@@ -11,7 +11,6 @@ $(shared_settings "$@")
 basedir = $home
 lc-messages-dir = $home/share
 character-sets-dir = $home/share/charsets
-tmpdir = /tmp
 gtid-mode = ON
 enforce-gtid-consistency = ON
 relay-log = relay
