@@ -427,7 +427,21 @@ void span::cancel(const std::shared_ptr<const void>& until) {
     if (stage_ == stage::ending) return;
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : wings_)
-        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server, until);
+        if (each.on->server && each.on->owed > 0) stop(*each.on->server, until);
+}
+
+/// Cancels what runs there. The transaction goes on there, maybe, but not before the cancel has arrived: it would
+/// otherwise meet what comes next.
+void span::stop(pool::server& what, std::shared_ptr<const void> until) {
+    ++stops_;
+    stop_query(what,
+               std::shared_ptr<const void>(nullptr, [of = weak_from_this(), until = std::move(until)](const void*) {
+                   if (const auto self = of.lock()) self->stopped();
+               }));
+}
+
+void span::stopped() {
+    if (--stops_ == 0 && std::exchange(ends_later_, false) && stage_ != stage::done) end_unit();
 }
 
 void span::give_way() {
@@ -436,7 +450,7 @@ void span::give_way() {
                     "This transaction and others wait for each other's locks, on several shards.",
                     "take locks in the same order everywhere, and repeat the transaction");
     for (const auto& each : wings_)
-        if (each.on->server && each.on->owed > 0) stop_query(*each.on->server);
+        if (each.on->server && each.on->owed > 0) stop(*each.on->server);
 }
 
 void span::abort() {

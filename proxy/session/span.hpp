@@ -188,6 +188,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::string with_own_line(const wing& of, std::string_view frame) const;
     void stop_copy(wing& of, std::string_view message);
     void stop_others(const wing& than);
+    void stop(pool::server& what, std::shared_ptr<const void> until = nullptr);
+    void stopped();
     void take_piece(const router::copy_piece& piece);
     void add_copy_data(wing& to, std::string_view bytes);
     void flush_copy();
@@ -220,6 +222,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::string verb_;  ///< of the tags that are added
     copy_pipe pipe_;
     std::size_t table_ = 0, gatherings_ = 0;  ///< of a unit that gathers
+    int stops_ = 0;                           ///< cancels under way
+    bool ends_later_ = false;                 ///< the unit has ended, but for them
     bool copying_ = false;                    ///< the servers wait for the data of a COPY
     bool copy_headed_ = false;                ///< of a COPY to the client: the header has been passed on
     std::size_t copies_ready_ = 0, moves_left_ = 0;

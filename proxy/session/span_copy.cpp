@@ -162,7 +162,7 @@ void span::stop_others(const wing& than) {
         if (each.takes_copy)
             stop_copy(each, of_no_use);
         else if (each.active)
-            stop_query(*each.on->server);
+            stop(*each.on->server);
     }
 }
 

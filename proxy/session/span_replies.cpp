@@ -186,7 +186,7 @@ void span::on_error(wing& of, std::string_view frame) {
         if (stage_ == stage::filling)
             for (auto& each : wings_)
                 if (&each != &of && (each.active || (each.on->owed > 0 && each.on->shard != unit_.parts.front().shard)))
-                    stop_query(*each.on->server);
+                    stop(*each.on->server);
     }
 }
 
@@ -256,6 +256,10 @@ void span::emit_rows_in_order() {
 }
 
 void span::end_unit() {
+    if (stops_ > 0) {
+        ends_later_ = true;
+        return;
+    }
     copying_ = false;
     if (error_.empty()) {
         emit_rows_in_order();

@@ -209,6 +209,16 @@ def test_in_a_transaction_it_is_part_of_it(client, places_cluster):
     assert stored(places_cluster, "SELECT id FROM plain") == [[(1,)], [], []]
 
 
+def test_what_stops_the_other_shards_does_not_reach_the_next_statement(client):
+    """In a transaction that goes on behind a savepoint the servers stay: a cancel that is late would meet what comes next."""
+    assert copy_in(client, "COPY facts (id, note) FROM STDIN", b"".join(b"%d\tx\n" % i for i in range(60))) == "COPY 60"
+    with client.transaction():
+        for i in range(60):
+            with pytest.raises(psycopg.errors.DivisionByZero), client.transaction():
+                client.execute(f"UPDATE facts SET amount = 1 / (id - {i})")  # fails on one shard
+            assert client.execute("SELECT count(*) FROM facts WHERE pg_sleep(0.0005) IS NOT NULL").fetchone() == (60,)
+
+
 def test_rows_of_one_shard_are_committed_without_two_phases(client, places_cluster):
     before = [places_cluster.primary(shard).rows("SELECT count(*) FROM ringway.decisions") for shard in places_cluster.shards]
     assert copy_in(client, "COPY events FROM STDIN", b"1\ta\n2\tb\n") == "COPY 2"

@@ -83,6 +83,8 @@ TEST_CASE("Y33: an old primary that turns writable again is refused without what
 
     memory.accepted({1, "b:2", 1, 1, state("")});  // as it tells while it shuts down
     CHECK(resolve_by_position(alone, memory).primary == -1);
+    memory.accepted({1, "b:2", 1, 1, state("0-1-90")});  // or so, of a MariaDB that was a replica once
+    CHECK(resolve_by_position(alone, memory).primary == -1);
 
     const primary_claim caught_up{0, "a:1", 1, 1, state("0-1-100,0-2-95")};  // followed b:2, and is promoted back
     CHECK(resolve_by_position(std::vector{caught_up}, memory).primary == 0);
