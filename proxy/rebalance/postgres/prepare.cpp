@@ -36,6 +36,18 @@ std::string dropped(const std::string& kind, const std::string& name) {
     if (kind == "type") return "DROP TYPE IF EXISTS " + in_schema + " CASCADE";
     if (kind == "schema") return "DROP SCHEMA IF EXISTS " + quoted(name) + " CASCADE";
     if (kind == "extension") return "DROP EXTENSION IF EXISTS " + quoted(name) + " CASCADE";
+    const auto tab = name.find('\t');  // the owner that was
+    if (kind == "schema-owner")
+        return tab == std::string::npos ? std::string()
+                                        : fmt::format("ALTER SCHEMA {} OWNER TO {}", quoted(name.substr(0, tab)),
+                                                      quoted(name.substr(tab + 1)));
+    if (kind == "database-owner")
+        return tab == std::string::npos
+                   ? std::string()
+                   : fmt::format(
+                         "DO $x$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), {}); "
+                         "END $x$",
+                         link::quoted(name.substr(tab + 1)));
     if (kind == "role") return "DROP ROLE IF EXISTS " + quoted(name);
     if (kind == "function") {
         const auto open = name.find('(');
@@ -77,8 +89,9 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
         std::vector<schema_object> later;
         std::optional<trouble> last;
         for (auto& each : left) {
-            if (!dropped(each.kind, each.name).empty() &&
-                !note(fmt::format("made {} {:06}", name_of(shard), number++), each.kind + " " + each.name))
+            const auto name = each.was.empty() ? each.name : each.name + "\t" + each.was;
+            if (!dropped(each.kind, name).empty() &&
+                !note(fmt::format("made {} {:06}", name_of(shard), number++), each.kind + " " + name))
                 return {outcome::again, "the journal cannot be written"};
             auto why = on->run(each.make);
             if (!why) continue;
