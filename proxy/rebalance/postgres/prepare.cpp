@@ -106,8 +106,9 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
     return {};
 }
 
-/// Last first. Of a shard that joins only: nobody else has used what was made there.
-result postgres_engine::unmake_schema(std::uint16_t shard) {
+/// Last first. Of a shard that joins only. `roles`: these too; not when they have been used, and connections are
+/// theirs.
+result postgres_engine::unmake_schema(std::uint16_t shard, bool roles) {
     std::vector<std::pair<std::string, std::string>> made;
     {
         const std::lock_guard guard(lock_);
@@ -120,6 +121,7 @@ result postgres_engine::unmake_schema(std::uint16_t shard) {
     for (auto each = made.rbegin(); each != made.rend(); ++each) {
         const auto blank = each->second.find(' ');
         const auto kind = each->second.substr(0, blank);
+        if (kind == "role" && !roles) continue;
         const auto why = on->run(dropped(kind, each->second.substr(blank + 1)));
         // A role may be used in another database by now; it is then left.
         if (why && (why->is_lost() || kind != "role")) return of(*why, name_of(shard));
@@ -180,16 +182,16 @@ result postgres_engine::unwatch_tables(std::uint16_t shard) {
     return {};
 }
 
-result postgres_engine::publish(move& what) {
+result postgres_engine::publish(std::uint16_t shard, const std::string& name, bool references) {
     std::string list;
     for (const auto& each : tables_)
-        if (!each.reference || what.references) list += (list.empty() ? "" : ", ") + each.qualified();
+        if (!each.reference || references) list += (list.empty() ? "" : ", ") + each.qualified();
     std::unique_ptr<link> on;
-    if (auto made = connect(what.source, on); !made.ok()) return made;
-    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", what.slot))) return of(*why, what.source_name);
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", name))) return of(*why, name_of(shard));
     if (list.empty()) return {outcome::stop, "no table of the map is there"};
-    if (auto why = on->run(fmt::format("CREATE PUBLICATION {} FOR TABLE {}", what.slot, list)))
-        return of(*why, what.source_name);
+    if (auto why = on->run(fmt::format("CREATE PUBLICATION {} FOR TABLE {}", name, list)))
+        return of(*why, name_of(shard));
     return {};
 }
 
@@ -238,7 +240,7 @@ result postgres_engine::prepare() {
     for (const auto each : sources())
         if (auto done = watch_tables(each); !done.ok()) return done;
     for (auto& each : moves_)
-        if (auto done = publish(*each); !done.ok()) return done;
+        if (auto done = publish(each->source, each->slot, each->references); !done.ok()) return done;
     std::vector<planned_table> ignored;
     return estimate(ignored);
 }
