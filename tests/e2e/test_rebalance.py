@@ -790,6 +790,18 @@ def test_many_tables_null_keys_sequences_and_short_timeouts(shop):  # M2
     assert shop.traces() == []
 
 
+@pytest.mark.parametrize("shop", [{"more_tables": {"tenant_*.*": {"schema": True}}}], indirect=True, ids=["schemas"])
+def test_schemas_that_are_keys_are_refused(shop):
+    shop.fill(20)
+    with shop.proxy.connect() as db:
+        db.execute("CREATE SCHEMA tenant_a")
+        db.execute("CREATE TABLE tenant_a.notes (n int)")
+    shop.reload_shards(shop.fourth)
+    with pytest.raises(psycopg.Error, match=r"tables tenant_\*\.\*: schemas that are keys are not moved"):
+        admin(shop.proxy, "REBALANCE reb")
+    assert shop.traces() == []
+
+
 def test_what_cannot_be_moved_is_refused_before_anything_is_changed(shop):  # M2
     shop.fill(50)
     with shop.proxy.connect() as db:
