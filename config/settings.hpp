@@ -159,6 +159,7 @@ struct cluster {
     bool rebalance = false;                                    ///< whether REBALANCE and MOVE may move rows
     milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
     milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted
+    milliseconds undo_time{0};                                 ///< how long a rebalance can be taken back; 0: not
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;
 };

@@ -75,6 +75,7 @@ void read_cluster_defaults(table_reader& from, cluster& to) {
     from.read("max_ban", to.max_ban, lengths{10ms, 24h});
     from.read("cutover_timeout", to.cutover_timeout, lengths{10ms, 60s});
     from.read("cleanup_delay", to.cleanup_delay, lengths{0ms, 24h * 7});
+    from.read("undo_time", to.undo_time, lengths{0ms, 24h * 30});
 }
 
 void read_overrides(table_reader& from, overrides& to) {

@@ -102,6 +102,11 @@ class parser {
         if (!at_end()) take_argument("a cluster");
         finish();
     }
+    void one_rebalance(verb what) {
+        made_.what = what;
+        if (!take("REBALANCE")) return expected("REBALANCE");
+        if (take_argument("a cluster")) finish();
+    }
     void unknown_verb();
 
     std::span<const token> rest_;
@@ -123,12 +128,9 @@ void parser::parse_verb() {
     if (take("RESUME")) return optional_cluster(verb::resume);
     if (take("REBALANCE")) return parse_rebalance();
     if (take("MOVE")) return parse_move();
-    if (take("CANCEL")) {
-        made_.what = verb::cancel_rebalance;
-        if (!take("REBALANCE")) return expected("REBALANCE");
-        if (take_argument("a cluster")) finish();
-        return;
-    }
+    if (take("CANCEL")) return one_rebalance(verb::cancel_rebalance);
+    if (take("UNDO")) return one_rebalance(verb::undo_rebalance);
+    if (take("FINISH")) return one_rebalance(verb::finish_rebalance);
     if (take("RELOAD")) {
         made_.what = verb::reload;
         return finish();

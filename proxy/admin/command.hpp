@@ -68,6 +68,8 @@ struct command {
         move_key,          ///< cluster, table, value, shard
         cancel_rebalance,  ///< cluster
         resume_rebalance,  ///< cluster
+        undo_rebalance,    ///< cluster
+        finish_rebalance,  ///< cluster
         begin,
         commit,
         rollback,

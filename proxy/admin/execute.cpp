@@ -72,6 +72,10 @@ std::string_view tag_of(const command& what) noexcept {
             return "CANCEL REBALANCE";
         case verb::resume_rebalance:
             return "RESUME REBALANCE";
+        case verb::undo_rebalance:
+            return "UNDO REBALANCE";
+        case verb::finish_rebalance:
+            return "FINISH REBALANCE";
         case verb::begin:
             return "BEGIN";
         case verb::commit:
@@ -155,6 +159,10 @@ std::optional<fault> executor::act(const command& what) const {
             return of_.cancel_rebalance(name);
         case verb::resume_rebalance:
             return of_.resume_rebalance(name);
+        case verb::undo_rebalance:
+            return of_.undo_rebalance(name);
+        case verb::finish_rebalance:
+            return of_.finish_rebalance(name);
         default:
             return std::nullopt;
     }

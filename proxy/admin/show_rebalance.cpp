@@ -46,7 +46,7 @@ rows_or_fault rebalances(const source& from) {
         const auto rate_of = [&](std::uint64_t done) {
             return one.phase_seconds > 0 ? static_cast<double>(done) / one.phase_seconds : 0.0;
         };
-        const bool copying = one.state == "copying", cleaning = one.state == "cleaning";
+        const bool copying = one.state == "copying", cleaning = one.state == "cleaning" || one.state == "cleaning back";
         const auto pause = one.pause_milliseconds >= 0 ? cell_of(one.pause_milliseconds) : cell{};
         for (const auto& each : one.moves) {
             cell rate, left;
@@ -58,6 +58,7 @@ rows_or_fault rebalances(const source& from) {
                     left = cell_of(
                         static_cast<std::uint64_t>(static_cast<double>(each.rows - std::min(each.rows, done)) / speed));
             }
+            if (one.undo_seconds >= 0) left = cell_of(static_cast<std::uint64_t>(one.undo_seconds));
             out.push_back(make_row(one.cluster, one.state, each.source, each.target, each.arcs, each.share, each.rows,
                                    each.rows_copied, each.bytes_copied, each.changes, each.lag_bytes, each.rows_cleaned,
                                    std::move(rate), std::move(left), std::uint64_t{one.cutovers}, pause, one.seconds,

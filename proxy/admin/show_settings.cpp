@@ -211,6 +211,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("cutover_timeout", is.cutover_timeout, standard.cutover_timeout);
     lines.add("cleanup_delay", is.cleanup_delay, standard.cleanup_delay);
     lines.add("server_compression", name_of(is.server_compression), name_of(standard.server_compression));
+    lines.add("undo_time", is.undo_time, standard.undo_time);
     add_tls(rows, table + ".server_tls", is.server_tls);
 }
 
@@ -242,7 +243,7 @@ rows_or_fault help(const source&) {
         rows.push_back(make_row(fmt::format("SHOW {}{}{}", name, one.arguments.empty() ? "" : " ", one.arguments),
                                 one.description));
     }
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 13> others{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 15> others{{
         {"PAUSE [<cluster>]", "wait for transactions to end, then hold new ones"},
         {"RESUME [<cluster>]", "end a pause"},
         {"RELOAD", "read the configuration file again"},
@@ -254,6 +255,8 @@ rows_or_fault help(const source&) {
         {"MOVE <cluster> KEY <table> <value> TO <shard>", "move the rows of one key, of all tables"},
         {"CANCEL REBALANCE <cluster>", "end it before its cutover, and take back what it has made"},
         {"RESUME REBALANCE <cluster>", "go on with one that has stopped or waits"},
+        {"UNDO REBALANCE <cluster>", "back to the old ring, with what was written since (undo_time)"},
+        {"FINISH REBALANCE <cluster>", "no undo any more: the sources' rows go"},
         {"SHUTDOWN", "end the process now"},
         {"SHUTDOWN WAIT_FOR_CLIENTS", "take no new clients, end when the last has left"},
     }};

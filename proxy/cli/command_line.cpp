@@ -49,7 +49,8 @@ void add_admin(CLI::App& app, choices& chosen) {
     admin->add_option("--key", chosen.admin.key, "Its private key");
     admin->add_option("--ca", chosen.admin.ca, "What the port's own certificate must be signed by");
     admin->add_flag("--json", chosen.admin.json, "Print JSON");
-    admin->add_flag("--follow", chosen.admin.follow, "After REBALANCE or MOVE: draw how far it is until it has ended");
+    admin->add_flag("--follow", chosen.admin.follow,
+                    "After REBALANCE, MOVE or UNDO: draw how far it is until it has ended");
     admin->add_option("command", chosen.admin_words, "The command, such as \"SHOW LAG\"")->required();
 }
 

@@ -57,14 +57,18 @@ followed progress_of(const admin::table& rows, const std::string& cluster, std::
         lag += number(value(rows, each, "lag_bytes"));
         left = std::max(left, number(value(rows, each, "seconds_left")));
     }
-    out.over = phase.empty() || phase == "done" || phase == "cancelled";
+    // It may be undoable for days: the rows have moved.
+    out.over = phase.empty() || phase == "done" || phase == "cancelled" || phase == "undoable" || phase == "undone";
     out.stopped = phase.starts_with("stopped");
     out.line = fmt::format("{:<13}", phase.empty() ? "nothing to do" : phase);
     if (phase == "copying")
         out.line += fmt::format("{} {} of about {} rows, {} s left", bar(copied, all, width), copied, all, left);
-    else if (phase == "cleaning")
+    else if (phase == "cleaning" || phase == "cleaning back")
         out.line += fmt::format("{} {} of {} rows, {} s left", bar(cleaned, copied, width), cleaned, copied, left);
-    else if (phase == "done")
+    else if (phase == "undoable")
+        out.line += fmt::format("{} {} rows copied; UNDO REBALANCE for another {} s, FINISH REBALANCE ends that",
+                                bar(1, 1, width), copied, left);
+    else if (phase == "done" || phase == "undone")
         out.line += fmt::format("{} {} rows copied, {} changes followed", bar(1, 1, width), copied, changes);
     else if (!phase.empty())
         out.line += fmt::format("{} rows copied, {} changes followed, {} bytes to go", copied, changes, lag);

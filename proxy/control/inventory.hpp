@@ -122,6 +122,8 @@ class inventory {
                                                   const std::string& shard) = 0;
     virtual std::optional<config::fault> cancel_rebalance(const std::string& cluster) = 0;
     virtual std::optional<config::fault> resume_rebalance(const std::string& cluster) = 0;
+    virtual std::optional<config::fault> undo_rebalance(const std::string& cluster) = 0;
+    virtual std::optional<config::fault> finish_rebalance(const std::string& cluster) = 0;
     virtual std::vector<rebalance::progress> rebalances() = 0;
     /// The ring that statements follow; nullopt: the cluster has none of its own.
     virtual std::optional<router::ring_state> active_ring(const std::string& cluster) = 0;

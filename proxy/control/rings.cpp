@@ -39,7 +39,7 @@ std::optional<fault> runtime::find_rings(const config::settings& from, std::map<
                              fmt::format("a rebalance of cluster \"{}\" is under way: its shards cannot change now",
                                          cluster.name),
                              {},
-                             "wait until SHOW REBALANCE says that it has ended, or CANCEL REBALANCE"};
+                             "wait until SHOW REBALANCE says that it has ended; CANCEL or FINISH REBALANCE ends it"};
             out.emplace(cluster.name, before->second);
             continue;
         }
@@ -59,7 +59,7 @@ std::optional<fault> runtime::find_rings(const config::settings& from, std::map<
             return fault{fault_kind::invalid_parameter,
                          fmt::format("a rebalance of cluster \"{}\" is under way: it cannot be taken out now", name),
                          {},
-                         "wait until SHOW REBALANCE says that it has ended, or CANCEL REBALANCE"};
+                         "wait until SHOW REBALANCE says that it has ended; CANCEL or FINISH REBALANCE ends it"};
     return std::nullopt;
 }
 
@@ -80,7 +80,8 @@ std::optional<fault> runtime::find_change(const std::string& state_dir, const co
                                      cluster.name, each.name),
                          {},
                          "put it back; CANCEL REBALANCE ends what is under way"};
-    ring.change = rebalance::change_of(*begun, cluster, ring.active.epoch >= begun->to.epoch);
+    ring.change =
+        rebalance::change_of(*begun, cluster, rebalance::ring_in(*begun, ring.active) == rebalance::ring_is::changed);
     return std::nullopt;
 }
 
@@ -203,6 +204,14 @@ std::optional<fault> runtime::move_key(const std::string& cluster, std::uint64_t
 
 std::optional<fault> runtime::cancel_rebalance(const std::string& cluster) {
     return rebalancer_.cancel(cluster);
+}
+
+std::optional<fault> runtime::undo_rebalance(const std::string& cluster) {
+    return rebalancer_.undo(cluster);
+}
+
+std::optional<fault> runtime::finish_rebalance(const std::string& cluster) {
+    return rebalancer_.finish(cluster);
 }
 
 std::optional<fault> runtime::resume_rebalance(const std::string& cluster) {

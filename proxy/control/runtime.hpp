@@ -111,6 +111,8 @@ class runtime final : public process, public inventory, public mysql::gate, publ
                                           const std::string& shard) override;
     std::optional<config::fault> cancel_rebalance(const std::string& cluster) override;
     std::optional<config::fault> resume_rebalance(const std::string& cluster) override;
+    std::optional<config::fault> undo_rebalance(const std::string& cluster) override;
+    std::optional<config::fault> finish_rebalance(const std::string& cluster) override;
     std::vector<rebalance::progress> rebalances() override;
     std::optional<router::ring_state> active_ring(const std::string& cluster) override;
 

@@ -9,49 +9,49 @@ namespace ringway::proxy::rebalance {
 namespace {
 
 constexpr std::array phase_names{
-    std::string_view("clearing"),    std::string_view("preparing"), std::string_view("copying"),
-    std::string_view("catching up"), std::string_view("verifying"), std::string_view("cutting over"),
-    std::string_view("switched"),    std::string_view("cleaning"),  std::string_view("done"),
-    std::string_view("cancelling"),  std::string_view("cancelled")};
+    std::string_view("clearing"),      std::string_view("preparing"),      std::string_view("copying"),
+    std::string_view("catching up"),   std::string_view("arming"),         std::string_view("verifying"),
+    std::string_view("cutting over"),  std::string_view("switched"),       std::string_view("undoable"),
+    std::string_view("finishing"),     std::string_view("cleaning"),       std::string_view("done"),
+    std::string_view("undoing"),       std::string_view("switching back"), std::string_view("switched back"),
+    std::string_view("cleaning back"), std::string_view("undone"),         std::string_view("cancelling"),
+    std::string_view("cancelled")};
 
-constexpr std::array step_names{std::string_view("none"),
-                                std::string_view("save"),
-                                std::string_view("tell_change"),
-                                std::string_view("discard"),
-                                std::string_view("prepare"),
-                                std::string_view("copy"),
-                                std::string_view("catch_up"),
-                                std::string_view("verify"),
-                                std::string_view("own_state"),
-                                std::string_view("raise_fence"),
-                                std::string_view("drain"),
-                                std::string_view("last_catch_up"),
-                                std::string_view("carry_sequences"),
-                                std::string_view("write_ring"),
-                                std::string_view("tell_ring"),
-                                std::string_view("lower_fence"),
-                                std::string_view("share_state"),
-                                std::string_view("release"),
-                                std::string_view("wait_for_readers"),
-                                std::string_view("clean"),
-                                std::string_view("forget_change"),
-                                std::string_view("remove_journal"),
-                                std::string_view("pause")};
+constexpr std::array step_names{std::string_view("none"),           std::string_view("save"),
+                                std::string_view("tell_change"),    std::string_view("discard"),
+                                std::string_view("prepare"),        std::string_view("copy"),
+                                std::string_view("catch_up"),       std::string_view("arm"),
+                                std::string_view("verify"),         std::string_view("own_state"),
+                                std::string_view("raise_fence"),    std::string_view("drain"),
+                                std::string_view("last_catch_up"),  std::string_view("carry_sequences"),
+                                std::string_view("mark"),           std::string_view("write_ring"),
+                                std::string_view("tell_ring"),      std::string_view("lower_fence"),
+                                std::string_view("share_state"),    std::string_view("release"),
+                                std::string_view("hold"),           std::string_view("wait_for_readers"),
+                                std::string_view("clean"),          std::string_view("forget_change"),
+                                std::string_view("remove_journal"), std::string_view("pause")};
 
 constexpr std::array clearing{step::save, step::tell_change, step::discard};
 constexpr std::array preparing{step::save, step::tell_change, step::prepare};
 constexpr std::array copying{step::save, step::copy};
 constexpr std::array catching_up{step::save, step::tell_change, step::catch_up};
+constexpr std::array arming{step::save, step::arm};
 constexpr std::array verifying{step::save, step::verify};
 constexpr std::array cutting_over{step::save,          step::own_state,       step::raise_fence, step::drain,
                                   step::last_catch_up, step::carry_sequences, step::write_ring};
+constexpr std::array cutting_over_undoably{step::save,  step::own_state,     step::raise_fence,
+                                           step::drain, step::last_catch_up, step::carry_sequences,
+                                           step::mark,  step::write_ring};
 constexpr std::array switched{step::tell_ring, step::lower_fence, step::share_state, step::save, step::release};
+constexpr std::array undoable{step::save, step::hold};
+constexpr std::array undoing{step::save, step::catch_up, step::verify};
+constexpr std::array finishing{step::save, step::release};
 constexpr std::array cleaning{step::save, step::wait_for_readers, step::clean, step::forget_change,
                               step::remove_journal};
 constexpr std::array cancelling{step::save, step::discard, step::forget_change, step::remove_journal};
 constexpr std::array backing_off_steps{step::share_state, step::lower_fence};  ///< from the last one on
 
-std::span<const step> steps_of(phase what) {
+std::span<const step> steps_of(phase what, bool undo) {
     switch (what) {
         case phase::clearing:
             return clearing;
@@ -61,24 +61,38 @@ std::span<const step> steps_of(phase what) {
             return copying;
         case phase::catching_up:
             return catching_up;
+        case phase::arming:
+            return arming;
         case phase::verifying:
             return verifying;
         case phase::cutting_over:
+            if (undo) return cutting_over_undoably;
+            return cutting_over;
+        case phase::switching_back:
             return cutting_over;
         case phase::switched:
+        case phase::switched_back:
             return switched;
+        case phase::undoable:
+            return undoable;
+        case phase::undoing:
+            return undoing;
+        case phase::finishing:
+            return finishing;
         case phase::cleaning:
+        case phase::cleaning_back:
             return cleaning;
         case phase::cancelling:
             return cancelling;
         case phase::done:
+        case phase::undone:
         case phase::cancelled:
             break;
     }
     return {};
 }
 
-phase after(phase what) {
+phase after(phase what, bool undo) {
     switch (what) {
         case phase::clearing:
             return phase::preparing;
@@ -87,22 +101,47 @@ phase after(phase what) {
         case phase::copying:
             return phase::catching_up;
         case phase::catching_up:
+            return undo ? phase::arming : phase::verifying;
+        case phase::arming:
             return phase::verifying;
         case phase::verifying:
             return phase::cutting_over;
         case phase::cutting_over:
             return phase::switched;
         case phase::switched:
+            return undo ? phase::undoable : phase::cleaning;
+        case phase::undoable:
+            return phase::finishing;
+        case phase::finishing:
             return phase::cleaning;
         case phase::cleaning:
             return phase::done;
+        case phase::undoing:
+            return phase::switching_back;
+        case phase::switching_back:
+            return phase::switched_back;
+        case phase::switched_back:
+            return phase::cleaning_back;
+        case phase::cleaning_back:
+            return phase::undone;
         case phase::cancelling:
             return phase::cancelled;
         case phase::done:
+        case phase::undone:
         case phase::cancelled:
             break;
     }
     return what;
+}
+
+/// Nothing of them can be taken back.
+bool only_forward(phase what) {
+    return what == phase::switched || what == phase::finishing || what == phase::cleaning ||
+           what == phase::switched_back || what == phase::cleaning_back || what == phase::cancelling;
+}
+
+bool cuts_over(phase what) {
+    return what == phase::cutting_over || what == phase::switching_back;
 }
 
 }  // namespace
@@ -120,28 +159,43 @@ bool read_phase(std::string_view name, phase& to) noexcept {
     return false;
 }
 
+bool goes_back(phase at) noexcept {
+    return at == phase::undoable || at == phase::undoing || at == phase::switching_back || at == phase::switched_back ||
+           at == phase::cleaning_back;
+}
+
 std::string_view name_of(step what) noexcept {
     return step_names[static_cast<std::size_t>(what)];
 }
 
 /// The fence stood in the process that is gone, and so does a snapshot: a copy begins anew, and a cutover that had not
 /// happened goes back to the stream.
-coordinator::coordinator(phase was, bool has_switched) {
-    if (has_switched && was != phase::cleaning)
-        at_ = phase::switched;
-    else if (was == phase::preparing || was == phase::copying)
-        at_ = phase::clearing;
-    else if (was == phase::verifying || was == phase::cutting_over || was == phase::switched)
-        at_ = phase::catching_up;
-    else
-        at_ = was;
+coordinator::coordinator(phase was, ring_is now, bool undo) : undo_(undo) {
+    switch (now) {
+        case ring_is::old:
+            if (was == phase::preparing || was == phase::copying)
+                at_ = phase::clearing;
+            else
+                at_ = was == phase::clearing || was == phase::cancelling ? was : phase::catching_up;
+            break;
+        case ring_is::changed:
+            if (was == phase::undoing || was == phase::switching_back)
+                at_ = phase::undoing;
+            else
+                at_ =
+                    was == phase::undoable || was == phase::finishing || was == phase::cleaning ? was : phase::switched;
+            break;
+        case ring_is::taken_back:
+            at_ = was == phase::cleaning_back ? was : phase::switched_back;
+            break;
+    }
 }
 
 step coordinator::current() const noexcept {
     if (backing_off()) return backing_off_steps[back_ - 1];
     if (stopped_ || over()) return step::none;
     if (pausing_) return step::pause;
-    return steps_of(at_)[index_];
+    return steps_of(at_, undo_)[index_];
 }
 
 void coordinator::enter(phase next) noexcept {
@@ -150,8 +204,23 @@ void coordinator::enter(phase next) noexcept {
 }
 
 void coordinator::advance() {
-    if (++index_ < steps_of(at_).size()) return;
-    enter(after(at_));
+    if (++index_ < steps_of(at_, undo_).size()) return;
+    enter(after(at_, undo_));
+}
+
+/// What has streamed back is of no use any more: the new ring stays.
+void coordinator::lose_undo() {
+    lost_ = "undo is not possible any more: " + reason_;
+    reason_.clear();
+    stopped_ = pausing_ = false;
+    enter(phase::finishing);
+}
+
+/// The fence falls first.
+void coordinator::give_up_then(phase next) noexcept {
+    back_ = backing_off_steps.size();
+    then_ = next;
+    stop_then_ = false;
 }
 
 void coordinator::happened(outcome how, std::string why) {
@@ -166,9 +235,14 @@ void coordinator::happened(outcome how, std::string why) {
         if (was == step::lower_fence) fenced_ = false;
         if (backing_off()) {
             if (--back_ > 0) return;
+            if (then_ == phase::finishing && !lose_then_.empty()) {
+                reason_ = std::exchange(lose_then_, {});
+                lose_undo();
+                return;
+            }
             enter(then_);
             stopped_ = std::exchange(stop_then_, false);
-            pausing_ = !stopped_ && then_ == phase::catching_up;
+            pausing_ = !stopped_ && (then_ == phase::catching_up || then_ == phase::undoing);
             return;
         }
         if (was != step::save && was != step::tell_change && was != step::own_state && was != step::raise_fence) {
@@ -184,7 +258,7 @@ void coordinator::happened(outcome how, std::string why) {
     if (backing_off()) {  // writes must go on: at once again
         return;
     }
-    if (at_ == phase::switched || at_ == phase::cleaning || at_ == phase::cancelling) {
+    if (only_forward(at_)) {
         // Only forward. Until all have been told, and writes go on, at once; the rest may wait.
         if (how == outcome::stop)
             stopped_ = true;
@@ -192,13 +266,19 @@ void coordinator::happened(outcome how, std::string why) {
             pausing_ = was != step::tell_ring && was != step::lower_fence;
         return;
     }
-    if (at_ == phase::cutting_over) {
+    if (cuts_over(at_)) {
         if (was == step::write_ring && how == outcome::unknown) return;  // asked again until it is known
-        back_ = backing_off_steps.size();
-        then_ = cancel_ ? phase::cancelling : how == outcome::restart ? phase::clearing : phase::catching_up;
+        const bool forward = at_ == phase::cutting_over;
+        if (how == outcome::restart && !forward) lose_then_ = reason_;
+        const auto retry = forward ? phase::catching_up : phase::undoing;
+        give_up_then(cancel_                   ? phase::cancelling
+                     : how != outcome::restart ? retry
+                     : forward                 ? phase::clearing
+                                               : phase::finishing);
         stop_then_ = how == outcome::stop && !cancel_;
         return;
     }
+    if (how == outcome::restart && (at_ == phase::undoable || at_ == phase::undoing)) return lose_undo();
     stopped_ = how == outcome::stop;
     pausing_ = how == outcome::again || (how == outcome::restart && failures_ > 1);
     if (how == outcome::restart || at_ == phase::copying)  // half a copy is none
@@ -207,9 +287,34 @@ void coordinator::happened(outcome how, std::string why) {
         index_ = 0;
 }
 
+bool coordinator::undo() {
+    if (at_ != phase::undoable) return false;
+    stopped_ = pausing_ = false;
+    enter(phase::undoing);
+    return true;
+}
+
+bool coordinator::finish() {
+    if (at_ != phase::undoable && at_ != phase::undoing && at_ != phase::switching_back) return false;
+    if (backing_off()) {
+        then_ = phase::finishing;
+        stop_then_ = false;
+        return true;
+    }
+    if (at_ == phase::switching_back) {
+        if (current() == step::write_ring) return false;
+        give_up_then(phase::finishing);
+        return true;
+    }
+    stopped_ = pausing_ = false;
+    reason_.clear();
+    enter(phase::finishing);
+    return true;
+}
+
 bool coordinator::cancel() {
-    if (at_ == phase::switched || at_ == phase::cleaning || over()) return false;
     if (at_ == phase::cancelling) return true;
+    if (only_forward(at_) || goes_back(at_) || over()) return false;
     if (backing_off()) {
         cancel_ = true;
         then_ = phase::cancelling;
@@ -219,8 +324,7 @@ bool coordinator::cancel() {
     if (at_ == phase::cutting_over) {
         if (current() == step::write_ring) return false;
         cancel_ = true;
-        back_ = backing_off_steps.size();
-        then_ = phase::cancelling;
+        give_up_then(phase::cancelling);
         return true;
     }
     stopped_ = pausing_ = false;

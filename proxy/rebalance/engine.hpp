@@ -54,12 +54,21 @@ class engine {
     virtual result copy() = 0;
     virtual result catch_up() = 0;
     virtual result verify() = 0;
+    /// Back: from now on rows go from the targets to the sources, where catch_up() ... clean() are concerned.
+    virtual void turn(bool back) = 0;
+    /// What the way back needs is made on the targets, before anything of it is.
+    virtual result arm() = 0;
+    /// While the fence is up: what is changed on the targets from now on is to go back.
+    virtual result mark() = 0;
+    /// Lets changes go back; ends when that is not possible any more (`restart`), has failed, or at `until`.
+    virtual result hold(std::chrono::system_clock::time_point until) = 0;
     /// Of the servers, while the fence is up and no session is inside: nobody but `pids` works there, nothing is in
     /// doubt. `again`: not yet.
     virtual result quiet(const std::vector<std::uint32_t>& pids) = 0;
     virtual result last_catch_up(steady_time until) = 0;
     virtual result carry_sequences() = 0;
-    virtual result release() = 0;
+    /// Of the way back too, unless `keeps_undo`.
+    virtual result release(bool keeps_undo) = 0;
     virtual result clean() = 0;
     virtual std::vector<move_figures> figures() = 0;
     virtual void stop() = 0;   ///< any thread: what is under way ends

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "proxy/rebalance/ring_file.hpp"
 #include "proxy/rebalance/state_file.hpp"
 
@@ -40,6 +42,19 @@ std::string unescaped(std::string_view text) {
     return out;
 }
 
+bool read_undo(std::string_view text, journal& to) {
+    const auto blank = text.find(' ');
+    if (blank == std::string_view::npos) return false;
+    std::chrono::milliseconds::rep length = 0;
+    const auto read = [](std::string_view from, auto& into) {
+        const auto got = std::from_chars(from.data(), from.data() + from.size(), into);
+        return got.ec == std::errc() && got.ptr == from.data() + from.size() && into >= 0;
+    };
+    if (!read(text.substr(0, blank), length) || !read(text.substr(blank + 1), to.undo_until)) return false;
+    to.undo = std::chrono::milliseconds(length);
+    return length > 0;
+}
+
 std::vector<std::string> names_of(const config::cluster& configured) {
     std::vector<std::string> out;
     for (const auto& each : configured.shards) out.push_back(each.name);
@@ -56,6 +71,7 @@ router::ring ring_of(const router::ring_state& state, const std::vector<std::str
 
 std::string text_of(const journal& what) {
     auto out = fmt::format("{}\nid {}\nphase {}\n", first_line, what.id, name_of(what.at));
+    if (what.undo.count() > 0) out += fmt::format("undo {} {}\n", what.undo.count(), what.undo_until);
     for (const auto& [name, value] : what.notes) out += fmt::format("note {}={}\n", escaped(name), escaped(value));
     return out + "from\n" + text_of(what.from) + "to\n" + text_of(what.to);
 }
@@ -79,6 +95,8 @@ std::optional<journal> read_journal(std::string_view text) {
             out.id = line.substr(3);
         } else if (line.starts_with("phase ")) {
             phased = read_phase(line.substr(6), out.at);
+        } else if (line.starts_with("undo ")) {
+            if (!read_undo(line.substr(5), out)) return std::nullopt;
         } else if (line.starts_with("note ")) {
             const auto equals = line.find('=');
             if (equals == std::string_view::npos) return std::nullopt;
@@ -107,6 +125,17 @@ std::optional<std::string> save_journal(const std::string& state_dir, const std:
 
 std::optional<std::string> remove_journal(const std::string& state_dir, const std::string& cluster) {
     return remove_state(state_path(state_dir, "rebalances", cluster));
+}
+
+ring_is ring_in(const journal& what, const router::ring_state& active) {
+    if (active.epoch < what.to.epoch) return ring_is::old;
+    return active.epoch == what.to.epoch ? ring_is::changed : ring_is::taken_back;
+}
+
+router::ring_state taken_back(const journal& what) {
+    auto out = what.from;
+    out.epoch = what.to.epoch + 1;
+    return out;
 }
 
 std::vector<router::shard_move> moves_of(const journal& what, const config::cluster& configured) {

@@ -63,7 +63,7 @@ void rebalancer::start(const std::vector<std::string>& clusters) {
             const std::lock_guard guard(lock_);
             if (stopping_) return;
             auto& slot = runs_[each];
-            slot = std::make_unique<run>(host_, each, std::move(*plan), make_, true);
+            slot = std::make_shared<run>(host_, each, std::move(*plan), make_, true);
             slot->start();
         }
     });
@@ -76,7 +76,7 @@ void rebalancer::stop() {
         wake_.notify_all();
     }
     if (finder_.joinable()) finder_.join();
-    std::map<std::string, std::unique_ptr<run>> all;
+    std::map<std::string, std::shared_ptr<run>> all;
     {
         const std::lock_guard guard(lock_);
         all.swap(runs_);
@@ -93,7 +93,8 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
         const auto found = runs_.find(cluster);
         if (found != runs_.end() && !found->second->is_over())
             return refused(fmt::format("a rebalance of cluster \"{}\" is under way", cluster), {},
-                           "see SHOW REBALANCE; CANCEL REBALANCE ends it");
+                           found->second->may_be_undone() ? "UNDO REBALANCE takes it back, FINISH REBALANCE ends it"
+                                                          : "see SHOW REBALANCE; CANCEL REBALANCE ends it");
         if (!dry && !own())
             return refused("another process of this proxy still runs rebalances", {}, "wait until it has ended");
     }
@@ -120,6 +121,7 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
     plan.id = fmt::format("{:08x}", random());
     plan.from = from;
     plan.to = to;
+    plan.undo = view->config.undo_time;
     std::vector<std::string> refusals;
     {
         auto looking = make_(cluster, plan, [] { return true; });
@@ -142,7 +144,7 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
     const std::lock_guard guard(lock_);
     if (stopping_) return refused("Ringway is shutting down");
     auto& slot = runs_[cluster];
-    slot = std::make_unique<run>(host_, cluster, std::move(plan), make_, false);
+    slot = std::make_shared<run>(host_, cluster, std::move(plan), make_, false);
     slot->start();
     spdlog::info("rebalance of cluster {} begins", cluster);
     return std::nullopt;
@@ -185,6 +187,29 @@ std::optional<fault> rebalancer::resume(const std::string& cluster) {
         return refused(fmt::format("no rebalance of cluster \"{}\" is under way", cluster), {}, "see SHOW REBALANCE");
     found->second->resume();
     return std::nullopt;
+}
+
+/// Whether it may be is found out by its thread: the lock is not held meanwhile.
+std::optional<fault> rebalancer::undo(const std::string& cluster) {
+    std::shared_ptr<run> found;
+    {
+        const std::lock_guard guard(lock_);
+        const auto at = runs_.find(cluster);
+        if (at == runs_.end())
+            return refused(fmt::format("no rebalance of cluster \"{}\" can be undone", cluster), {},
+                           "see SHOW REBALANCE");
+        found = at->second;
+        if (auto why = found->undo()) return why;
+    }
+    return found->await_undo();
+}
+
+std::optional<fault> rebalancer::finish(const std::string& cluster) {
+    const std::lock_guard guard(lock_);
+    const auto found = runs_.find(cluster);
+    if (found == runs_.end())
+        return refused(fmt::format("no rebalance of cluster \"{}\" is under way", cluster), {}, "see SHOW REBALANCE");
+    return found->second->finish();
 }
 
 std::vector<progress> rebalancer::look() {

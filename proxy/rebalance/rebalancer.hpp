@@ -30,6 +30,7 @@ struct progress {
     double phase_seconds = 0;        ///< in this phase
     double pause_milliseconds = -1;  ///< of the last cutover, also one that was given up; -1: none yet
     unsigned cutovers = 0;           ///< tried
+    double undo_seconds = -1;        ///< until it cannot be undone any more; -1: it cannot be now
     std::vector<move_figures> moves;
 };
 
@@ -43,15 +44,22 @@ class run {
     bool is_over() const;
     std::optional<config::fault> cancel();
     void resume();
+    std::optional<config::fault> undo();
+    /// What has come of it, once it is known whether the old ring may come back; longest: some seconds.
+    std::optional<config::fault> await_undo();
+    std::optional<config::fault> finish();
+    bool may_be_undone() const;
     progress look();
 
   private:
     void work();
-    result take(step what);
+    result take(step what, phase at);
     result wait_for_the_unaware();
     result drain();
-    result write_ring();
+    result write_ring(bool back);
     result wait_for_readers();
+    void interrupt();
+    std::chrono::system_clock::time_point undo_until() const;
     bool wait(std::chrono::milliseconds longest);
 
     host& host_;
@@ -82,6 +90,8 @@ class rebalancer {
     std::optional<config::fault> move_key(const std::string& cluster, std::uint64_t position, const std::string& shard);
     std::optional<config::fault> cancel(const std::string& cluster);
     std::optional<config::fault> resume(const std::string& cluster);
+    std::optional<config::fault> undo(const std::string& cluster);
+    std::optional<config::fault> finish(const std::string& cluster);
     std::vector<progress> look();
 
   private:
@@ -93,7 +103,7 @@ class rebalancer {
     engine_maker make_;
     std::mutex begin_lock_;                             ///< one command at a time
     std::mutex lock_;                                   ///< over runs_
-    std::map<std::string, std::unique_ptr<run>> runs_;  ///< the last one of each cluster
+    std::map<std::string, std::shared_ptr<run>> runs_;  ///< the last one of each cluster
     std::thread finder_;
     std::condition_variable wake_;
     bool stopping_ = false;

@@ -19,21 +19,23 @@ using config::fault_kind;
 
 namespace {
 
-constexpr auto longest_pause = 5s;
+constexpr auto longest_pause = 5s, longest_await = 5s;
 
 double milliseconds_since(clock::time_point then) {
     return std::chrono::duration<double, std::milli>(clock::now() - then).count();
 }
 
-/// Failure injection, for tests: the process dies before it takes the step that RINGWAY_DIE_BEFORE names.
-void die_if_told(step next) {
+/// Failure injection, for tests: the process dies before it takes the step that RINGWAY_DIE_BEFORE names, in any phase
+/// ("drain") or in one ("switching back/drain").
+void die_if_told(phase at, step next) {
     static const char* const told = std::getenv("RINGWAY_DIE_BEFORE");
-    if (told && name_of(next) == told) ::kill(::getpid(), SIGKILL);
+    if (told && (name_of(next) == told || fmt::format("{}/{}", name_of(at), name_of(next)) == told))
+        ::kill(::getpid(), SIGKILL);
 }
 
-bool has_switched(host& of, const std::string& cluster, const journal& plan) {
+ring_is ring_now(host& of, const std::string& cluster, const journal& plan) {
     const auto view = of.look_at(cluster);
-    return view && view->active.epoch >= plan.to.epoch;
+    return view ? ring_in(plan, view->active) : ring_is::old;
 }
 
 }  // namespace
@@ -41,7 +43,8 @@ bool has_switched(host& of, const std::string& cluster, const journal& plan) {
 run::run(host& of, std::string cluster, journal plan, const engine_maker& make, bool begun_before)
     : host_(of), cluster_(std::move(cluster)), plan_(std::move(plan)), begun_(clock::now()), phase_begun_(begun_) {
     engine_ = make(cluster_, plan_, [this] { return !save_journal(host_.state_dir(), cluster_, plan_); });
-    if (begun_before) coordinator_ = coordinator(plan_.at, has_switched(of, cluster_, plan_));
+    const bool undo = plan_.undo.count() > 0;
+    coordinator_ = begun_before ? coordinator(plan_.at, ring_now(of, cluster_, plan_), undo) : coordinator(undo);
     switched_at_ = begun_;
 }
 
@@ -76,11 +79,77 @@ std::optional<fault> run::cancel() {
         return fault{fault_kind::invalid_parameter,
                      "it is too late to cancel: the ring has changed",
                      {},
-                     "put the old weights back and send REBALANCE to move the rows back"};
+                     coordinator_.at() == phase::undoable
+                         ? "UNDO REBALANCE takes it back"
+                         : "put the old weights back and send REBALANCE to move the rows back"};
+    interrupt();
+    return std::nullopt;
+}
+
+/// What is under way ends, the coordinator is past it. The lock is held.
+void run::interrupt() {
     cancelling_ = woken_ = true;
     wake_.notify_all();
-    engine_->stop();  // what is under way ends, the coordinator is past it
+    engine_->stop();
+}
+
+std::optional<fault> run::undo() {
+    const std::lock_guard guard(lock_);
+    if (coordinator_.undo()) {
+        interrupt();
+        return std::nullopt;
+    }
+    const auto at = coordinator_.at();
+    std::string why = "it cannot be undone", detail,
+                hint = "put the old weights back and send REBALANCE to move the rows back";
+    if (!coordinator_.undo_lost().empty())
+        detail = coordinator_.undo_lost();
+    else if (at == phase::undone || at == phase::cancelled || goes_back(at))
+        why = at == phase::cancelled ? "it has been cancelled" : "it is being, or has been, undone";
+    else if (plan_.undo.count() == 0)
+        detail = "undo_time was 0 when it began";
+    else if (ring_now(host_, cluster_, plan_) == ring_is::old)
+        why = "there is nothing to undo yet: the ring has not changed", hint = "CANCEL REBALANCE ends it";
+    else
+        detail = at == phase::switched ? "the cutover is not through yet" : "its time is over, or it has been finished";
+    return fault{fault_kind::invalid_parameter, why, detail, hint};
+}
+
+std::optional<fault> run::await_undo() {
+    for (const auto until = clock::now() + longest_await; clock::now() < until; std::this_thread::sleep_for(10ms)) {
+        const std::lock_guard guard(lock_);
+        if (stopping_ || coordinator_.at() != phase::undoing) break;
+        if (coordinator_.stopped() || coordinator_.current() == step::pause) break;
+    }
+    const std::lock_guard guard(lock_);
+    if (!coordinator_.undo_lost().empty())
+        return fault{fault_kind::invalid_parameter, coordinator_.undo_lost(), "The new ring stays.",
+                     "put the old weights back and send REBALANCE to move the rows back"};
+    if (coordinator_.stopped())
+        return fault{fault_kind::invalid_parameter, fmt::format("it cannot be undone now: {}", coordinator_.reason()),
+                     "The new ring stays.", "RESUME REBALANCE tries again, FINISH REBALANCE gives the undo up"};
     return std::nullopt;
+}
+
+std::optional<fault> run::finish() {
+    const std::lock_guard guard(lock_);
+    if (!coordinator_.finish())
+        return fault{fault_kind::invalid_parameter,
+                     coordinator_.over() || coordinator_.at() == phase::cleaning ? "there is nothing to finish"
+                                                                                 : "it cannot be finished now",
+                     {},
+                     "see SHOW REBALANCE"};
+    interrupt();
+    return std::nullopt;
+}
+
+bool run::may_be_undone() const {
+    const std::lock_guard guard(lock_);
+    return coordinator_.at() == phase::undoable;
+}
+
+std::chrono::system_clock::time_point run::undo_until() const {
+    return std::chrono::system_clock::time_point(std::chrono::milliseconds(plan_.undo_until));
 }
 
 void run::resume() {
@@ -104,6 +173,9 @@ progress run::look() {
     out.phase_seconds = std::chrono::duration<double>(until - phase_begun_).count();
     out.pause_milliseconds = pause_;
     out.cutovers = cutovers_;
+    if (coordinator_.at() == phase::undoable && plan_.undo_until > 0)
+        out.undo_seconds =
+            std::max(0.0, std::chrono::duration<double>(undo_until() - std::chrono::system_clock::now()).count());
     return out;
 }
 
@@ -128,7 +200,13 @@ void run::work() {
             if (std::exchange(cancelling_, false)) engine_->go_on();
         }
         if (next == step::none) {
-            wait(1h);
+            if (at != phase::undoable) {
+                wait(1h);
+                continue;
+            }
+            wait(1s);  // its time ends all the same
+            const std::lock_guard guard(lock_);
+            if (std::chrono::system_clock::now() >= undo_until()) coordinator_.finish();
             continue;
         }
         if (next == step::pause) {
@@ -137,8 +215,8 @@ void run::work() {
             if (coordinator_.current() == step::pause) coordinator_.happened(outcome::ok);
             continue;
         }
-        die_if_told(next);
-        auto how = take(next);
+        die_if_told(at, next);
+        auto how = take(next, at);
         if (!how.ok()) spdlog::warn("rebalance of cluster {}: {}: {}", cluster_, name_of(next), how.why);
         const std::lock_guard guard(lock_);
         if (stopping_) break;
@@ -151,20 +229,28 @@ void run::work() {
         if (coordinator_.over()) ended_ = clock::now();
     }
     // Who waits goes on while the process ends; not when the ring has changed and not all know of it.
-    if (coordinator_.fenced() && coordinator_.at() != phase::switched) host_.set_fence(cluster_, false);
+    const auto last = coordinator_.at();
+    if (coordinator_.fenced() && last != phase::switched && last != phase::switched_back)
+        host_.set_fence(cluster_, false);
 }
 
-result run::take(step what) {
+result run::take(step what, phase at) {
     const auto lately = [](bool ok, std::string_view why) {
         return ok ? result{} : result{outcome::again, std::string(why)};
     };
     const auto view = host_.look_at(cluster_);
     if (!view) return {outcome::again, "the cluster is not configured"};
+    const bool back = goes_back(at);
+    engine_->turn(back);
     switch (what) {
         case step::save: {
             {
                 const std::lock_guard guard(lock_);
-                plan_.at = coordinator_.at();
+                plan_.at = at;
+                if (at == phase::undoable && plan_.undo_until == 0)
+                    plan_.undo_until = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                           std::chrono::system_clock::now().time_since_epoch() + plan_.undo)
+                                           .count();
             }
             auto failed = save_journal(host_.state_dir(), cluster_, plan_);
             return failed ? result{outcome::again, std::move(*failed)} : result{};
@@ -184,6 +270,8 @@ result run::take(step what) {
             return engine_->copy();
         case step::catch_up:
             return engine_->catch_up();
+        case step::arm:
+            return engine_->arm();
         case step::verify:
             return engine_->verify();
         case step::own_state:
@@ -202,11 +290,14 @@ result run::take(step what) {
             return engine_->last_catch_up(fenced_at_ + view->config.cutover_timeout);
         case step::carry_sequences:
             return engine_->carry_sequences();
+        case step::mark:
+            return engine_->mark();
         case step::write_ring:
-            return write_ring();
+            return write_ring(back);
         case step::tell_ring:
             switched_at_ = clock::now();
-            return lately(host_.publish_ring(cluster_, plan_.to, change_of(plan_, view->config, true)),
+            return lately(host_.publish_ring(cluster_, back ? taken_back(plan_) : plan_.to,
+                                             change_of(plan_, view->config, !back)),
                           "not every worker has the new ring yet");
         case step::lower_fence: {
             const bool lowered = host_.set_fence(cluster_, false);
@@ -218,7 +309,9 @@ result run::take(step what) {
             host_.share_state();
             return {};
         case step::release:
-            return engine_->release();
+            return engine_->release(at == phase::switched && plan_.undo.count() > 0);
+        case step::hold:
+            return engine_->hold(undo_until());
         case step::wait_for_readers:
             return wait_for_readers();
         case step::clean:
@@ -287,14 +380,15 @@ result run::drain() {
 }
 
 /// The file is the decision. What it has is asked for when writing it has failed.
-result run::write_ring() {
-    auto failed = save_ring(host_.state_dir(), cluster_, plan_.to);
+result run::write_ring(bool back) {
+    const auto from = back ? plan_.to : plan_.from, to = back ? taken_back(plan_) : plan_.to;
+    auto failed = save_ring(host_.state_dir(), cluster_, to);
     if (!failed) return {};
     std::string why;
     const auto text = read_state(state_path(host_.state_dir(), "rings", cluster_), why);
     const auto there = text ? read_ring(*text) : std::nullopt;
-    if (there && *there == plan_.to) return {outcome::unknown, *failed};  // once more, until it is on the disk
-    if (there && *there == plan_.from) return {outcome::again, *failed};
+    if (there && *there == to) return {outcome::unknown, *failed};  // once more, until it is on the disk
+    if (there && *there == from) return {outcome::again, *failed};
     return {outcome::unknown, *failed};
 }
 

@@ -86,6 +86,7 @@ TEST_CASE("defaults have the values that the reference tells") {
     CHECK(app.max_ban == 60s);
     CHECK(app.cutover_timeout == 200ms);
     CHECK(app.cleanup_delay == 10s);
+    CHECK(app.undo_time == 0s);
     CHECK(app.server_tls.mode == tls_mode::disable);
     CHECK(app.server_tls.min_version == "1.2");
 }
@@ -163,6 +164,7 @@ failover_hold = "0"
 max_ban = "1h"
 cutover_timeout = "1s"
 cleanup_delay = "1m"
+undo_time = "2h"
 )";
 
 cluster with_pool_and_reads() {
@@ -178,6 +180,7 @@ cluster with_pool_and_reads() {
     out.max_ban = 1h;
     out.cutover_timeout = 1s;
     out.cleanup_delay = 1min;
+    out.undo_time = 2h;
     return out;
 }
 

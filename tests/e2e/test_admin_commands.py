@@ -114,7 +114,7 @@ def test_help_lists_every_command_and_each_is_known(both):
         "PAUSE [<cluster>]", "RESUME [<cluster>]", "RELOAD", "KILL <client id>", "KILL <cluster>",
         "BAN <node> [FOR <interval>]", "UNBAN <node>", "REBALANCE <cluster> [DRY RUN]",
         "MOVE <cluster> KEY <table> <value> TO <shard>", "CANCEL REBALANCE <cluster>", "RESUME REBALANCE <cluster>",
-        "SHUTDOWN", "SHUTDOWN WAIT_FOR_CLIENTS"]
+        "UNDO REBALANCE <cluster>", "FINISH REBALANCE <cluster>", "SHUTDOWN", "SHUTDOWN WAIT_FOR_CLIENTS"]
 
 
 def test_prepared_statements_with_parameters(both):

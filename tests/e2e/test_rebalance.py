@@ -103,7 +103,7 @@ class Shop:
             rows = admin(self.proxy, "SHOW REBALANCE")
             state = rows[0]["phase"]
             assert not state.startswith("stopped"), rows
-            return rows if state in ("done", "cancelled") else None
+            return rows if state in ("done", "cancelled", "undone") else None
         rows = until(over, limit, 0.05)
         assert rows, (admin(self.proxy, "SHOW REBALANCE"), self.proxy.log_tail())
         return rows
@@ -709,6 +709,34 @@ def test_definitions_during_a_move_are_not_lost(shop):  # M1
     assert shop.traces() == []
 
 
+@pytest.mark.parametrize("shop", [{"more_tables": {"visits": {"key": "user_id"}}}], indirect=True, ids=["visits"])
+def test_tables_that_are_made_during_a_move_move_too(shop):  # M1
+    shop.fill(200)
+    shop.reload_shards(shop.fourth)
+    past = shop.nodes["s0"].connect(user="postgres", autocommit=False)  # holds the cutover
+    past.execute("SELECT 1")
+    admin(shop.proxy, "REBALANCE reb")
+    assert until(lambda: "process" in (admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or ""), 60)
+    with shop.proxy.connect() as db:
+        db.execute("CREATE TABLE visits (user_id int8, place text)")
+        for key in range(200):
+            db.execute("INSERT INTO visits VALUES (%s, 'here')", [key])
+        db.execute("BEGIN")
+        db.execute("DROP TABLE events")  # and again, just as it was
+        db.execute("CREATE TABLE events (user_id int8, what text, at timestamptz DEFAULT now(), data jsonb)")
+        db.execute("COMMIT")
+        for key in range(200):
+            db.execute("INSERT INTO events (user_id, what) VALUES (%s, 'second')", [key])
+        past.commit()
+        past.close()
+        shop.wait()
+        assert db.execute("SELECT count(*), count(DISTINCT user_id) FROM visits").fetchone() == (200, 200)
+        assert db.execute("SELECT count(*), count(DISTINCT user_id), min(what) FROM events").fetchone() == (200, 200, "second")
+    owners = shop.check_places()
+    assert {key: shards.pop() for key, shards in shop.where("visits").items()} == {key: owners[key] for key in range(200)}
+    assert shop.traces() == []
+
+
 def test_a_table_that_a_source_does_not_have_stops_it(shop):  # M7
     shop.fill(60)
     shop.nodes["s1"].rows("ALTER TABLE events RENAME TO elsewhere")
@@ -759,6 +787,18 @@ def test_many_tables_null_keys_sequences_and_short_timeouts(shop):  # M2
     with shop.proxy.connect() as db:
         assert db.execute(f"SELECT count(*) FROM {MANY[7]} WHERE k < 100").fetchone() == (8,)
         assert db.execute("INSERT INTO orders (user_id, amount) VALUES (%s, 1) RETURNING id", [moved]).fetchone()[0] > 5000
+    assert shop.traces() == []
+
+
+@pytest.mark.parametrize("shop", [{"more_tables": {"tenant_*.*": {"schema": True}}}], indirect=True, ids=["schemas"])
+def test_schemas_that_are_keys_are_refused(shop):
+    shop.fill(20)
+    with shop.proxy.connect() as db:
+        db.execute("CREATE SCHEMA tenant_a")
+        db.execute("CREATE TABLE tenant_a.notes (n int)")
+    shop.reload_shards(shop.fourth)
+    with pytest.raises(psycopg.Error, match=r"tables tenant_\*\.\*: schemas that are keys are not moved"):
+        admin(shop.proxy, "REBALANCE reb")
     assert shop.traces() == []
 
 

@@ -80,9 +80,9 @@ void applier::run() {
     {
         const std::lock_guard guard(lock_);
         if (why)
-            how_ = {restart          ? outcome::restart
-                    : why->is_lost() ? outcome::again
-                                     : outcome::stop,
+            how_ = {restart                                   ? outcome::restart
+                    : why->is_lost() || why->state == "55006" ? outcome::again  // an earlier process has it yet
+                                                              : outcome::stop,
                     fmt::format("stream {}: {}", task_.slot, why->message)};
     }
     source_.close();

@@ -63,7 +63,10 @@ result postgres_engine::check_server(std::uint16_t shard, bool source, std::vect
     if (got.at(0, 2) != "t") refuse(fmt::format("role {} must be a superuser to move rows", view_.config.monitor_user));
     if (!source) return {};
     const auto needed = static_cast<int>(
-        std::count_if(moves_.begin(), moves_.end(), [&](const auto& each) { return each->source == shard; }));
+        std::count_if(moves_.begin(), moves_.end(), [&](const auto& each) { return each->source == shard; }) +
+        (is_undoable()
+             ? std::count_if(moves_.begin(), moves_.end(), [&](const auto& each) { return each->target == shard; })
+             : 0));
     if (got.at(0, 1) != "logical") refuse("wal_level must be logical (and the server restarted)");
     // One more of each while rows are compared.
     if (number(got.at(0, 3)) <= needed) refuse("max_replication_slots: too few are free");
@@ -145,7 +148,7 @@ result postgres_engine::check(std::vector<std::string>& refusals, std::vector<pl
     const auto all_sources = sources();
     for (const auto each : targets()) {
         if (std::find(all_sources.begin(), all_sources.end(), each) == all_sources.end())
-            if (auto done = check_server(each, false, refusals); !done.ok()) return done;
+            if (auto done = check_server(each, is_undoable(), refusals); !done.ok()) return done;
         if (each == 0 && joins(each))
             return {outcome::stop, "the first shard cannot join: tables that are not in the map live there"};
         if (auto done = check_target(each, refusals); !done.ok()) return done;

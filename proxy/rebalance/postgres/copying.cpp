@@ -112,24 +112,32 @@ result postgres_engine::end_strays(link& on) {
     }
 }
 
-result postgres_engine::drop_slot(move& what) {
+/// And the publication of its name.
+result postgres_engine::drop_slot(std::uint16_t shard, const std::string& name) {
     std::unique_ptr<link> on;
-    if (auto made = connect(what.source, on); !made.ok()) return made;
+    if (auto made = connect(shard, on); !made.ok()) return made;
     const auto until = std::chrono::steady_clock::now() + 10s;
     for (;;) {  // its stream may take a moment to end
         rows got;
-        const auto why =
-            on->ask("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1",
-                    {what.slot}, got);
+        const auto why = on->ask(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", {name}, got);
         if (!why) break;
-        if (why->state != "55006" || std::chrono::steady_clock::now() > until) return of(*why, what.source_name);
+        if (why->state != "55006" || std::chrono::steady_clock::now() > until) return of(*why, name_of(shard));
         if (auto ended = on->run(fmt::format("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE "
                                              "slot_name = {} AND active_pid IS NOT NULL",
-                                             link::quoted(what.slot))))
-            return of(*ended, what.source_name);
+                                             link::quoted(name))))
+            return of(*ended, name_of(shard));
         std::this_thread::sleep_for(20ms);
     }
-    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", what.slot))) return of(*why, what.source_name);
+    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", name))) return of(*why, name_of(shard));
+    return {};
+}
+
+result postgres_engine::forget_position(std::uint16_t shard, const std::string& move) {
+    std::unique_ptr<link> on;
+    rows got;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    if (auto why = on->ask("DELETE FROM ringway.moves WHERE id = $1", {move}, got)) return of(*why, name_of(shard));
     return {};
 }
 
@@ -164,10 +172,15 @@ result postgres_engine::discard() {
         if (auto made = connect(each, on); !made.ok()) return made;
         if (auto done = end_strays(*on); !done.ok()) return done;
     }
-    for (auto& each : moves_)
-        if (auto done = drop_slot(*each); !done.ok()) return done;
-    for (const auto each : sources())
+    for (auto& each : moves_) {
+        if (auto done = drop_slot(each->source, each->slot); !done.ok()) return done;
+        if (!is_undoable()) continue;
+        if (auto done = drop_slot(each->target, each->back_slot); !done.ok()) return done;
+        if (auto done = forget_position(each->source, each->back_slot); !done.ok()) return done;
+    }
+    for (const auto each : both)
         if (auto done = unwatch_tables(each); !done.ok()) return done;
+    forget_way_back();
     const bool some_stay =
         std::any_of(moves_.begin(), moves_.end(), [&](const auto& each) { return !joins(each->target); });
     if (some_stay) {
@@ -189,7 +202,7 @@ result postgres_engine::discard() {
             const auto why = on->run(fmt::format("TRUNCATE {} CASCADE", table.qualified()));
             if (why && why->state != "42P01" && why->state != "3F000") return of(*why, name_of(each));
         }
-        if (auto done = unmake_schema(each); !done.ok()) return done;
+        if (auto done = unmake_schema(each, true); !done.ok()) return done;
         if (auto why = on->run("DROP SCHEMA IF EXISTS ringway CASCADE; DROP FUNCTION IF EXISTS "
                                "public.ringway_position(text)"))
             return of(*why, name_of(each));
@@ -198,41 +211,54 @@ result postgres_engine::discard() {
     return {};
 }
 
-result postgres_engine::release() {
+result postgres_engine::release(bool keeps_undo) {
     if (auto seen = look(); !seen.ok()) return seen;
     end_streams();
-    for (auto& each : moves_)
-        if (auto done = drop_slot(*each); !done.ok()) return done;
-    for (const auto each : sources())
-        if (auto done = unwatch_tables(each); !done.ok()) return done;
+    const auto all_targets = targets();
     for (auto& each : moves_) {
-        std::unique_ptr<link> on;
-        rows got;
-        if (auto made = connect(each->target, on); !made.ok()) return made;
-        if (auto why = on->ask("DELETE FROM ringway.moves WHERE id = $1", {each->slot}, got))
-            return of(*why, each->target_name);
+        if (auto done = drop_slot(each->source, each->slot); !done.ok()) return done;
+        if (auto done = forget_position(each->target, each->slot); !done.ok()) return done;
+        if (keeps_undo || !is_undoable()) continue;
+        if (auto done = drop_slot(each->target, each->back_slot); !done.ok()) return done;
+        if (auto done = forget_position(each->source, each->back_slot); !done.ok()) return done;
     }
+    for (const auto each : sources()) {
+        if (keeps_undo && std::find(all_targets.begin(), all_targets.end(), each) != all_targets.end()) continue;
+        if (auto done = unwatch_tables(each); !done.ok()) return done;
+    }
+    if (keeps_undo) return {};
+    for (const auto each : all_targets)
+        if (auto done = unwatch_tables(each); !done.ok()) return done;
     return {};
 }
 
 /// The sources' rows that are other shards' now.
 result postgres_engine::clean() {
     if (auto seen = look(); !seen.ok()) return seen;
-    if (view_.active.epoch < plan_.to.epoch) return {outcome::stop, "the new ring is not the active one"};
+    if (ring_in(plan_, view_.active) != (back_ ? ring_is::taken_back : ring_is::changed))
+        return {outcome::stop, "the rows that would go are those of the active ring"};
     if (auto seen = look_at_tables(); !seen.ok()) return seen;
-    return each_move([this](move& each) -> result {
+    auto done = each_move([this](move& each) -> result {
         std::unique_ptr<link> on;
-        if (auto made = connect(each.source, on); !made.ok()) return made;
+        const auto at = origin_of(each);
+        if (auto made = connect(at, on); !made.ok()) return made;
         // Neither triggers nor foreign keys: the rows are not deleted, they are elsewhere.
-        if (auto why = on->run("SET session_replication_role = replica")) return of(*why, each.source_name);
+        if (auto why = on->run("SET session_replication_role = replica")) return of(*why, name_of(at));
         for (const auto& table : tables_) {
             if (table.reference) continue;
-            if (auto why = delete_by_pages(*on, table, each.arcs, each.rows_cleaned, stop_, true))
-                return of(*why, each.source_name);
+            const auto why = delete_by_pages(*on, table, each.arcs, each.rows_cleaned, stop_, true);
+            const bool gone = back_ && why && (why->state == "42P01" || why->state == "3F000");  // begun before
+            if (why && !gone) return of(*why, name_of(at));
         }
         if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
         return {};
     });
+    if (!done.ok() || !back_) return done;
+    for (const auto each : targets())
+        if (joins(each))
+            if (auto settled = settle_joined(each); !settled.ok()) return settled;
+    forget_way_back();
+    return {};
 }
 
 }  // namespace ringway::proxy::rebalance::postgres

@@ -69,6 +69,7 @@ result postgres_engine::look() {
         one->target_name = name_of(each.target);
         one->arcs = std::move(each.where);
         one->slot = fmt::format("ringway_{}_{}_{}", plan_.id, each.source, each.target);
+        one->back_slot = one->slot + "_back";
         one->references = joins(each.target) && std::find(served.begin(), served.end(), each.target) == served.end();
         served.push_back(each.target);
         made.push_back(std::move(one));

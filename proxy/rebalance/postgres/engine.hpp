@@ -28,10 +28,14 @@ class postgres_engine final : public engine {
     result copy() override;
     result catch_up() override;
     result verify() override;
+    void turn(bool back) override;
+    result arm() override;
+    result mark() override;
+    result hold(std::chrono::system_clock::time_point until) override;
     result quiet(const std::vector<std::uint32_t>& pids) override;
     result last_catch_up(steady_time until) override;
     result carry_sequences() override;
-    result release() override;
+    result release(bool keeps_undo) override;
     result clean() override;
     std::vector<move_figures> figures() override;
     void stop() override;
@@ -45,6 +49,7 @@ class postgres_engine final : public engine {
         router::arc_set arcs;
         bool references = false;  ///< brings the reference tables too: the first one of a target that joins
         std::string slot;         ///< and the publication's name, and that of the row in ringway.moves
+        std::string back_slot;    ///< the same of the way back: at the target
         std::unique_ptr<applier> stream;
         std::atomic<std::uint64_t> rows_copied{0}, bytes_copied{0}, rows_cleaned{0}, lag{0};
         std::uint64_t changes = 0;  ///< of streams that have ended
@@ -59,6 +64,12 @@ class postgres_engine final : public engine {
     std::optional<pool::control_login> login(std::uint16_t shard, std::string& why) const;
     bool joins(std::uint16_t shard) const;
     std::vector<std::uint16_t> sources() const, targets() const;
+    /// Of the direction that changes take now.
+    std::uint16_t origin_of(const move& what) const { return back_ ? what.target : what.source; }
+    std::uint16_t end_of(const move& what) const { return back_ ? what.source : what.target; }
+    std::vector<std::uint16_t> origins() const { return back_ ? targets() : sources(); }
+    std::vector<std::uint16_t> ends() const { return back_ ? sources() : targets(); }
+    const std::string& slot_of(const move& what) const { return back_ ? what.back_slot : what.slot; }
     std::string application() const;
     result each_move(const std::function<result(move&)>& work);  ///< all at once
     bool note(const std::string& name, const std::string& value);
@@ -75,13 +86,14 @@ class postgres_engine final : public engine {
     result carry_schema();
     result watch_tables(std::uint16_t shard);  ///< replica identities
     result unwatch_tables(std::uint16_t shard);
-    result publish(move& what);
+    result publish(std::uint16_t shard, const std::string& name, bool references);
 
     // copying.cpp
     result copy_move(move& what);
-    result drop_slot(move& what);
+    result drop_slot(std::uint16_t shard, const std::string& name);
+    result forget_position(std::uint16_t shard, const std::string& move);
     result wipe(move& what);
-    result unmake_schema(std::uint16_t shard);
+    result unmake_schema(std::uint16_t shard, bool roles);
     result end_strays(link& on);
 
     // following.cpp
@@ -91,6 +103,14 @@ class postgres_engine final : public engine {
     result wait_until_close();
     result verify_move(move& what);
     result compare_rows(move& what, link& source, link& target);
+    result same_tables(link& on, std::uint16_t shard);
+
+    // undo.cpp
+    result check_way_back();
+    result compare_shapes(link& on, std::uint16_t shard);
+    result settle_joined(std::uint16_t shard);
+    void forget_way_back();
+    bool is_undoable() const { return plan_.undo.count() > 0; }
 
     host& host_;
     const std::string cluster_;
@@ -103,10 +123,12 @@ class postgres_engine final : public engine {
     std::vector<moved_table> tables_;
     std::string shape_;                            ///< of the tables when they were looked at
     std::string schema_mark_;                      ///< of the first shard when a shard that joins was made like it
-    std::vector<std::unique_ptr<link>> watching_;  ///< by source: open while the fence is up
+    std::vector<std::unique_ptr<link>> watching_;  ///< by origin: open while the fence is up
+    std::vector<std::unique_ptr<link>> marking_;   ///< by end, the same
     std::unique_ptr<link> model_;                  ///< ... the first shard, when one joins
     std::atomic<bool> paused_{false};
     bool verified_ = false;
+    bool back_ = false;  ///< changes go from the targets to the sources
 };
 
 }  // namespace ringway::proxy::rebalance::postgres

@@ -42,6 +42,7 @@ void postgres_engine::end_streams() {
         }
     }
     watching_.clear();
+    marking_.clear();
     for (auto& each : gone)
         if (each) each->end();
 }
@@ -53,7 +54,7 @@ result postgres_engine::start_streams() {
     for (auto& each : moves_) {
         if (each->stream && each->stream->running()) continue;
         std::string why;
-        const auto source = login(each->source, why), target = login(each->target, why);
+        const auto source = login(origin_of(*each), why), target = login(end_of(*each), why);
         if (!source || !target) return {outcome::again, why};
         std::unique_ptr<applier> was;
         {
@@ -63,8 +64,9 @@ result postgres_engine::start_streams() {
         }
         if (was) was->end();
         verified_ = false;
-        stream_task task{*source,    *target, application(), each->slot,      each->slot,
-                         each->slot, tables_, each->arcs,    each->references};
+        const auto& slot = slot_of(*each);
+        stream_task task{
+            *source, *target, application(), slot, slot, slot, tables_, each->arcs, each->references && !back_};
         auto made = std::make_unique<applier>(std::move(task), stop_);
         made->start();
         const std::lock_guard guard(lock_);
@@ -89,7 +91,7 @@ result postgres_engine::streams_run() {
 result postgres_engine::wait_until_close() {
     std::vector<std::unique_ptr<link>> on(moves_.size());
     for (std::size_t i = 0; i < moves_.size(); ++i)
-        if (auto made = connect(moves_[i]->source, on[i]); !made.ok()) return made;
+        if (auto made = connect(origin_of(*moves_[i]), on[i]); !made.ok()) return made;
     for (bool close = false; !close;) {
         if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
         if (auto run = streams_run(); !run.ok()) return run;
@@ -97,7 +99,7 @@ result postgres_engine::wait_until_close() {
         for (std::size_t i = 0; i < moves_.size(); ++i) {
             pg::wal_position now = 0;
             if (auto why = position_of(*on[i], "pg_current_wal_flush_lsn", now))
-                return of(*why, moves_[i]->source_name);
+                return of(*why, name_of(origin_of(*moves_[i])));
             const auto reached = moves_[i]->stream->reached();
             moves_[i]->lag = now > reached ? now - reached : 0;
             close = close && moves_[i]->lag <= near_enough;
@@ -108,18 +110,22 @@ result postgres_engine::wait_until_close() {
 }
 
 result postgres_engine::catch_up() {
+    if (back_)
+        if (auto seen = check_way_back(); !seen.ok()) return seen;
     if (auto begun = start_streams(); !begun.ok()) return begun;
-    if (auto carried = carry_schema(); !carried.ok()) return carried;
+    if (!back_)
+        if (auto carried = carry_schema(); !carried.ok()) return carried;
     return wait_until_close();
 }
 
 /// A slot that lives as long as its connection gives a snapshot and the position at which it was taken; the target is
 /// looked at when it has all that ends before it, and nothing else.
 result postgres_engine::verify_move(move& what) {
+    const auto origin = origin_of(what), end = end_of(what);
     std::unique_ptr<link> keeper, source, target;
-    if (auto made = connect(what.source, keeper, true); !made.ok()) return made;
-    if (auto made = connect(what.source, source); !made.ok()) return made;
-    if (auto made = connect(what.target, target); !made.ok()) return made;
+    if (auto made = connect(origin, keeper, true); !made.ok()) return made;
+    if (auto made = connect(origin, source); !made.ok()) return made;
+    if (auto made = connect(end, target); !made.ok()) return made;
     what.stream->limit(0);
     struct lift {
         applier& of;
@@ -131,17 +137,17 @@ result postgres_engine::verify_move(move& what) {
     {
         const lift at_the_end{*what.stream};
         rows got;
-        if (auto why = keeper->ask(
-                fmt::format("CREATE_REPLICATION_SLOT {}_look TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT", what.slot),
-                got))
-            return of(*why, what.source_name);
+        if (auto why =
+                keeper->ask(fmt::format("CREATE_REPLICATION_SLOT {}_look TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
+                                        slot_of(what)),
+                            got))
+            return of(*why, name_of(origin));
         const auto at = pg::read_wal_position(got.at(0, 1));
         const std::string snapshot(got.at(0, 2));
         if (!at) return {outcome::stop, "the source gave no position"};
-        if (auto why = source->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-            return of(*why, what.source_name);
+        if (auto why = source->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")) return of(*why, name_of(origin));
         if (auto why = source->run(fmt::format("SET TRANSACTION SNAPSHOT {}", link::quoted(snapshot))))
-            return of(*why, what.source_name);
+            return of(*why, name_of(origin));
         what.stream->hurry(true);
         what.stream->limit(*at);
         while (!what.stream->has_reached(*at)) {
@@ -149,27 +155,27 @@ result postgres_engine::verify_move(move& what) {
             if (!what.stream->running()) return streams_run();
             std::this_thread::sleep_for(2ms);
         }
-        if (auto why = target->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-            return of(*why, what.target_name);
-        if (auto why = target->run("SELECT FROM ringway.moves")) return of(*why, what.target_name);
+        if (auto why = target->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")) return of(*why, name_of(end));
+        if (auto why = target->run("SELECT FROM ringway.moves")) return of(*why, name_of(end));
     }
     return compare_rows(what, *source, *target);
 }
 
 result postgres_engine::compare_rows(move& what, link& source, link& target) {
+    const auto origin = origin_of(what), end = end_of(what);
     for (const auto& table : tables_) {
-        if (table.reference && !what.references) continue;
+        if (table.reference && (back_ || !what.references)) continue;
         rows here, there;
         std::optional<trouble> why, other;
         std::thread beside([&] { other = target.ask(table.checksum(what.arcs), there); });
         why = source.ask(table.checksum(what.arcs), here);
         beside.join();
-        if (why) return of(*why, what.source_name);
-        if (other) return of(*other, what.target_name);
+        if (why) return of(*why, name_of(origin));
+        if (other) return of(*other, name_of(end));
         if (here.at(0, 0) != there.at(0, 0) || here.at(0, 1) != there.at(0, 1))
             return {outcome::stop, fmt::format("table {} differs: {} rows on {} and {} on {}, checksums {} and {}",
-                                               table.plain(), here.at(0, 0), what.source_name, there.at(0, 0),
-                                               what.target_name, here.at(0, 1), there.at(0, 1))};
+                                               table.plain(), here.at(0, 0), name_of(origin), there.at(0, 0),
+                                               name_of(end), here.at(0, 1), there.at(0, 1))};
     }
     return {};
 }
@@ -181,11 +187,14 @@ result postgres_engine::verify() {
     verified_ = true;
     if (auto close = wait_until_close(); !close.ok()) return close;
     watching_.clear();
-    for (const auto each : sources()) {
-        auto& on = watching_.emplace_back();
-        if (auto made = connect(each, on); !made.ok()) return made;
-    }
+    marking_.clear();
+    for (const auto each : origins())
+        if (auto made = connect(each, watching_.emplace_back()); !made.ok()) return made;
     model_.reset();
+    if (back_ || is_undoable())
+        for (const auto each : ends())
+            if (auto made = connect(each, marking_.emplace_back()); !made.ok()) return made;
+    if (back_) return {};
     const auto all = targets();
     if (std::any_of(all.begin(), all.end(), [this](std::uint16_t each) { return joins(each); }))
         if (auto made = connect(0, model_); !made.ok()) return made;
@@ -197,8 +206,9 @@ result postgres_engine::verify() {
 result postgres_engine::quiet(const std::vector<std::uint32_t>& pids) {
     std::string list = "-1";
     for (const auto each : pids) list += fmt::format(",{}", each);
-    const auto all = sources();
-    if (watching_.size() != all.size()) return {outcome::restart, "the sources are not being watched"};
+    const auto all = origins();
+    if (watching_.size() != all.size())
+        return {back_ ? outcome::again : outcome::restart, "the servers are not being watched"};
     for (std::size_t i = 0; i < all.size(); ++i) {
         rows got;
         if (auto why = watching_[i]->ask(
@@ -220,9 +230,39 @@ result postgres_engine::quiet(const std::vector<std::uint32_t>& pids) {
     return {};
 }
 
+/// The tables are what they were, and all there are.
+result postgres_engine::same_tables(link& on, std::uint16_t shard) {
+    if (back_) {
+        if (auto same = compare_shapes(on, shard); !same.ok()) return same;
+    } else {
+        std::string shape;
+        if (auto why = shape_of(on, tables_, shape)) return of(*why, name_of(shard));
+        if (shape != shape_) return {outcome::restart, "the definition of a table has changed"};
+    }
+    std::string made;
+    if (auto why = find_new_table(on, view_.config, tables_, made)) return of(*why, name_of(shard));
+    if (!made.empty()) return {outcome::restart, fmt::format("table {} is new", made)};
+    for (const auto& each : moves_) {
+        if (origin_of(*each) != shard) continue;
+        rows got;
+        if (auto why =
+                on.ask("SELECT count(*) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = prpubid WHERE "
+                       "pubname = $1",
+                       {slot_of(*each)}, got))
+            return of(*why, name_of(shard));
+        const auto published = std::count_if(tables_.begin(), tables_.end(), [&](const moved_table& table) {
+            return !table.reference || (each->references && !back_);
+        });
+        if (got.at(0, 0) != std::to_string(published))
+            return {outcome::restart, "a table has been dropped, or taken out of the publication"};
+    }
+    return {};
+}
+
 /// Nobody writes to what moves any more: everything up to here, and no table is another one than it was.
 result postgres_engine::last_catch_up(steady_time until) {
-    const auto all = sources();
+    const auto all = origins();
+    if (auto seen = look(); !seen.ok()) return seen;
     std::vector<pg::wal_position> last(all.size());
     for (auto& each : moves_) each->stream->hurry(true);
     struct rest {
@@ -243,18 +283,19 @@ result postgres_engine::last_catch_up(steady_time until) {
         if (auto why = position_of(on, "pg_current_wal_insert_lsn", last[i])) return of(*why, name_of(all[i]));
         // A commit, so that all before it is on the disk, where the stream reads it.
         if (auto why = on.run("SELECT pg_logical_emit_message(true, 'ringway', '')")) return of(*why, name_of(all[i]));
-        std::string shape;
-        if (auto why = shape_of(on, tables_, shape)) return of(*why, name_of(all[i]));
-        if (shape != shape_) return {outcome::restart, "the definition of a table has changed"};
+        if (auto same = same_tables(on, all[i]); !same.ok()) return same;
     }
+    const auto others = ends();
+    for (std::size_t i = 0; back_ && i < others.size(); ++i)
+        if (auto same = same_tables(*marking_[i], others[i]); !same.ok()) return same;
     for (auto& each : moves_) {
-        const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), each->source) - all.begin());
+        const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), origin_of(*each)) - all.begin());
         while (!each->stream->has_reached(last[place])) {
             if (stop_.is_raised()) return {outcome::again, "it is being stopped"};
             if (auto run = streams_run(); !run.ok()) return run;
             if (clock::now() >= until)
                 return {outcome::again,
-                        fmt::format("the last changes of {} did not follow in time", each->source_name)};
+                        fmt::format("the last changes of {} did not follow in time", name_of(origin_of(*each)))};
             std::this_thread::sleep_for(500us);
         }
     }
@@ -263,18 +304,19 @@ result postgres_engine::last_catch_up(steady_time until) {
 
 /// A target's sequences go on behind those of its sources.
 result postgres_engine::carry_sequences() {
-    const auto all = sources();
-    for (const auto target : targets()) {
+    const auto all = origins();
+    for (const auto target : ends()) {
         std::string values;
         for (const auto& each : moves_) {
-            if (each->target != target) continue;
-            const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), each->source) - all.begin());
+            if (end_of(*each) != target) continue;
+            const auto place =
+                static_cast<std::size_t>(std::find(all.begin(), all.end(), origin_of(*each)) - all.begin());
             rows got;
             if (auto why = watching_[place]->ask(
                     "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL AND "
                     "schemaname !~ '^pg_' AND schemaname <> 'ringway'",
                     got))
-                return of(*why, each->source_name);
+                return of(*why, name_of(origin_of(*each)));
             for (std::size_t i = 0; i < got.size(); ++i)
                 values += fmt::format("{}({}, {}, {})", values.empty() ? "" : ", ", link::quoted(got.at(i, 0)),
                                       link::quoted(got.at(i, 1)), got.at(i, 2));

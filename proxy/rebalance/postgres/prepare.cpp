@@ -36,6 +36,18 @@ std::string dropped(const std::string& kind, const std::string& name) {
     if (kind == "type") return "DROP TYPE IF EXISTS " + in_schema + " CASCADE";
     if (kind == "schema") return "DROP SCHEMA IF EXISTS " + quoted(name) + " CASCADE";
     if (kind == "extension") return "DROP EXTENSION IF EXISTS " + quoted(name) + " CASCADE";
+    const auto tab = name.find('\t');  // the owner that was
+    if (kind == "schema-owner")
+        return tab == std::string::npos ? std::string()
+                                        : fmt::format("ALTER SCHEMA {} OWNER TO {}", quoted(name.substr(0, tab)),
+                                                      quoted(name.substr(tab + 1)));
+    if (kind == "database-owner")
+        return tab == std::string::npos
+                   ? std::string()
+                   : fmt::format(
+                         "DO $x$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), {}); "
+                         "END $x$",
+                         link::quoted(name.substr(tab + 1)));
     if (kind == "role") return "DROP ROLE IF EXISTS " + quoted(name);
     if (kind == "function") {
         const auto open = name.find('(');
@@ -77,8 +89,9 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
         std::vector<schema_object> later;
         std::optional<trouble> last;
         for (auto& each : left) {
-            if (!dropped(each.kind, each.name).empty() &&
-                !note(fmt::format("made {} {:06}", name_of(shard), number++), each.kind + " " + each.name))
+            const auto name = each.was.empty() ? each.name : each.name + "\t" + each.was;
+            if (!dropped(each.kind, name).empty() &&
+                !note(fmt::format("made {} {:06}", name_of(shard), number++), each.kind + " " + name))
                 return {outcome::again, "the journal cannot be written"};
             auto why = on->run(each.make);
             if (!why) continue;
@@ -93,8 +106,9 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
     return {};
 }
 
-/// Last first. Of a shard that joins only: nobody else has used what was made there.
-result postgres_engine::unmake_schema(std::uint16_t shard) {
+/// Last first. Of a shard that joins only. `roles`: these too; not when they have been used, and connections are
+/// theirs.
+result postgres_engine::unmake_schema(std::uint16_t shard, bool roles) {
     std::vector<std::pair<std::string, std::string>> made;
     {
         const std::lock_guard guard(lock_);
@@ -107,6 +121,7 @@ result postgres_engine::unmake_schema(std::uint16_t shard) {
     for (auto each = made.rbegin(); each != made.rend(); ++each) {
         const auto blank = each->second.find(' ');
         const auto kind = each->second.substr(0, blank);
+        if (kind == "role" && !roles) continue;
         const auto why = on->run(dropped(kind, each->second.substr(blank + 1)));
         // A role may be used in another database by now; it is then left.
         if (why && (why->is_lost() || kind != "role")) return of(*why, name_of(shard));
@@ -167,16 +182,16 @@ result postgres_engine::unwatch_tables(std::uint16_t shard) {
     return {};
 }
 
-result postgres_engine::publish(move& what) {
+result postgres_engine::publish(std::uint16_t shard, const std::string& name, bool references) {
     std::string list;
     for (const auto& each : tables_)
-        if (!each.reference || what.references) list += (list.empty() ? "" : ", ") + each.qualified();
+        if (!each.reference || references) list += (list.empty() ? "" : ", ") + each.qualified();
     std::unique_ptr<link> on;
-    if (auto made = connect(what.source, on); !made.ok()) return made;
-    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", what.slot))) return of(*why, what.source_name);
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    if (auto why = on->run(fmt::format("DROP PUBLICATION IF EXISTS {}", name))) return of(*why, name_of(shard));
     if (list.empty()) return {outcome::stop, "no table of the map is there"};
-    if (auto why = on->run(fmt::format("CREATE PUBLICATION {} FOR TABLE {}", what.slot, list)))
-        return of(*why, what.source_name);
+    if (auto why = on->run(fmt::format("CREATE PUBLICATION {} FOR TABLE {}", name, list)))
+        return of(*why, name_of(shard));
     return {};
 }
 
@@ -225,7 +240,7 @@ result postgres_engine::prepare() {
     for (const auto each : sources())
         if (auto done = watch_tables(each); !done.ok()) return done;
     for (auto& each : moves_)
-        if (auto done = publish(*each); !done.ok()) return done;
+        if (auto done = publish(each->source, each->slot, each->references); !done.ok()) return done;
     std::vector<planned_table> ignored;
     return estimate(ignored);
 }

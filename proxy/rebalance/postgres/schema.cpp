@@ -33,6 +33,12 @@ constexpr part parts[] = {
     {"SELECT 'schema', nspname::text, format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', nspname, "
      "pg_get_userbyid(nspowner)), '', false FROM pg_namespace n WHERE" OURS("pg_namespace", "n.oid",
                                                                             "nspname") " ORDER BY 2"},
+    // Who may define something there; what stands already has an owner of its own until then.
+    {"SELECT 'schema-owner', nspname::text, format('ALTER SCHEMA %I OWNER TO %I', nspname, pg_get_userbyid(nspowner)), "
+     "pg_get_userbyid(nspowner), true FROM pg_namespace n WHERE" OURS("pg_namespace", "n.oid", "nspname") "ORDER BY 2"},
+    {R"(SELECT 'database-owner', 'it', format('DO $x$ BEGIN EXECUTE format(%L, current_database()); END $x$',
+          format('ALTER DATABASE %%I OWNER TO %I', pg_get_userbyid(datdba))), pg_get_userbyid(datdba), true
+        FROM pg_database WHERE datname = current_database())"},
     {R"(SELECT 'extension', extname::text, format('CREATE EXTENSION IF NOT EXISTS %I SCHEMA %I', extname, nspname),
           extversion, false FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql'
         ORDER BY pg_extension.oid)"},
@@ -195,6 +201,11 @@ schema_difference compare(const std::vector<schema_object>& model, const std::ve
         const auto found = known.find({each.kind, each.name});
         if (found != known.end()) {
             if (found->second->form == each.form) continue;
+            if (each.kind == "schema-owner" || each.kind == "database-owner") {
+                out.missing.push_back(each);
+                out.missing.back().was = found->second->form;
+                continue;
+            }
             if (replaces && each.kind == "function" && each.make.starts_with("CREATE OR REPLACE"))
                 out.missing.push_back(each);
             else

@@ -15,6 +15,7 @@ struct schema_object {
     std::string make;        ///< statements; empty: it cannot be made here
     std::string form;        ///< equal where the object is; empty: only that it is there counts
     bool late = false;       ///< made when all tables are there
+    std::string was = {};    ///< of an owner that is replaced
 };
 
 /// Everything of the users in the database, in an order in which it can be made.

@@ -126,6 +126,8 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
     to.clear();
     for (const auto& entry : cluster.tables) {
         const auto [schema, name] = split(entry.name);
+        if (entry.by_schema)
+            refusals.push_back(fmt::format("tables {}: schemas that are keys are not moved", entry.name));
         rows got;
         if (auto why = on.ask(relation_sql, {name, schema}, got)) return why;
         if (got.size() == 0) continue;  // in the map, and not made yet
@@ -168,23 +170,75 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
     return std::nullopt;
 }
 
-std::optional<trouble> shape_of(link& on, const std::vector<moved_table>& tables, std::string& to) {
-    std::string names;
+namespace {
+
+/// The text that describes a table, from the columns of pg_class, pg_namespace and pg_attribute.
+constexpr std::string_view described_sql =
+    "md5(string_agg(concat_ws(' ', nspname, relname, relpersistence, attname, format_type(atttypid, atttypmod), "
+    "attnotnull, "
+    "attgenerated, (SELECT array_agg(pg_get_indexdef(indexrelid) ORDER BY indexrelid) FROM pg_index WHERE indrelid = "
+    "c.oid AND indisunique)), ',' ORDER BY nspname, relname, attnum))";
+constexpr std::string_view columns_sql =
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace JOIN pg_attribute ON attrelid = c.oid AND attnum > 0 "
+    "AND NOT attisdropped WHERE (nspname, relname) IN";
+
+std::string name_list(const std::vector<moved_table>& tables) {
+    std::string out;
     for (const auto& each : tables)
-        names +=
-            fmt::format("{}({}, {})", names.empty() ? "" : ", ", link::quoted(each.schema), link::quoted(each.name));
+        out += fmt::format("{}({}, {})", out.empty() ? "" : ", ", link::quoted(each.schema), link::quoted(each.name));
+    return out;
+}
+
+}  // namespace
+
+std::optional<trouble> shape_of(link& on, const std::vector<moved_table>& tables, std::string& to) {
     to.clear();
+    const auto names = name_list(tables);
+    if (names.empty()) return std::nullopt;
+    rows got;
+    if (auto why = on.ask(fmt::format("SELECT coalesce({}, '') {} ({})", described_sql, columns_sql, names), got))
+        return why;
+    if (got.size() == 1) to = got.at(0, 0);
+    return std::nullopt;
+}
+
+std::optional<trouble> shapes_of(link& on, const std::vector<moved_table>& tables,
+                                 std::map<std::string, std::string>& to) {
+    to.clear();
+    const auto names = name_list(tables);
+    if (names.empty()) return std::nullopt;
+    rows got;
+    if (auto why = on.ask(fmt::format("SELECT nspname || '.' || relname, {} {} ({}) GROUP BY nspname, relname",
+                                      described_sql, columns_sql, names),
+                          got))
+        return why;
+    for (std::size_t i = 0; i < got.size(); ++i)
+        for (const auto& each : tables)
+            if (each.plain() == got.at(i, 0)) to[each.plain()] = fmt::format("{} {}", got.at(i, 1), each.key);
+    return std::nullopt;
+}
+
+std::optional<trouble> find_new_table(link& on, const config::cluster& cluster, const std::vector<moved_table>& known,
+                                      std::string& to) {
+    to.clear();
+    std::string names;
+    for (const auto& entry : cluster.tables) {
+        if (entry.reference) continue;
+        const auto [schema, name] = split(entry.name);
+        if (std::any_of(known.begin(), known.end(), [&](const moved_table& each) {
+                return each.name == name && (schema.empty() || each.schema == schema);
+            }))
+            continue;
+        names += fmt::format("{}({}, {})", names.empty() ? "" : ", ", link::quoted(schema), link::quoted(name));
+    }
     if (names.empty()) return std::nullopt;
     rows got;
     if (auto why =
-            on.ask(fmt::format(
-                       "SELECT coalesce(md5(string_agg(concat_ws(' ', nspname, relname, attname, format_type(atttypid, "
-                       "atttypmod), attnotnull, attgenerated, (SELECT array_agg(pg_get_indexdef(indexrelid) ORDER BY "
-                       "indexrelid) FROM pg_index WHERE indrelid = c.oid AND indisunique)), ',' ORDER BY nspname, "
-                       "relname, attnum)), '') FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace JOIN "
-                       "pg_attribute ON attrelid = c.oid AND attnum > 0 AND NOT attisdropped WHERE (nspname, relname) "
-                       "IN ({})",
-                       names),
+            on.ask(fmt::format("SELECT nspname || '.' || relname FROM pg_class JOIN pg_namespace n ON n.oid = "
+                               "relnamespace JOIN (VALUES {}) v (schema, name) ON relname = v.name AND (v.schema "
+                               "= '' OR nspname = v.schema) WHERE relkind IN ('r', 'p') AND nspname !~ '^pg_' "
+                               "AND nspname NOT IN ('information_schema', 'ringway') LIMIT 1",
+                               names),
                    got))
         return why;
     if (got.size() == 1) to = got.at(0, 0);

@@ -48,6 +48,14 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
 /// Changes when one of the tables does.
 std::optional<trouble> shape_of(link& on, const std::vector<moved_table>& tables, std::string& to);
 
+/// The same, a table each: by schema.name, with the key it has in the map.
+std::optional<trouble> shapes_of(link& on, const std::vector<moved_table>& tables,
+                                 std::map<std::string, std::string>& to);
+
+/// One of the map's tables that is there now and not among those known; empty: there is none.
+std::optional<trouble> find_new_table(link& on, const config::cluster& cluster, const std::vector<moved_table>& known,
+                                      std::string& to);
+
 std::string quoted(std::string_view name);
 
 }  // namespace ringway::proxy::rebalance::postgres

@@ -66,6 +66,12 @@ class fake_inventory : public proxy::inventory {
     std::optional<config::fault> resume_rebalance(const std::string& cluster) override {
         return told("resume rebalance " + cluster);
     }
+    std::optional<config::fault> undo_rebalance(const std::string& cluster) override {
+        return told("undo rebalance " + cluster);
+    }
+    std::optional<config::fault> finish_rebalance(const std::string& cluster) override {
+        return told("finish rebalance " + cluster);
+    }
     std::vector<proxy::rebalance::progress> rebalances() override { return rebalance_rows; }
     std::optional<router::ring_state> active_ring(const std::string&) override { return std::nullopt; }
 

@@ -36,6 +36,23 @@ TEST_CASE("journal: what is written is read, whatever names hold") {
     CHECK_FALSE(read_journal("nonsense"));
 }
 
+TEST_CASE("journal: a time for undo is kept, and where the ring stands") {
+    auto plan = sample();
+    plan.undo = std::chrono::hours(2);
+    CHECK(read_journal(text_of(plan)) == plan);
+    plan.undo_until = 1'800'000'000'000;
+    plan.at = phase::undoable;
+    const auto text = text_of(plan);
+    CHECK(read_journal(text) == plan);
+    for (std::size_t size = 0; size < text.size(); ++size) CHECK_FALSE(read_journal(text.substr(0, size)));
+    CHECK(ring_in(plan, plan.from) == ring_is::old);
+    CHECK(ring_in(plan, plan.to) == ring_is::changed);
+    const auto undone = taken_back(plan);
+    CHECK(ring_in(plan, undone) == ring_is::taken_back);
+    CHECK(undone.epoch == 5);
+    CHECK(undone.shards == plan.from.shards);
+}
+
 TEST_CASE("journal: rows are hidden at the target before the cutover, and at the source after it") {
     const auto plan = sample();
     const auto moves = moves_of(plan, cluster());
