@@ -138,7 +138,8 @@ void gathering::arm_frame(arm& which, char type, std::string_view frame) {
         if (!pipe_.forward(frame, which.shard, seat().server->link)) lost("the server sent a COPY without a header");
         return;
     }
-    if (stage_ == stage::opening && type == 'D' && is_seat && !check_level(body)) return;
+    if (stage_ == stage::opening && type == 'D' && is_seat && which.owed == 1 && !check_level(body))
+        return;  // before: set_config
     if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
     if (stage_ != stage::running || quiet_ > 0 || !is_seat) return;
     parsed_ |= type == '1';

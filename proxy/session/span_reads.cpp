@@ -15,7 +15,6 @@
 
 namespace ringway::proxy {
 
-namespace pg = protocol::postgres;
 using config::fault;
 using doing = spanning::doing;
 using router::verb;

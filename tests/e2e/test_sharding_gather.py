@@ -341,6 +341,19 @@ def test_settings_hold_on_the_seat_and_leave_nothing(data, shop_proxy, shop_clus
         assert left == []
 
 
+def test_a_seat_with_settings_of_another(data, shop_proxy):
+    """What its settings are changed by is answered too: that is not the isolation level."""
+    sql = "SELECT count(*) FROM orders a JOIN orders b ON a.id = b.id WHERE current_setting('jit') = %s"
+    with shop_proxy.connect() as one, shop_proxy.connect() as other:
+        one.execute("SELECT set_config('jit', 'off', false)")
+        other.execute("SELECT set_config('jit', 'on', false)")
+        for _ in range(5):
+            for client, jit in ((one, "off"), (other, "on")):
+                assert client.execute(sql, [jit]).fetchone()[0] > 0
+                with client.transaction():
+                    assert client.execute(sql, [jit]).fetchone()[0] > 0
+
+
 def test_settings_never_leak_when_it_fails_half_way(data, ringway, shop_cluster):
     """The seat may not copy: what has been set on the other shards' connections is known to be there."""
     proxy = ringway({"clusters": {"shop": {"pool_size": 1, "read_consistency": "primary"}}}, clusters=shop_cluster)
