@@ -79,7 +79,7 @@ general reloadable(general from) {
 }  // namespace
 
 bool change::none() const {
-    return restart.empty() && clusters.none() && users.none() && !general && !client_tls && !hba;
+    return restart.empty() && clusters.none() && users.none() && !general && !client_tls && !hba && !proxy_protocol;
 }
 
 change compare(const settings& now, const settings& next) {
@@ -90,11 +90,14 @@ change compare(const settings& now, const settings& next) {
     out.general = !(reloadable(now.general) == reloadable(next.general));
     out.client_tls = !(now.client_tls == next.client_tls);
     out.hba = now.hba != next.hba;
+    out.proxy_protocol = now.listen.proxy_protocol != next.listen.proxy_protocol;
     return out;
 }
 
 settings without_restart(const settings& now, settings next) {
+    auto networks = std::move(next.listen.proxy_protocol);
     next.listen = now.listen;
+    next.listen.proxy_protocol = std::move(networks);
     next.general.workers = now.general.workers;
     next.general.state_dir = now.general.state_dir;
     next.general.plan_cache_entries = now.general.plan_cache_entries;
@@ -123,6 +126,7 @@ std::string summary(const change& of) {
     if (of.general) parts.emplace_back("[general]");
     if (of.client_tls) parts.emplace_back("[client_tls]");
     if (of.hba) parts.emplace_back("[[hba]]");
+    if (of.proxy_protocol) parts.emplace_back("[listen] proxy_protocol");
     return parts.empty() ? "nothing has changed" : fmt::format("{}", fmt::join(parts, "; "));
 }
 

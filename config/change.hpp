@@ -23,6 +23,7 @@ struct change {
     bool general = false;     ///< something of [general] that a reload takes
     bool client_tls = false;  ///< the settings; the files behind them may have changed without it
     bool hba = false;
+    bool proxy_protocol = false;
     bool none() const;  ///< the two are equal in everything
 };
 

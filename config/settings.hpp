@@ -35,6 +35,7 @@ struct endpoint {
 /// [listen]; an empty entry is not listened on.
 struct listen {
     std::optional<endpoint> postgres, mysql, admin, admin_mysql, http;
+    std::vector<std::string> proxy_protocol;  ///< networks whose connections begin with a PROXY header; none: nobody's
 };
 
 /// TLS of one side. Paths are empty when not set.

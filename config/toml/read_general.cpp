@@ -36,6 +36,7 @@ void read_listen(const node* from, listen& to, report& mistakes) {
     const std::array places{place{"postgres", to.postgres}, place{"mysql", to.mysql}, place{"admin", to.admin},
                             place{"admin_mysql", to.admin_mysql}, place{"http", to.http}};
     for (const auto& one : places) table.read(one.key, one.at);
+    table.read_networks("proxy_protocol", to.proxy_protocol);
     for (std::size_t i = 1; i < places.size(); ++i) {
         for (std::size_t j = 0; j < i; ++j) {
             if (!places[i].at || !places[j].at || !collide(*places[i].at, *places[j].at)) continue;

@@ -218,6 +218,26 @@ bool table_reader::read_names(std::string_view key, std::vector<std::string>& to
     return true;
 }
 
+bool table_reader::read_networks(std::string_view key, std::vector<std::string>& to) {
+    const auto* found = take(key, node_kind::array, "an array of networks");
+    if (found == nullptr) return false;
+    std::vector<std::string> networks;
+    std::string problem;
+    for (const auto& item : found->items) {
+        if (item.kind != node_kind::text) {
+            wrong(key, fmt::format("must hold networks only, not {}", name_of(item.kind)));
+            return false;
+        }
+        if (!check_network(item.text, problem)) {
+            wrong(key, fmt::format("\"{}\" is no network: {}", item.text, problem));
+            return false;
+        }
+        networks.push_back(item.text);
+    }
+    to = std::move(networks);
+    return true;
+}
+
 bool table_reader::read_secret(std::string_view key, std::string& to, bool verifiers) {
     std::string text, problem;
     if (!read(key, text)) return false;

@@ -48,6 +48,8 @@ class table_reader {
     bool read(std::string_view key, std::optional<endpoint>& to);
     /// An array of strings; `["all"]` gives an empty one, as a key that is not there; an empty array is a mistake.
     bool read_names(std::string_view key, std::vector<std::string>& to);
+    /// An array of addresses and networks; an empty one is none.
+    bool read_networks(std::string_view key, std::vector<std::string>& to);
     /// A password, resolved; what is found must have one of the forms that `verifiers` allows.
     bool read_secret(std::string_view key, std::string& to, bool verifiers);
     /// A path, relative to the configuration file, of a file that can be read.

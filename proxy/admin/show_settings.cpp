@@ -1,6 +1,7 @@
 // SHOW DATABASES, USERS, CONFIG, VERSION, HELP: what the configuration file says. Never a password.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -145,6 +146,7 @@ void add_listen(row_list& rows, const config::listen& is) {
     lines.add("admin", text(is.admin), none, false);
     lines.add("admin_mysql", text(is.admin_mysql), none, false);
     lines.add("http", text(is.http), none, false);
+    lines.add("proxy_protocol", fmt::format("{}", fmt::join(is.proxy_protocol, ", ")), none);
 }
 
 void add_general(row_list& rows, const config::general& is) {

@@ -60,8 +60,8 @@ std::shared_ptr<const reading> session::read_text(std::string_view sql, std::str
 
 void session::log_statement(const reading& text, std::string_view sql) const {
     const auto shown = text_for_log(sql, text.plan ? std::string_view(text.plan->shape_text) : std::string_view());
-    spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
-                 talk_->server->target->address.text(), shown);
+    spdlog::info("client {} ({} in {}) from {}:{} on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
+                 who_.address, who_.port, talk_->server->target->address.text(), shown);
 }
 
 void session::begin_command(running what) {

@@ -47,6 +47,7 @@ class door_keeper : login_wire<admitted> {
 
     asio::awaitable<bool> run() {
         begin(door_->settings->general.client_login_timeout);
+        if (!admin_ && !co_await meet_balancer(door_->settings->listen.proxy_protocol)) co_return false;
         if (!co_await greet()) co_return false;
         if (!co_await take_login()) co_return false;
         if (!co_await authenticate()) co_return false;
@@ -58,6 +59,7 @@ class door_keeper : login_wire<admitted> {
 
   private:
     asio::awaitable<bool> refuse(fault_kind kind, std::string_view sqlstate, std::string message) {
+        log_refusal(admin_ ? std::string_view("ringway") : std::string_view(client_.database), message);
         std::string out;
         my::write_error(out, sequence_, {config::mysql_number(kind), sqlstate, message}, capability::protocol_41);
         co_await send(std::move(out));

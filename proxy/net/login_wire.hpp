@@ -1,7 +1,11 @@
 #pragma once
 // A client's connection while it logs in, whatever protocol it speaks: bytes in and out, TLS, and the time it has.
-// `Client` has socket, tls, address and port. Heavy: only for the two logins.
+// `Client` has socket, tls, user, address and port. Heavy: only for the two logins.
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -14,8 +18,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "protocol/proxy_header.hpp"
 #include "protocol/tls.hpp"
+#include "proxy/net/network.hpp"
 
 namespace ringway::proxy {
 
@@ -36,7 +43,7 @@ class login_wire {
     void begin(std::chrono::milliseconds limit) {
         boost::system::error_code error;
         const auto peer = client_.socket.remote_endpoint(error);
-        client_.address = error ? std::string() : peer.address().to_string();
+        client_.address = error ? std::string() : text_of(peer.address());
         client_.port = error ? std::uint16_t{0} : peer.port();
         client_.socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
         client_.socket.set_option(boost::asio::socket_base::keep_alive(true), error);
@@ -49,12 +56,45 @@ class login_wire {
         });
     }
 
+    /// From a balancer in these networks a PROXY header has to come first, and tells who the client is. Nobody else's
+    /// is believed: they are part of the login, and malformed there. False: what came is no header.
+    boost::asio::awaitable<bool> meet_balancer(const std::vector<std::string>& networks) {
+        if (!is_within_any(networks, client_.address)) co_return true;
+        using state = protocol::proxy_header::state;
+        protocol::proxy_header header;
+        while (header.now() == state::incomplete) {
+            if (!co_await receive()) {
+                if (is_late()) log_balancer("did not send a PROXY header in time");
+                co_return false;
+            }
+            std::string_view bytes = in_;
+            header.take(bytes);
+            in_.erase(0, in_.size() - bytes.size());
+        }
+        if (header.now() == state::malformed) {
+            log_balancer(header.problem());
+            co_return false;
+        }
+        if (!header.client()) co_return true;
+        client_.address = header.client()->address;
+        client_.port = header.client()->port;
+        co_return true;
+    }
+
     /// The login is over. False: too late.
     bool end() {
         timer_.cancel();
         return !state_->passed;
     }
     bool is_late() const noexcept { return state_->passed; }
+
+    /// Names come from who knows where: none may forge a line.
+    void log_refusal(std::string_view database, std::string_view why) const {
+        auto said = fmt::format("login of user \"{}\" to \"{}\" from {}:{} was refused: {}", client_.user, database,
+                                client_.address, client_.port, why);
+        std::replace_if(said.begin(), said.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+        spdlog::info("{}", said);
+    }
 
     /// More bytes of the client's in `in_`. False: it is gone.
     boost::asio::awaitable<bool> receive() {
@@ -114,6 +154,11 @@ class login_wire {
     std::string in_;
 
   private:
+    void log_balancer(std::string_view what) const {
+        spdlog::warn("connection from {}:{}, which is in [listen] proxy_protocol, was closed: {}", client_.address,
+                     client_.port, what);
+    }
+
     struct deadline {
         bool passed = false, gone = false;
     };

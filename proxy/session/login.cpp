@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <openssl/rand.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,6 +18,7 @@
 #include "protocol/postgres/scram.hpp"
 #include "protocol/postgres/startup.hpp"
 #include "proxy/net/login_wire.hpp"
+#include "proxy/net/network.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/auth_query.hpp"
 
@@ -49,26 +47,6 @@ std::string random_nonce() {
     return out;
 }
 
-bool address_matches(const std::string& cidr, const std::string& address) {
-    if (cidr.empty()) return true;
-    boost::system::error_code error;
-    const auto given = asio::ip::make_address(address, error);
-    if (error) return false;
-    if (cidr.find('/') == std::string::npos) return asio::ip::make_address(cidr, error) == given && !error;
-    if (given.is_v4()) {
-        const auto net = asio::ip::make_network_v4(cidr, error);
-        if (error) return false;
-        const auto mask = net.netmask().to_uint();
-        return (given.to_v4().to_uint() & mask) == (net.address().to_uint() & mask);
-    }
-    const auto net = asio::ip::make_network_v6(cidr, error);
-    if (error) return false;
-    const auto a = given.to_v6().to_bytes(), b = net.address().to_bytes();
-    for (unsigned bit = 0; bit < net.prefix_length(); ++bit)
-        if (((a[bit / 8] ^ b[bit / 8]) >> (7 - bit % 8)) & 1) return false;
-    return true;
-}
-
 bool is_md5(const std::string& stored) {
     return stored.size() == 35 && stored.starts_with("md5");
 }
@@ -89,6 +67,7 @@ class door_keeper : login_wire<admitted_client> {
 
     asio::awaitable<bool> run(const cancel_request& cancel) {
         begin(door_->settings->general.client_login_timeout);
+        if (!admin_ && !co_await meet_balancer(door_->settings->listen.proxy_protocol)) co_return false;
         if (!co_await greet(cancel)) co_return false;
         if (!co_await authenticate()) co_return false;
         pg::write_authentication_ok(client_.replies);
@@ -99,20 +78,11 @@ class door_keeper : login_wire<admitted_client> {
 
   private:
     asio::awaitable<bool> refuse(fault why) {
-        log_refusal(why);
+        log_refusal(admin_ ? std::string_view("ringway") : std::string_view(client_.database), why.message);
         std::string out;
         pg::write_error(out, "FATAL", config::sqlstate(why.kind), why.message, why.detail, why.hint);
         co_await send(std::move(out));
         co_return false;
-    }
-
-    /// Names come from who knows where: none may forge a line.
-    void log_refusal(const fault& why) const {
-        auto said = fmt::format("login of user \"{}\" to \"{}\" from {}:{} was refused: {}", client_.user,
-                                admin_ ? std::string_view("ringway") : std::string_view(client_.database),
-                                client_.address, client_.port, why.message);
-        std::replace_if(said.begin(), said.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-        spdlog::info("{}", said);
     }
 
     asio::awaitable<bool> refuse_password() {
@@ -463,7 +433,8 @@ const config::hba_rule* find_rule(const std::vector<config::hba_rule>& rules, co
                                   const std::string& user, const std::string& address, bool tls) {
     for (const auto& rule : rules) {
         if ((rule.tls_only && !tls) || (rule.no_tls_only && tls)) continue;
-        if (named(rule.clusters, cluster) && named(rule.users, user) && address_matches(rule.address, address))
+        if (named(rule.clusters, cluster) && named(rule.users, user) &&
+            (rule.address.empty() || is_within(rule.address, address)))
             return &rule;
     }
     return nullptr;

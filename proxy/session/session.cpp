@@ -459,8 +459,9 @@ void session::start_clocks() {
 
 void session::log_statement(const router::plan& plan, std::string_view text) const {
     const auto shown = text_for_log(text, plan.shape_text);
-    spdlog::info("client {} ({} in {}) on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
-                 talk_ ? talk_->server->target->address.text() : std::string("several shards"), shown);
+    spdlog::info("client {} ({} in {}) from {}:{} on {}: {}", who_.id, who_.user, who_.cluster->now->config.name,
+                 who_.address, who_.port, talk_ ? talk_->server->target->address.text() : std::string("several shards"),
+                 shown);
 }
 
 void session::count_statement(const router::plan& plan, std::string_view text) {

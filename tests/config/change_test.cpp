@@ -54,6 +54,20 @@ TEST_CASE("reload: listening, workers and the state's place wait for a restart")
           "[listen] http: \"[::1]:4\" stays until a restart (the file says nothing)");
 }
 
+TEST_CASE("reload: networks whose PROXY headers are believed") {
+    const auto now = loaded(std::string(smallest));
+    const auto next = loaded(replaced("postgres = \"127.0.0.1:6432\"",
+                                      "postgres = \"127.0.0.1:7432\"\nproxy_protocol = [\"10.0.0.0/8\"]\n"));
+    const auto found = compare(now, next);
+    CHECK(found.proxy_protocol);
+    CHECK_FALSE(found.none());
+    CHECK(summary(found) == "[listen] proxy_protocol");
+    const auto taken = without_restart(now, next);
+    CHECK(taken.listen.proxy_protocol == names{"10.0.0.0/8"});
+    CHECK(taken.listen.postgres == now.listen.postgres);
+    CHECK_FALSE(compare(next, next).proxy_protocol);
+}
+
 TEST_CASE("reload: clusters and users that came, went and changed") {
     const auto now = loaded(std::string(smallest) + R"([users.old]
 password = "x"

@@ -97,6 +97,7 @@ mysql = "[::1]:2"
 admin = "localhost:3"
 admin_mysql = "127.0.0.1:4"
 http = "127.0.0.1:5"
+proxy_protocol = ["10.0.0.0/8", "127.0.0.1", "fd00::/8"]
 [general]
 workers = 4
 max_clients = 10
@@ -120,6 +121,7 @@ s0 = { nodes = ["127.0.0.1:5432"] }
     CHECK(all.listen.admin == endpoint{"localhost", 3});
     CHECK(all.listen.admin_mysql == endpoint{"127.0.0.1", 4});
     CHECK(all.listen.http == endpoint{"127.0.0.1", 5});
+    CHECK(all.listen.proxy_protocol == std::vector<std::string>{"10.0.0.0/8", "127.0.0.1", "fd00::/8"});
     general expected;
     expected.workers = 4;
     expected.max_clients = 10;

@@ -197,6 +197,17 @@ TEST_CASE("addresses to listen on are right and differ") {
     CHECK(listen("mysql = \"h:1\"\nadmin_mysql = \"H:1\"\n") ==
           lines{"4: [listen] admin_mysql: \"H:1\" collides with mysql = \"h:1\"; give each its own port"});
     CHECK(listen("admin = \"127.0.0.2:6432\"\n") == lines{});
+    CHECK(listen("proxy_protocol = [\"10.0.0.0/8\", \"all\"]\n") ==
+          lines{"3: [listen] proxy_protocol: \"all\" is no network: write an address or a network, such as "
+                "\"127.0.0.1\", \"10.0.0.0/8\" or \"fd00::/8\""});
+    CHECK(listen("proxy_protocol = [\"10.0.0.0/33\"]\n") ==
+          lines{"3: [listen] proxy_protocol: \"10.0.0.0/33\" is no network: after the slash stands the number of bits, "
+                "0 to 32"});
+    CHECK(listen("proxy_protocol = [1]\n") ==
+          lines{"3: [listen] proxy_protocol: must hold networks only, not an integer"});
+    CHECK(listen("proxy_protocol = \"10.0.0.0/8\"\n") ==
+          lines{"3: [listen] proxy_protocol: must be an array of networks, not a string"});
+    CHECK(listen("proxy_protocol = []\n") == lines{});
 }
 
 TEST_CASE("clusters need a port of their engine") {

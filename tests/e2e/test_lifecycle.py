@@ -400,7 +400,7 @@ def test_queries_are_logged_only_when_asked_for_and_passwords_never(ringway):
         admin(proxy, "RELOAD")
         simple.execute("SELECT 'not logged any more'")
     log = proxy.log.read_text()
-    assert f"client {pid} (postgres in app) on 127.0.0.1:" in log
+    assert f"client {pid} (postgres in app) from 127.0.0.1:" in log
     assert "SELECT 'to be' AS logged" in log and "AS logged_too" in log and "DROP ROLE logged" in log
     for text in ("not to be logged", "very-secret", "a parameter's value", "any more"):
         assert text not in log

@@ -114,4 +114,4 @@ def test_statements_are_logged(proxy):
         assert len(a.result()[1]) == 1
     assert until(lambda: "prepared to be seen" in proxy.log.read_text())
     log = proxy.log.read_text()
-    assert "(first in any) on 127.0.0.1:" in log and "/* to be seen */" in log and "very secret" not in log
+    assert "(first in any) from 127.0.0.1:" in log and "/* to be seen */" in log and "very secret" not in log
