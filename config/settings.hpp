@@ -21,6 +21,7 @@ enum class no_replica : std::uint8_t { primary, error };
 enum class tls_mode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 enum class sharding_function : std::uint8_t { ring, hash, range, list, directory };
 enum class key_update : std::uint8_t { move, refuse };
+enum class server_compression : std::uint8_t { off, zlib, zstd };
 enum class auth_method : std::uint8_t { trust, scram_sha_256, md5, plain, certificate, reject };
 
 /// A TCP address. Text form "host:port"; IPv6 hosts in brackets.
@@ -145,6 +146,7 @@ struct cluster {
     pool_limits pool;
     read_rules reads;
     tls server_tls;
+    config::server_compression server_compression = config::server_compression::off;  ///< of MySQL's protocol
     std::string monitor_user,
         monitor_password;  ///< for health, lag and catalogs; empty: the first user of the cluster with a plain password
     std::string auth_query;  ///< "SELECT usename, passwd FROM pg_shadow WHERE usename=$1" or a function of one's own

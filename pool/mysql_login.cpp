@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include "pool/dialogue.hpp"
+#include "pool/mysql_coat.hpp"
 #include "pool/mysql_server.hpp"
 #include "pool/server.hpp"
 #include "protocol/mysql/auth_exchange.hpp"
 #include "protocol/mysql/command.hpp"
+#include "protocol/mysql/compressed_link.hpp"
 #include "protocol/mysql/handshake.hpp"
 #include "protocol/mysql/packet.hpp"
 #include "protocol/mysql/reply.hpp"
@@ -23,6 +25,7 @@ using config::fault_kind;
 namespace {
 
 constexpr std::uint8_t login_collation = 45;  ///< utf8mb4_general_ci
+constexpr std::uint8_t zstd_level = 3;        ///< as clients ask for it by default
 
 constexpr capability::flags always =
     capability::long_flag | capability::protocol_41 | capability::transactions | capability::secure_connection |
@@ -63,8 +66,16 @@ class server_talk {
         auto part = std::make_unique<mysql_part>();
         login.failure = co_await greet(login, *part);
         if (!login.failure) login.failure = co_await authenticate(login);
+        if (const auto method = my::compressed_link::method_of(capabilities_); method && !login.failure) {
+            coat_ = mysql_coat(*method);
+            with_.plain().clear();
+            used_ = 0;
+        }
         if (!login.failure && part->tracks) login.failure = co_await track(*part);
-        if (!login.failure) login.part = std::move(part);
+        if (login.failure) co_return;
+        if (coat_) coat_->rest();
+        login.part = std::move(part);
+        login.coat = std::move(coat_);
     }
 
     /// One command whose answer is one packet.
@@ -72,6 +83,10 @@ class server_talk {
         std::string out;
         std::uint8_t sequence = 0;
         my::write_command(out, sequence, what, text);
+        if (coat_) {
+            coat_->command();
+            out = coat_->seal(out);
+        }
         if (auto failed = co_await with_.send(std::move(out))) co_return failed;
         if (auto failed = co_await next_packet()) co_return failed;
         if (const auto error = my::read_error(packet_)) co_return refuse(std::string(error->message));
@@ -81,15 +96,29 @@ class server_talk {
   private:
     /// The next packet's payload, in packet_.
     asio::awaitable<std::optional<fault>> next_packet() {
-        with_.plain().erase(0, used_);
+        auto& came = coat_ ? opened_ : with_.plain();
+        came.erase(0, used_);
         used_ = 0;
         my::packet_header header;
-        while (!my::read_header(with_.plain(), header) || with_.plain().size() < header.total())
+        while (!my::read_header(came, header) || came.size() < header.total()) {
             if (auto failed = co_await with_.receive()) co_return failed;
-        packet_ = std::string_view(with_.plain()).substr(my::header_size, header.length);
+            if (coat_ && !open()) co_return refuse("it sent what is not compressed as was agreed");
+        }
+        packet_ = std::string_view(came).substr(my::header_size, header.length);
         sequence_ = static_cast<std::uint8_t>(header.sequence + 1);
         used_ = header.total();
         co_return std::nullopt;
+    }
+
+    bool open() {
+        coat_->feed(with_.plain());
+        with_.plain().clear();
+        std::string_view plain;
+        while (coat_->waiting()) {
+            if (!coat_->next(plain)) return false;
+            opened_.append(plain);
+        }
+        return true;
     }
 
     fault refuse(std::string why, fault_kind kind = fault_kind::cannot_connect) const {
@@ -116,6 +145,7 @@ class server_talk {
         const auto offered = hello->capabilities;
         auto wanted = (always | (flavour_ & shared)) & offered;
         if (capability::has(offered, capability::client_mysql)) wanted |= capability::client_mysql;
+        wanted |= compression() & offered;
         if (!target_.database.empty() && !(flavour_ & flavour_without_database)) wanted |= capability::connect_with_db;
         part.version = hello->server_version;
         part.tracks = capability::has(wanted, capability::session_track);
@@ -127,6 +157,17 @@ class server_talk {
         part.capabilities = capabilities_ = wanted;
         if (capability::has(wanted, capability::connect_with_db)) part.database = target_.database;
         co_return std::nullopt;
+    }
+
+    capability::flags compression() const noexcept {
+        switch (target_.compression) {
+            case config::server_compression::zlib:
+                return capability::compress;
+            case config::server_compression::zstd:
+                return capability::zstd_compression;
+            default:
+                return 0;
+        }
     }
 
     asio::awaitable<std::optional<fault>> secure(capability::flags offered, capability::flags& wanted) {
@@ -162,6 +203,7 @@ class server_talk {
         my::login say;
         say.capabilities = capabilities_;
         say.max_packet = 1u << 30;
+        say.zstd_level = zstd_level;
         say.collation = login_collation;
         say.user = target_.user;
         say.auth_response = opening.response;
@@ -210,6 +252,8 @@ class server_talk {
     std::uint64_t flavour_;
     capability::flags capabilities_ = 0;
     std::string nonce_, plugin_;
+    std::unique_ptr<wire_coat> coat_;
+    std::string opened_;  ///< what has come through it
     std::string_view packet_;
     std::size_t used_ = 0;
     std::uint8_t sequence_ = 0;
@@ -253,10 +297,12 @@ const dialect& mysql_dialect() noexcept {
 
 asio::awaitable<bool> mysql_kill_query(asio::io_context& on, std::shared_ptr<const server_target> target,
                                        std::uint32_t connection, bool whole_connection) {
-    dialogue with(on, *target);
+    auto plain = *target;
+    plain.compression = config::server_compression::off;
+    dialogue with(on, plain);
     if (co_await with.connect()) co_return false;
     server_login login;
-    server_talk talk(with, *target, flavour_without_database);
+    server_talk talk(with, plain, flavour_without_database);
     co_await talk.run(login);
     if (login.failure) co_return false;
     const auto sql = fmt::format("KILL {} {}", whole_connection ? "CONNECTION" : "QUERY", connection);

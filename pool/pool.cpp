@@ -142,7 +142,7 @@ void pool::close_later(server_ref gone) {
     gone->doomed = true;
     auto* const loop = gone->on->loop;
     loop->post([gone = std::move(gone)] {
-        gone->link.write(dialect_of(gone->target->engine).goodbye());
+        gone->link.write_command(dialect_of(gone->target->engine).goodbye());
         gone->link.close_after_write();
     });
 }
@@ -258,6 +258,7 @@ void pool::give_back(server_ref back) {
         deliver(std::move(to), std::move(back));
         return;
     }
+    back->link.rest();
     idle_of(*back->on).push_back(back);
     ++idle_count_;
     if (!waits_.empty()) serve();
@@ -307,6 +308,7 @@ void pool::login_done(worker_link& on, server_login login, const std::shared_ptr
         made->connected = made->last_used = steady::now();
         made->link.open(*on.loop, std::move(*login.socket), made.get());
         if (login.tls) made->link.start_tls(std::move(login.tls));
+        if (login.coat) made->link.put_on(std::move(login.coat));
         {
             const std::lock_guard guard(lock_);
             --login_;
@@ -402,7 +404,7 @@ void pool::close_idle_of(worker_link& on) {
         idle_count_ -= static_cast<std::uint32_t>(mine.size());
     }
     for (auto& each : mine) {
-        each->link.write(dialect_of(each->target->engine).goodbye());
+        each->link.write_command(dialect_of(each->target->engine).goodbye());
         each->link.close_after_write();
     }
 }

@@ -42,6 +42,7 @@ struct server_target {
     server_secret secret;
     config::tls_mode tls = config::tls_mode::disable;
     std::shared_ptr<const protocol::tls_context> tls_context;
+    config::server_compression compression = config::server_compression::off;
     std::chrono::milliseconds connect_timeout{5000};
     std::vector<std::pair<std::string, std::string>> extra;  ///< further startup parameters ("replication")
 };
@@ -54,6 +55,7 @@ struct server_login {
     std::string key;
     std::vector<std::pair<std::string, std::string>> parameters;  ///< ParameterStatus, in the server's order
     std::unique_ptr<server_part> part;
+    std::unique_ptr<wire_coat> coat;  ///< null: none was agreed on
     std::optional<config::fault> failure;
     std::string server_sqlstate;  ///< of the server's own refusal; empty: it was not the server
     bool ok() const { return !failure; }

@@ -53,6 +53,7 @@ void wire::close() noexcept {
     ::close(fd_);
     detach();
     tls_.reset();
+    coat_.reset();
     std::string().swap(kept_);
     kept_from_ = 0;
 }
@@ -87,16 +88,30 @@ void wire::on_readable(bool ended) {
 
 void wire::on_again() {
     if (broken_ && writing_) return on_writable();
-    if (readable_) on_readable(false);
+    if (readable_ || coat_waits()) on_readable(false);
 }
 
 void wire::want_read() {
     if (reading_ || fd_ < 0) return;
     reading_ = true;
-    if (readable_) loop_->again(ticket_);
+    if (readable_ || coat_waits()) loop_->again(ticket_);
 }
 
 wire::got wire::read(std::string_view& plain) {
+    if (!coat_) return read_within_tls(plain);
+    for (;;) {
+        while (coat_->waiting()) {
+            if (!coat_->next(plain)) return got::end;
+            if (!plain.empty()) return got::bytes;
+        }
+        std::string_view bytes;
+        const auto what = read_within_tls(bytes);
+        if (what != got::bytes) return what;
+        coat_->feed(bytes);
+    }
+}
+
+wire::got wire::read_within_tls(std::string_view& plain) {
     if (fd_ < 0) return got::end;
     auto& space = scratch();
     for (;;) {
@@ -130,6 +145,7 @@ wire::got wire::read(std::string_view& plain) {
 }
 
 void wire::write(std::string_view plain) {
+    if (coat_ && !plain.empty()) plain = coat_->seal(plain);
     if (!tls_) return write_raw(plain);
     std::string out;
     tls_->encrypt(plain, out);

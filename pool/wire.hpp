@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "pool/event_loop.hpp"
+#include "pool/wire_coat.hpp"
 #include "protocol/tls.hpp"
 
 namespace ringway::pool {
@@ -61,6 +62,11 @@ class wire final : private event_sink {
 
     /// Sends now as much as the peer takes and keeps the rest.
     void write(std::string_view plain);
+    /// The same, of bytes that begin a command: compression counts from there.
+    void write_command(std::string_view plain) {
+        if (coat_) coat_->command();
+        write(plain);
+    }
     bool congested() const noexcept { return kept_.size() - kept_from_ >= high_mark; }
     bool broken() const noexcept { return broken_; }
     std::size_t kept() const noexcept { return kept_.size() - kept_from_; }
@@ -69,6 +75,12 @@ class wire final : private event_sink {
     /// past its end.
     void start_tls(std::unique_ptr<protocol::tls_engine> engine);
     protocol::tls_engine* tls() const noexcept { return tls_.get(); }
+    /// From now on what is sent and read goes through this, within TLS.
+    void put_on(std::unique_ptr<wire_coat> coat) { coat_ = std::move(coat); }
+    /// Nothing is under way, for a while.
+    void rest() {
+        if (coat_) coat_->rest();
+    }
     /// Sends bytes as they are, beneath TLS (handshake records).
     void write_raw(std::string_view bytes);
 
@@ -88,12 +100,15 @@ class wire final : private event_sink {
     void attach(event_loop& on, int descriptor);
     void detach() noexcept;
     void send_kept();
+    got read_within_tls(std::string_view& bytes);
+    bool coat_waits() const noexcept { return coat_ && coat_->waiting(); }
 
     event_loop* loop_ = nullptr;
     std::shared_ptr<event_table> table_;
     event_table::ticket ticket_ = 0;
     wire_owner* owner_ = nullptr;
     std::unique_ptr<protocol::tls_engine> tls_;
+    std::unique_ptr<wire_coat> coat_;
     std::string kept_;
     std::size_t kept_from_ = 0;
     int fd_ = -1;

@@ -119,6 +119,9 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
     read_cluster_defaults(table, to);
     read_server_tls(table.take("server_tls"), table.path_of("server_tls"), to.server_tls, mistakes);
+    table.read_word("server_compression", to.server_compression, server_compression_words);
+    if (to.server_compression != server_compression::off && to.engine != engine::mysql)
+        table.wrong("server_compression", "is of MySQL's protocol only: leave it out");
     read_accounts(table, to);
     read_node_weights(table.take("node_weights"), table.path(), to, mistakes);
     if (to.name == "*") check_any(table, to);

@@ -43,6 +43,10 @@ inline constexpr std::array server_tls_words{word<tls_mode>{"disable", tls_mode:
                                              word<tls_mode>{"verify_ca", tls_mode::verify_ca, false},
                                              word<tls_mode>{"verify_full", tls_mode::verify_full, false}};
 
+inline constexpr std::array server_compression_words{word<server_compression>{"off", server_compression::off},
+                                                     word<server_compression>{"zlib", server_compression::zlib},
+                                                     word<server_compression>{"zstd", server_compression::zstd}};
+
 /// Towards clients.
 inline constexpr std::array client_tls_words{
     word<tls_mode>{"disable", tls_mode::disable}, word<tls_mode>{"allow", tls_mode::allow},

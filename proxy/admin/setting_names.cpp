@@ -66,6 +66,18 @@ std::string_view name_of(config::tls_mode what) noexcept {
     return "verify-full";
 }
 
+std::string_view name_of(config::server_compression what) noexcept {
+    switch (what) {
+        case config::server_compression::zlib:
+            return "zlib";
+        case config::server_compression::zstd:
+            return "zstd";
+        case config::server_compression::off:
+            break;
+    }
+    return "off";
+}
+
 std::string text_of(std::chrono::milliseconds length) {
     const auto n = length.count();
     if (n == 0) return "0";

@@ -15,6 +15,7 @@ std::string_view name_of(config::balance what) noexcept;
 std::string_view name_of(config::no_replica what) noexcept;
 std::string_view name_of(config::key_update what) noexcept;
 std::string_view name_of(config::tls_mode what) noexcept;
+std::string_view name_of(config::server_compression what) noexcept;
 
 /// As the file would have it: "0", "250ms", "30s", "5m", "1h": the largest unit without a remainder.
 std::string text_of(std::chrono::milliseconds length);

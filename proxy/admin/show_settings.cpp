@@ -210,6 +210,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("rebalance", is.rebalance, standard.rebalance);
     lines.add("cutover_timeout", is.cutover_timeout, standard.cutover_timeout);
     lines.add("cleanup_delay", is.cleanup_delay, standard.cleanup_delay);
+    lines.add("server_compression", name_of(is.server_compression), name_of(standard.server_compression));
     add_tls(rows, table + ".server_tls", is.server_tls);
 }
 

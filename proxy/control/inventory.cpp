@@ -327,7 +327,7 @@ void runtime::refresh_pools() {
         const auto& login = *now.login;
         const bool same = login.database == before->database && login.user == before->user &&
                           login.secret == before->secret && login.tls == before->tls &&
-                          login.tls_context == before->tls_context;
+                          login.tls_context == before->tls_context && login.compression == before->compression;
         if (same && now.limits == each->limits()) continue;
         auto target = before;
         if (!same) {

@@ -101,6 +101,7 @@ asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, 
     const auto primary = told ? static_cast<std::size_t>(health->shards.front().primary) : 0;
     target->address = slot->now->config.shards.front().nodes[primary];
     if (client.database != *client.cluster) target->database = client.database;
+    target->compression = config::server_compression::off;  // for a login and a goodbye
     const std::shared_ptr<const pool::server_target> to = std::move(target);
     auto login = co_await pool::mysql_dialect().log_in(*home.io, to, pool::mysql_flavour(0, !to->database.empty()));
     if (login.failure) co_return login.failure;

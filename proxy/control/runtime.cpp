@@ -502,6 +502,7 @@ void runtime::fill_account(account& one, const cluster_snapshot& of, const confi
         login->secret = secret;
     login->tls = cluster.server_tls.mode;
     login->tls_context = of.server_tls;
+    login->compression = cluster.server_compression;
     login->connect_timeout = one.limits.connect_timeout;
     one.login = std::move(login);
 }

@@ -32,7 +32,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
         std::uint8_t sequence = 0;
         my::write_command(out, sequence, my::command::reset_connection);
         tracker_.begin(my::command::reset_connection);
-        server_->link.write(out);
+        server_->link.write_command(out);
         server_->link.want_read();
         timer_.expires_after(longest_cleaning);
         timer_.async_wait([keep = shared_from_this()](const boost::system::error_code& error) {
@@ -69,7 +69,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
             my::write_command(out, sequence, my::command::init_db, part_.database);
         }
         tracker_.begin(static_cast<my::command>(out[my::header_size]));
-        server_->link.write(out);
+        server_->link.write_command(out);
     }
 
     static std::string tracking_with_base() {

@@ -136,7 +136,7 @@ bool session::on_simple(my::command what, std::string_view packets, std::string_
     next.what = what;
     if (what == my::command::init_db) next.database = my::read_text_argument(payload);
     begin_command(std::move(next));
-    talk_->server->link.write(packets);
+    talk_->server->link.write_command(packets);
     return true;
 }
 
@@ -217,9 +217,9 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         std::string out;
         std::uint8_t sequence = 0;
         my::write_command(out, sequence, my::command::query, *other);
-        talk_->server->link.write(out);
+        talk_->server->link.write_command(out);
     } else {
-        talk_->server->link.write(packets);
+        talk_->server->link.write_command(packets);
     }
     return true;
 }
@@ -297,7 +297,7 @@ bool session::begin_stream(my::command what, const my::packet_header& header, st
     streaming_ = true;
     stream_continues_ = header.continued();
     stream_left_ = header.total() - patched.size();
-    talk_->server->link.write(patched);
+    talk_->server->link.write_command(patched);
     rest.remove_prefix(patched.size());
     return true;
 }

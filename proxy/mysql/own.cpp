@@ -72,7 +72,7 @@ bool session::prepare_lease(bool insert_id) {
 void session::send_own() {
     auto& talk = *talk_;
     while (!talk.own.empty() && talk.own.front().what == own_command::kind::drop) {
-        talk.server->link.write(talk.own.front().packet);
+        talk.server->link.write_command(talk.own.front().packet);
         talk.own.pop_front();
     }
     if (talk.own.empty()) return;
@@ -81,7 +81,7 @@ void session::send_own() {
     talk.answer.clear();
     talk.tracker.begin(static_cast<my::command>(next.packet[my::header_size]));
     talk.tracker.pass_all();
-    talk.server->link.write(next.packet);
+    talk.server->link.write_command(next.packet);
     talk.server->link.want_read();
 }
 

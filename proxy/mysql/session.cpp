@@ -45,8 +45,8 @@ void session::start(admitted& from) {
     if (from.tls) client_.start_tls(std::move(from.tls));
     home_.add_session(shared_from_this());
     send_ok(from.sequence);
-    if (const auto method = compressed_link::method_of(capabilities_))
-        packed_ = std::make_unique<compressed_link>(*method, from.zstd_level);
+    if (const auto method = my::compressed_link::method_of(capabilities_))
+        packed_ = std::make_unique<my::compressed_link>(*method, from.zstd_level);
     if (!from.early.empty()) take_in(from.early);
     want_client();
 }

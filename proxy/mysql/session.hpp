@@ -24,9 +24,9 @@
 #include "pool/wire.hpp"
 #include "protocol/mysql/auth_exchange.hpp"
 #include "protocol/mysql/command.hpp"
+#include "protocol/mysql/compressed_link.hpp"
 #include "protocol/mysql/packet.hpp"
 #include "protocol/mysql/reply_tracker.hpp"
-#include "proxy/mysql/compressed_link.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/client_session.hpp"
 #include "proxy/net/lease_search.hpp"
@@ -305,7 +305,7 @@ class session final : public client_session,
     worker& home_;
     client_identity who_;
     pool::wire client_;
-    std::unique_ptr<compressed_link> packed_;  ///< null: the client does not compress
+    std::unique_ptr<protocol::mysql::compressed_link> packed_;  ///< null: the client does not compress
     bool opening_ = false;
     std::string pending_;  ///< client bytes not yet used
     phase phase_ = phase::idle;

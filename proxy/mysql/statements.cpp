@@ -97,12 +97,12 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
         std::string out;
         std::uint8_t sequence = 0;
         my::write_statement_command(out, sequence, my::command::stmt_close, had->second.id);
-        talk_->server->link.write(out);
+        talk_->server->link.write_command(out);
         part.statements.erase(had);
         talk_->server->statements.remove(*next.preparing);
     }
     begin_command(std::move(next));
-    talk_->server->link.write(packets);
+    talk_->server->link.write_command(packets);
     return true;
 }
 
@@ -214,7 +214,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     next.replayable = statement->text->reads() && !in_transaction() && !statement->long_data && !statement->cursor;
     if (next.replayable) next.retained = packets;
     begin_command(std::move(next));
-    talk_->server->link.write(out);
+    talk_->server->link.write_command(out);
     return true;
 }
 
@@ -255,7 +255,7 @@ bool session::on_statement(my::command what, std::string_view packets, std::stri
     next.what = what;
     next.statement = statement;
     begin_command(std::move(next));
-    talk_->server->link.write(out);
+    talk_->server->link.write_command(out);
     if (!my::has_reply(what)) finish_command();
     return true;
 }
@@ -271,7 +271,7 @@ void session::on_close(std::string_view payload) {
             std::string out;
             std::uint8_t sequence = 0;
             my::write_statement_command(out, sequence, my::command::stmt_close, it->second.id);
-            talk_->server->link.write(out);
+            talk_->server->link.write_command(out);
             part.statements.erase(it);
             talk_->server->statements.remove(*statement->what);
         }
@@ -294,7 +294,7 @@ void session::trim_statements() {
         std::string out;
         std::uint8_t sequence = 0;
         my::write_statement_command(out, sequence, my::command::stmt_close, it->second.id);
-        server.link.write(out);
+        server.link.write_command(out);
         part.statements.erase(it);
     }
 }

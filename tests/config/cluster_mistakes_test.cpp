@@ -274,6 +274,14 @@ TEST_CASE("ranges do not overlap") {
     CHECK(ranges("s0 = [\"a\", \"m\"], s1 = [\"m\", \"z\"]") == lines{});
 }
 
+TEST_CASE("servers of PostgreSQL have no compression") {
+    CHECK(cluster("server_compression = \"zlib\"") ==
+          lines{"8: [clusters.app] server_compression: is of MySQL's protocol only: leave it out"});
+    CHECK(cluster("server_compression = \"off\"") == lines{});
+    CHECK(cluster("server_compression = \"lz4\"") ==
+          lines{"8: [clusters.app] server_compression: \"lz4\" is none of \"off\", \"zlib\", \"zstd\""});
+}
+
 TEST_CASE("a cluster needs somebody to watch its servers as") {
     const std::string start = R"([listen]
 postgres = "127.0.0.1:6432"

@@ -410,10 +410,13 @@ mysql = "127.0.0.1:6433"
 [clusters.app]
 engine = "mysql"
 monitor_user = "m"
+server_compression = "zstd"
 [clusters.app.shards]
 s0 = { nodes = ["db:3306"] }
 )");
     CHECK(all.clusters.at(0).engine == engine::mysql);
+    CHECK(all.clusters.at(0).server_compression == server_compression::zstd);
+    CHECK(loaded(std::string(smallest)).clusters.at(0).server_compression == server_compression::off);
 }
 
 TEST_CASE("a sharded MySQL cluster has tables as PostgreSQL's have") {

@@ -1,16 +1,13 @@
-#include "proxy/mysql/compressed_link.hpp"
+#include "protocol/mysql/compressed_link.hpp"
 
-namespace ringway::proxy::mysql {
-
-namespace my = protocol::mysql;
-
+namespace ringway::protocol::mysql {
 namespace {
 constexpr std::size_t most_at_once = 64 * 1024;
 }
 
-std::optional<my::compression> compressed_link::method_of(my::capability::flags agreed) noexcept {
-    if (my::capability::has(agreed, my::capability::compress)) return my::compression::zlib;  // first, as in servers
-    if (my::capability::has(agreed, my::capability::zstd_compression)) return my::compression::zstd;
+std::optional<compression> compressed_link::method_of(capability::flags agreed) noexcept {
+    if (capability::has(agreed, capability::compress)) return compression::zlib;  // first, as in servers
+    if (capability::has(agreed, capability::zstd_compression)) return compression::zstd;
     return std::nullopt;
 }
 
@@ -21,9 +18,9 @@ bool compressed_link::next(std::string_view& plain) {
     const auto said = in_->take(wire, opened_, most_at_once);
     held_.erase(0, held_.size() - wire.size());
     plain = opened_;
-    more_ = said == my::decompressor::next::room;
+    more_ = said == decompressor::next::room;
     next_ = in_->next_sequence();
-    return said != my::decompressor::next::broken;
+    return said != decompressor::next::broken;
 }
 
 std::string_view compressed_link::seal(std::string_view plain) {
@@ -44,4 +41,4 @@ void compressed_link::rest() {
     std::string().swap(sealed_);
 }
 
-}  // namespace ringway::proxy::mysql
+}  // namespace ringway::protocol::mysql
