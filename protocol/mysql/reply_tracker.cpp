@@ -1,9 +1,13 @@
 #include "protocol/mysql/reply_tracker.hpp"
 
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
 #include <vector>
+
+#include "protocol/mysql/packet_numbers.hpp"
 
 namespace ringway::protocol::mysql {
 
@@ -22,6 +26,8 @@ bool is_told_by_default(const session_change& change) {
 
 /// Longest packet that is kept to be looked at. An OK with session changes is the longest there is.
 constexpr std::uint32_t most_kept = 1 << 20;
+/// Most bytes of definitions that are held back to be compared.
+constexpr std::size_t most_noted = 64 << 10;
 /// An EOF is shorter; what begins like one and is longer is a row whose first value is longer than 16 MiB.
 constexpr std::uint32_t eof_below = 9;
 
@@ -96,13 +102,19 @@ std::size_t reply_tracker::take(std::string_view bytes) {
         sequence_ = header.sequence;
         const bool continuation = continues_;
         continues_ = header.continued();
+        if (notes() && notes_->all.size() + header.length > most_noted) stop_holding();
         const auto first = header.length == 0 ? std::uint8_t{0} : static_cast<std::uint8_t>(front[header_size]);
         if (continuation || !interesting(first, header.length)) {
+            if (kept_.empty() && left_out_ != 0) {
+                pass_up_to(bytes.data());
+                append_packet(bytes.substr(0, header_size));
+                passed_ = bytes.data() + header_size;
+            }
             if (kept_.empty()) bytes.remove_prefix(header_size);
             // Of a packet that came in part, the first byte of its payload was taken with the header.
             skip_ = header.length - static_cast<std::uint32_t>(kept_.empty() ? 0 : kept_.size() - header_size);
             if (!kept_.empty()) {
-                out_.append(kept_);
+                append_packet(kept_);
                 building_ = true;
                 passed_ = bytes.data();
                 held = 0;
@@ -119,8 +131,8 @@ std::size_t reply_tracker::take(std::string_view bytes) {
             const auto whole = bytes.substr(0, header.total());
             bytes.remove_prefix(header.total());
             packet(whole.substr(header_size));
-            if (std::exchange(changed_, false) && filter_) {
-                out_.append(passed_, static_cast<std::size_t>(whole.data() - passed_));
+            if (filter_ && (changed_ || counts_ || swallowed_ || left_out_ != 0)) {
+                pass_up_to(whole.data());
                 forward_packet(whole);
                 passed_ = bytes.data();
             }
@@ -138,12 +150,7 @@ std::size_t reply_tracker::take(std::string_view bytes) {
         kept_.clear();
         packet(std::string_view(whole).substr(header_size));
         held = 0;
-        if (std::exchange(changed_, false) && filter_) {
-            forward_packet(whole);
-        } else {
-            out_.append(whole);
-            building_ = true;
-        }
+        forward_packet(whole);
         passed_ = bytes.data();
     }
     const auto used = taken.size() - bytes.size();
@@ -152,13 +159,87 @@ std::size_t reply_tracker::take(std::string_view bytes) {
     return used;
 }
 
-/// An OK that tells of the session's changes, as the client gets it.
+/// What was taken before `end` and is not in out_ yet.
+void reply_tracker::pass_up_to(const char* end) {
+    building_ = true;
+    out_.append(passed_, static_cast<std::size_t>(end - passed_));
+}
+
+void reply_tracker::append_packet(std::string_view packet) {
+    const auto number = out_.size() + header_size - 1;
+    out_.append(packet);
+    if (left_out_ != 0) out_[number] = static_cast<char>(out_[number] - left_out_);
+}
+
+/// A packet that was looked at, as the client gets it.
 void reply_tracker::forward_packet(std::string_view packet) {
     building_ = true;
+    const bool changed = std::exchange(changed_, false), counts = std::exchange(counts_, false);
+    if (std::exchange(swallowed_, false)) return;
+    if (filter_ && changed) return forward_ok(packet);
+    if (!filter_ || !counts) return append_packet(packet);
+    if (notes() && notes_->holding)
+        notes_->count = packet;
+    else
+        forward_count(packet, true);
+}
+
+/// The number of columns, for a client that hears whether definitions follow.
+void reply_tracker::forward_count(std::string_view packet, bool defined) {
+    std::string out;
+    packet_header header;
+    read_header(packet, header);
+    auto sequence = header.sequence;
+    writer(out, sequence).bytes(packet.substr(header_size)).u8(defined ? 1 : 0);
+    append_packet(out);
+}
+
+void reply_tracker::note_definition(std::string_view payload) {
+    std::uint8_t none = 0;
+    writer(notes_->all, none).bytes(payload);
+    swallowed_ = notes_->holding;
+}
+
+/// The last one has come: whether the client has them is known.
+void reply_tracker::end_definitions() {
+    auto& notes = *notes_;
+    definitions_digest digest;
+    SHA256(reinterpret_cast<const unsigned char*>(notes.all.data()), notes.all.size(), digest.data());
+    if (notes.holding && digest == notes.told) {
+        building_ = true;
+        forward_count(notes.count, false);
+        left_out_ = static_cast<std::uint8_t>(columns_);
+        notes.holding = false;
+    }
+    stop_holding();
+    notes.told = digest;
+}
+
+/// What was held back goes on as it came, and nothing is known of it.
+void reply_tracker::stop_holding() {
+    auto& notes = *notes_;
+    if (std::exchange(notes.holding, false)) {
+        building_ = true;
+        forward_count(notes.count, true);
+        packet_numbers numbers;
+        packet_header header;
+        read_header(notes.count, header);
+        numbers.go_on_from(header.sequence);
+        numbers.write(notes.all);
+        out_.append(notes.all);
+    }
+    notes.open = false;
+    notes.told = {};
+    std::string().swap(notes.count);
+    std::string().swap(notes.all);
+}
+
+/// An OK that tells of the session's changes.
+void reply_tracker::forward_ok(std::string_view packet) {
     auto ok = read_ok(packet.substr(header_size), capabilities_);
     std::vector<session_change> changes;
     if (!ok || !read_session_changes(ok->session_state, changes)) {
-        out_.append(packet);
+        append_packet(packet);
         return;
     }
     std::string state;
@@ -167,7 +248,7 @@ void reply_tracker::forward_packet(std::string_view packet) {
     ok->session_state = state;
     packet_header header;
     read_header(packet, header);
-    auto sequence = header.sequence;
+    auto sequence = static_cast<std::uint8_t>(header.sequence - left_out_);
     // Servers write the info alike for clients that know of session tracking and those that do not.
     write_ok(out_, sequence, *ok, capabilities_ | capability::session_track,
              static_cast<unsigned char>(packet[header_size]));
@@ -178,8 +259,10 @@ bool reply_tracker::interesting(std::uint8_t first, std::uint32_t length) const 
         case part::text:
             return false;
         case part::definitions:
-        case part::parameter_definitions:
+            return first == first_byte::error || (notes() && notes_->holding);
         case part::prepared_definitions:
+            return first == first_byte::error || notes();
+        case part::parameter_definitions:
             return first == first_byte::error;
         case part::rows:
         case part::fetched_rows:
@@ -226,7 +309,9 @@ void reply_tracker::skipped() noexcept {
 
 void reply_tracker::packet(std::string_view payload) {
     if (begins_with(payload, first_byte::error)) {
-        if (!is_progress(payload)) take_error(payload);
+        if (is_progress(payload)) return;
+        if (notes() && notes_->holding) stop_holding();
+        take_error(payload);
         return;
     }
     switch (part_) {
@@ -239,6 +324,12 @@ void reply_tracker::packet(std::string_view payload) {
             break;
         case part::first:
             result(payload);
+            break;
+        case part::definitions:
+        case part::prepared_definitions:
+            note_definition(payload);
+            skipped();
+            if (left_ == 0) end_definitions();
             break;
         case part::definitions_end:
             take_eof(payload);
@@ -295,6 +386,8 @@ void reply_tracker::result(std::string_view payload) {
     }
     ++results_;
     columns_ = left_ = static_cast<std::uint32_t>(count);
+    counts_ = filter_ && has(client_, capability::mariadb_cache_metadata);
+    if (notes()) notes_->holding = counts_ && results_ == 1;
     part_ = defined ? part::definitions : eof_follows() ? part::definitions_end : part::rows;
 }
 

@@ -4,7 +4,9 @@
 // Source: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html and
 // https://mariadb.com/docs/server/reference/clientserver-protocol/4-server-response-packets/result-set-packets
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,9 @@
 #include "protocol/mysql/reply.hpp"
 
 namespace ringway::protocol::mysql {
+
+/// Of the column definitions of a result; all zero: there are none.
+using definitions_digest = std::array<std::uint8_t, 32>;
 
 class reply_tracker {
   public:
@@ -37,6 +42,11 @@ class reply_tracker {
     /// whole. Before begin().
     void forward_to(capability::flags client) noexcept { filter_ = true, client_ = client; }
     std::string_view forwarded() const noexcept { return forwarded_; }
+    /// Of a client that keeps definitions (MariaDB's metadata caching, which servers here never do): those of the first
+    /// result are left out where they are what the client has been told of this statement last. After forward_to().
+    void spare_definitions(const definitions_digest& told) { notes_ = std::make_unique<definition_notes>(told); }
+    /// After it: what the client has of the statement now.
+    definitions_digest told_definitions() const noexcept { return notes_ ? notes_->told : definitions_digest{}; }
     void pass_all() noexcept { filter_ = false; }  ///< nothing is left out: forwarded() is what was taken
     state now() const noexcept { return state_; }
     /// The client has sent its file to the end (an empty packet).
@@ -107,6 +117,14 @@ class reply_tracker {
     bool eof_follows() const noexcept { return !capability::has(capabilities_, capability::deprecate_eof); }
     void end() noexcept { state_ = state::done; }
     void forward_packet(std::string_view packet);
+    void forward_ok(std::string_view packet);
+    void forward_count(std::string_view packet, bool defined);
+    void append_packet(std::string_view packet);
+    void pass_up_to(const char* end);
+    void note_definition(std::string_view payload);
+    void end_definitions();
+    void stop_holding();
+    bool notes() const noexcept { return notes_ && notes_->open; }
 
     capability::flags capabilities_;
     part part_ = part::simple;
@@ -123,6 +141,16 @@ class reply_tracker {
     std::uint64_t affected_rows_ = 0, last_insert_id_ = 0, rows_ = 0;
     std::string session_state_, file_name_;
     bool filter_ = false, changed_ = false, building_ = false;
+    bool counts_ = false;        ///< the packet just seen is the number of columns, of which a client hears more
+    bool swallowed_ = false;     ///< it is a definition that is held back
+    std::uint8_t left_out_ = 0;  ///< packets left out: those after them are numbered so much lower
+    struct definition_notes {
+        explicit definition_notes(const definitions_digest& from) : told(from) {}
+        definitions_digest told;
+        bool open = true, holding = false;  ///< holding: the definitions wait for the last of them
+        std::string count, all;             ///< the packet before them, and they, all numbered 0
+    };
+    std::unique_ptr<definition_notes> notes_;
     capability::flags client_ = 0;
     std::string out_;
     const char* passed_ = nullptr;  ///< in the bytes being taken: up to here they are in out_

@@ -85,22 +85,21 @@ bool runtime::servers_decide(const std::string& cluster, const config::user& who
     return who.name == "*" || !clusters_.count(cluster);
 }
 
-asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, const mysql::admitted& client) {
+asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, login_question of) {
     // Who is not let in must leave nothing behind: of a name asked for the first time no slot is kept.
-    const auto known = home.slots.find(*client.cluster);
-    const auto slot = known != home.slots.end() ? known->second : make_slot(*client.cluster);
+    const auto known = home.slots.find(of.cluster);
+    const auto slot = known != home.slots.end() ? known->second : make_slot(of.cluster);
     if (!slot || slot->now->config.engine != config::engine::mysql)
-        co_return config::fault{
-            fault_kind::unknown_cluster, fmt::format("Unknown database '{}'", client.database), {}, {}};
+        co_return config::fault{fault_kind::unknown_cluster, fmt::format("Unknown database '{}'", of.database), {}, {}};
     account as;
-    as.user = client.user;
-    fill_account(as, *slot->now, *client.who, client.secret);
+    as.user = of.user;
+    fill_account(as, *slot->now, of.who, of.secret);
     auto target = std::make_shared<pool::server_target>(*as.login);
     const auto& health = slot->health;
     const bool told = health && !health->shards.empty() && health->shards.front().primary >= 0;
     const auto primary = told ? static_cast<std::size_t>(health->shards.front().primary) : 0;
     target->address = slot->now->config.shards.front().nodes[primary];
-    if (client.database != *client.cluster) target->database = client.database;
+    if (of.database != of.cluster) target->database = of.database;
     target->compression = config::server_compression::off;  // for a login and a goodbye
     const std::shared_ptr<const pool::server_target> to = std::move(target);
     auto login = co_await pool::mysql_dialect().log_in(*home.io, to, pool::mysql_flavour(0, !to->database.empty()));
@@ -109,6 +108,17 @@ asio::awaitable<std::optional<config::fault>> runtime::ask_server(worker& home, 
     boost::system::error_code ignored;
     login.socket->send(asio::buffer(pool::mysql_dialect().goodbye()), 0, ignored);
     co_return std::nullopt;
+}
+
+void runtime::check_login(worker& home, const login_question& of,
+                          std::function<void(std::optional<config::fault>)> then) {
+    if (!servers_decide(of.cluster, of.who)) return home.post([then = std::move(then)] { then(std::nullopt); });
+    asio::co_spawn(*home.io, ask_server(home, of),
+                   [then = std::move(then)](const std::exception_ptr& thrown, std::optional<config::fault> why) {
+                       if (thrown)
+                           why = config::fault{fault_kind::cannot_connect, "the login could not be checked", {}, {}};
+                       then(std::move(why));
+                   });
 }
 
 void runtime::new_mysql_connection(worker& home, pool::tcp_socket socket, bool admin) {

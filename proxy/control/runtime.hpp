@@ -67,6 +67,8 @@ class runtime final : public process, public inventory, public mysql::gate, publ
               std::function<void(bool)> then) override;
     std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const std::string& role,
                                          const config::user& who, const pool::server_secret& secret) override;
+    void check_login(worker& home, const login_question& of,
+                     std::function<void(std::optional<config::fault>)> then) override;
     void role_gone(const std::string& cluster, const std::string& user) override;
     void tend(worker& on) override;
     std::shared_ptr<cluster_slot> make_slot(const std::string& cluster) override;
@@ -78,8 +80,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::optional<pool::server_traits> traits() override;
     std::optional<std::string> cluster_for(const std::string& database, const config::user* who) override;
     bool servers_decide(const std::string& cluster, const config::user& who) override;
-    boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home,
-                                                                    const mysql::admitted& client) override;
+    boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home, login_question of) override;
 
     // inventory
     std::shared_ptr<const config::settings> settings() const override { return current_settings(); }

@@ -73,6 +73,9 @@ void session::begin_command(running what) {
     talk_->asked = requested_ = clock::now();
     talk_->tracker.begin(now_.what);
     talk_->tracker.forward_to(capabilities_);
+    if (my::capability::has(capabilities_, my::capability::mariadb_cache_metadata) &&
+        (now_.what == my::command::stmt_prepare || now_.what == my::command::stmt_execute))
+        talk_->tracker.spare_definitions(now_.statement ? now_.statement->told : my::definitions_digest{});
     ++who_.cluster->traffic.statements;
 }
 
@@ -162,7 +165,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "session_track_... set for one statement, or for all and for the session at once",
                      {},
                      "set it by a SET of its own"};
-    if (talk_ && (in_transaction() || pinned()) && !talk_->overlaid) return std::nullopt;
+    if (has_own_diagnostics()) return std::nullopt;
     // The diagnostics of the statement before are on a connection that others have now.
     if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))
         return fault{fault_kind::unsupported,
@@ -195,7 +198,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
                each.verb == router::verb::compound;
     });
-    if (!talk_->touched && !talk_->cleared && talk_->own.empty() &&
+    if (!talk_->diagnosed && !talk_->cleared && talk_->own.empty() &&
         any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
         own_of_ours(own_command::kind::clear, "DO (SELECT 0 FROM (SELECT 0) AS x)");  // others leave them
     if (!prepare_lease(asks || text->unknown())) return false;

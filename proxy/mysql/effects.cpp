@@ -38,6 +38,21 @@ bool first_is_one(std::string_view answer, my::capability::flags capabilities) {
     return false;
 }
 
+bool names_no_table(const router::query_block& block) {
+    return block.tables.empty() && block.derived.empty() && !block.insert &&
+           std::all_of(block.children.begin(), block.children.end(), names_no_table);
+}
+
+/// A whole result, for a client that hears whether definitions follow the number of columns.
+std::string with_definitions_told(std::string_view result) {
+    std::string out;
+    my::packet_header header;
+    if (!my::read_header(result, header)) return std::string(result);
+    auto sequence = header.sequence;
+    my::writer(out, sequence).bytes(result.substr(my::header_size, header.length)).u8(1);
+    return out.append(result.substr(header.total()));
+}
+
 }  // namespace
 
 void session::pin(const std::string& why) {
@@ -154,6 +169,41 @@ void session::after_statement(const reading& text, bool failed) {
     if (!temporary_tables_.empty()) pin(std::string(temporary));
 }
 
+/// Of the statement that has just run well. A server forgets the warnings of the one before it at a statement that uses
+/// a table or a derived one, or warns itself.
+bool session::keeps_warnings(const reading& text) const {
+    const auto& parsed = text.parsed();
+    if (text.unknown() || parsed.statements.size() != 1) return false;
+    const auto& one = parsed.statements.front();
+    if (one.asks_warnings && (one.verb == router::verb::show || one.verb == router::verb::diagnostics)) return true;
+    if (talk_->tracker.warnings() > 0) return false;
+    switch (one.verb) {
+        case router::verb::select:
+        case router::verb::evaluate:
+        case router::verb::set:
+        case router::verb::begin:
+        case router::verb::commit:
+        case router::verb::rollback:
+        case router::verb::savepoint:
+        case router::verb::release:
+        case router::verb::rollback_to:
+        case router::verb::use_database:
+            break;
+        default:
+            return false;
+    }
+    if (!names_no_table(one.block)) return false;
+    const auto* catalog = who_.cluster->catalog.get();
+    return std::none_of(one.functions.begin(), one.functions.end(), [&](const auto& each) {
+        return !catalog || catalog->function_places.count(each.second) != 0;  // a stored one may use tables
+    });
+}
+
+/// The connection that is held can be asked about the statement before.
+bool session::has_own_diagnostics() const noexcept {
+    return talk_ && (in_transaction() || pinned()) && !talk_->overlaid && (talk_->diagnosed || !warnings_known_);
+}
+
 /// COM_RESET_CONNECTION, and what a change of user undoes.
 void session::reset_session() {
     pins_.clear();
@@ -169,11 +219,12 @@ void session::reset_session() {
     found_rows_ = 0;
     warning_count_ = 0;
     warnings_.clear();
+    warnings_known_ = false;
 }
 
 /// What can be answered without a server, as it is known here only.
 bool session::answer_locally(const reading& text, std::string_view sql) {
-    if (talk_ && (in_transaction() || pinned()) && !talk_->overlaid) return false;
+    if (has_own_diagnostics()) return false;
     if (text.parsed().statements.size() != 1 || !text.parsed().statements.front().asks_warnings) return false;
     router::mysql::lexer words(sql, modes());
     std::string all;
@@ -183,7 +234,10 @@ bool session::answer_locally(const reading& text, std::string_view sql) {
         if (word != ";") all += (all.empty() ? "" : " ") + lowered(word);
     }
     if (all == "show warnings" && !warnings_.empty()) {
-        emit(warnings_);
+        if (my::capability::has(capabilities_, my::capability::mariadb_cache_metadata))
+            emit(with_definitions_told(warnings_));
+        else
+            emit(warnings_);
         return true;
     }
     if (all == "show count ( * ) warnings" && warning_count_ > 0) {

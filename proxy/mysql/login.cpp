@@ -187,7 +187,8 @@ class door_keeper : login_wire<admitted> {
         if (next == my::auth_server::next::note && !co_await send_packet(payload)) co_return false;
         client_.secret = secret_of(*entry, proof);
         if (admin_ || !client_.cluster || !gate_.servers_decide(cluster, *entry)) co_return true;
-        const auto why = co_await gate_.ask_server(home_, client_);
+        const auto why =
+            co_await gate_.ask_server(home_, {cluster, client_.user, client_.database, *entry, client_.secret});
         if (!why) co_return true;
         if (why->kind == fault_kind::authentication) co_return co_await refuse_password();
         co_return co_await refuse(why->kind, mysql_sqlstate(config::mysql_number(why->kind)), why->message);
@@ -220,7 +221,8 @@ capability::flags offered(const pool::server_traits& server, bool tls, bool comp
     using namespace capability;
     const auto ours = client_mysql | long_flag | connect_with_db | odbc | protocol_41 | transactions |
                       secure_connection | reserved | multi_results | ps_multi_results | plugin_auth | connect_attrs |
-                      plugin_auth_lenenc_data | session_track | ignore_sigpipe | pool::mysql_shared_capabilities();
+                      plugin_auth_lenenc_data | session_track | ignore_sigpipe | mariadb_cache_metadata |
+                      pool::mysql_shared_capabilities();
     // What Ringway does by itself, whatever the server can.
     const auto own = plugin_auth | plugin_auth_lenenc_data | connect_attrs | secure_connection | protocol_41;
     return ((server.capabilities & ours) | own) | (tls ? ssl : 0) | (compression ? compress | zstd_compression : 0);

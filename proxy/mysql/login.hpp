@@ -17,6 +17,7 @@
 namespace ringway::proxy {
 
 class worker;
+struct login_question;
 
 namespace mysql {
 
@@ -52,7 +53,7 @@ class gate {
     /// Of a client that only its servers know, or whose database only they know.
     virtual bool servers_decide(const std::string& cluster, const config::user& who) = 0;
     /// Logs in at the primary as this client; nullopt: it is let in.
-    virtual boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home, const admitted& client) = 0;
+    virtual boost::asio::awaitable<std::optional<config::fault>> ask_server(worker& home, login_question of) = 0;
 };
 
 /// Capabilities of what is told to a client: the server's own, less what Ringway does not have.

@@ -112,6 +112,7 @@ void session::own_done() {
             break;
         case kind::ask_warnings:
             warnings_ = error.code == 0 && talk.tracker.rows() > 0 ? talk.answer : std::string();
+            warnings_known_ = !warnings_.empty();
             break;
         case kind::ask_insert_id:
             if (const auto value = first_value(talk.answer, part.capabilities))

@@ -224,6 +224,8 @@ void session::finish_command() {
     if (!tracker.session_state().empty()) note_changes(tracker.session_state());
     if (answered && !failed && (tracker.status() & my::status::database_dropped) != 0)
         part.database.clear(), database_.clear();
+    const auto text = now_.text;
+    const bool prepares = now_.what == my::command::stmt_prepare;
     switch (now_.what) {
         case my::command::init_db:
             if (!failed) part.database = database_ = now_.database;
@@ -238,6 +240,7 @@ void session::finish_command() {
                 kept->database = database_;
                 kept->settings = settings_;
                 kept->parameters = made.parameters;
+                kept->told = tracker.told_definitions();
                 part.statements[kept->what->id] = {made.id, made.parameters, 0};
                 server.statements.add(kept->what);
                 if (!statements_) statements_ = std::make_unique<std::unordered_map<std::uint32_t, statement_ref>>();
@@ -251,6 +254,9 @@ void session::finish_command() {
         case my::command::stmt_execute:
         case my::command::stmt_fetch:
             if (now_.statement) {
+                if (now_.what == my::command::stmt_execute)  // of several results it has the last one's
+                    now_.statement->told =
+                        tracker.results() > 1 ? my::definitions_digest{} : tracker.told_definitions();
                 now_.statement->cursor = tracker.cursor_open();
                 if (now_.statement->long_data && now_.what == my::command::stmt_execute) {
                     now_.statement->long_data = false;
@@ -276,8 +282,14 @@ void session::finish_command() {
         if (now_.text) after_statement(*now_.text, failed);
         row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
         found_rows_ = tracker.columns() > 0 ? tracker.rows() : found_rows_;
-        warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
         if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
+    }
+    // A statement that is prepared does to the warnings what it does when it runs.
+    const bool diagnoses = statement || prepares;
+    if (diagnoses && (failed || !text || !keeps_warnings(*text))) {
+        warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
+        warnings_known_ = false;
+        talk.diagnosed = true;
     }
     // MariaDB tells of each write.
     const bool told = part.tracks && part.version.find("MariaDB") != std::string::npos;
@@ -288,9 +300,9 @@ void session::finish_command() {
         tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
     if ((failed && pinned()) || later)
         want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
-    if (statement && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
+    if (diagnoses && !warnings_known_ && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
     // What is asked of a server that does not tell comes last: it changes what SHOW WARNINGS and the like say there.
-    std::deque<own_command> changes;
+    std::list<own_command> changes;
     if (statement && now_.text && !part.tracks) {
         watch_transaction(*now_.text, was_in_transaction, talk.in_transaction, failed);
         changes.swap(talk.own);
@@ -304,10 +316,9 @@ void session::finish_command() {
         my::write_command(out, sequence, my::command::query, sql);
         want_own({what, std::move(out), nullptr, nullptr, {}});
     };
-    if (statement && (leaves || (failed && !pinned()) || !changes.empty())) {
-        const bool shows =
-            now_.text && !now_.text->parsed().statements.empty() && now_.text->parsed().statements.back().asks_warnings;
-        if (warning_count_ > 0 && !shows) ask(kind::ask_warnings, "SHOW WARNINGS");
+    if (diagnoses && (leaves || (failed && !pinned()) || !changes.empty())) {
+        const bool shows = text && !text->parsed().statements.empty() && text->parsed().statements.back().asks_warnings;
+        if (warning_count_ > 0 && !shows && !warnings_known_) ask(kind::ask_warnings, "SHOW WARNINGS");
         if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
     }
     for (auto& each : changes) want_own(std::move(each));

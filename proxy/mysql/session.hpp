@@ -9,7 +9,7 @@
 // servers without session tracking are asked; users.cpp COM_CHANGE_USER.
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -61,8 +61,9 @@ struct client_statement {
     std::uint16_t parameters = 0;
     std::uint64_t mark = 0;  ///< whose types a server has: grows with each new list of types
     protocol::mysql::parameter_types types;
-    bool long_data = false;  ///< some of its parameters have been sent before
-    bool cursor = false;     ///< of its last execution, open
+    bool long_data = false;                      ///< some of its parameters have been sent before
+    bool cursor = false;                         ///< of its last execution, open
+    protocol::mysql::definitions_digest told{};  ///< of a client that keeps definitions: which it has
 };
 using statement_ref = std::shared_ptr<client_statement>;
 
@@ -108,7 +109,18 @@ class session final : public client_session,
   private:
     /// idle: the client's next command may be taken. own: a command of ours is under way. relaying: the client's is.
     /// holding: for the catalogs, which tell the shard map's columns.
-    enum class phase : std::uint8_t { idle, holding, seeking, own, relaying, authenticating, killing, closed };
+    /// changing: the servers are asked about a user.
+    enum class phase : std::uint8_t {
+        idle,
+        holding,
+        seeking,
+        own,
+        relaying,
+        authenticating,
+        changing,
+        killing,
+        closed
+    };
 
     /// A command of ours on the leased connection.
     struct own_command {
@@ -144,12 +156,13 @@ class session final : public client_session,
         int node = 0;
         bool on_replica = false;
         protocol::mysql::reply_tracker tracker;
-        std::deque<own_command> own;
+        std::list<own_command> own;                    ///< most statements have none: an empty one costs nothing
         std::string answer;                            ///< to a command of ours, as far as it is looked into
         bool in_transaction = false, touched = false;  ///< touched: the client has had an answer from it
         bool ask_insert_id = false;
         bool preparing = false;          ///< ours are for the client's next command
-        bool cleared = false;            ///< no warnings of others are there
+        bool cleared = false;            ///< no warnings of others are there: ours have seen to it
+        bool diagnosed = false;          ///< or the client's, by a statement that does not keep them
         bool overlaid = false;           ///< a question of ours came after the client's last statement
         bool insert_id_ready = false;    ///< LAST_INSERT_ID() there is this client's
         bool file = false;               ///< the client sends a file now
@@ -170,6 +183,14 @@ class session final : public client_session,
         bool replayable = false, emitted = false;
         std::string retained;  ///< the command's bytes, while it may be sent again
         bool peeks = false;    ///< the first value of the answer is looked at
+    };
+
+    struct change_of_user {
+        std::string user, database, cluster;
+        std::uint16_t collation = 0;
+        const config::user* who = nullptr;
+        std::shared_ptr<const config::settings> settings;
+        std::optional<protocol::mysql::auth_server> proof;
     };
 
     // session.cpp
@@ -276,6 +297,8 @@ class session final : public client_session,
     // effects.cpp
     void before_statement(const reading& text);
     void after_statement(const reading& text, bool failed);
+    bool keeps_warnings(const reading& text) const;
+    bool has_own_diagnostics() const noexcept;
     void apply(const router::effect& what, const router::statement& of);
     void pin(const std::string& why);
     void unpin(std::string_view why);
@@ -292,15 +315,10 @@ class session final : public client_session,
     bool on_change_user(std::string_view payload, std::uint8_t sequence);
     bool go_on_changing(std::string_view payload, std::uint8_t sequence);
     void finish_changing(bool right, std::uint8_t sequence);
+    bool rules_let_in(const config::settings& by, const std::string& cluster, const std::string& user) const;
+    void refuse_change(const std::string& user, const std::optional<config::fault>& why, std::uint8_t sequence);
+    void become(const change_of_user& to, const pool::server_secret& secret, std::uint8_t sequence);
     void on_reset(std::uint8_t sequence);
-
-    struct change_of_user {
-        std::string user, database, cluster;
-        std::uint16_t collation = 0;
-        const config::user* who = nullptr;
-        std::shared_ptr<const config::settings> settings;
-        std::optional<protocol::mysql::auth_server> proof;
-    };
 
     worker& home_;
     client_identity who_;
@@ -333,6 +351,7 @@ class session final : public client_session,
     std::uint64_t found_rows_ = 0;
     std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
     std::uint16_t warning_count_ = 0;
+    bool warnings_known_ = false;  ///< `warnings_` is what the server would tell now, whatever connection is held
     steady_time last_write_{};
     std::vector<std::string> begun_;  ///< of a transaction that moves: what begins it on its next shard
     steady_time catalog_until_{};

@@ -15,6 +15,15 @@ namespace ringway::proxy::mysql {
 namespace my = protocol::mysql;
 using config::fault_kind;
 
+namespace {
+
+bool may_use(const config::user& who, const std::string& cluster) {
+    return who.clusters.empty() || std::any_of(who.clusters.begin(), who.clusters.end(),
+                                               [&](const std::string& each) { return each == cluster || each == "*"; });
+}
+
+}  // namespace
+
 void session::on_reset(std::uint8_t sequence) {
     if (talk_) {
         auto server = std::move(talk_->server);
@@ -39,15 +48,8 @@ bool session::on_change_user(std::string_view payload, std::uint8_t sequence) {
     to.collation = asked->collation;
     to.settings = home_.owner.current_settings();
     const auto* who = to.settings->find_user(to.user);
-    if (who && who->name == "*") {
-        violation(config::mysql_number(fault_kind::unsupported),
-                  "COM_CHANGE_USER to a user whom only the servers know; hint: connect anew, or name it in [users]");
-        return true;
-    }
     const auto& cluster = who_.cluster->now->config.name;
-    if (who && (who->clusters.empty() ||
-                std::find(who->clusters.begin(), who->clusters.end(), cluster) != who->clusters.end()))
-        to.who = who;
+    if (who && may_use(*who, cluster) && rules_let_in(*to.settings, cluster, to.user)) to.who = who;
     to.proof.emplace(account_of(to.who, to.user, "change user"), new_nonce(), client_.tls() != nullptr, login_key());
     std::string out;
     const auto first = to.proof->first("", {}, out);  // the greeting's challenge is not used twice: asked anew
@@ -76,27 +78,56 @@ bool session::go_on_changing(std::string_view payload, std::uint8_t sequence) {
     return phase_ != phase::closed;
 }
 
+/// A change is to somebody whom the rules let in by a password.
+bool session::rules_let_in(const config::settings& by, const std::string& cluster, const std::string& user) const {
+    if (by.hba.empty()) return true;
+    const auto* rule = find_rule(by.hba, cluster, user, who_.address, client_.tls() != nullptr);
+    return rule && rule->method != config::auth_method::reject && rule->method != config::auth_method::certificate;
+}
+
 /// A failed change ends the connection, as servers do.
-void session::finish_changing(bool right, std::uint8_t sequence) {
-    const auto to = std::move(changing_);
-    if (!right || !to->who) {
-        send_error(1045, "28000",
-                   fmt::format("Access denied for user '{}'@'{}' (using password: YES)", to->user, who_.address),
-                   sequence);
+void session::refuse_change(const std::string& user, const std::optional<config::fault>& why, std::uint8_t sequence) {
+    const auto number = why ? config::mysql_number(why->kind) : std::uint16_t{1045};
+    if (number != 1045) {
+        send_error(number, mysql_sqlstate(number), why->message, sequence);
         return close();
     }
+    send_error(1045, "28000", fmt::format("Access denied for user '{}'@'{}' (using password: YES)", user, who_.address),
+               sequence);
+    close();
+}
+
+void session::finish_changing(bool right, std::uint8_t sequence) {
+    auto to = std::move(changing_);
+    if (!right || !to->who) return refuse_change(to->user, std::nullopt, sequence);
     if (talk_) {
         auto server = std::move(talk_->server);
         talk_.reset();
         hand_back(std::move(server), true);
     }
+    phase_ = phase::changing;  // nothing of the client's is taken until the servers have said what they think
+    const login_question of{who_.cluster->now->config.name, to->user, to->database, *to->who,
+                            secret_of(*to->who, *to->proof)};
+    home_.owner.check_login(home_, of,
+                            [self = shared_from_this(), to = std::shared_ptr(std::move(to)), secret = of.secret,
+                             sequence](const std::optional<config::fault>& why) {
+                                if (self->phase_ == phase::closed) return;
+                                self->phase_ = phase::idle;
+                                if (why) return self->refuse_change(to->user, why, sequence);
+                                self->become(*to, secret, sequence);
+                                self->pump({});
+                                self->want_client();
+                            });
+}
+
+void session::become(const change_of_user& to, const pool::server_secret& secret, std::uint8_t sequence) {
     reset_session();
-    if (auto made = settings_at_login(to->collation, server_traits_)) base_ = std::move(made);
+    if (auto made = settings_at_login(to.collation, server_traits_)) base_ = std::move(made);
     settings_ = base_;
-    database_ = first_database_ = to->database;
-    if (to->user != who_.user) {
-        who_.user = to->user;
-        who_.who = home_.owner.account_for(*who_.cluster, to->user, {}, *to->who, secret_of(*to->who, *to->proof));
+    database_ = first_database_ = to.database;
+    if (to.user != who_.user || to.who->name == "*") {
+        who_.user = to.user;
+        who_.who = home_.owner.account_for(*who_.cluster, to.user, {}, *to.who, secret);
         who_.session_mode = session_mode_ = who_.who->limits.mode == config::pool_mode::session;
     }
     send_ok(sequence);

@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,6 +18,13 @@ namespace ringway::proxy {
 
 class client_session;
 class worker;
+
+/// Who wants to be let in where, with what it has shown of its password.
+struct login_question {
+    std::string cluster, user, database;
+    config::user who;
+    pool::server_secret secret;
+};
 
 /// What a session asks of the process beyond its worker. Thread-safe.
 class process {
@@ -38,6 +46,10 @@ class process {
     /// KILL of a client by its id, by a client of that name; `then` runs on `home` with whether there was one.
     virtual void kill(worker& home, std::uint64_t id, const std::string& by, bool query_only,
                       std::function<void(bool)> then) = 0;
+    /// Logs in at the cluster's primary as this user, where only the servers know whether it may come in; `then` runs
+    /// on `home`. nullopt: it may.
+    virtual void check_login(worker& home, const login_question& of,
+                             std::function<void(std::optional<config::fault>)> then) = 0;
     /// A user's account in a cluster, made when new. On the slot's worker. `role`: the user's oid on the servers, where
     /// its login has asked for it; each has an account and pools of its own, whatever their name.
     virtual std::shared_ptr<account> account_for(cluster_slot& slot, const std::string& user, const std::string& role,

@@ -93,12 +93,47 @@ def test_the_mariadb_client_without_tls(proxy):
     assert (done.returncode, done.stdout) == (0, "three\n"), done.stderr
 
 
-def test_change_user_to_one_whom_only_servers_know_is_refused(proxy, cluster):
-    with my_wire.Wire(proxy.mysql_port, "first", "first", "any", ask=True, tls=True) as a:
-        assert a.query("SELECT 1") == [[b"1"]]
+def change_user(wire, user, password, database="any"):
+    """Asked for the password itself, over TLS."""
+    wire.command(my_wire.CHANGE_USER, user.encode() + b"\0\0" + database.encode() + b"\0\x2d\0mysql_native_password\0")
+    assert wire.packet().startswith(b"\xfecaching_sha2_password")
+    wire.send(b"x" * 32, wire.sequence)
+    assert wire.packet() == b"\1\4"
+    wire.send(password.encode() + b"\0", wire.sequence)
+    return wire.one()
+
+
+def first(proxy):
+    return my_wire.Wire(proxy.mysql_port, "first", "first", "any", ask=True, tls=True)
+
+
+def test_change_user_to_one_whom_only_the_servers_know(proxy, cluster):
+    with first(proxy) as a, first(proxy) as b:
+        for user, database in (("second", "any"), ("first", "other"), ("second", "any")):
+            a.query("SET @a = 1, time_zone = '+05:00'")
+            change_user(a, user, user, database)
+            assert a.query("SELECT CURRENT_USER(), DATABASE(), @a, @@time_zone") == [
+                [f"{user}@%".encode(), database.encode(), None, b"SYSTEM"]]
+            assert b.query("SELECT CURRENT_USER()") == [[b"first@%"]]
+        with pytest.raises(my_wire.ServerError):
+            a.query("INSERT INTO t VALUES (1000, 'not allowed')")
+
+
+@pytest.mark.parametrize("user, password, database, code", [
+    ("second", "wrong", "any", 1045), ("nobody", "nobody", "any", 1045), ("second", "second", "other", 1044),
+    ("first", "first", "no_such_database", 1049)])
+def test_a_failed_change_of_user_ends_the_connection(proxy, user, password, database, code):
+    with first(proxy) as a:
+        a.query("BEGIN")
+        a.query("SELECT * FROM t FOR UPDATE")
         with pytest.raises(my_wire.ServerError) as refused:
-            a.simple(my_wire.CHANGE_USER, b"second\0\0any\0\x2d\0mysql_native_password\0")
-        assert refused.value.code == 1235
+            change_user(a, user, password, database)
+        assert refused.value.code in ((code, 1044) if code == 1049 else (code,))
+        with pytest.raises(OSError):
+            a.query("SELECT 1")
+    with first(proxy) as b:
+        b.query("SET SESSION innodb_lock_wait_timeout = 2")
+        assert b.query("SELECT COUNT(*) FROM t WHERE id < 4 FOR UPDATE") == [[b"3"]]
 
 
 def test_statements_are_logged(proxy):

@@ -205,6 +205,46 @@ def test_y9_row_count_found_rows_and_warnings(pair):
     assert my.value(a, "SHOW COUNT(*) WARNINGS") == 1
 
 
+WARNS = "INSERT INTO shop.warned VALUES (CAST('x' AS SIGNED) + 1)"
+BETWEEN = ["SELECT 1", "SELECT NOW(), 'x'", "SELECT @@sql_mode", "SET time_zone = '+01:00'", "SET @w = 1", "DO 1", "BEGIN", "COMMIT",
+           "ROLLBACK", "USE other", "USE shop", "SELECT COUNT(*) FROM shop.t", "SELECT (SELECT 1)", "SELECT 1 UNION SELECT 2",
+           "SELECT CAST('y' AS SIGNED)", "SHOW TABLES", "SHOW COUNT(*) WARNINGS", "SET NAMES utf8mb4",
+           "UPDATE shop.t SET v = v WHERE id = 1", "SELECT 1 FROM DUAL", "SELECT * FROM (SELECT 1) AS x", "SHOW WARNINGS", "SELECT bad"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("statement", BETWEEN)
+def test_y9_warnings_after_a_statement_between(my_proxy, my_cluster, statement, inside):
+    """Those without a table leave the warnings of the one before; others' warnings are never seen."""
+    def story(connection, disturb):
+        told = []
+        with connection as a:
+            my.rows(a, "SET SESSION sql_mode = ''")
+            if inside:
+                my.rows(a, "BEGIN")
+            for first in ("SELECT * FROM shop.t LIMIT 1", WARNS):
+                my.rows(a, first)
+                disturb()
+                try:
+                    told.append(my.rows(a, statement) if "NOW" not in statement else [])
+                except pymysql.err.MySQLError as failed:
+                    told.append(failed.args)
+                disturb()
+                for show in ("SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "SHOW WARNINGS"):
+                    told.append(my.rows(a, show))
+                    disturb()
+            my.rows(a, "ROLLBACK")
+        return told
+
+    my_cluster.primary().rows("CREATE TABLE IF NOT EXISTS warned (a INT)")
+    expected = story(my.connect(my_cluster.primary().port), lambda: None)
+    with my.connect(my_proxy.mysql_port) as b, my.connect(my_proxy.mysql_port) as c:
+        def disturb():
+            for each in (b, c, b, c):
+                my.rows(each, "SELECT CAST('others' AS SIGNED)")
+        assert story(my.connect(my_proxy.mysql_port), disturb) == expected
+
+
 def test_y10_a_failed_use_changes_nothing(pair):
     a, b = pair
     with pytest.raises(pymysql.err.MySQLError) as refused:

@@ -271,6 +271,16 @@ def test_y13_change_user(pair, my_cluster):
     assert b.query("SELECT CURRENT_USER()") == [[b"app@%"]]
 
 
+def test_rules_hold_for_a_change_of_user(my_ringway):
+    proxy = my_ringway({"hba": [{"users": ["app", "postgres"], "method": "scram-sha-256"}, {"method": "reject"}],
+                        "users": {"kept_out": {"password": "kept_out", "server_user": "app", "server_password": "app"}}})
+    with Wire(proxy.mysql_port) as a:
+        change_user(a, "app", "app")
+        with pytest.raises(my_wire.ServerError) as refused:
+            change_user(a, "kept_out", "kept_out")
+        assert refused.value.code == 1045
+
+
 @pytest.mark.servers("mariadb")
 def test_y11_a_collation_by_number(my_proxy):
     with Wire(my_proxy.mysql_port, collation=192) as a:

@@ -148,6 +148,42 @@ ending answer(std::string_view bytes, command what, capability::flags capabiliti
     return out;
 }
 
+/// What a client hears that keeps definitions, and what it has then; of an answer that is whole.
+struct heard {
+    bool done = false;
+    std::string bytes;
+    definitions_digest told{};
+    bool operator==(const heard&) const = default;
+};
+
+heard forwarded(std::string_view bytes, command what, capability::flags capabilities, std::size_t piece,
+                const definitions_digest& told) {
+    reply_tracker tracker(capabilities);
+    tracker.begin(what);
+    tracker.forward_to(capabilities | capability::mariadb_cache_metadata);
+    tracker.spare_definitions(told);
+    heard out;
+    while (!bytes.empty() && tracker.now() == reply_tracker::state::reading) {
+        bytes.remove_prefix(tracker.take(bytes.substr(0, piece)));
+        out.bytes += tracker.forwarded();
+    }
+    if (tracker.now() != reply_tracker::state::done) return {};
+    out.done = true;
+    out.told = tracker.told_definitions();
+    return out;
+}
+
+void definitions(std::string_view stream, command what, capability::flags capabilities) {
+    const auto all = forwarded(stream, what, capabilities, stream.size(), {});
+    const auto spared = forwarded(stream, what, capabilities, stream.size(), all.told);
+    require(spared.done == all.done && spared.told == all.told, "an answer tells the same definitions again");
+    require(spared.bytes.size() <= all.bytes.size(), "what is left out makes an answer shorter");
+    for (const std::size_t piece : {1U, 2U, 7U}) {
+        require(forwarded(stream, what, capabilities, piece, {}) == all, "pieces are heard as the whole");
+        require(forwarded(stream, what, capabilities, piece, all.told) == spared, "pieces are left out as the whole");
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -158,6 +194,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto whole = answer(stream, what, capabilities, size);
     for (const std::size_t piece : {1U, 2U, 7U})
         require(answer(stream, what, capabilities, piece) == whole, "an answer ends where it ends");
+    definitions(stream, what, capabilities);
     packet_decoder decoder;
     message_gatherer gatherer(1 << 20);
     auto bytes = stream;
