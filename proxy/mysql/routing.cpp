@@ -61,10 +61,23 @@ router::mysql::parameter_kind kind_of(const my::binary_value& value) {
     }
 }
 
+/// What one execution's values are read into, one after the other on each thread.
+struct value_space {
+    my::parameter_types types;
+    std::vector<my::binary_value> row;
+    std::vector<std::string> texts;
+    std::vector<router::parameter> parameters;
+};
+value_space& space_for_values() {
+    thread_local value_space the;
+    return the;
+}
+
 /// Values of one execution as the router takes them; `texts` keeps their bytes.
-std::vector<router::parameter> parameters_of(const std::vector<my::binary_value>& from,
-                                             std::vector<std::string>& texts) {
-    std::vector<router::parameter> out;
+std::span<const router::parameter> parameters_of(const std::vector<my::binary_value>& from, value_space& with) {
+    auto& texts = with.texts;
+    auto& out = with.parameters;
+    out.clear();
     texts.clear();
     texts.reserve(from.size());  // views stay
     for (const auto& each : from) {
@@ -209,20 +222,21 @@ std::optional<fault> session::find_shard_of_execution(const client_statement& of
         return fault{
             fault_kind::unsupported, "long data of a statement with a shard key", {}, "send it with the execution"};
     fault unread{fault_kind::malformed_message, "the parameters of the statement cannot be read", {}, {}};
-    auto types = of.types;
-    std::vector<my::binary_value> row;
-    std::vector<std::string> texts;
+    auto& with = space_for_values();
+    auto& types = with.types;
+    auto& row = with.row;
+    types = of.types;
     if (static_cast<my::command>(payload[0]) != my::command::stmt_bulk_execute) {
         const auto execute = my::read_execute(payload);
         if (!execute || !my::read_parameters(*execute, of.parameters, capabilities_, {}, types, row)) return unread;
         row.resize(std::min<std::size_t>(row.size(), of.parameters));
-        return find_shard(text, sql, parameters_of(row, texts), to);
+        return find_shard(text, sql, parameters_of(row, with), to);
     }
     auto bulk = my::read_bulk(payload);
     if (!bulk || !my::read_bulk_types(*bulk, of.parameters, types)) return unread;
     std::optional<std::uint16_t> found;
     while (my::read_bulk_row(*bulk, types, row)) {
-        if (auto why = find_shard(text, sql, parameters_of(row, texts), to)) return why;
+        if (auto why = find_shard(text, sql, parameters_of(row, with), to)) return why;
         if (found.value_or(to.shard) != to.shard)
             return fault{fault_kind::unsupported,
                          fmt::format("the rows of this bulk execution belong to several shards of cluster \"{}\"",
