@@ -279,7 +279,7 @@ TEST_CASE("servers of PostgreSQL have no compression") {
           lines{"8: [clusters.app] server_compression: is of MySQL's protocol only: leave it out"});
     CHECK(cluster("server_compression = \"off\"") == lines{});
     CHECK(cluster("server_compression = \"lz4\"") ==
-          lines{"8: [clusters.app] server_compression: there is no \"lz4\"; write \"off\", \"zlib\" or \"zstd\""});
+          lines{"8: [clusters.app] server_compression: \"lz4\" is none of \"off\", \"zlib\", \"zstd\""});
 }
 
 TEST_CASE("a cluster needs somebody to watch its servers as") {
