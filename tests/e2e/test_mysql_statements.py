@@ -139,6 +139,7 @@ def test_y19_alter_table_between_two_executes(pair):
     b.query("DROP TABLE IF EXISTS wide")
     b.query("CREATE TABLE wide (x INT)")
     b.query("INSERT INTO wide VALUES (1)")
+    assert until(lambda: a.prepare("SELECT * FROM wide")[1] == 1, 60)  # a replica may still have the table of another test
     number, columns, _ = a.prepare("SELECT * FROM wide")
     assert columns == 1
     a.execute(number)
@@ -149,7 +150,7 @@ def test_y19_alter_table_between_two_executes(pair):
         a.execute(number)
         return a.result()[0]
 
-    assert until(lambda: columns_now() == ["x", "y"])  # who has not made the change may still read a replica without it
+    assert until(lambda: columns_now() == ["x", "y"], 60)  # who has not made the change may still read a replica without it
 
 
 def test_y20_parameters(pair):
