@@ -22,6 +22,7 @@ class mysql_probe final : public node_probe {
     bool connected() const override { return connection_.is_open(); }
     std::optional<std::string> connect(const control_login& login) override {
         first_ = true;
+        told_.reset();
         return connection_.open(login);
     }
 
@@ -86,11 +87,17 @@ class mysql_probe final : public node_probe {
             if (!origins) return "gtid_binlog_state cannot be read";
             answer.history = std::make_shared<const gtid_set>(*origins);
         }
+        // A server that shuts down has closed its log while it still answers: it tells of nothing, or only of what it
+        // once applied as a replica. Every replica would have reached that, and every old primary have it.
+        if (told_ && !answer.history->contains(*told_))
+            return "it tells of fewer transactions than before: it is shutting down, or its log has been reset";
+        told_ = answer.history;
         return std::nullopt;
     }
 
     mysql_control_connection connection_{"ringway monitor"};
     bool first_ = true;
+    gtid_ref told_;  ///< on this connection, last
 };
 
 }  // namespace

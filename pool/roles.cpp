@@ -36,8 +36,7 @@ std::uint32_t timeline_memory::highest(std::uint64_t system) const {
 void position_memory::accepted(const primary_claim& primary) {
     if (!last_.empty() && last_ != primary.name) former_.insert(last_);
     former_.erase(primary.name);
-    // A server that is shutting down has closed its log already: it tells of nothing that it has, or only of what it
-    // had once applied as a replica. What was seen stays seen.
+    // What was seen stays seen, whatever the same node tells later.
     if (last_ != primary.name || primary.history->contains(*history_)) history_ = primary.history;
     last_ = primary.name;
 }
