@@ -649,15 +649,21 @@ def test_kill_of_a_source_or_the_target_loses_nothing(shop, victim):
     assert count(shop.proxy) == 800
 
 
+def begin_held(shop):
+    """Rows begin to move to a fourth shard, and the cutover waits for the transaction of this connection past the proxy."""
+    shop.reload_shards(shop.fourth)
+    past = shop.nodes["s0"].connect(user="postgres", autocommit=False)
+    past.execute("SELECT 1")
+    admin(shop.proxy, "REBALANCE reb")
+    assert until(lambda: "process" in (admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or ""), 60)
+    return past
+
+
 def test_toast_keys_that_change_and_truncate_are_followed(shop):  # M1
     shop.fill(300)
     with shop.proxy.connect() as db:
         db.execute("UPDATE users SET long = repeat('long ', 20000) WHERE id < 40")
-        shop.reload_shards(shop.fourth)
-        past = shop.nodes["s0"].connect(user="postgres", autocommit=False)  # holds the cutover
-        past.execute("SELECT 1")
-        admin(shop.proxy, "REBALANCE reb")
-        assert until(lambda: "process" in (admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or ""), 60)
+        past = begin_held(shop)
         db.execute("UPDATE users SET name = 'toast' WHERE id < 40")
         owners = {key: shop.owner(key) for key in range(300)}
         on_s0 = [key for key, shard in owners.items() if shard == "s0"]
@@ -682,11 +688,7 @@ def test_toast_keys_that_change_and_truncate_are_followed(shop):  # M1
 
 def test_definitions_during_a_move_are_not_lost(shop):  # M1
     shop.fill(200)
-    shop.reload_shards(shop.fourth)
-    past = shop.nodes["s0"].connect(user="postgres", autocommit=False)  # holds the cutover
-    past.execute("SELECT 1")
-    admin(shop.proxy, "REBALANCE reb")
-    assert until(lambda: "process" in (admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or ""), 60)
+    past = begin_held(shop)
     with shop.proxy.connect() as db:
         db.execute("CREATE TABLE later (id int PRIMARY KEY, note text)")
         db.execute("CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'")
@@ -712,11 +714,7 @@ def test_definitions_during_a_move_are_not_lost(shop):  # M1
 @pytest.mark.parametrize("shop", [{"more_tables": {"visits": {"key": "user_id"}}}], indirect=True, ids=["visits"])
 def test_tables_that_are_made_during_a_move_move_too(shop):  # M1
     shop.fill(200)
-    shop.reload_shards(shop.fourth)
-    past = shop.nodes["s0"].connect(user="postgres", autocommit=False)  # holds the cutover
-    past.execute("SELECT 1")
-    admin(shop.proxy, "REBALANCE reb")
-    assert until(lambda: "process" in (admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or ""), 60)
+    past = begin_held(shop)
     with shop.proxy.connect() as db:
         db.execute("CREATE TABLE visits (user_id int8, place text)")
         for key in range(200):
