@@ -134,12 +134,13 @@ def test_y18_pipelined_queries_are_answered_in_order(pair):
         assert [Wire.texts(row) for row in a.result()[1]] == [[str(number).encode()]]
 
 
-def test_y19_alter_table_between_two_executes(pair):
+def test_y19_alter_table_between_two_executes(pair, my_cluster):
     a, b = pair
     b.query("DROP TABLE IF EXISTS wide")
     b.query("CREATE TABLE wide (x INT)")
     b.query("INSERT INTO wide VALUES (1)")
-    assert until(lambda: a.prepare("SELECT * FROM wide")[1] == 1, 60)  # a replica may still have the table of another test
+    columns_there = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'wide'"
+    assert until(lambda: all(node.rows(columns_there)[0][0] == 1 for node in my_cluster.nodes), 60)  # replicas, which `a` may read
     number, columns, _ = a.prepare("SELECT * FROM wide")
     assert columns == 1
     a.execute(number)
