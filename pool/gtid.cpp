@@ -94,6 +94,16 @@ bool gtid_set::contains(const gtid_set& other) const {
     });
 }
 
+std::uint64_t gtid_set::written_by(std::string_view origin) const {
+    std::uint64_t out = 0;
+    for (const auto& [name, runs] : runs_) {
+        const bool in_a_domain = name.size() > origin.size() && name[name.size() - origin.size() - 1] == '-';
+        if (!name.ends_with(origin) || !(in_a_domain || name.size() == origin.size())) continue;
+        for (const auto& [from, to] : runs) out += to - from + 1;
+    }
+    return out;
+}
+
 std::uint64_t gtid_set::count() const noexcept {
     std::uint64_t out = 0;
     for (const auto& [domain, runs] : runs_)

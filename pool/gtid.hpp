@@ -27,6 +27,8 @@ class gtid_set {
 
     bool contains(const gtid_set& other) const;
     bool empty() const noexcept { return runs_.empty(); }
+    /// How many of them the server with this server_uuid, or MariaDB's server_id (of mariadb_origins), wrote itself.
+    std::uint64_t written_by(std::string_view origin) const;
     /// How many transactions it has: never less than a set has that it contains.
     std::uint64_t count() const noexcept;
     friend bool operator==(const gtid_set&, const gtid_set&) = default;

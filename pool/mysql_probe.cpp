@@ -50,17 +50,20 @@ class mysql_probe final : public node_probe {
         answer.asked = std::chrono::steady_clock::now();
         std::vector<mysql_row> rows;
         const auto* const sql =
-            mariadb ? "SELECT @@read_only AS ro, @@gtid_binlog_pos AS logged, @@gtid_slave_pos AS applied, "
+            mariadb ? "SELECT @@read_only AS ro, @@server_id AS origin, @@gtid_binlog_pos AS logged, @@gtid_slave_pos "
+                      "AS applied, "
                       "@@gtid_binlog_state AS state, "
                       "@@lower_case_table_names AS folds, @@collation_server AS collation, "
                       "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME = @@collation_server) AS id"
-                    : "SELECT @@read_only AS ro, @@GLOBAL.gtid_executed AS logged, @@GLOBAL.gtid_executed AS applied, "
+                    : "SELECT @@read_only AS ro, @@server_uuid AS origin, @@GLOBAL.gtid_executed AS logged, "
+                      "@@GLOBAL.gtid_executed AS applied, "
                       "@@lower_case_table_names AS folds, @@collation_server AS collation, "
                       "(SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME = @@collation_server) AS id";
         if (connection_.query(sql, rows) != 0) return connection_.problem();
         if (rows.size() != 1) return "the server's state could not be read";
         const mysql_row state = rows.front();
-        answer.in_recovery = is_on(state, "ro");
+        answer.in_recovery = answer.closed = is_on(state, "ro");
+        answer.origin = state.at("origin").value_or("");
         answer.traits.folds_tables = state.at("folds").value_or("0") != "0";
         answer.traits.collation = static_cast<std::uint8_t>(std::atoi(state.at("id").value_or("0").c_str()));
         answer.streaming = true;
@@ -68,12 +71,14 @@ class mysql_probe final : public node_probe {
         const auto refused = connection_.query(mariadb ? "SHOW ALL SLAVES STATUS" : "SHOW SLAVE STATUS", rows);
         constexpr unsigned connection_lost = 2000;
         if (refused >= connection_lost) return connection_.problem();
+        answer.follows = refused != 0 || !rows.empty();
         for (const auto& each : rows) {
             const auto io = each.find("Slave_IO_Running");
             const bool receives =
                 is_on(each, "Slave_IO_Running") || (io != each.end() && io->second && *io->second == "Connecting");
             answer.in_recovery = answer.in_recovery || receives;
             answer.streaming = answer.streaming && is_on(each, "Slave_IO_Running");
+            answer.follows = answer.follows && is_on(each, "Slave_IO_Running");
             answer.replay_paused = answer.replay_paused || !is_on(each, "Slave_SQL_Running");
         }
         const auto& text = state.at(answer.in_recovery ? "applied" : "logged");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace ringway::pool {
 
@@ -34,27 +35,50 @@ std::uint32_t timeline_memory::highest(std::uint64_t system) const {
 }
 
 void position_memory::accepted(const primary_claim& primary) {
-    if (!last_.empty() && last_ != primary.name) former_.insert(last_);
+    settled_ = false;
+    if (last_ == primary.name) {
+        // What was seen stays seen, whatever the same node tells later.
+        if (primary.history->contains(*history_)) history_ = primary.history;
+        return;
+    }
+    if (!last_.empty()) former_[last_] = {history_, false};
     former_.erase(primary.name);
-    // What was seen stays seen, whatever the same node tells later.
-    if (last_ != primary.name || primary.history->contains(*history_)) history_ = primary.history;
+    for (auto& [name, known] : former_) known.followed = false;
+    history_ = primary.history;
+    origin_ = primary.origin;
     last_ = primary.name;
 }
 
-bool position_memory::is_old(const primary_claim& claim) const {
-    return former_.contains(claim.name) && history_ && !claim.history->contains(*history_);
+void position_memory::resting(const std::string& name, const gtid_ref& history, bool follows, bool closed) {
+    if (!history) return;
+    if (const auto known = former_.find(name); known != former_.end() && follows) known->second.followed = true;
+    if (name != last_ || !closed || !history->contains(*history_)) return;
+    history_ = history;
+    settled_ = true;
+}
+
+std::string position_memory::why_old(const primary_claim& claim) const {
+    const auto known = former_.find(claim.name);
+    if (known == former_.end() || !history_) return {};
+    if (!claim.history->contains(*history_))
+        return fmt::format("{} is an old primary: it lacks transactions that {} had after it", claim.name, last_);
+    const bool has_some =
+        !origin_.empty() && claim.history->written_by(origin_) > known->second.history->written_by(origin_);
+    if (settled_ || known->second.followed || has_some) return {};
+    return fmt::format(
+        "{} is an old primary: it has not been seen following {}, which may have written more (UNBAN "
+        "it if it has all)",
+        claim.name, last_);
 }
 
 role_verdict resolve_by_position(std::span<const primary_claim> claims, const position_memory& memory) {
     role_verdict out;
     std::vector<const primary_claim*> fit;
     for (const primary_claim& claim : claims) {
-        if (!memory.is_old(claim)) {
+        if (auto why = memory.why_old(claim); !why.empty())
+            out.olds[claim.node] = std::move(why);
+        else
             fit.push_back(&claim);
-            continue;
-        }
-        out.olds[claim.node] =
-            fmt::format("{} is an old primary: it lacks transactions that {} had after it", claim.name, memory.last());
     }
     if (fit.empty()) {
         if (!out.olds.empty()) out.reason = out.olds.begin()->second;

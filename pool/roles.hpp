@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +19,7 @@ struct primary_claim {
     std::uint32_t timeline = 0;
     std::uint64_t system = 0;  ///< pg_control_system's system_identifier
     gtid_ref history = {};     ///< MySQL, MariaDB: every transaction it has, by who wrote it; null: PostgreSQL
+    std::string origin{};      ///< server_uuid, or MariaDB's server_id: as which it writes
 };
 
 struct role_verdict {
@@ -40,19 +40,30 @@ class timeline_memory {
 };
 
 /// MySQL's servers have no timelines: which node was the primary last, what it had by then, and which were before it.
-/// Outlives the nodes, as timeline_memory does.
+/// Outlives the nodes, as timeline_memory does. What a primary wrote between its last answer and its end nobody has
+/// told: a node that was the primary before it must have been seen following it, or have transactions of its own.
 class position_memory {
   public:
     void accepted(const primary_claim& primary);
     bool is_last(const primary_claim& claim) const { return claim.name == last_; }
-    /// The claim is of a node that was the primary until another one was, and lacks transactions that one had.
-    bool is_old(const primary_claim& claim) const;
-    const std::string& last() const noexcept { return last_; }
+    /// A node that is no primary now: it `follows` another one, or takes no writes (`closed`) and has told all it has.
+    void resting(const std::string& name, const gtid_ref& history, bool follows, bool closed);
+    /// An operator's word that this node has all. False: nothing spoke against it.
+    bool trust(const std::string& name) { return former_.erase(name) > 0; }
+    /// Why a node that was the primary until another one was is not it again: it lacks what that one had, or may.
+    /// Empty: it may be it.
+    std::string why_old(const primary_claim& claim) const;
 
   private:
+    struct former {
+        gtid_ref history;       ///< when another one was the primary
+        bool followed = false;  ///< since the last primary is it
+    };
     std::string last_;
+    std::string origin_;  ///< of the last one
     gtid_ref history_;
-    std::set<std::string> former_;
+    bool settled_ = false;  ///< the last one has been seen closed: history_ is all it wrote
+    std::map<std::string, former> former_;
 };
 
 /// For claims with histories. A node that was the primary before comes back only with all that its follower had. Of

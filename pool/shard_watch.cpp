@@ -47,6 +47,7 @@ void shard_watch::check_answered(std::size_t node, const node_answer& answer, st
     timelines_.seen(answer.system, answer.timeline);
     if (answer.in_recovery) {
         facts.last_role = node_role::replica;
+        positions_.resting(facts.address.text(), answer.history, answer.follows, answer.closed);
         advance_watermark(facts);
         return;
     }
@@ -74,7 +75,7 @@ void shard_watch::worker_succeeded(std::size_t node) {
 }
 
 bool shard_watch::unban(std::size_t node, steady_time now) {
-    const bool was = ban_of(node, now).has_value();
+    const bool was = positions_.trust(nodes_[node].address.text()) || ban_of(node, now).has_value();
     nodes_[node].banned.reset();
     nodes_[node].breaker.reset();
     return was;
@@ -114,7 +115,7 @@ std::vector<primary_claim> shard_watch::claims(steady_time now) const {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!answers(i, now) || nodes_[i].answer->in_recovery) continue;
         found.push_back({i, nodes_[i].address.text(), nodes_[i].answer->timeline, nodes_[i].answer->system,
-                         nodes_[i].answer->history});
+                         nodes_[i].answer->history, nodes_[i].answer->origin});
     }
     return found;
 }

@@ -31,6 +31,9 @@ struct node_answer {
     bool first_on_connection = false;  ///< the node may have been restarted since the last answer
     gtid_ref gtids = {};               ///< MySQL: executed, and `lsn` is how many; null: PostgreSQL
     gtid_ref history = {};             ///< MySQL: the same, by who wrote it
+    std::string origin = {};           ///< MySQL: as which it writes
+    bool closed = false;               ///< MySQL: read_only, before it told what it has
+    bool follows = false;              ///< MySQL: all it follows is being received, or who may see that is not told
     server_traits traits = {};
     steady_time asked{};  ///< when the question was about to leave: what was acknowledged before lies before `lsn`
 };
@@ -63,7 +66,7 @@ class shard_watch {
     void worker_succeeded(std::size_t node);
 
     void ban(std::size_t node, node_ban why) { nodes_[node].banned = std::move(why); }
-    /// Also closes the breaker. False: there was neither.
+    /// Also closes the breaker, and an old primary may be one again. False: nothing spoke against it.
     bool unban(std::size_t node, steady_time now);
     /// The operator's ban, else the open breaker.
     std::optional<node_ban> ban_of(std::size_t node, steady_time now) const;

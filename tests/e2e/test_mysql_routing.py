@@ -76,10 +76,13 @@ def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, my_server, works
 
 
 @pytest.mark.servers("mariadb")
-def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, workspace):
+@pytest.mark.parametrize("interval", ["100ms", "2s"])
+def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, workspace, interval):
+    """With a long interval nobody has told of the last writes when their server ends."""
     cluster = my.MyCluster(workspace, "returning", replicas=1)
     try:
-        proxy = my_ringway({"clusters": {"shop": None, "returning": cluster.section() | {"failover_hold": "1s"}}})
+        settings = {"failover_hold": "1s", "watermark_interval": interval}
+        proxy = my_ringway({"clusters": {"shop": None, "returning": cluster.section() | settings}})
         old, new = cluster.primary(), cluster.replicas()[0]
         numbers = iter(range(1000, 10_000))
 
@@ -121,7 +124,7 @@ def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, worksp
             assert "old primary" in str(refused) or "lost" in str(refused)
         else:
             pytest.fail(f"written; on the old primary: {before} before, {old.rows('SELECT COUNT(*) FROM made', 'returning')} now; {lag}; "
-                        f"{admin(proxy, 'SHOW LAG')}; {old.rows('SELECT @@gtid_binlog_state, @@gtid_slave_pos', 'returning')}; {proxy.log_tail()}")
+                        f"{admin(proxy, 'SHOW LAG')}; {proxy.log_tail()}")
         assert old.rows("SELECT COUNT(*) FROM made", "returning") == before
         old.rows("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='monitor', MASTER_PASSWORD='monitor', "
                  "MASTER_USE_GTID=current_pos" % new.port, "returning")

@@ -65,11 +65,11 @@ gtid_ref state(std::string_view text) {
 
 TEST_CASE("Y33: an old primary that turns writable again is refused without what its follower had") {
     position_memory memory;
-    const primary_claim first{0, "a:1", 1, 1, state("0-1-100")};
+    const primary_claim first{0, "a:1", 1, 1, state("0-1-100"), "1"};
     CHECK(resolve_by_position(std::vector{first}, memory).primary == 0);
     memory.accepted(first);
-    const primary_claim promoted{1, "b:2", 1, 1,
-                                 state("0-1-90,0-2-95")};  // it lacks 91 to 100: lost, as with any failover
+    const primary_claim promoted{1,  "b:2", 1, 1, state("0-1-90,0-2-95"),
+                                 "2"};  // it lacks 91 to 100: lost, as with any failover
     CHECK(resolve_by_position(std::vector{promoted}, memory).primary == 1);
     memory.accepted(promoted);
     const std::vector alone{first};
@@ -81,15 +81,64 @@ TEST_CASE("Y33: an old primary that turns writable again is refused without what
     timeline_memory none;
     CHECK(why_not_primary(first, resolve_by_position(both, memory), both, none) == verdict.reason);
 
-    memory.accepted({1, "b:2", 1, 1, state("")});  // as it tells while it shuts down
+    memory.accepted({1, "b:2", 1, 1, state(""), "2"});  // as it tells while it shuts down
     CHECK(resolve_by_position(alone, memory).primary == -1);
-    memory.accepted({1, "b:2", 1, 1, state("0-1-90")});  // or so, of a MariaDB that was a replica once
+    memory.accepted({1, "b:2", 1, 1, state("0-1-90"), "2"});  // or so, of a MariaDB that was a replica once
     CHECK(resolve_by_position(alone, memory).primary == -1);
 
-    const primary_claim caught_up{0, "a:1", 1, 1, state("0-1-100,0-2-95")};  // followed b:2, and is promoted back
+    const primary_claim caught_up{0, "a:1", 1, 1, state("0-1-100,0-2-95"), "1"};  // followed b:2, and is promoted back
     CHECK(resolve_by_position(std::vector{caught_up}, memory).primary == 0);
     memory.accepted(caught_up);
     CHECK(resolve_by_position(std::vector{promoted}, memory).primary == -1);
+}
+
+TEST_CASE("Y33: what a primary wrote after its last answer is not told: who was it before must have followed it") {
+    position_memory memory;
+    const primary_claim a{0, "a:1", 1, 1, state("0-1-100"), "1"}, b{1, "b:2", 1, 1, state("0-1-100"), "2"};
+    const std::vector alone{a};
+    const auto may_return = [&](const primary_claim& claim) {
+        return resolve_by_position(std::vector{claim}, memory).primary == 0;
+    };
+    memory.accepted(a);
+    memory.accepted(b);  // and died before it told of what it wrote
+    CHECK(resolve_by_position(alone, memory).reason ==
+          "a:1 is an old primary: it has not been seen following b:2, which may have written more (UNBAN it if it has "
+          "all)");
+    SUBCASE("closed for writes, but following nobody") {
+        memory.resting("a:1", a.history, false, true);
+        CHECK_FALSE(may_return(a));
+    }
+    SUBCASE("seen following") {
+        memory.resting("a:1", a.history, true, true);
+        CHECK(may_return(a));
+        memory.accepted({2, "c:3", 1, 1, state("0-1-100"), "3"});  // which it has not followed
+        CHECK_FALSE(may_return(a));
+    }
+    SUBCASE("it has what the other wrote itself") {
+        CHECK(may_return({0, "a:1", 1, 1, state("0-1-100,0-2-101"), "1"}));
+        CHECK_FALSE(may_return({0, "a:1", 1, 1, state("0-1-102,0-22-101"), "1"}));
+    }
+    SUBCASE("the other has been closed, and told all it has") {
+        memory.resting("b:2", state("0-1-90"), false, true);  // no: as it tells while it shuts down
+        CHECK_FALSE(may_return(a));
+        memory.resting("b:2", b.history, true, false);  // no: it may write still
+        CHECK_FALSE(may_return(a));
+        memory.resting("b:2", state("0-1-100,0-2-101"), false, true);
+        CHECK_FALSE(may_return(a));
+        memory.resting("b:2", state("0-1-100,0-2-101"), false, true);
+        CHECK(may_return({0, "a:1", 1, 1, state("0-1-100,0-2-101"), "1"}));
+    }
+    SUBCASE("the other has been closed before it wrote anything: a switchover that was taken back") {
+        memory.resting("b:2", b.history, false, true);
+        CHECK(may_return(a));
+        memory.accepted(b);
+        CHECK_FALSE(may_return(a));
+    }
+    SUBCASE("an operator says so") {
+        CHECK(memory.trust("a:1"));
+        CHECK_FALSE(memory.trust("a:1"));
+        CHECK(may_return(a));
+    }
 }
 
 TEST_CASE("Y33: of two that take writes the one with all that the other has, else the last primary") {

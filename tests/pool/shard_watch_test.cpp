@@ -223,6 +223,45 @@ TEST_CASE("R7: two primaries on one timeline: neither is used") {
     for (const node_health& n : h.nodes) CHECK_FALSE(n.usable);
 }
 
+TEST_CASE("Y33: an old primary of MySQL's returns when it was seen following, or an operator says UNBAN") {
+    scene s;
+    const auto one = [&](std::size_t node, int ms, std::string_view state, bool closed, bool follows) {
+        const auto have = std::make_shared<const gtid_set>(*gtid_set::mariadb_origins(state, ""));
+        node_answer told{.in_recovery = closed || follows, .timeline = 1, .system = 1, .lsn = have->count()};
+        told.gtids = told.history = have;
+        told.origin = std::to_string(node);
+        told.closed = closed;
+        told.follows = follows;
+        s.answer(node, ms, told);
+    };
+    one(0, 1, "0-0-100", false, false);
+    one(1, 1, "0-0-100", true, true);
+    CHECK(s.shard.assess(at(2)).primary == 0);
+    one(0, 100, "0-0-100", true, false);
+    one(1, 100, "0-0-100", false, false);
+    CHECK(s.shard.assess(at(101)).primary == 1);
+    s.fail(1, 200);  // after writes of which it has not told
+    one(0, 200, "0-0-100", false, false);
+    const shard_health lost = s.shard.assess(at(201));
+    CHECK(lost.primary == -1);
+    CHECK(lost.nodes[0].reason ==
+          "h:1 is an old primary: it has not been seen following h:2, which may have written more (UNBAN it if it has "
+          "all)");
+    CHECK(lost.reason == lost.nodes[0].reason);
+    SUBCASE("UNBAN") {
+        CHECK(s.shard.unban(0, at(202)));
+        CHECK(s.shard.assess(at(203)).primary == 0);
+        CHECK_FALSE(s.shard.unban(0, at(204)));
+    }
+    SUBCASE("seen following") {
+        one(1, 300, "0-0-100,0-1-101", false, false);
+        one(0, 300, "0-0-100,0-1-101", true, true);
+        s.fail(1, 400);
+        one(0, 400, "0-0-100,0-1-101", false, false);
+        CHECK(s.shard.assess(at(401)).primary == 0);
+    }
+}
+
 TEST_CASE("a replica of another database system is not read from") {
     scene s;
     s.usual();
