@@ -211,6 +211,7 @@ def test_a_database_dropped_by_force(proxy, cluster, database):
     with connect(proxy, database) as kept:
         where(kept)
         cluster.primary().rows(f'DROP DATABASE "{database}" WITH (FORCE)')
+        cluster.caught_up()  # a replica that has not replayed it yet still answers
         with pytest.raises(psycopg.errors.InvalidCatalogName, match=f'database "{database}" does not exist'):
             where(kept)
         assert refusal(proxy.port, "first", "first", database) == ("FATAL", "3D000", f'database "{database}" does not exist')
