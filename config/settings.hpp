@@ -160,6 +160,7 @@ struct cluster {
     milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
     milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted
     milliseconds undo_time{0};                                 ///< how long a rebalance can be taken back; 0: not
+    bool hot_keys = true;  ///< whether the keys that come most often are kept, for SHOW SHARDS
     bool is_sharded() const { return shards.size() > 1; }
     friend bool operator==(const cluster&, const cluster&) = default;
 };

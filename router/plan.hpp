@@ -2,6 +2,7 @@
 // statement + catalog + shard map -> plan; plan + values -> route. A plan depends on a statement's shape only, so it is
 // cached (router/plan_cache.hpp); a route is computed for each execution without parsing or allocating.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -169,8 +170,19 @@ struct route {
     std::optional<config::fault> refusal;  ///< only for refused (this may allocate)
 };
 
+/// The first key that a statement names: what its canonical text is, for who counts keys.
+struct key_seen {
+    static constexpr std::size_t longest = 64;
+    bool found = false;
+    std::uint16_t table = 0, shard = 0;
+    std::uint32_t length = 0;  ///< of the whole text: a longer one has only its beginning here
+    std::array<char, longest> bytes{};
+    bool is_whole() const noexcept { return length <= longest; }
+    std::string_view text() const noexcept { return {bytes.data(), is_whole() ? length : longest}; }
+};
+
 /// No allocation unless refused; at most a microsecond for one key.
-route route_of(const plan& what, const values& with, const shard_map& map);
+route route_of(const plan& what, const values& with, const shard_map& map, key_seen* first = nullptr);
 
 /// `SHOW ROUTE` and `EXPLAIN (ROUTE)`: name/value lines (plan, shards, role, why, per key: value, position, owner).
 std::vector<std::pair<std::string, std::string>> explain_route(const plan& what, const values& with,

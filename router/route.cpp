@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bitset>
 
 #include "router/key_value.hpp"
@@ -17,8 +18,8 @@ using config::fault_kind;
 /// Gathers the shards that a statement's keys belong to.
 class finding {
   public:
-    finding(const plan& what, const values& with, const shard_map& map)
-        : what_(what), with_(with), map_(map), shard_(what.fixed_shard) {}
+    finding(const plan& what, const values& with, const shard_map& map, key_seen* first)
+        : what_(what), with_(with), map_(map), first_(first), shard_(what.fixed_shard) {}
 
     route run() {
         route out;
@@ -45,6 +46,7 @@ class finding {
         const bool sole = recipe.rows || (recipe.values.size() == 1 && !recipe.values.front().array);
         each_owner(recipe, with_, map_, [&](const placed_key& key) {
             if (key.what == key_outcome::key) {
+                if (first_ && !first_->found) note(recipe, key);
                 if (map_.change)
                     moves_ = moves_ || !recipe.further.empty() || map_.change->moving.contains(position(key.text));
                 return take(recipe, key.shard);
@@ -55,6 +57,14 @@ class finding {
             return !refusal_;
         });
         return !refusal_;
+    }
+
+    void note(const key_recipe& recipe, const placed_key& key) {
+        first_->found = true;
+        first_->table = recipe.table;
+        first_->shard = key.shard;
+        first_->length = static_cast<std::uint32_t>(key.text.size());
+        std::copy_n(key.text.data(), std::min(key.text.size(), key_seen::longest), first_->bytes.begin());
     }
 
     bool take(const key_recipe& recipe, std::uint16_t owner) {
@@ -118,6 +128,7 @@ class finding {
     const plan& what_;
     const values& with_;
     const shard_map& map_;
+    key_seen* first_;
     std::optional<std::uint16_t> shard_;
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
@@ -135,7 +146,8 @@ fault unmapped_fault(const shard_map& map, std::uint16_t table, std::string_view
             "add it to the map of the table, in the configuration"};
 }
 
-route route_of(const plan& what, const values& with, const shard_map& map) {
+route route_of(const plan& what, const values& with, const shard_map& map, key_seen* first) {
+    if (first) first->found = false;
     route out;
     out.need = what.need;
     out.moves = map.change != nullptr && what.placement != placement::all_same;
@@ -146,7 +158,7 @@ route route_of(const plan& what, const values& with, const shard_map& map) {
                 out.moves = out.moves && what.hinted;  // without a hint only tables that are not on the ring
                 return out;
             }
-            return finding(what, with, map).run();
+            return finding(what, with, map, first).run();
         case placement::any_shard:
             out.kind = route::to::any_shard;
             return out;

@@ -76,6 +76,7 @@ void read_cluster_defaults(table_reader& from, cluster& to) {
     from.read("cutover_timeout", to.cutover_timeout, lengths{10ms, 60s});
     from.read("cleanup_delay", to.cleanup_delay, lengths{0ms, 24h * 7});
     from.read("undo_time", to.undo_time, lengths{0ms, 24h * 30});
+    from.read("hot_keys", to.hot_keys);
 }
 
 void read_overrides(table_reader& from, overrides& to) {

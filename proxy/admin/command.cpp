@@ -21,10 +21,10 @@ using verb = command::verb;
 namespace {
 
 constexpr std::array<std::string_view, subject_count> subject_names{
-    "CLIENTS", "SERVERS",      "POOLS",          "DATABASES",  "USERS",        "LISTS",
-    "STATS",   "STATS_TOTALS", "STATS_AVERAGES", "CONFIG",     "VERSION",      "HELP",
-    "LAG",     "SHARDS",       "RING",           "RING FULL",  "KEY",          "ROUTE",
-    "PINS",    "BANS",         "PLANS",          "STATEMENTS", "TRANSACTIONS", "REBALANCE"};
+    "CLIENTS",      "SERVERS",        "POOLS",     "DATABASES", "USERS", "LISTS", "STATS",
+    "STATS_TOTALS", "STATS_AVERAGES", "CONFIG",    "VERSION",   "HELP",  "LAG",   "SHARDS",
+    "RING",         "RING FULL",      "KEY",       "ROUTE",     "PINS",  "BANS",  "PLANS",
+    "STATEMENTS",   "TRANSACTIONS",   "REBALANCE", "ADVICE"};
 
 constexpr std::array<std::string_view, 14> verbs{"SHOW",     "PAUSE",  "RESUME",    "RELOAD",     "KILL",
                                                  "SHUTDOWN", "BAN",    "UNBAN",     "BEGIN",      "COMMIT",

@@ -38,9 +38,10 @@ enum class subject : std::uint8_t {
     plans,
     statements,
     transactions,
-    rebalance
+    rebalance,
+    advice
 };
-inline constexpr std::size_t subject_count = static_cast<std::size_t>(subject::rebalance) + 1;
+inline constexpr std::size_t subject_count = static_cast<std::size_t>(subject::advice) + 1;
 
 /// A name or value given to a command: written out, or a parameter of the extended protocol.
 struct argument {

@@ -110,7 +110,7 @@ result executor::run(const command& what, instant now) const {
         if (auto refused = act(what)) return std::move(*refused);
         return table{{}, {}, std::string(tag_of(what))};
     }
-    auto rows = view_of(what.about).rows({of_, what, now, started_});
+    auto rows = view_of(what.about).rows({of_, what, now, started_, tells_keys_});
     if (auto* refused = std::get_if<fault>(&rows)) return std::move(*refused);
     return table{columns_of(what), std::get<row_list>(std::move(rows)), "SHOW"};
 }

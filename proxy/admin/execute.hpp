@@ -18,8 +18,9 @@ std::string_view tag_of(const command& what) noexcept;
 /// Runs commands. Thread-safe; a call may take some milliseconds, so it belongs on a control thread.
 class executor {
   public:
-    explicit executor(inventory& of, wall_time started = std::chrono::system_clock::now())
-        : of_(of), started_(started) {}
+    /// `tells_keys`: keys of applications' rows are for who has logged in as an operator only.
+    explicit executor(inventory& of, wall_time started = std::chrono::system_clock::now(), bool tells_keys = true)
+        : of_(of), started_(started), tells_keys_(tells_keys) {}
     /// Every argument must be a text: parameters have been put in.
     result run(const command& what) const { return run(what, instant::now()); }
     result run(const command& what, instant now) const;
@@ -35,6 +36,7 @@ class executor {
 
     inventory& of_;
     wall_time started_;
+    bool tells_keys_;
 };
 
 }  // namespace ringway::proxy::admin

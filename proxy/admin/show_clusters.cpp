@@ -1,11 +1,10 @@
-// SHOW LAG, SHARDS, BANS: the servers as the monitor sees them.
+// SHOW LAG, BANS: the servers as the monitor sees them.
 
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "proxy/admin/ring_share.hpp"
 #include "proxy/admin/view.hpp"
 
 namespace ringway::proxy::admin {
@@ -80,44 +79,6 @@ rows_or_fault lag(const source& from) {
     return rows;
 }
 
-constexpr std::array shard_columns{
-    column{"cluster"}, column{"shard"},    column{"weight", type::float8}, column{"share", type::float8},
-    column{"primary"}, column{"replicas"}, column{"out_of_rotation"},      column{"reason"}};
-
-row shard_row(const std::string& cluster, const config::shard& shard, const pool::shard_health* health, cell share) {
-    std::vector<std::string> replicas, out;
-    cell primary;
-    for (std::size_t i = 0; health && i < health->nodes.size(); ++i) {
-        const auto& node = health->nodes[i];
-        if (static_cast<int>(i) == health->primary)
-            primary = node.address.text();
-        else
-            (node.usable && node.replaying && node.role == pool::node_role::replica ? replicas : out)
-                .push_back(node.address.text());
-    }
-    return make_row(cluster, shard.name, shard.weight, std::move(share), std::move(primary),
-                    fmt::format("{}", fmt::join(replicas, ", ")), fmt::format("{}", fmt::join(out, ", ")),
-                    health ? or_null(health->reason) : cell("not checked yet"));
-}
-
-rows_or_fault shards(const source& from) {
-    const auto settings = from.of.settings();
-    const auto health = from.of.health();
-    row_list rows;
-    for (const auto& cluster : settings->clusters) {
-        const auto found =
-            std::find_if(health.begin(), health.end(), [&](const auto& one) { return one->cluster == cluster.name; });
-        const auto map = from.of.map(cluster.name);
-        const auto shares = map ? ring_shares(*map) : std::vector<ring_share>{};
-        for (std::size_t i = 0; i < cluster.shards.size(); ++i) {
-            const bool checked = found != health.end() && i < (*found)->shards.size();
-            rows.push_back(shard_row(cluster.name, cluster.shards[i], checked ? &(*found)->shards[i] : nullptr,
-                                     i < shares.size() ? cell_of(shares[i].share) : cell{}));
-        }
-    }
-    return rows;
-}
-
 constexpr std::array ban_columns{column{"cluster"},
                                  column{"node"},
                                  column{"reason"},
@@ -143,7 +104,6 @@ rows_or_fault bans(const source& from) {
 
 constexpr std::array views{
     view{subject::lag, "", "how far each node is behind", lag_columns, lag},
-    view{subject::shards, "", "the shards, who is primary, which replicas serve", shard_columns, shards},
     view{subject::bans, "", "nodes taken out of rotation, why, and until when", ban_columns, bans},
 };
 

@@ -212,6 +212,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("cleanup_delay", is.cleanup_delay, standard.cleanup_delay);
     lines.add("server_compression", name_of(is.server_compression), name_of(standard.server_compression));
     lines.add("undo_time", is.undo_time, standard.undo_time);
+    lines.add("hot_keys", is.hot_keys, standard.hot_keys);
     add_tls(rows, table + ".server_tls", is.server_tls);
 }
 

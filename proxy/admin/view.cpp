@@ -16,8 +16,8 @@ instant instant::now() {
 const view& view_of(subject about) {
     static const auto all = [] {
         std::array<const view*, subject_count> by_subject{};
-        for (const auto group : {session_views(), traffic_views(), setting_views(), cluster_views(), ring_views(),
-                                 plan_views(), rebalance_views()})
+        for (const auto group : {session_views(), traffic_views(), setting_views(), cluster_views(), shard_views(),
+                                 ring_views(), plan_views(), rebalance_views()})
             for (const auto& one : group) by_subject[static_cast<std::size_t>(one.about)] = &one;
         return by_subject;
     }();

@@ -23,7 +23,8 @@ struct source {
     inventory& of;
     const command& what;
     instant now;
-    wall_time started;  ///< of the process, for averages
+    wall_time started;       ///< of the process, for averages
+    bool tells_keys = true;  ///< whether who asks is told applications' keys
     /// Text of the n-th argument; it is there: the parser saw to that.
     const std::string& argument(std::size_t n) const { return what.arguments[n].text; }
 };
@@ -45,7 +46,8 @@ const view& view_of(subject about);
 std::span<const view> session_views();    ///< clients, servers, pools, pins, transactions, lists
 std::span<const view> traffic_views();    ///< stats and its parts
 std::span<const view> setting_views();    ///< databases, users, config, version, help
-std::span<const view> cluster_views();    ///< lag, shards, bans
+std::span<const view> cluster_views();    ///< lag, bans
+std::span<const view> shard_views();      ///< shards, advice
 std::span<const view> ring_views();       ///< ring, key
 std::span<const view> plan_views();       ///< route, plans, statements
 std::span<const view> rebalance_views();  ///< rebalance

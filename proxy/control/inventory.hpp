@@ -63,6 +63,28 @@ struct traffic_row {
     std::uint64_t reads_on_replica = 0, reads_on_primary = 0, writes = 0, retries = 0, refusals = 0;
 };
 
+/// A key that many of a shard's statements are about.
+struct hot_key {
+    std::string table, key;
+    bool on_ring = false;
+    double share = 0;  ///< of the shard's statements, at least
+};
+
+/// What a shard has to do, over the last seconds.
+struct shard_load_row {
+    std::string cluster;
+    std::size_t shard = 0;
+    double statements_per_second = 0;
+    double on_ring = 0;            ///< the part of them that names a key on the ring
+    std::uint64_t looked_at = 0;   ///< statements that the shares are of
+    std::vector<hot_key> hottest;  ///< the hottest first
+};
+
+/// What a shard has, as its primary's statistics say.
+struct shard_size {
+    std::uint64_t rows = 0, bytes = 0, ring_bytes = 0;  ///< the last: of tables on the ring
+};
+
 /// A part of a transaction over several shards that is prepared, and that nobody is committing.
 struct in_doubt {
     std::string cluster, shard, name, owner;
@@ -93,6 +115,9 @@ class inventory {
     virtual std::vector<server_row> servers() = 0;
     virtual std::vector<pool_row> pools() = 0;
     virtual std::vector<traffic_row> traffic() = 0;
+    virtual std::vector<shard_load_row> loads() = 0;
+    /// By shard, as last looked at, which is done again; nullopt: not known.
+    virtual std::vector<std::optional<shard_size>> sizes(const std::string& cluster) = 0;
     virtual std::vector<std::shared_ptr<const pool::cluster_health>> health() = 0;
     virtual std::vector<pool::ban> bans() = 0;
     virtual std::vector<in_doubt> prepared() = 0;  ///< of transactions over several shards, not settled yet

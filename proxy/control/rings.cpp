@@ -146,6 +146,7 @@ bool runtime::publish_ring(const std::string& cluster, const router::ring_state&
         if (slot == on.slots.end() || slot->second->now->epoch >= made->epoch) return;
         const bool begins = made->map->change && !slot->second->now->map->change;
         slot->second->now = made;
+        slot->second->load.clear(std::chrono::steady_clock::now());  // keys may have another owner
         const auto sessions = on.sessions;
         for (const auto& entry : sessions)
             if (begins && entry.second->identity().cluster == slot->second) entry.second->ring_changes();

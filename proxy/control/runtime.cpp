@@ -67,7 +67,8 @@ runtime::runtime(config::settings from, std::string path)
                                                                                     std::move(save));
                   }),
       deadlocks_({[this] { return recovery_places(); }, [this] { return servers(); },
-                  [this](std::uint64_t client) { give_way(client); }}) {
+                  [this](std::uint64_t client) { give_way(client); }}),
+      sizes_([this] { return recovery_places(); }) {
     settings_ = std::make_shared<const config::settings>(std::move(from));
 }
 
@@ -148,7 +149,11 @@ void runtime::install(worker& on, const std::shared_ptr<const cluster_snapshot>&
     auto& slot = on.slots[what->config.name];
     if (!slot) slot = std::make_shared<cluster_slot>();
     if (slot->now && slot->now->epoch > what->epoch) return;  // a rebalance was faster
-    slot->now = what;
+    const auto before = std::exchange(slot->now, what);
+    if (!before || before->config.shards != what->config.shards || before->config.tables != what->config.tables ||
+        before->config.hot_keys != what->config.hot_keys)
+        slot->load.clear(std::chrono::steady_clock::now());
+    slot->load.keeps_keys = what->config.hot_keys;
     slot->balance.clear();
     slot->health = monitor_->snapshot(what->configured_as);
 }
@@ -283,6 +288,7 @@ std::optional<fault> runtime::start(const std::map<std::string, int>& inherited)
     for (const auto& [name, ring] : rings_) clusters.push_back(name);
     rebalancer_.start(clusters);
     deadlocks_.start();
+    sizes_.start();
     return std::nullopt;
 }
 
@@ -331,6 +337,7 @@ void runtime::stop() {
     rebalancer_.stop();
     recovery_.stop();
     deadlocks_.stop();
+    sizes_.stop();
     if (catalog_thread_.joinable()) catalog_thread_.join();
     for (auto& each : workers_) each->stop();  // they report to the monitor
     monitor_.reset();
@@ -608,6 +615,7 @@ void runtime::cancel_one_of(std::vector<std::uint32_t> sessions, const std::stri
 void runtime::tend(worker& on) {
     const auto now = std::chrono::steady_clock::now();
     forget_slots(on, now);
+    for (const auto& entry : on.slots) entry.second->load.roll(now);
     forget_pools();
     std::vector<std::shared_ptr<pool::pool>> all;
     {

@@ -20,6 +20,7 @@
 #include "proxy/control/inventory.hpp"
 #include "proxy/control/mysql_catalog.hpp"
 #include "proxy/control/recovery.hpp"
+#include "proxy/control/size_watch.hpp"
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/rebalance/host.hpp"
@@ -90,6 +91,8 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::vector<in_doubt> prepared() override { return recovery_.rows(); }
     std::vector<pool_row> pools() override;
     std::vector<traffic_row> traffic() override;
+    std::vector<shard_load_row> loads() override;
+    std::vector<std::optional<shard_size>> sizes(const std::string& cluster) override { return sizes_.of(cluster); }
     std::vector<std::shared_ptr<const pool::cluster_health>> health() override;
     std::vector<pool::ban> bans() override;
     router::shared_plans& plans() override { return plans_; }
@@ -232,6 +235,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     recovery recovery_;
     rebalance::rebalancer rebalancer_;
     deadlock_watch deadlocks_;
+    size_watch sizes_;
     std::atomic<bool> draining_{false};  ///< takes no new connections
     std::atomic<bool> refusing_{false};  ///< ... nor those who are logging in
     std::atomic<bool> stopping_{false};

@@ -139,7 +139,10 @@ config::fault cannot_listen(const std::string& where, const error_code& error) {
 /// The thread, its loop and the acceptor.
 class http_server::impl {
   public:
-    impl(inventory& of, limits within) : state_{of, admin::executor(of), within}, acceptor_(io_), pause_(io_) {}
+    impl(inventory& of, limits within)
+        : state_{of, admin::executor(of, std::chrono::system_clock::now(), false), within},
+          acceptor_(io_),
+          pause_(io_) {}
 
     ~impl() {
         asio::post(io_, [this] {

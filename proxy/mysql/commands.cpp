@@ -77,6 +77,11 @@ void session::begin_command(running what) {
         (now_.what == my::command::stmt_prepare || now_.what == my::command::stmt_execute))
         talk_->tracker.spare_definitions(now_.statement ? now_.statement->told : my::definitions_digest{});
     ++who_.cluster->traffic.statements;
+    const bool runs = now_.what == my::command::query || now_.what == my::command::stmt_execute ||
+                      now_.what == my::command::stmt_bulk_execute;
+    const auto* plan = runs && now_.text ? now_.text->plan.get() : nullptr;
+    if (runs && !(plan && plan->placement == router::placement::all_same))
+        who_.cluster->load.count(talk_->shard, *who_.cluster->now->map);
 }
 
 bool session::take_command(std::string_view packets, std::string_view payload) {

@@ -171,7 +171,7 @@ std::optional<fault> session::find_shard(const reading& text, std::string_view s
     with.parameters = parameters;
     with.mysql = &text.modes;
     with.widest = widest_character();
-    auto route = router::route_of(*text.plan, with, map);
+    auto route = router::route_of(*text.plan, with, map, who_.cluster->load.wants_key());
     switch (route.kind) {
         case router::route::to::refused:
             return std::move(route.refusal);

@@ -13,6 +13,7 @@
 #include "config/settings.hpp"
 #include "pool/health.hpp"
 #include "pool/pool.hpp"
+#include "proxy/net/shard_load.hpp"
 #include "router/catalog.hpp"
 #include "router/own_types.hpp"
 #include "router/plan.hpp"
@@ -85,6 +86,7 @@ struct cluster_slot {
     std::vector<pool::balance_state> balance;            ///< by shard
     std::unordered_map<std::string, std::shared_ptr<account>> accounts;
     traffic_counters traffic;
+    shard_load load;
     bool paused = false;
     bool fenced = false;  ///< writes to rows on the move wait (shard_map::change)
     pool::steady_time created = std::chrono::steady_clock::now();

@@ -30,6 +30,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.plan = std::move(plan);
     task.map = who_.cluster->now->map;
     task.asked = router::owners_of(*task.plan, with, *task.map);
+    for (const auto each : task.asked) who_.cluster->load.count(each, *task.map);
     task.client_id = who_.id;
     task.settings = settings_;
     task.types_of_shards = who_.cluster->types;

@@ -55,7 +55,7 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     const bool foreign = encoding_ != text_encoding::utf8;
     if (foreign)
         if (auto why = check_encoding(plan, with, out)) return why;
-    auto route = router::route_of(plan, with, *who_.cluster->now->map);
+    auto route = router::route_of(plan, with, *who_.cluster->now->map, who_.cluster->load.wants_key());
     if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
     out.several = route.kind == router::route::to::several;

@@ -469,6 +469,7 @@ void session::count_statement(const router::plan& plan, std::string_view text) {
     auto& traffic = who_.cluster->traffic;
     ++traffic.statements;
     if (plan.placement == router::placement::all_same) return;  // BEGIN, SET and the like read and write nothing
+    who_.cluster->load.count(talk_->shard, *who_.cluster->now->map);
     if (plan.need == router::need::primary)
         ++traffic.writes;
     else

@@ -336,6 +336,7 @@ class session final : public client_session,
     void span_query(std::string_view body);
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
     std::optional<config::fault> span_parts(const router::plan& plan, const router::values& with, span_unit& unit);
+    void span_count(const router::plan& plan, const span_unit& unit);
     void span_parse(std::string_view body);
     void span_bind(std::string_view body);
     void span_describe(std::string_view body);

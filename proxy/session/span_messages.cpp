@@ -316,6 +316,7 @@ void session::span_execute(std::string_view body) {
         const bool limited = execute->max_rows > 0 && !gives_no_rows(*what->plan);
         if (auto why = span_portal_unit(portal, 'E', limited ? static_cast<std::uint32_t>(execute->max_rows) : 0, unit))
             return span_refuse(*why, doing::message);
+        span_count(*what->plan, unit);
     }
     span.what = doing::message;
     span.running = span.held.get();

@@ -252,6 +252,7 @@ void session::span_query(std::string_view body) {
         return span_refuse(*why, doing::query);
     }
     if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
+    span_count(*span.held, unit);
     for (auto& part : unit.parts) {
         const auto text = std::exchange(part.bytes, {});
         if (unit.gathers && is_one(*unit.gathers, verb::declare_cursor)) {
@@ -348,7 +349,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
 std::optional<fault> session::span_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
     auto& span = *spanning_;
     const auto& map = *who_.cluster->now->map;
-    auto route = router::route_of(plan, with, map);
+    auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
     if (encoding_ != text_encoding::utf8 && !plan.keys.empty()) {
         destination checked;
@@ -441,6 +442,17 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
     }
     unit.parts.push_back({shard, {}});
     return std::nullopt;
+}
+
+/// On each shard that it runs on.
+void session::span_count(const router::plan& plan, const span_unit& unit) {
+    if (plan.placement == router::placement::all_same) return;
+    auto& load = who_.cluster->load;
+    const auto& map = *who_.cluster->now->map;
+    if (!unit.gathers)
+        for (const auto& part : unit.parts) load.count(part.shard, map);
+    else
+        for (const auto each : map.members()) load.count(each, map);
 }
 
 // ---- what the span tells --------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ TEST_CASE("defaults have the values that the reference tells") {
     CHECK(app.cutover_timeout == 200ms);
     CHECK(app.cleanup_delay == 10s);
     CHECK(app.undo_time == 0s);
+    CHECK(app.hot_keys);
     CHECK(app.server_tls.mode == tls_mode::disable);
     CHECK(app.server_tls.min_version == "1.2");
 }
@@ -165,6 +166,7 @@ max_ban = "1h"
 cutover_timeout = "1s"
 cleanup_delay = "1m"
 undo_time = "2h"
+hot_keys = false
 )";
 
 cluster with_pool_and_reads() {
@@ -181,6 +183,7 @@ cluster with_pool_and_reads() {
     out.cutover_timeout = 1s;
     out.cleanup_delay = 1min;
     out.undo_time = 2h;
+    out.hot_keys = false;
     return out;
 }
 

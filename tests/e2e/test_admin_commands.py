@@ -36,7 +36,9 @@ SHOWS = {
                       " avg_wait_time",
     "LISTS": "list items",
     "LAG": "cluster shard node role state lag_ms lag_bytes watermark_age_ms reason",
-    "SHARDS": "cluster shard weight share primary replicas out_of_rotation reason",
+    "SHARDS": "cluster shard weight share primary replicas out_of_rotation reason rows bytes statements_per_second"
+              " hottest_keys",
+    "ADVICE": "cluster shard command reason",
     "BANS": "cluster node reason by until remaining_ms",
     "RING": "cluster shard weight points share configured_weight configured_share epoch joined",
     "REBALANCE": "cluster phase source target arcs share rows rows_copied bytes_copied changes lag_bytes rows_cleaned"

@@ -62,7 +62,8 @@ TEST_CASE("admin tables: every row is as wide as its columns, and the columns ar
         std::set<std::string_view> names;
         for (const auto& one : got.columns) CHECK_MESSAGE(names.insert(one.name).second, one.name);
         for (const auto& one : got.rows) CHECK(one.size() == got.columns.size());
-        if (about != subject::statements && about != subject::rebalance) CHECK_FALSE(got.rows.empty());
+        if (about != subject::statements && about != subject::rebalance && about != subject::advice)
+            CHECK_FALSE(got.rows.empty());
     }
 }
 
@@ -198,6 +199,43 @@ TEST_CASE("SHOW SHARDS") {
     CHECK(at(got, 2, "reason") == "no node is primary");
     of.health_rows.clear();
     CHECK(at(table_of(of, "SHOW SHARDS"), 0, "reason") == "not checked yet");
+}
+
+TEST_CASE("SHOW SHARDS and SHOW ADVICE: figures, and keys for operators only") {
+    fake_inventory of;
+    CHECK(at(table_of(of, "SHOW SHARDS"), 1, "rows") == "(null)");
+    CHECK(at(table_of(of, "SHOW SHARDS"), 1, "statements_per_second") == "0");
+    CHECK(table_of(of, "SHOW ADVICE").rows.empty());
+    of.size_rows = {proxy::shard_size{1000, 20000, 15000}, std::nullopt};
+    of.load_rows = {{"shop", 0, 500.04, 1, 2000, {{"users", "al's", true, 0.6}, {"users", "7", true, 0.004}}},
+                    {"shop", 1, 100, 1, 300, {}}};
+    const auto got = table_of(of, "SHOW SHARDS");
+    CHECK(at(got, 0, "hottest_keys") == "(null)");  // it has one shard
+    CHECK(at(got, 1, "rows") == "1000");
+    CHECK(at(got, 1, "bytes") == "20000");
+    CHECK(at(got, 1, "statements_per_second") == "500");
+    CHECK(at(got, 1, "hottest_keys") == "users 'al''s' (60%)");
+    CHECK(at(got, 2, "rows") == "(null)");
+    CHECK(at(got, 2, "statements_per_second") == "100");
+    CHECK(at(got, 2, "hottest_keys") == "");
+    const auto told = table_of(of, "SHOW ADVICE");
+    REQUIRE(told.rows.size() == 1);
+    CHECK(at(told, 0, "cluster") == "shop");
+    CHECK(at(told, 0, "shard") == "s0");
+    CHECK(at(told, 0, "command") == "MOVE shop KEY users 'al''s' TO s1");
+    CHECK(at(told, 0, "reason").ends_with("; it needs rebalance = true in [clusters.shop]"));
+    CHECK_FALSE(parse_command(at(told, 0, "command")).error);
+
+    // The HTTP port has no login.
+    const executor web(of, tests::wall_now - 100s, false);
+    for (const auto* text : {"SHOW SHARDS", "SHOW ADVICE"}) {
+        const auto blind = std::get<table>(web.run(parse_command(text).value, tests::test_now));
+        for (const auto& line : blind.rows)
+            for (const auto& each : line) CHECK(each.value_or("").find("al'") == std::string::npos);
+    }
+    const auto blind = std::get<table>(web.run(parse_command("SHOW SHARDS").value, tests::test_now));
+    CHECK(at(blind, 1, "hottest_keys") == "(null)");
+    CHECK(at(blind, 1, "statements_per_second") == "500");
 }
 
 TEST_CASE("SHOW BANS, PINS, TRANSACTIONS") {

@@ -27,6 +27,10 @@ class fake_inventory : public proxy::inventory {
     std::vector<proxy::server_row> servers() override { return server_rows; }
     std::vector<proxy::pool_row> pools() override { return pool_rows; }
     std::vector<proxy::traffic_row> traffic() override { return traffic_rows; }
+    std::vector<proxy::shard_load_row> loads() override { return load_rows; }
+    std::vector<std::optional<proxy::shard_size>> sizes(const std::string& cluster) override {
+        return cluster == "shop" ? size_rows : std::vector<std::optional<proxy::shard_size>>{};
+    }
     std::vector<std::shared_ptr<const pool::cluster_health>> health() override { return health_rows; }
     std::vector<pool::ban> bans() override { return ban_rows; }
     std::vector<proxy::in_doubt> prepared() override { return prepared_rows; }
@@ -83,6 +87,8 @@ class fake_inventory : public proxy::inventory {
     std::vector<proxy::pool_row> pool_rows;
     std::vector<proxy::in_doubt> prepared_rows;
     std::vector<proxy::traffic_row> traffic_rows;
+    std::vector<proxy::shard_load_row> load_rows;
+    std::vector<std::optional<proxy::shard_size>> size_rows;  ///< of shop
     std::vector<std::shared_ptr<const pool::cluster_health>> health_rows;
     std::vector<pool::ban> ban_rows;
     std::atomic<bool> is_draining{false};
