@@ -686,6 +686,38 @@ def test_toast_keys_that_change_and_truncate_are_followed(shop):  # M1
     assert shop.traces() == []
 
 
+BAG = {"more_sql": "CREATE TABLE marks (user_id int8, good bool, code char(5), note text);",
+       "more_tables": {"marks": {"key": "user_id"}}}
+
+
+@pytest.mark.parametrize("shop", [BAG], indirect=True, ids=["bag"])
+def test_rows_that_nothing_tells_apart_are_followed(shop):  # M2
+    """No primary key and no index: many changes of one transaction, rows that are equal, values of which a cast makes others."""
+    shop.fill(60)
+    with shop.proxy.connect() as db:
+        for good, code, note in ((True, "ab", "it's \\ \"quoted\", {braces}"), (False, None, None), (None, "", "NULL")):
+            db.execute("INSERT INTO marks VALUES " + ", ".join(["(%s, %s, %s, %s)"] * 180),
+                       [value for key in range(60) for value in (key, good, code, note) * 3])
+        past = begin_held(shop)
+        assert db.execute("UPDATE marks SET note = note || '+' WHERE good").rowcount == 180
+        assert db.execute("DELETE FROM marks WHERE good IS NULL AND user_id < 30").rowcount == 90
+        for node in (shop.nodes[each] for each in ("s0", "s1", "s2")):  # one of three that are equal, and one that is put back
+            node.rows("DELETE FROM marks WHERE ctid IN (SELECT DISTINCT ON (user_id) ctid FROM marks WHERE NOT good) RETURNING 1")
+            node.rows("UPDATE marks SET code = 'x' WHERE user_id = 7 RETURNING 1")
+            node.rows("UPDATE marks SET code = 'ab' WHERE user_id = 7 AND good RETURNING 1")
+        query = "SELECT user_id, good, code, note, count(*) FROM marks GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+        rows = db.execute(query).fetchall()
+        assert sum(each[-1] for each in rows) == 540 - 90 - 60
+        past.commit()
+        past.close()
+        shop.wait()
+        assert db.execute(query).fetchall() == rows
+    places = shop.where("marks")
+    assert places.keys() == set(range(60)) and all(found == {shop.owner(key)} for key, found in places.items())
+    assert any(found == {"s3"} for found in places.values())
+    assert shop.traces() == []
+
+
 def test_definitions_during_a_move_are_not_lost(shop):  # M1
     shop.fill(200)
     past = begin_held(shop)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ringway::proxy::rebalance::postgres {
 
@@ -14,7 +15,8 @@ using value_kind = pgoutput::value::kind;
 
 namespace {
 
-constexpr std::size_t most_pushed = 500;  ///< statements without a look at their results
+constexpr std::size_t most_pushed = 500;                           ///< statements without a look at their results
+constexpr std::size_t most_due = 2000, most_due_bytes = 8u << 20;  ///< changes of a bag that are put off
 constexpr auto status_interval = 500ms, position_interval = 1000ms;
 constexpr std::string_view schema_changed = "RW001";  ///< a state of our own
 
@@ -24,6 +26,32 @@ std::int64_t since_2000() {
                .count() -
            epoch;
 }
+
+/// An array as PostgreSQL reads it.
+class array_text {
+  public:
+    void add(const std::optional<std::string>& value) {
+        text_ += text_.empty() ? '{' : ',';
+        if (!value) {
+            text_ += "NULL";
+            return;
+        }
+        text_ += '"';
+        for (const char c : *value) {
+            if (c == '"' || c == '\\') text_ += '\\';
+            text_ += c;
+        }
+        text_ += '"';
+    }
+    bool is_empty() const { return text_.empty(); }
+    const char* finished() {
+        text_ += '}';
+        return text_.c_str();
+    }
+
+  private:
+    std::string text_;
+};
 
 /// What has not changed is told by the old row.
 pgoutput::tuple completed(const pgoutput::tuple& now, const pgoutput::tuple& before) {
@@ -156,7 +184,7 @@ std::optional<trouble> applier::take_change(std::string_view payload) {
     const auto read = pgoutput::read(payload);
     if (!read) return trouble{"08P01", "the source sent a change that is not understood"};
     used_texts_ = 0;
-    const auto table_of = [&](std::uint32_t id) -> const known_table* {
+    const auto table_of = [&](std::uint32_t id) -> known_table* {
         const auto found = known_.find(id);
         return found == known_.end() || !found->second.table ? nullptr : &found->second;
     };
@@ -174,10 +202,10 @@ std::optional<trouble> applier::take_change(std::string_view payload) {
     } else if (const auto* relation = std::get_if<pgoutput::relation>(&*read)) {
         return learn(*relation);
     } else if (const auto* made = std::get_if<pgoutput::insert>(&*read)) {
-        const auto* to = table_of(made->relation);
+        auto* to = table_of(made->relation);
         if (to && moves(*to, made->row)) return add(*to, made->row);
     } else if (const auto* changed = std::get_if<pgoutput::update>(&*read)) {
-        const auto* in = table_of(changed->relation);
+        auto* in = table_of(changed->relation);
         if (!in) return std::nullopt;
         if (changed->has != pgoutput::old_row::full)
             return trouble{std::string(schema_changed), "the replica identity of a table has been changed"};
@@ -186,14 +214,14 @@ std::optional<trouble> applier::take_change(std::string_view payload) {
             if (auto why = remove(*in, changed->before)) return why;
         if (moves(*in, now)) return add(*in, now);
     } else if (const auto* gone = std::get_if<pgoutput::erase>(&*read)) {
-        const auto* from = table_of(gone->relation);
+        auto* from = table_of(gone->relation);
         if (!from) return std::nullopt;
         if (gone->has != pgoutput::old_row::full)
             return trouble{std::string(schema_changed), "the replica identity of a table has been changed"};
         if (moves(*from, gone->before)) return remove(*from, gone->before);
     } else if (const auto* truncated = std::get_if<pgoutput::truncate>(&*read)) {
         for (const auto id : truncated->relations)
-            if (const auto* what = table_of(id))
+            if (auto* what = table_of(id))
                 if (auto why = clear(*what)) return why;
     }
     return std::nullopt;
@@ -201,6 +229,7 @@ std::optional<trouble> applier::take_change(std::string_view payload) {
 
 std::optional<trouble> applier::learn(const pgoutput::relation& what) {
     auto& made = known_[what.id];
+    if (auto why = pay(made)) return why;
     made = {};
     const auto found = std::find_if(task_.tables.begin(), task_.tables.end(), [&](const moved_table& each) {
         return each.schema == what.schema && each.name == what.name;
@@ -246,18 +275,72 @@ const char* applier::text(const pgoutput::value& of) {
     return kept.c_str();
 }
 
-std::optional<trouble> applier::push(const std::string& sql, const row& values) {
-    if (!open_) {
-        if (auto why = target_.push("BEGIN", {})) return why;
-        open_ = true;
+std::optional<trouble> applier::begin() {
+    if (open_) return std::nullopt;
+    if (auto why = target_.push("BEGIN", {})) return why;
+    open_ = true;
+    return std::nullopt;
+}
+
+/// Rows of a bag come and go in any order, so that what comes and goes again need not be made, and the rest is made
+/// together: each deletion by itself would look through the whole table, if the key has no index.
+std::optional<trouble> applier::owe(known_table& of, const pgoutput::tuple& what, int more) {
+    std::vector<std::optional<std::string>> values;
+    for (const auto column : of.columns) {
+        const auto place = static_cast<std::size_t>(column);
+        if (place >= what.size()) return trouble{"08P01", "the source sent a row without all of its columns"};
+        if (what[place].what == value_kind::unchanged)
+            return trouble{std::string(schema_changed), "the source did not send a whole row"};
+        auto& to = values.emplace_back();
+        if (what[place].what != value_kind::text) continue;
+        to = what[place].bytes;
+        of.due_bytes += to->size();
     }
+    if (auto why = begin()) return why;
+    const auto entry = of.due.emplace(std::move(values), 0).first;
+    entry->second += more;
+    if (entry->second == 0) of.due.erase(entry);
+    ++changes_;
+    ++pushed_;
+    return ++of.due_changes < most_due && of.due_bytes < most_due_bytes ? std::nullopt : pay(of);
+}
+
+std::optional<trouble> applier::pay(known_table& of) {
+    of.due_changes = of.due_bytes = 0;
+    if (of.due.empty()) return std::nullopt;
+    const auto due = std::exchange(of.due, {});
+    std::vector<array_text> gone(of.columns.size() + 2);
+    for (const auto& [values, times] : due) {
+        if (times >= 0) continue;
+        for (std::size_t i = 0; i < values.size(); ++i) gone[i].add(values[i]);
+        gone[values.size()].add(std::to_string(-times));
+        for (std::size_t i = 0; i < values.size(); ++i)
+            if (of.columns[i] == of.key) gone.back().add(values[i]);
+    }
+    if (!gone.back().is_empty()) {
+        row parameters;
+        for (auto& each : gone) parameters.push_back(each.finished());
+        if (auto why = target_.push(of.table->delete_rows(), parameters)) return why;
+    }
+    for (const auto& [values, times] : due) {
+        row parameters;
+        for (const auto& each : values) parameters.push_back(each ? each->c_str() : nullptr);
+        for (auto left = times; left > 0; --left)
+            if (auto why = target_.push(of.insert_row, parameters)) return why;
+    }
+    return target_.sync();
+}
+
+std::optional<trouble> applier::push(const std::string& sql, const row& values) {
+    if (auto why = begin()) return why;
     if (auto why = target_.push(sql, values)) return why;
     ++changes_;
     if (++pushed_ % most_pushed != 0 || !within_) return std::nullopt;
     return target_.sync();  // of one long transaction
 }
 
-std::optional<trouble> applier::remove(const known_table& from, const pgoutput::tuple& what) {
+std::optional<trouble> applier::remove(known_table& from, const pgoutput::tuple& what) {
+    if (from.table->is_bag()) return owe(from, what, -1);
     row values;
     const auto& columns = from.identity.empty() ? from.columns : from.identity;
     for (const auto column : columns) {
@@ -265,11 +348,11 @@ std::optional<trouble> applier::remove(const known_table& from, const pgoutput::
         if (place >= what.size()) return trouble{"08P01", "the source sent a row without all of its columns"};
         values.push_back(text(what[place]));
     }
-    if (from.identity.empty() && from.key >= 0) values.push_back(text(what[static_cast<std::size_t>(from.key)]));
     return push(from.delete_row, values);
 }
 
-std::optional<trouble> applier::add(const known_table& to, const pgoutput::tuple& what) {
+std::optional<trouble> applier::add(known_table& to, const pgoutput::tuple& what) {
+    if (to.table->is_bag()) return owe(to, what, 1);
     row values;
     for (const auto column : to.columns) {
         const auto place = static_cast<std::size_t>(column);
@@ -282,13 +365,17 @@ std::optional<trouble> applier::add(const known_table& to, const pgoutput::tuple
 }
 
 /// TRUNCATE: of what moves only. The target may have rows of its own.
-std::optional<trouble> applier::clear(const known_table& what) {
+std::optional<trouble> applier::clear(known_table& what) {
+    what.due.clear();
+    what.due_changes = what.due_bytes = 0;
     return push(what.table->delete_all(task_.arcs), {});
 }
 
 /// What has been pushed becomes good, with how far that is.
 std::optional<trouble> applier::finish_group() {
     if (!open_) return std::nullopt;
+    for (auto& each : known_)
+        if (auto why = pay(each.second)) return why;
     const auto position = pg::wal_text(end_);
     const char* const values[] = {position.c_str(), task_.move.c_str()};
     if (auto why = target_.push("UPDATE ringway.moves SET position = $1 WHERE id = $2", values)) return why;

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -59,6 +61,9 @@ class applier {
         int key = -1;
         std::vector<int> identity;
         std::string insert_row, delete_row;
+        /// Of a bag: how many more, or fewer, of these rows there are to be than the target has.
+        std::map<std::vector<std::optional<std::string>>, std::int64_t> due;
+        std::size_t due_changes = 0, due_bytes = 0;
     };
     using row = std::vector<const char*>;
 
@@ -67,9 +72,12 @@ class applier {
     std::optional<trouble> take(std::string_view message);
     std::optional<trouble> take_change(std::string_view payload);
     std::optional<trouble> learn(const protocol::postgres::pgoutput::relation& what);
-    std::optional<trouble> remove(const known_table& from, const protocol::postgres::pgoutput::tuple& what);
-    std::optional<trouble> add(const known_table& to, const protocol::postgres::pgoutput::tuple& what);
-    std::optional<trouble> clear(const known_table& what);
+    std::optional<trouble> remove(known_table& from, const protocol::postgres::pgoutput::tuple& what);
+    std::optional<trouble> add(known_table& to, const protocol::postgres::pgoutput::tuple& what);
+    std::optional<trouble> clear(known_table& what);
+    std::optional<trouble> begin();
+    std::optional<trouble> owe(known_table& of, const protocol::postgres::pgoutput::tuple& what, int more);
+    std::optional<trouble> pay(known_table& of);
     std::optional<trouble> push(const std::string& sql, const row& values);
     std::optional<trouble> finish_group();
     std::optional<trouble> keep_position();

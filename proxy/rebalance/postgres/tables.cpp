@@ -31,6 +31,11 @@ std::pair<std::string, std::string> split(const std::string& name) {
     return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
+/// A value as the stream has it: a cast to text would make another one of booleans and of char(n).
+std::string sent_text(const std::string& column) {
+    return fmt::format("CASE WHEN {0} IS NULL THEN NULL ELSE pg_catalog.concat({0}) END", column);
+}
+
 constexpr const char* relation_sql =
     "SELECT nspname, relname, relkind, relpersistence, relispartition OR EXISTS (SELECT FROM pg_inherits WHERE "
     "inhparent "
@@ -101,12 +106,35 @@ std::string moved_table::delete_row() const {
             where += fmt::format("{}{} = ${}", i == 0 ? "" : " AND ", quoted(identity[i]), i + 1);
         return fmt::format("DELETE FROM {} WHERE {}", qualified(), where);
     }
-    // One of those that are equal in everything; the key, if it has an index, finds them.
+    // One of those that are equal in everything.
     for (std::size_t i = 0; i < columns.size(); ++i)
-        where += fmt::format("{}{}::pg_catalog.text IS NOT DISTINCT FROM ${}::pg_catalog.text", i == 0 ? "" : " AND ",
-                             quoted(columns[i]), i + 1);
-    if (!reference) where += fmt::format(" AND {} = ${}", quoted(key), columns.size() + 1);
+        where += fmt::format("{}{} IS NOT DISTINCT FROM ${}::pg_catalog.text", i == 0 ? "" : " AND ",
+                             sent_text(quoted(columns[i])), i + 1);
     return fmt::format("DELETE FROM {0} WHERE ctid = (SELECT ctid FROM {0} WHERE {1} LIMIT 1)", qualified(), where);
+}
+
+/// One look at the table for all of them. The key, if it has an index, finds them; of what it finds a hash of the first
+/// columns, and then every column by itself.
+std::string moved_table::delete_rows() const {
+    constexpr std::size_t most_arguments = 90;  // a function takes 100
+    std::string arrays, names, all_here, all_there, same;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const auto here = "s." + quoted(columns[i]), there = fmt::format("d.c{}", i + 1);
+        arrays += fmt::format("pg_catalog.unnest(${}::pg_catalog.text[]), ", i + 1);
+        names += fmt::format("c{}, ", i + 1);
+        same += fmt::format(" AND {} IS NOT DISTINCT FROM {}", sent_text(here), there);
+        if (i >= most_arguments) continue;
+        all_here += ", " + here;
+        all_there += ", " + there;
+    }
+    const auto count = columns.size();
+    return fmt::format(
+        "DELETE FROM {0} WHERE ctid = ANY (ARRAY(SELECT at FROM (SELECT s.ctid AS at, pg_catalog.row_number() OVER "
+        "(PARTITION BY d.n) AS nth, d.times FROM {0} s JOIN ROWS FROM ({1}pg_catalog.unnest(${2}::pg_catalog.int8[])) "
+        "WITH "
+        "ORDINALITY AS d ({3}times, n) ON pg_catalog.concat_ws(','{4}) = pg_catalog.concat_ws(','{5}){6} WHERE s.{7} = "
+        "ANY (${8})) AS q WHERE nth <= times))",
+        qualified(), arrays, count + 1, names, all_here, all_there, same, quoted(key), count + 2);
 }
 
 std::string moved_table::delete_all(const router::arc_set& arcs) const {

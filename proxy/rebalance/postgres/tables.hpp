@@ -34,8 +34,12 @@ struct moved_table {
     std::string copy_in() const;
     /// Parameters: every column, as text.
     std::string insert_row() const;
-    /// Parameters: the columns of the primary key; without one every column, then the key.
+    /// Parameters: the columns of the primary key; without one every column.
     std::string delete_row() const;
+    /// Of a table with a shard key and without a primary key. Parameters, each an array: every column as text, how many
+    /// of such rows, the keys.
+    std::string delete_rows() const;
+    bool is_bag() const { return identity.empty() && !reference; }  ///< nothing tells its rows apart
     std::string delete_all(const router::arc_set& arcs) const;
     /// One row: how many rows, and a sum over what they hold.
     std::string checksum(const router::arc_set& arcs) const;
