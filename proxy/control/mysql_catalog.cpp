@@ -84,6 +84,7 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.name = text_of(row, "n");
         made.opaque = access != "NO SQL";
         made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
+        made.is_volatile |= row.find("b")->second && router::mysql::asks_insert_id(text_of(row, "b"), raw.modes);
         // Whatever it is declared as, it may set a variable that the servers do not tell of.
         made.is_volatile = made.is_volatile || (row.find("b")->second ? bodies.may_leave(text_of(row, "b"), raw.modes)
                                                                       : bodies.untold || bodies.hidden);

@@ -138,7 +138,7 @@ bool session::take_command(std::string_view packets, std::string_view payload) {
 bool session::on_simple(my::command what, std::string_view packets, std::string_view payload) {
     if (!seek(wish_here())) return false;
     if (what != my::command::init_db && what != my::command::ping && what != my::command::statistics) {
-        if (!prepare_lease(false)) return false;
+        if (!prepare_lease(false, false)) return false;
     }
     running next;
     next.what = what;
@@ -199,14 +199,10 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     }
     before_statement(*text);
     if (!move_to(to) || !seek(to)) return false;
-    const bool asks = any_statement(*text, [](const router::statement& each) {
-        return each.asks_insert_id || each.asks_warnings || each.verb == router::verb::call ||
-               each.verb == router::verb::compound;
-    });
     if (!talk_->diagnosed && !talk_->cleared && talk_->own.empty() &&
         any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
         own_of_ours(own_command::kind::clear, "DO (SELECT 0 FROM (SELECT 0) AS x)");  // others leave them
-    if (!prepare_lease(asks || text->unknown())) return false;
+    if (!prepare_lease(*text)) return false;
     if (who_.cluster->now->log_queries) log_statement(*text, sql);
     const auto other = rewritten(*text, sql);
     follow_ties(*text, sql);
@@ -251,7 +247,7 @@ bool session::begin_stream(my::command what, const my::packet_header& header, st
             return pass_over(rest);
         }
         if (!seek(wish_here())) return false;
-        if (!prepare_lease(true)) return false;
+        if (!prepare_lease(true, false)) return false;
         if (what == my::command::stmt_prepare) {
             // It cannot be prepared again elsewhere without its text.
             return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;

@@ -164,7 +164,13 @@ void session::after_statement(const reading& text, bool failed) {
             default:
                 break;
         }
-        if (each.sets_insert_id) talk_->ask_insert_id = true;
+        bool sets = each.sets_insert_id;
+        for (const auto& what : each.effects)
+            sets = sets || (what.what == router::effect::kind::set &&
+                            (what.name == "last_insert_id" || what.name == "identity"));
+        if (!sets) continue;
+        talk_->ask_insert_id = talk_->insert_id_ready = talk_->insert_id_set = true;
+        static_cast<pool::mysql_part&>(*talk_->server->part).drawn = true;
     }
     if (!temporary_tables_.empty()) pin(std::string(temporary));
 }

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "protocol/mysql/command.hpp"
 #include "protocol/mysql/result.hpp"
@@ -28,10 +30,18 @@ std::string packet_of(my::command what, std::string_view text) {
 std::optional<std::string> first_value(std::string_view answer, my::capability::flags capabilities) {
     my::packet_decoder packets;
     std::string_view rest = answer;
-    std::size_t before = my::capability::has(capabilities, my::capability::deprecate_eof) ? 2 : 3;
+    std::uint64_t before = my::capability::has(capabilities, my::capability::deprecate_eof) ? 0 : 1;
+    bool counted = false;
     while (const auto part = packets.next(rest)) {
-        if (before-- > 0) continue;
         my::reader in(part->bytes);
+        if (!std::exchange(counted, true)) {
+            before += in.lenenc();  // columns
+            continue;
+        }
+        if (before > 0) {
+            --before;
+            continue;
+        }
         const auto value = in.lenenc_value();
         if (!value || !in.ok()) return std::nullopt;
         return std::string(*value);
@@ -41,8 +51,32 @@ std::optional<std::string> first_value(std::string_view answer, my::capability::
 
 }  // namespace
 
-/// What every statement needs on its connection: the client's variables and database.
-bool session::prepare_lease(bool insert_id) {
+bool session::asks_insert_id(const reading& text) {
+    const auto& all = text.parsed().statements;
+    return text.unknown() || std::any_of(all.begin(), all.end(), [](const router::statement& each) {
+               const bool runs_text = each.verb == router::verb::call || each.verb == router::verb::compound ||
+                                      each.verb == router::verb::execute;
+               return runs_text || each.asks_insert_id ||
+                      std::any_of(each.effects.begin(), each.effects.end(), [](const router::effect& what) {
+                          return what.what ==
+                                     router::effect::kind::settings_unknown ||  // views and routines may ask too
+                                 what.what == router::effect::kind::execute_immediate;
+                      });
+           });
+}
+
+bool session::may_draw(const reading& text) {
+    const auto& all = text.parsed().statements;
+    return std::any_of(all.begin(), all.end(), [](const router::statement& each) {
+        using router::verb;
+        return each.verb == verb::insert || each.verb == verb::replace || each.verb == verb::load_data ||
+               (each.verb == verb::explain && each.writes);
+    });
+}
+
+/// What every statement needs on its connection: the client's variables and database. LAST_INSERT_ID() is 0 there until
+/// the client has drawn one; what another client has left behind would pass for the client's after an INSERT.
+bool session::prepare_lease(bool asks_insert_id, bool may_draw) {
     auto& server = *talk_->server;
     auto& part = static_cast<pool::mysql_part&>(*server.part);
     using kind = own_command::kind;
@@ -55,12 +89,16 @@ bool session::prepare_lease(bool insert_id) {
     }
     if (!database_.empty() && part.database != database_)
         want_own({kind::database, packet_of(my::command::init_db, database_), nullptr, nullptr, database_});
-    if (insert_id && !talk_->insert_id_ready)
-        want_own({kind::insert_id,
-                  packet_of(my::command::query, fmt::format("SET @@SESSION.last_insert_id={}", last_insert_id_)),
-                  nullptr,
-                  nullptr,
-                  {}});
+    const bool others = part.drawn && !talk_->drawn_here;
+    if ((asks_insert_id || (may_draw && others)) && !talk_->insert_id_ready) {
+        const auto sql =
+            others ? fmt::format("SET @@SESSION.last_insert_id={}", last_insert_id_)
+                   : fmt::format(
+                         "SET @@SESSION.last_insert_id=IF(LAST_INSERT_ID()=0,CAST({} AS UNSIGNED),LAST_INSERT_ID())",
+                         last_insert_id_);
+        want_own({kind::insert_id, packet_of(my::command::query, sql), nullptr, nullptr, {}});
+        talk_->ask_insert_id = talk_->ask_insert_id || may_draw;
+    }
     for (const auto& each : begun_)
         want_own({kind::begin, packet_of(my::command::query, each), nullptr, nullptr, each});
     if (talk_->own.empty()) return true;
@@ -115,8 +153,11 @@ void session::own_done() {
             warnings_known_ = !warnings_.empty();
             break;
         case kind::ask_insert_id:
-            if (const auto value = first_value(talk.answer, part.capabilities))
+            if (const auto value = first_value(talk.answer, part.capabilities);
+                value && (*value != "0" || talk.insert_id_set))
                 std::from_chars(value->data(), value->data() + value->size(), last_insert_id_);
+            if (error.code != 0) break;
+            part.drawn = talk.drawn_here = talk.insert_id_ready = talk.insert_id_set = false;  // it is 0 there now
             break;
         case kind::ask_collation:
             if (const auto value = first_value(talk.answer, part.capabilities)) {
@@ -136,6 +177,7 @@ void session::own_done() {
             break;
         case kind::insert_id:
             talk.insert_id_ready = error.code == 0;
+            part.drawn = true;
             break;
         case kind::ask_status:
             if (done.text.empty() && !talk.tracker.session_state().empty()) note_changes(talk.tracker.session_state());

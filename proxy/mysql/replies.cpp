@@ -151,13 +151,15 @@ void session::note_changes(std::string_view session_state) {
                     want_own({own_command::kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, "over"});
                     break;
                 }
-                if (name == "last_insert_id") break;
+                if (name == "last_insert_id" || name == "identity") break;
                 if (name.starts_with(tracking_variables) && text && sets_tracking(*text)) break;  // kept as it was
                 if (name == "timestamp" || name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" ||
                     name == "gtid_seq_no" || name == "pseudo_thread_id" || name.starts_with(tracking_variables)) {
                     pin(fmt::format("SET {}", name));
                     break;
                 }
+                if (name == "sql_auto_is_null" && (change.value == "ON" || change.value == "1"))
+                    pin("SET sql_auto_is_null");  // IS NULL means the last id, by no word of the text
                 any = true;
                 entries[name] = pool::mysql_value_text(name, change.value);
                 if (name == "collation_connection") entries.erase("character_set_connection");
@@ -282,7 +284,14 @@ void session::finish_command() {
         if (now_.text) after_statement(*now_.text, failed);
         row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
         found_rows_ = tracker.columns() > 0 ? tracker.rows() : found_rows_;
-        if (tracker.last_insert_id() != 0) talk.ask_insert_id = talk.insert_id_ready = true;
+        // What the OK tells may be a value that the statement gave itself; results, errors and former statements' OKs
+        // tell of none.
+        const bool untold_id =
+            now_.text && (failed || tracker.columns() > 0 || tracker.results() > 0) && may_draw(*now_.text);
+        if (tracker.last_insert_id() != 0 || untold_id) {
+            talk.ask_insert_id = part.drawn = true;
+            talk.drawn_here = talk.drawn_here || !talk.insert_id_ready;
+        }
     }
     // A statement that is prepared does to the warnings what it does when it runs.
     const bool diagnoses = statement || prepares;
@@ -319,7 +328,8 @@ void session::finish_command() {
     if (diagnoses && (leaves || (failed && !pinned()) || !changes.empty())) {
         const bool shows = text && !text->parsed().statements.empty() && text->parsed().statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows && !warnings_known_) ask(kind::ask_warnings, "SHOW WARNINGS");
-        if (std::exchange(talk.ask_insert_id, false)) ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID()");
+        if (std::exchange(talk.ask_insert_id, false))
+            ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID(), LAST_INSERT_ID(0)");
     }
     for (auto& each : changes) want_own(std::move(each));
     now_ = running();

@@ -165,6 +165,8 @@ class session final : public client_session,
         bool diagnosed = false;          ///< or the client's, by a statement that does not keep them
         bool overlaid = false;           ///< a question of ours came after the client's last statement
         bool insert_id_ready = false;    ///< LAST_INSERT_ID() there is this client's
+        bool insert_id_set = false;      ///< by the client, to what may be 0
+        bool drawn_here = false;         ///< it was 0 before the client's first statement on this lease that draws one
         bool file = false;               ///< the client sends a file now
         std::uint8_t file_sequence = 0;  ///< of the file's next packet, as the server counts
         std::string begun;               ///< of the reply's first packet, while it is looked at
@@ -284,7 +286,11 @@ class session final : public client_session,
     void hand_back(pool::server_ref server, bool dirty);
 
     // own.cpp
-    bool prepare_lease(bool insert_id);  ///< true: nothing is missing
+    /// True: nothing is missing.
+    bool prepare_lease(bool asks_insert_id, bool may_draw);
+    bool prepare_lease(const reading& text) { return prepare_lease(asks_insert_id(text), may_draw(text)); }
+    static bool asks_insert_id(const reading& text);
+    static bool may_draw(const reading& text);  ///< a value of AUTO_INCREMENT
     void send_own();
     void own_done();
     void want_own(own_command what) { talk_->own.push_back(std::move(what)); }

@@ -74,7 +74,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
         return true;
     }
     if (!move_to(to) || !seek(to)) return false;
-    if (!prepare_lease(false)) return false;
+    if (!prepare_lease(false, false)) return false;
     running next;
     next.what = my::command::stmt_prepare;
     next.text = text;
@@ -117,7 +117,7 @@ void session::read_again(client_statement& what) const {
 
 /// Has the leased server know the statement. False: under way.
 bool session::ensure_prepared(const client_statement& what) {
-    if (on_server(what)) return prepare_lease(false);
+    if (on_server(what)) return prepare_lease(false, false);
     using kind = own_command::kind;
     const auto packet = [](my::command command, std::string_view text) {
         std::string out;
@@ -162,10 +162,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     if (!move_to(to) || !seek(to)) return false;
     if (!ensure_prepared(*statement)) return false;
     follow_ties(*statement->text, {});
-    bool asks = statement->text->unknown();
-    for (const auto& each : statement->text->parsed().statements)
-        asks = asks || each.asks_insert_id || each.verb == router::verb::call;
-    if (!prepare_lease(asks)) return false;
+    if (!prepare_lease(*statement->text)) return false;
     if (who_.cluster->now->log_queries) log_statement(*statement->text, statement->what->query);
     auto* const there = on_server(*statement);
     std::string out(packets);

@@ -106,9 +106,8 @@ void session::ask_what_changed(const reading& text, bool failed) {
         for (const auto& what : each.effects) switch (what.what) {
                 case kind::set:
                 case kind::reset:
-                    if (what.name == "last_insert_id" || what.name == "identity")
-                        talk_->ask_insert_id = true;
-                    else if (!stays_here(what.name))
+                    if (what.name == "last_insert_id" || what.name == "identity") break;
+                    if (!stays_here(what.name))
                         add_names(what.name, names);
                     else if (!failed)
                         pin(fmt::format("SET {}", what.name));
@@ -165,6 +164,7 @@ void session::note_variables(const std::string& asked) {
             missing.erase(at, row[0].size() + 1);
             if (row[0] == "collation_connection") entries.erase("character_set_connection");
             entries[row[0]] = pool::mysql_value_text(row[0], row[1]);
+            if (row[0] == "sql_auto_is_null" && (row[1] == "ON" || row[1] == "1")) pin("SET sql_auto_is_null");
         }
     settings_ = pool::session_settings::of(std::move(entries));
     talk_->server->settings = settings_;

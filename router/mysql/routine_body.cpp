@@ -42,6 +42,14 @@ bool names_user_variable(std::string_view body, const mysql_modes& modes) {
     return body.find('\\') != std::string_view::npos && body.find('@') != std::string_view::npos;
 }
 
+bool asks_insert_id(std::string_view body, const mysql_modes& modes) {
+    std::vector<part> parts;
+    if (!cut(body, modes, parts)) return true;
+    return std::any_of(parts.begin(), parts.end(), [](const part& each) {
+        return each.text.ends_with("last_insert_id") || each.text.ends_with("identity");
+    });
+}
+
 bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
     static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
                                                        "execute",   "lock",      "handler",  "names",        "charset",

@@ -11,6 +11,8 @@ namespace ringway::router::mysql {
 /// alone: for servers that do not tell of changes. A body that calls other routines may.
 /// A user variable is set by a SELECT INTO too, of which servers with session tracking do not tell either.
 bool names_user_variable(std::string_view body, const mysql_modes& modes);
+/// Whether it asks for LAST_INSERT_ID(), by its words.
+bool asks_insert_id(std::string_view body, const mysql_modes& modes);
 bool leaves_nothing(std::string_view body, const mysql_modes& modes);
 
 }  // namespace ringway::router::mysql

@@ -140,6 +140,106 @@ def test_y9_last_insert_id(pair):
         assert my.value(b, f"SELECT {spelling}") == other
 
 
+def gone_astray(action):
+    with contextlib.suppress(pymysql.err.MySQLError):
+        action()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["by itself", "in a transaction"])
+@pytest.mark.parametrize("what", [
+    "INSERT INTO made (id, v) VALUES ({n}, 'x')",  # which draws none, though its OK tells of one
+    "REPLACE INTO made (id, v) VALUES ({n}, 'x')",
+    "INSERT INTO made (id, v) VALUES ({n}, 'x') ON DUPLICATE KEY UPDATE v = 'y'",
+    "INSERT INTO numbers VALUES ({n})",
+    "INSERT INTO made (v) VALUES ('drawn')",
+    "INSERT INTO made (v) VALUES ('one'), ('two')",
+    "INSERT INTO made (id, v) VALUES ({taken}, 'x')",
+    "INSERT INTO once (v) VALUES ('taken')",  # draws one, and fails
+    "SET last_insert_id = 88",
+    "SET identity = 89",
+    "SELECT LAST_INSERT_ID(90)",
+    "SELECT LAST_INSERT_ID(0)",
+    "UPDATE made SET v = LAST_INSERT_ID(91) WHERE id = {taken}",
+    "SELECT 1",
+])
+@pytest.mark.parametrize("before", [True, False], ids=["drew before", "drew none"])
+def test_y9_last_insert_id_is_what_the_server_would_tell(pair, my_cluster, what, inside, before):
+    """After each of these, with another client's values on the connections before, between and after."""
+    a, b = pair
+    with my.connect(my_cluster.primary().port) as direct:
+        for sql in ("DROP TABLE IF EXISTS once", "DROP TABLE IF EXISTS numbers",
+                    "CREATE TABLE once (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(10) UNIQUE)", "CREATE TABLE numbers (n INT)"):
+            my.rows(a, sql)
+        my.rows(a, "INSERT INTO once (v) VALUES ('taken')")
+        my.rows(a, "SET last_insert_id = 0")
+
+        def run(client, number):
+            """LAST_INSERT_ID() behind it, less what was drawn for certain."""
+            first = 0
+            if before:
+                my.rows(client, "INSERT INTO made (v) VALUES ('before')")
+                first = my.value(client, "SELECT LAST_INSERT_ID()")
+                assert first > 0
+            my.rows(b, "INSERT INTO made (v) VALUES ('of another')")
+            theirs = my.value(b, "SELECT LAST_INSERT_ID()")
+            if inside:
+                my.rows(client, "BEGIN")
+            gone_astray(lambda: my.rows(client, what.format(n=number, taken=1)))
+            seen = [my.value(client, "SELECT LAST_INSERT_ID()")]
+            if inside:
+                my.rows(client, "COMMIT")
+            turns(client, b, 3)
+            seen.append(my.value(client, "SELECT @@identity"))
+            assert my.value(b, "SELECT LAST_INSERT_ID()") == theirs
+            assert seen[0] == seen[1]
+            if "drawn" in what or "one" in what:
+                drawn = my.value(client, "SELECT MIN(id) FROM made WHERE v IN ('drawn', 'one') AND id >= %s" % seen[0])
+                return "drawn" if drawn == seen[0] else seen
+            if "once" in what and seen[0] not in (0, first, theirs):
+                return "drawn, and failed"
+            return "as before" if seen[0] == first else seen[0]
+
+        number = my.value(direct, "SELECT MAX(id) + 1000 FROM made")
+        assert run(a, number) == run(direct, number + 1000)
+
+
+def test_y9_last_insert_id_behind_returning(pair, my_cluster):
+    a, b = pair
+    if my_cluster.server != "mariadb":
+        with pytest.raises(pymysql.err.MySQLError):
+            my.rows(a, "INSERT INTO made (v) VALUES ('r') RETURNING id")
+        return
+    for _ in range(3):
+        my.rows(b, "INSERT INTO made (v) VALUES ('of another')")
+        (mine,), = my.rows(a, "INSERT INTO made (v) VALUES ('r') RETURNING id")
+        turns(a, b, 3)
+        assert my.value(a, "SELECT LAST_INSERT_ID()") == mine
+
+
+def test_y9_last_insert_id_through_views_and_functions(pair, my_cluster):
+    a, b = pair
+    for sql in ("DROP FUNCTION IF EXISTS last_one", "CREATE FUNCTION last_one() RETURNS BIGINT READS SQL DATA RETURN LAST_INSERT_ID()",
+                "DROP VIEW IF EXISTS last_seen", "CREATE VIEW last_seen AS SELECT LAST_INSERT_ID() AS id"):
+        my.rows(a, sql)
+    for asked in ("SELECT last_one()", "SELECT id FROM last_seen"):
+        my.rows(a, "INSERT INTO made (v) VALUES ('a')")
+        mine = a.insert_id()
+        my.rows(b, "INSERT INTO made (v) VALUES ('b')")
+        turns(a, b, 3)
+        my.rows(b, "INSERT INTO made (v) VALUES ('b')")
+        assert my.value(a, asked) == mine
+
+
+def test_sql_auto_is_null(pair, my_cluster):
+    a, b = pair
+    my.rows(a, "SET sql_auto_is_null = 1")
+    my.rows(a, "INSERT INTO made (v) VALUES ('mine')")
+    mine = a.insert_id()
+    my.rows(b, "INSERT INTO made (v) VALUES ('other')")
+    turns(a, b, 2)
+    assert my.rows(a, "SELECT id FROM made WHERE id IS NULL") == [(mine,)]
+
+
 def test_y9_last_insert_id_in_a_prepared_statement(my_proxy):
     from my_wire import Wire, lenenc
     with Wire(my_proxy.mysql_port) as a, my.connect(my_proxy.mysql_port) as b:
