@@ -67,7 +67,10 @@ TEST_CASE("statements end at semicolons that count") {
     is_cut("a $1;b 1$a$;c $ä$;$ä$;", {"statement@1 a $1", "statement@1 b 1$a$", "statement@1 c $ä$;$ä$", "end@1 "});
     is_cut("CREATE RULE r AS ON INSERT TO t DO (a; b);c;",
            {"statement@1 CREATE RULE r AS ON INSERT TO t DO (a; b)", "statement@1 c", "end@1 "});
-    is_cut("\xEF\xBB\xBF" "a;", {"statement@1 a", "end@1 "});
+    is_cut(
+        "\xEF\xBB\xBF"
+        "a;",
+        {"statement@1 a", "end@1 "});
     is_cut("a - b / c;", {"statement@1 a - b / c", "end@1 "});
     is_cut("a -- b;\n c;\r\nd\r\n;", {"statement@1 a -- b;\n c", "statement@3 d\r\n", "end@4 "});
 }
