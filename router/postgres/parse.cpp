@@ -107,12 +107,16 @@ class statement_reader {
 
     void read_query(node wrapped, statement& made) {
         collect(wrapped, in_.values, made, out_.parameters);
-        block_builder builder(in_.values);
-        made.block = builder.of_query(wrapped);
-        out_.too_deep |= builder.too_deep();
+        read_tables(wrapped, made);
         if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
         if (wrapped["SelectStmt"])
             made.names = names_in(in_.text, in_.literals, made.where.offset, made.where.offset + made.where.length);
+    }
+
+    void read_tables(node wrapped, statement& made) {
+        block_builder builder(in_.values);
+        made.block = builder.of_query(wrapped);
+        out_.too_deep |= builder.too_deep();
     }
 
     void add_subqueries(node within, statement& made) {
@@ -245,6 +249,8 @@ class statement_reader {
         if (inner["query"] && inner["into"]) {  // CREATE TABLE AS, CREATE MATERIALIZED VIEW
             if (inner["query"]["ExecuteStmt"])
                 read_execute(inner["query"]["ExecuteStmt"], in_, made);
+            else if (inner["into"]["skipData"].is_true())  // WITH NO DATA: no function runs
+                read_tables(inner["query"], made);
             else
                 read_query(inner["query"], made);
             made.block.tables.push_back(table_of(inner["into"]["rel"], true));

@@ -4,6 +4,7 @@ ROLES = "CREATE ROLE reader;"
 
 SQL = r"""
 CREATE EXTENSION pgcrypto;
+CREATE EXTENSION btree_gist;
 COMMENT ON EXTENSION pgcrypto IS 'of the source';
 SET ROLE app;
 CREATE SCHEMA store;
@@ -30,12 +31,30 @@ CREATE TABLE events (user_id bigint NOT NULL, at date NOT NULL, what text, PRIMA
 CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE events_rest PARTITION OF events DEFAULT;
 CREATE TABLE store.items (sku text COLLATE "C" PRIMARY KEY, price numeric, about jsonb);
-CREATE TABLE empty_one (id bigint PRIMARY KEY, t text);
+CREATE TYPE span AS RANGE (subtype = numeric);
+CREATE FUNCTION addup(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
+CREATE AGGREGATE total(int) (SFUNC = addup, STYPE = int, INITCOND = '0');
+CREATE OPERATOR |+| (LEFTARG = int, RIGHTARG = int, FUNCTION = addup);
+CREATE FUNCTION lower_end(span) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower($1)::text';
+CREATE CAST (span AS text) WITH FUNCTION lower_end(span);
+CREATE COLLATION german (provider = icu, locale = 'de');
+CREATE TEXT SEARCH CONFIGURATION mine (COPY = english);
+CREATE PROCEDURE nothing(a int) LANGUAGE plpgsql AS $$ BEGIN PERFORM 1; COMMIT; END $$;
+CREATE TABLE empty_one (id bigint PRIMARY KEY, t text COLLATE german, during tstzrange, s span, gone int,
+  EXCLUDE USING gist (id WITH =, during WITH &&), CONSTRAINT fine CHECK (t <> 'x;y') NOT VALID) WITH (fillfactor = 80);
+ALTER TABLE empty_one DROP COLUMN gone;
+ALTER TABLE empty_one CLUSTER ON empty_one_pkey;
+ALTER TABLE empty_one REPLICA IDENTITY FULL;
+CREATE RULE no_delete AS ON DELETE TO empty_one WHERE old.id = 1 DO INSTEAD (SELECT 1; SELECT 2);
+CREATE UNLOGGED TABLE logs (user_id bigint, at timestamp DEFAULT now(), "WHERE" int);
+CREATE TABLE logs_old (y int) INHERITS (logs);
 CREATE SEQUENCE lonely INCREMENT BY 5 START 100;
 SELECT nextval('lonely'), nextval('lonely');
 CREATE INDEX orders_by_amount ON orders (amount DESC) WHERE amount > 10;
 CREATE INDEX users_by_shout ON users (shout(name));
 CREATE UNIQUE INDEX ON store.items (sku, price);
+CREATE MATERIALIZED VIEW lands AS SELECT count(*) AS n FROM countries;
+CREATE INDEX lands_by_n ON lands (n);
 CREATE VIEW rich AS SELECT u.id, u.name, sum(o.amount) AS total FROM users u JOIN orders o ON o.user_id = u.id GROUP BY u.id HAVING sum(o.amount) > 100;
 CREATE VIEW land AS SELECT code, name || ' \ land' AS said FROM countries;
 COMMENT ON TABLE users IS 'people; with a \ backslash
@@ -53,6 +72,9 @@ ALTER TABLE store.items ENABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody ON store.items USING (true);
 CREATE STATISTICS users_stats ON name, country FROM users;
 INSERT INTO countries SELECT 'c' || i, 'country ' || i FROM generate_series(1, 20) i;
+INSERT INTO logs SELECT i FROM generate_series(1, 100) i;
+INSERT INTO logs_old SELECT i, now(), i, i FROM generate_series(1, 50) i;
+REFRESH MATERIALIZED VIEW lands;
 INSERT INTO users (name, country, feeling, stars, tags, picture, place, "odd ""name;")
   SELECT CASE i % 7 WHEN 0 THEN NULL WHEN 1 THEN E'tab\there' WHEN 2 THEN E'back\\slash \\. \\N' WHEN 3 THEN E'\\.' WHEN 4 THEN E'line\nbreak\r\n'
            WHEN 5 THEN 'höhe 😀 ' || i ELSE '' END,
@@ -68,8 +90,8 @@ INSERT INTO store.items SELECT 'sku' || i, i / 7.0, jsonb_build_object('a', E'\\
 #: The map that it is loaded under; `events` means its partitions too.
 TABLES = {
     "users": {"key": "id"}, "orders": {"key": "user_id"}, "events": {"key": "user_id"}, "store.items": {"key": "sku"},
-    "empty_one": {"key": "id"}, "countries": {"reference": True},
+    "empty_one": {"key": "id"}, "logs": {"key": "user_id"}, "countries": {"reference": True},
 }
 
 #: Tables with rows, and the column that places them.
-KEYS = {"users": "id", "orders": "user_id", "events": "user_id", "store.items": "sku"}
+KEYS = {"users": "id", "orders": "user_id", "events": "user_id", "logs": "user_id", "store.items": "sku"}
