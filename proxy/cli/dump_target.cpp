@@ -16,7 +16,7 @@ std::string trimmed(std::string text) {
     return text;
 }
 
-/// Indented notes of servers, beside the loader's own lines.
+/// What servers tell beside their answers.
 void show_notice(void* /*nothing*/, const char* text) {
     std::fputs(text, stderr);
 }

@@ -292,6 +292,7 @@ def test_a_dump_longer_than_memory_is_passed_on_in_pieces(both, target):
     _, status, used = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     assert running.returncode == 0, err
-    assert used.ru_maxrss < 64 << 10  # KiB
+    if not {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ):
+        assert used.ru_maxrss < 64 << 10  # KiB
     with target.connect("postgres") as client:
         assert client.execute("SELECT count(*), max(length(name)) FROM users").fetchall() == [(80001, 20_000_000)]
