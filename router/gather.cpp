@@ -254,12 +254,15 @@ class recipe_maker {
         if (!what_.names.find(bare)) return true;
         const auto by_path = tables_.find({{}, bare, {}, false});
         const auto* target = by_path.what == table_class::keyed ? by_path.relation : nullptr;
-        if (by_path.what == table_class::keyed && !target) return fail(fmt::format("{} is not a table", bare));
+        // The map's name of a table in a schema that is not in the path: each one in the text must name its schema.
+        const bool elsewhere = by_path.what == table_class::keyed && !target;
         for (const auto* each : named_.all()) {
             if (each->name != bare) continue;
             const auto meaning = tables_.find(*each);
+            if (elsewhere && !meaning.relation) return fail(fmt::format("{} is not a table", bare));
             if (meaning.what == table_class::keyed && !target) target = meaning.relation;
         }
+        if (elsewhere && !target) return fail(fmt::format("{} is not a table", bare));
         if (!target) return true;
         if (target->kind != 'r' && target->kind != 'p') return fail(fmt::format("{} is not a table", bare));
         if (!is_free(*target)) return false;

@@ -9,6 +9,7 @@
 #include "config/load.hpp"
 #include "proxy/cli/admin_client.hpp"
 #include "proxy/cli/init.hpp"
+#include "proxy/cli/load_dump.hpp"
 #include "proxy/cli/version.hpp"
 
 namespace ringway::proxy {
@@ -24,6 +25,7 @@ struct choices {
     cli::admin_options admin;
     std::vector<std::string> admin_words;
     cli::init_options init;
+    cli::load_options load;
 };
 
 int check_file(const std::string& path) {
@@ -61,6 +63,12 @@ void add_init(CLI::App& app, choices& chosen) {
     init->add_option("--user", chosen.init.user,
                      "A role that may create functions in the schema public (the cluster's monitor_user)");
     init->add_option("--password", chosen.init.password, "Its password (PGPASSWORD)");
+    init->add_option("--from-dump", chosen.load.file,
+                     "Then load this plain-text pg_dump (- is standard input) through the running proxy, as --user");
+    init->add_option("--accept", chosen.load.accept,
+                     "first-shard: tables that the map lacks; local-unique: keys that are unique on each shard only; "
+                     "foreign-keys: leave out those that shards cannot check");
+    init->add_option("--from-line", chosen.load.from_line, "Go on at this line of the dump, as a failed load has told");
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -102,7 +110,7 @@ int run_command_line(int argc, char** argv, const std::function<int(const option
         fmt::print(stderr, "ringway: --config FILE is missing; --help says more\n");
         return wrong_command_line;
     }
-    if (init) return cli::run_init(chosen.init);
+    if (init) return chosen.load.file.empty() ? cli::run_init(chosen.init) : cli::run_load(chosen.init, chosen.load);
     return chosen.check ? check_file(chosen.to_run.config_file) : run(chosen.to_run);
 }
 

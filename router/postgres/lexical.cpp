@@ -358,4 +358,18 @@ span32 body_of_prepare(std::string_view text, std::span<const literal> literals,
     return {};
 }
 
+std::string parseable(std::string_view text, std::span<const literal> literals, const text_facts& facts,
+                      bool standard_conforming_strings) {
+    std::string out(text);
+    for (const auto& each : facts.comments) out.replace(each.offset, each.length, each.length, ' ');
+    if (standard_conforming_strings) return out;
+    for (const auto& each : literals) {
+        if (each.kind != literal_kind::string || each.length < 2) continue;
+        const auto inside = text.substr(each.offset + 1, each.length - 2);
+        if (inside.find('\\') != std::string_view::npos)
+            out.replace(each.offset + 1, each.length - 2, each.length - 2, 'x');
+    }
+    return out;
+}
+
 }  // namespace ringway::router::postgres

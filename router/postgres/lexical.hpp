@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -61,5 +62,11 @@ names_used names_in(std::string_view text, std::span<const literal> literals, st
 /// What follows AS after the name and types of a PREPARE, up to `stop`.
 span32 body_of_prepare(std::string_view text, std::span<const literal> literals, std::uint32_t after_name,
                        std::uint32_t stop);
+
+/// What libpg_query gets to see: of the same length, for values and names come from the text by offset.
+/// Comments are blanked out: the lexer takes quadratic time for nested ones. With standard_conforming_strings off a
+/// backslash escapes in '...', which it does not know: strings with one are blanked out too.
+std::string parseable(std::string_view text, std::span<const literal> literals, const text_facts& facts,
+                      bool standard_conforming_strings);
 
 }  // namespace ringway::router::postgres

@@ -37,23 +37,6 @@ statement unknown_statement(std::string_view text, std::string_view why) {
     return out;
 }
 
-/// What libpg_query gets to see: of the same length, for values and names come from the text by offset.
-/// Comments are blanked out: the lexer takes quadratic time for nested ones. With standard_conforming_strings off a
-/// backslash escapes in '...', which it does not know: strings with one are blanked out too.
-std::string parseable(std::string_view text, std::span<const literal> literals, const text_facts& facts,
-                      bool standard_conforming_strings) {
-    std::string out(text);
-    for (const auto& each : facts.comments) out.replace(each.offset, each.length, each.length, ' ');
-    if (standard_conforming_strings) return out;
-    for (const auto& each : literals) {
-        if (each.kind != literal_kind::string || each.length < 2) continue;
-        const auto inside = text.substr(each.offset + 1, each.length - 2);
-        if (inside.find('\\') != std::string_view::npos)
-            out.replace(each.offset + 1, each.length - 2, each.length - 2, 'x');
-    }
-    return out;
-}
-
 /// The statement's bytes without the blanks and comments around it.
 span32 extent_of(node raw, std::string_view text, std::span<const literal> literals) {
     const auto from = static_cast<std::uint32_t>(raw["stmt_location"].number(0));
@@ -124,12 +107,16 @@ class statement_reader {
 
     void read_query(node wrapped, statement& made) {
         collect(wrapped, in_.values, made, out_.parameters);
-        block_builder builder(in_.values);
-        made.block = builder.of_query(wrapped);
-        out_.too_deep |= builder.too_deep();
+        read_tables(wrapped, made);
         if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
         if (wrapped["SelectStmt"])
             made.names = names_in(in_.text, in_.literals, made.where.offset, made.where.offset + made.where.length);
+    }
+
+    void read_tables(node wrapped, statement& made) {
+        block_builder builder(in_.values);
+        made.block = builder.of_query(wrapped);
+        out_.too_deep |= builder.too_deep();
     }
 
     void add_subqueries(node within, statement& made) {
@@ -262,6 +249,8 @@ class statement_reader {
         if (inner["query"] && inner["into"]) {  // CREATE TABLE AS, CREATE MATERIALIZED VIEW
             if (inner["query"]["ExecuteStmt"])
                 read_execute(inner["query"]["ExecuteStmt"], in_, made);
+            else if (inner["into"]["skipData"].is_true())  // WITH NO DATA: no function runs
+                read_tables(inner["query"], made);
             else
                 read_query(inner["query"], made);
             made.block.tables.push_back(table_of(inner["into"]["rel"], true));

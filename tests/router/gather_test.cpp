@@ -61,6 +61,19 @@ TEST_CASE("names that could mean something else with a blank before them are ref
     CHECK_FALSE(refusal_of("SELECT NULL::public.users FROM public.users").empty());
 }
 
+TEST_CASE("a table of the map in a schema that is not in the path is one where its schema is named") {
+    auto raw = raw_catalog();
+    raw.relations.erase("public.files");
+    const auto catalog = make_catalog(std::move(raw));
+    const auto gathered = [&](std::string_view sql) {
+        return plan_on(shop(), sql, {}, &catalog).made->gather != nullptr;
+    };
+    CHECK(gathered("SELECT * FROM archive.files"));
+    CHECK(gathered("SELECT f.* FROM archive.files f WHERE EXISTS (SELECT 1 FROM archive.files)"));
+    CHECK_FALSE(gathered("SELECT * FROM archive.files WHERE EXISTS (SELECT 1 FROM files)"));
+    CHECK_FALSE(gathered("SELECT * FROM files"));
+}
+
 TEST_CASE("a join that renames its columns by their places needs all of them") {
     const auto what = plan_shop("SELECT t.a FROM (users u JOIN orders o ON o.user_id = u.id) AS t (a)");
     REQUIRE(what.made->gather);
