@@ -143,6 +143,7 @@ struct cluster {
     std::string database;       ///< on the servers; empty: the name clients use
     std::vector<shard> shards;  ///< in the file's order: tables not listed live on the first
     std::vector<table> tables;
+    std::vector<std::string> sequences;  ///< that give each shard values of its own; "schema.name", or in any schema
     pool_limits pool;
     read_rules reads;
     tls server_tls;

@@ -149,6 +149,12 @@ catalog make_catalog(catalog raw) {
     const bool bodies = raw.dialect == dialect::postgres;
     if (bodies) {
         raw.effects = close_over(raw.bodies);
+        for (auto& each : raw.functions) {
+            if (!is_unique_id(each.schema, each.name)) continue;
+            each.opaque = false;
+            each.language = catalog_function::source::none;
+            each.body.clear();
+        }
         find_opaque(raw.functions);
     }
     name_functions(raw);

@@ -79,6 +79,8 @@ struct catalog_relation {
     bool row_security = false;         ///< pg_class.relrowsecurity
     bool row_security_writes = false;  ///< a policy or rule of it runs something volatile
     bool triggers_set = false;         ///< writing to it may run a trigger that changes settings
+    bool spaced = false;               ///< of a sequence: `ringway init` lets it count on all shards
+    std::vector<std::string> draws;    ///< "schema.name" of the sequences that its columns' defaults draw from
     bool asks_sequence = false;        ///< a default or a check of it calls currval or lastval
     std::vector<std::string> parents;  ///< "schema.name" it inherits from or is a part of, directly
     std::vector<catalog_column> columns;

@@ -12,6 +12,7 @@
 #include "router/need.hpp"
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
+#include "router/shared_sequences.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
@@ -45,12 +46,16 @@ struct tables_seen {
     std::string leads;              ///< why what is named leads to rows of other shards
     std::string opaque_view;        ///< a view that runs a function which may touch any table
     std::string keyed_name;         ///< a keyed table
+    std::string unspaced;           ///< a sequence of all shards that a table which is written draws from, not yet so
 };
 
 class placing {
   public:
     placing(const statement& what, const placement_rules& rules)
-        : what_(what), rules_(rules), tables_(rules.map, rules.in, rules.path) {}
+        : what_(what),
+          rules_(rules),
+          tables_(rules.map, rules.in, rules.path),
+          sequences_(rules.map, rules.in, rules.path) {}
 
     placed run() {
         if (rules_.dialect == dialect::mysql)
@@ -176,6 +181,7 @@ class placing {
 
     placed query() {
         look_at(what_.block);
+        if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
                             fmt::format("name the shard in a comment: {}", hint_example())});
@@ -204,6 +210,7 @@ class placing {
 
     /// Tables that are not in the map are made on every shard too: those on the first are the ones that count.
     placed definition() {
+        if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (rules_.hinted) return on_shard(*rules_.hinted);
         auto source = what_.block;
         for (const auto& each : source.tables)
@@ -303,12 +310,21 @@ class placing {
         return {};
     }
 
+    /// What would have a sequence of all shards give a value twice.
+    std::optional<fault> sequence_refusal() const {
+        if (seen_.unspaced.empty()) return sequences_.refusal(what_);
+        return fault{fault_kind::unsupported,
+                     fmt::format("sequence {} is to count on all shards, and does not yet", seen_.unspaced),
+                     "Each shard would draw the same values.", "run: ringway init --config FILE"};
+    }
+
     /// Whether what it calls could give each shard another value.
     std::string why_uneven() const {
         if (what_.transaction_time) return "each shard has its own time of the transaction";
         for (const auto& [schema, name] : what_.functions) {
             static constexpr std::string_view times[] = {"now", "statement_timestamp", "transaction_timestamp", "age"};
             const auto nature = nature_of(rules_.in, rules_.path, schema, name);
+            if (nature.unique || (is_nextval(schema, name) && sequences_.draws_anywhere(what_))) continue;
             if (nature.needs_primary || nature.one_place || nature.opaque || nature.unknown)
                 return fmt::format("function {} may give each shard another value", name);
             if (std::find(std::begin(times), std::end(times), name) != std::end(times))
@@ -374,6 +390,9 @@ class placing {
         if (seen_.leads.empty())
             seen_.leads = leads_elsewhere(meaning, tables_, table.written ? writing_ : access::reads);
         if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
+        if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
+            what_.verb != verb::truncate)
+            if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
         if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
             if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
             for (const auto& name : meaning.relation->view_tables) through_view(table, name);
@@ -421,8 +440,14 @@ class placing {
         return what_.writes ? refused(std::move(why)) : over_several(std::move(why));
     }
 
-    bool needs_one_place() const {
-        return std::any_of(what_.functions.begin(), what_.functions.end(), [this](const auto& name) {
+    static bool is_nextval(const std::string& schema, const std::string& name) {
+        return name == "nextval" && (schema.empty() || schema == "pg_catalog");
+    }
+
+    bool needs_one_place(bool may_draw = false) const {
+        may_draw = may_draw && sequences_.draws_anywhere(what_);
+        return std::any_of(what_.functions.begin(), what_.functions.end(), [this, may_draw](const auto& name) {
+            if (may_draw && is_nextval(name.first, name.second)) return false;
             return nature_of(rules_.in, rules_.path, name.first, name.second).one_place;
         });
     }
@@ -462,7 +487,7 @@ class placing {
             note_key(out);
         }
         out.fixed_shard = rules_.hinted;
-        if (!out.fixed_shard && (seen_.elsewhere || needs_one_place())) out.fixed_shard = first_shard;
+        if (!out.fixed_shard && (seen_.elsewhere || needs_one_place(true))) out.fixed_shard = first_shard;
         return out;
     }
 
@@ -514,7 +539,9 @@ class placing {
             if (each.inserted)
                 return fault{each.missing ? fault_kind::no_key : fault_kind::unsupported,
                              fmt::format("the shard of a new row of {} is not known", entry.name), each.why,
-                             fmt::format("give \"{}\" as a constant or a parameter", entry.key_title())};
+                             fmt::format("give \"{}\" as a constant or a parameter, drawn before by a SELECT where it "
+                                         "comes from a sequence or ringway.unique_id()",
+                                         entry.key_title())};
             if (!rules_.hinted)
                 return fault{fault_kind::unsupported, no_shard(), each.why,
                              fmt::format("add \"{} = ...\" to its conditions, or name the shard in a comment: {}",
@@ -526,6 +553,7 @@ class placing {
     const statement& what_;
     const placement_rules& rules_;
     table_finder tables_;
+    shared_sequences sequences_;
     tables_seen seen_;
     access writing_ = access::writes;  ///< how the block that is looked at changes its table
 };

@@ -44,6 +44,8 @@ class planner {
         else
             place_on_one();
         out_.traceless = is_sharded() && is_traceless();
+        if (is_sharded() && !from_.map->sequences.empty())  // whose names are literals
+            for (const auto& each : statements) out_.cacheable &= each.sequences.empty();
         const bool begins = !statements.empty() && statements.front().verb == verb::begin;
         if (is_sharded() && begins) out_.cacheable = false;  // its text is kept until a shard is known
     }
@@ -333,6 +335,7 @@ std::shared_ptr<const shard_map> make_shard_map(const config::cluster& from, std
     for (const auto& name : names) out->joined.push_back(state.find(name) != nullptr);
     out->points.emplace(out->shards, exceptions_of(state, names));
     out->tables = from.tables;
+    out->sequences = from.sequences;
     for (const auto& each : from.tables) out->functions.emplace_back(each, out->shards, from.engine, out->joined);
     out->moves_rows = from.key_update == config::key_update::move;
     if (from.engine == config::engine::mysql)  // whose columns have no case

@@ -36,8 +36,9 @@ struct shard_map {
     std::vector<ring::member> shards;  ///< index = shard number everywhere
     std::optional<router::ring> points;
     std::vector<config::table> tables;
-    std::vector<sharding> functions;  ///< of the tables
-    bool moves_rows = true;           ///< whose key an UPDATE changes
+    std::vector<sharding> functions;     ///< of the tables
+    std::vector<std::string> sequences;  ///< of config::cluster: they count on all shards
+    bool moves_rows = true;              ///< whose key an UPDATE changes
     std::uint64_t epoch = 0;
     std::vector<bool> joined;  ///< by shard; false: it has no rows and no copies yet, and takes part in nothing
     std::shared_ptr<const ring_change> change;  ///< null: every row stands on its owner only

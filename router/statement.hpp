@@ -230,6 +230,17 @@ struct names_used {
 
 struct select_outline;
 
+/// A call of nextval and its like, or a command that changes how a sequence counts.
+struct sequence_use {
+    enum class kind : std::uint8_t { draws, sets, changes } what = kind::draws;
+    table_ref which;        ///< a name that is not given as a literal is empty
+    bool by_table = false;  ///< `which` is the table that it belongs to: ALTER TABLE ... ALTER COLUMN ... RESTART
+    friend bool operator==(const sequence_use& a, const sequence_use& b) {
+        return a.what == b.what && a.which.schema == b.which.schema && a.which.name == b.which.name &&
+               a.by_table == b.by_table;
+    }
+};
+
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
@@ -244,6 +255,7 @@ struct statement {
     std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
     std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
+    std::vector<sequence_use> sequences;  ///< PostgreSQL's; their names are literals, which shapes leave out
     std::vector<std::string> operators;
     std::vector<std::string> cast_types;
     std::vector<effect> effects;

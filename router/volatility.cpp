@@ -97,6 +97,10 @@ std::span<const function_place> places_of(const catalog* in, const std::string& 
     return found == in->function_places.end() ? std::span<const function_place>{} : found->second;
 }
 
+bool is_unique_id(std::string_view schema, std::string_view name) noexcept {
+    return schema == "ringway" && name == "unique_id";
+}
+
 bool reaches_beyond(std::string_view name) {
     return among(runs_queries, name) || among(extensions_queries, name) || is_one_place(name);
 }
@@ -121,6 +125,10 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         known = true;
         out.opaque |= each.opaque;
         if (!each.is_volatile) continue;
+        if (is_unique_id(each.schema, name)) {
+            out.varies = out.needs_primary = out.unique = true;
+            continue;
+        }
         const bool built_in = each.schema == "pg_catalog";
         out.varies = true;
         if (built_in && among(harmless, name)) continue;

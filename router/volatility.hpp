@@ -20,12 +20,16 @@ struct call_nature {
         false;  ///< state that must not be split over shards: sequences, advisory locks, NOTIFY, large objects
     bool opaque = false;   ///< may read tables that the text does not name
     bool unknown = false;  ///< not in the catalog
+    bool unique = false;   ///< ringway.unique_id: its own value at each call, on whatever shard
     bool varies = false;   ///< volatile, if without effect: another value at each call
 };
 
 /// `path`: the schemas an unqualified name is looked up in; empty: any schema.
 call_nature nature_of(const catalog* in, const std::vector<std::string>& path, std::string_view schema,
                       const std::string& name);
+
+/// What `ringway init` makes for ids: it touches nothing of the users'.
+bool is_unique_id(std::string_view schema, std::string_view name) noexcept;
 
 /// The schemas that have a function of this name.
 std::span<const function_place> places_of(const catalog* in, const std::string& name);

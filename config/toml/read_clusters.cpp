@@ -114,6 +114,8 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
         table.wrong_here(
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
     table.read_word("key_update", to.key_update, key_update_words);
+    if (table.read_names("sequences", to.sequences) && to.sequences.empty())
+        table.wrong("sequences", "must name sequences: [\"orders_id_seq\"]");
     table.read("rebalance", to.rebalance);
     if (const auto* tables = table.take("tables"))
         read_tables(tables, table.path_of("tables"), to.shards, to.tables, mistakes);
@@ -125,6 +127,7 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
     read_accounts(table, to);
     read_node_weights(table.take("node_weights"), table.path(), to, mistakes);
     if (to.name == "*") check_any(table, to);
+    if (to.engine == engine::mysql && table.has("sequences")) table.wrong("sequences", "is for PostgreSQL only");
     table.finish();
 }
 

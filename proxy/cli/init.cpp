@@ -10,7 +10,9 @@
 #include "config/nearest.hpp"
 #include "pool/mysql_control.hpp"
 #include "proxy/cli/connection_string.hpp"
+#include "proxy/cli/numbers.hpp"
 #include "proxy/transaction/decisions.hpp"
+#include "proxy/transaction/numbering.hpp"
 #include "router/arcs.hpp"
 #include "router/ring.hpp"
 
@@ -63,6 +65,7 @@ bool install_on(const connection_target& to, init_report& report) {
         report.node = fmt::format("{}:{}", to.host, to.port);
         work.exec(std::string(router::postgres_position_function()));
         work.exec(std::string(decision_objects()));
+        work.exec(std::string(numbering_objects()));
         work.exec(std::string(router::place_function()));
         // The function must agree with the proxy before anybody relies on it.
         const std::string probe = "ringway";
@@ -109,8 +112,9 @@ bool install_on_mysql(const pool::control_login& to, init_report& report) {
     return true;
 }
 
+/// `primary`: where it was installed.
 init_report install_on_shard(const config::settings& in, const config::cluster& cluster, const config::shard& shard,
-                             const init_options& with) {
+                             const init_options& with, connection_target& primary) {
     init_report report{cluster.name, shard.name, {}, false, {}};
     auto to = login_of(in, cluster, with);
     for (const auto& node : shard.nodes) {
@@ -123,7 +127,10 @@ init_report install_on_shard(const config::settings& in, const config::cluster& 
             if (install_on_mysql(login, report)) return report;
             continue;
         }
-        if (install_on(to, report)) return report;
+        if (install_on(to, report)) {
+            primary = to;
+            return report;
+        }
     }
     if (report.message.empty()) report.message = "none of its nodes is a primary";
     return report;
@@ -136,7 +143,17 @@ std::vector<init_report> install_position_function(const config::settings& in, c
     for (const auto& cluster : in.clusters) {
         const bool wanted = with.cluster.empty() || with.cluster == cluster.name;
         if (!wanted || cluster.name == "*") continue;  // which stands for databases that are not known by name
-        for (const auto& shard : cluster.shards) reports.push_back(install_on_shard(in, cluster, shard, with));
+        bool all_done = true;
+        std::vector<numbered_shard> primaries;
+        for (const auto& shard : cluster.shards) {
+            auto& made = primaries.emplace_back();
+            made.name = shard.name;
+            reports.push_back(install_on_shard(in, cluster, shard, with, made.primary));
+            all_done &= reports.back().done;
+        }
+        if (!all_done || cluster.engine != config::engine::postgres) continue;
+        for (const auto& each : number_shards(primaries, cluster.sequences))
+            reports.push_back({cluster.name, each.where, {}, false, one_line(each.why)});
     }
     return reports;
 }

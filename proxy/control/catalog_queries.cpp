@@ -59,7 +59,8 @@ constexpr const char* body_query = R"(
 SELECT p.proname, l.lanname, CASE WHEN btrim(p.prosrc) = '' THEN pg_get_functiondef(p.oid) ELSE p.prosrc END,
        p.prorettype = 'trigger'::regtype, p.provolatile = 'v' OR p.prokind = 'p'
 FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND p.prokind <> 'a')";
+WHERE l.lanname NOT IN ('c', 'internal') AND p.oid >= 16384 AND p.prokind <> 'a'
+  AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.oid = p.pronamespace AND n.nspname = 'ringway'))";
 
 // What the proxy can sort texts by. Servers before 15 have no other providers for a database.
 constexpr const char* collation_query = R"(
@@ -122,6 +123,14 @@ constexpr const char* currval_query = R"(
 SELECT adrelid FROM pg_attrdef WHERE adbin::text ~ ':funcid (1575|2559) '
 UNION
 SELECT conrelid FROM pg_constraint WHERE conrelid <> 0 AND conbin::text ~ ':funcid (1575|2559) ')";
+
+// Tables and the sequences that their defaults and identity columns draw from.
+constexpr const char* drawing_query = R"(
+SELECT a.adrelid, d.refobjid FROM pg_attrdef a JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+JOIN pg_class s ON d.refclassid = 'pg_class'::regclass AND s.oid = d.refobjid AND s.relkind = 'S'
+UNION
+SELECT d.refobjid, s.oid FROM pg_depend d JOIN pg_class s ON d.classid = 'pg_class'::regclass AND s.oid = d.objid
+WHERE s.relkind = 'S' AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'i')";
 
 // Tables that, when they are written, may run a trigger that changes settings: by set_config, SET or RESET, by text
 // that is put together, by another language, or by a function that does so. When there is any such trigger, other
@@ -213,6 +222,8 @@ WITH lived(part, rows, sum) AS (
     UNION ALL
     SELECT 15, count(*), sum(hashint8extended(indexrelid::int8, 15)) FROM pg_catalog.pg_index
     WHERE indexrelid >= 16384 AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
+    UNION ALL
+    SELECT 16, count(*), sum(hashint8extended(seqrelid::int8 << 32 | xmin::text::int8, 16)) FROM pg_catalog.pg_sequence
     UNION ALL
     SELECT 12, 1, hashtextextended(reset_val, 12) FROM pg_catalog.pg_settings WHERE name = 'search_path')
 SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', part, rows, sum), ',' ORDER BY part)) FROM lived)";
@@ -378,6 +389,16 @@ void catalog_gathering::read_relations() {
     for (const auto& row : transaction_.exec(currval_query)) {
         const auto found = relations_.find(row[0].as<oid>());
         if (found != relations_.end()) found->second.asks_sequence = true;
+    }
+    for (const auto& row : transaction_.exec(drawing_query)) {
+        const auto table = relations_.find(row[0].as<oid>()), sequence = relations_.find(row[1].as<oid>());
+        if (table != relations_.end() && sequence != relations_.end())
+            table->second.draws.push_back(sequence->second.schema + "." + sequence->second.name);
+    }
+    if (transaction_.exec1("SELECT to_regclass('ringway.sequences') IS NULL")[0].as<bool>()) return;
+    for (const auto& row : transaction_.exec("SELECT id FROM ringway.sequences")) {
+        const auto found = relations_.find(row[0].as<oid>());
+        if (found != relations_.end()) found->second.spaced = true;
     }
 }
 

@@ -256,6 +256,7 @@ class statement_reader {
             made.block.tables.push_back(table_of(inner["into"]["rel"], true));
         }
         made.writes = true;
+        read_sequence_change(inner, made);
         // What PostgreSQL runs outside of transactions only.
         bool concurrently = inner["concurrent"].is_true();
         for (const auto each : inner["cmds"])
@@ -265,6 +266,28 @@ class statement_reader {
             inner.key() == "CompositeTypeStmt" || inner.key().starts_with("AlterObjectSchema"))
             pin_temporary(inner, made);
         made.effects.push_back({effect_kind::catalog_changed, {}, {}, {}, {}, {}});
+    }
+
+    /// ALTER SEQUENCE, and what changes a column's.
+    static void read_sequence_change(node inner, statement& made) {
+        sequence_use found;
+        found.what = sequence_use::kind::changes;
+        if (inner.key() == "AlterSeqStmt") {
+            found.which = table_of(inner["sequence"], true);
+            for (const auto each : inner["options"])
+                if (each["DefElem"]["defname"].text() != "owned_by") {
+                    made.sequences.push_back(std::move(found));
+                    return;
+                }
+        } else if (inner.key() == "AlterTableStmt") {
+            found.which = table_of(inner["relation"], true);
+            found.by_table = true;
+            for (const auto each : inner["cmds"])
+                if (each["AlterTableCmd"]["subtype"].word() == "AT_SetIdentity") {
+                    made.sequences.push_back(std::move(found));
+                    return;
+                }
+        }
     }
 
     /// A plan that names places in the text serves no other text of the shape: blanks and literals differ in length.

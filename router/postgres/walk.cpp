@@ -35,10 +35,43 @@ void add_once(std::vector<T>& to, T what) {
     if (std::find(to.begin(), to.end(), what) == to.end()) to.push_back(std::move(what));
 }
 
+/// 'schema."Name"' as regclass reads it; without a name when it is not certain.
+table_ref name_in(const std::string& literal) {
+    table_ref out;
+    std::vector<std::string> parts(1);
+    bool quoted = false;
+    for (const char c : literal) {
+        if (c == '"')
+            quoted = !quoted;
+        else if (c == '.' && !quoted)
+            parts.emplace_back();
+        else
+            parts.back() += !quoted && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+    const bool plain = literal.find("\"\"") == std::string::npos && literal.find(' ') == std::string::npos;
+    if (quoted || !plain || parts.size() > 2) return out;
+    out.name = std::move(parts.back());
+    if (parts.size() == 2) out.schema = std::move(parts.front());
+    return out;
+}
+
+void add_sequence_use(std::string_view function, node call, statement& out) {
+    if (function != "nextval" && function != "setval") return;
+    sequence_use made;
+    made.what = function == "nextval" ? sequence_use::kind::draws : sequence_use::kind::sets;
+    auto which = call["args"].first();
+    if (which["TypeCast"]) which = which["TypeCast"]["arg"];
+    if (const auto text = which["A_Const"]["sval"]) made.which = name_in(text["sval"].text());
+    add_once(out.sequences, std::move(made));
+}
+
 void add_function(node call, value_finder& values, statement& out) {
     auto name = qualified(call["funcname"]);
     if (name.second.empty()) return;
-    if (name.first.empty() || name.first == "pg_catalog") add_function_effects(name.second, call, values, out);
+    if (name.first.empty() || name.first == "pg_catalog") {
+        add_function_effects(name.second, call, values, out);
+        add_sequence_use(name.second, call, out);
+    }
     add_once(out.functions, std::move(name));
 }
 

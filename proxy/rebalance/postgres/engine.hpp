@@ -84,6 +84,8 @@ class postgres_engine final : public engine {
     result make_objects(std::uint16_t shard);
     result make_schema(std::uint16_t shard, bool replaces = false);
     result carry_schema();
+    result give_number(std::uint16_t shard);
+    result space_sequences(std::uint16_t shard);
     result watch_tables(std::uint16_t shard);  ///< replica identities
     result unwatch_tables(std::uint16_t shard);
     result publish(std::uint16_t shard, const std::string& name, bool references);

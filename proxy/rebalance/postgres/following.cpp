@@ -302,7 +302,7 @@ result postgres_engine::last_catch_up(steady_time until) {
     return {};
 }
 
-/// A target's sequences go on behind those of its sources.
+/// A target's sequences go on behind those of its sources, at values that are the target's own.
 result postgres_engine::carry_sequences() {
     const auto all = origins();
     for (const auto target : ends()) {
@@ -328,9 +328,13 @@ result postgres_engine::carry_sequences() {
         if (auto why = on->ask(
                 fmt::format(
                     "SELECT setval(format('%I.%I', s.schemaname, s.sequencename)::regclass, CASE WHEN increment_by "
-                    "> 0 THEN greatest(max(v.value), s.last_value) ELSE least(min(v.value), s.last_value) END) "
+                    "= 128 THEN greatest(last, start_value) + (128 - (greatest(last, start_value) - start_value) % "
+                    "128) "
+                    "% 128 ELSE last END) FROM (SELECT s.*, CASE WHEN increment_by > 0 THEN greatest(max(v.value), "
+                    "s.last_value) ELSE least(min(v.value), s.last_value) END AS last "
                     "FROM (VALUES {}) v (schema, name, value) JOIN pg_sequences s ON schemaname = v.schema AND "
-                    "sequencename = v.name GROUP BY s.schemaname, s.sequencename, increment_by, s.last_value",
+                    "sequencename = v.name GROUP BY s.schemaname, s.sequencename, s.sequenceowner, s.data_type, "
+                    "start_value, min_value, max_value, increment_by, cycle, cache_size, s.last_value) s",
                     values),
                 got))
             return of(*why, name_of(target));

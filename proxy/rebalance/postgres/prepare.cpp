@@ -7,6 +7,7 @@
 
 #include "proxy/rebalance/postgres/engine.hpp"
 #include "proxy/transaction/decisions.hpp"
+#include "proxy/transaction/numbering.hpp"
 #include "router/ring.hpp"
 
 namespace ringway::proxy::rebalance::postgres {
@@ -64,7 +65,7 @@ result postgres_engine::make_objects(std::uint16_t shard) {
     if (auto made = connect(shard, on); !made.ok()) return made;
     for (const auto& sql :
          {std::string("SET search_path = public"), std::string(router::postgres_position_function()),
-          std::string(decision_objects()), std::string(router::place_function()),
+          std::string(decision_objects()), std::string(numbering_objects()), std::string(router::place_function()),
           std::string("GRANT EXECUTE ON FUNCTION ringway.place(text) TO PUBLIC"), std::string(moves_table)})
         if (auto why = on->run(sql)) return of(*why, name_of(shard));
     return {};
@@ -102,6 +103,60 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
         if (later.size() == left.size())
             return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), last->message)};
         left = std::move(later);
+    }
+    return space_sequences(shard);
+}
+
+/// Behind make_objects: a number of its own, as `ringway init` would give it.
+result postgres_engine::give_number(std::uint16_t shard) {
+    std::unique_ptr<link> model, on;
+    if (auto made = connect(0, model); !made.ok()) return made;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    rows known, made;
+    if (auto why = on->ask("SELECT number, token FROM ringway.node WHERE shard = $1", {name_of(shard)}, known))
+        return of(*why, name_of(shard));
+    if (known.size() == 1) {
+        if (auto why = model->ask("SELECT number FROM ringway.lease_node($1::int, $2, $3)",
+                                  {std::string(known.at(0, 0)), std::string(known.at(0, 1)), name_of(shard)}, made))
+            return of(*why, name_of(0));
+        if (!made.is_null(0, 0)) return {};
+    }
+    if (auto why = model->ask("SELECT number, token FROM ringway.lease_node(NULL, NULL, $1)", {name_of(shard)}, made))
+        return of(*why, name_of(0));
+    if (auto why = on->ask("SELECT ringway.take_node($1::int, $2, $3)",
+                           {std::string(made.at(0, 0)), std::string(made.at(0, 1)), name_of(shard)}, known))
+        return of(*why, name_of(shard));
+    return {};
+}
+
+/// Those that count on all shards do so on one that joins too, from where the first shard's is on.
+result postgres_engine::space_sequences(std::uint16_t shard) {
+    if (view_.config.sequences.empty()) return {};
+    std::unique_ptr<link> model, on;
+    if (auto made = connect(0, model); !made.ok()) return made;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    rows named, got;
+    if (auto why =
+            model->ask(fmt::format("SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c, pg_namespace n "
+                                   "WHERE {} AND c.oid IN (SELECT id FROM ringway.sequences)",
+                                   is_named_sequence),
+                       {array_text(view_.config.sequences)}, named))
+        return of(*why, name_of(0));
+    for (std::size_t i = 0; i < named.size(); ++i) {
+        const std::string name(named.at(i, 0));
+        if (auto why = on->ask(
+                fmt::format("SELECT FROM pg_sequence WHERE seqrelid = to_regclass($1) AND {}", is_spaced_sequence),
+                {name}, got))
+            return of(*why, name_of(shard));
+        if (got.size() == 1) continue;
+        if (auto why = model->ask(fmt::format("SELECT last_value FROM {}", name), got)) return of(*why, name_of(0));
+        const std::string above(got.at(0, 0));
+        if (auto why =
+                on->ask(fmt::format("SELECT ringway.space_sequence($1::text::regclass, greatest($2::bigint, (SELECT "
+                                    "last_value FROM {})))",
+                                    name),
+                        {name, above}, got))
+            return of(*why, name_of(shard));
     }
     return {};
 }
@@ -233,8 +288,9 @@ result postgres_engine::prepare() {
             if (auto made = connect(0, model); !made.ok()) return made;
             if (auto why = schema_mark(*model, schema_mark_)) return of(*why, name_of(0));
         }
-        if (auto made = make_schema(each); !made.ok()) return made;
         if (auto made = make_objects(each); !made.ok()) return made;
+        if (auto made = give_number(each); !made.ok()) return made;
+        if (auto made = make_schema(each); !made.ok()) return made;
     }
     if (auto seen = look_at_tables(); !seen.ok()) return seen;
     for (const auto each : sources())
