@@ -300,8 +300,11 @@ void session::finish_command() {
         warnings_known_ = false;
         talk.diagnosed = true;
     }
-    // MariaDB tells of each write.
-    const bool told = part.tracks && part.version.find("MariaDB") != std::string::npos;
+    // MariaDB tells of each write in the OK of its commit: what ends in rows is ended before it is committed, and an
+    // ERR tells of nothing.
+    const bool maria = part.tracks && part.version.find("MariaDB") != std::string::npos;
+    const bool silent = failed || tracker.columns() > 0;
+    const bool told = maria && (!silent || (talk.in_transaction && text && text->parsed().statements.size() == 1));
     if (!told && statement && now_.text && !now_.text->reads() && !only_sets(*now_.text)) last_write_ = answered_;
     using kind = own_command::kind;
     // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.

@@ -1,6 +1,7 @@
 """Reads over MariaDB's replicas: Y29, Y31, Y32 and Y34 of the traps."""
 
 import my
+import my_wire
 import pymysql
 import pytest
 from conftest import admin, until
@@ -19,6 +20,57 @@ def test_y32_a_write_is_seen_by_the_next_read(my_proxy, my_cluster):
             finally:
                 if stopped:
                     replica.rows("START SLAVE SQL_THREAD")
+
+
+@pytest.mark.servers("mariadb")
+def test_y32_writes_that_end_in_rows_are_seen_by_the_next_read(my_proxy, my_cluster):
+    """MariaDB makes the end of the rows before it commits: nothing there tells of the write."""
+    replica = my_cluster.replicas()[0]
+    with my.connect(my_proxy.mysql_port, client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS) as a:
+        my.made_anew(a, "TABLE", "unsafe", "(id INT PRIMARY KEY) ENGINE=Aria TRANSACTIONAL=0")
+        my.made_anew(a, "PROCEDURE", "shows_and_writes()", "BEGIN INSERT INTO made (v) VALUES ('c'); SELECT 1; END")
+        before = my.value(a, "SELECT COUNT(*) FROM made")
+        assert until(lambda: replica.rows("SELECT COUNT(*) FROM made")[0][0] == before and replica.rows("SHOW TABLES LIKE 'unsafe'"))
+        replica.rows("STOP SLAVE SQL_THREAD")
+        try:
+            for sql in ("INSERT INTO made (v) VALUES ('r') RETURNING id", "REPLACE INTO made (v) VALUES ('r') RETURNING id",
+                        "DELETE FROM made ORDER BY id DESC LIMIT 1 RETURNING id", "ANALYZE INSERT INTO made (v) VALUES ('r')",
+                        "ANALYZE FORMAT=JSON INSERT INTO made (v) VALUES ('r')", "ANALYZE DELETE FROM made ORDER BY id DESC LIMIT 1",
+                        "SET STATEMENT max_statement_time = 20 FOR INSERT INTO made (v) VALUES ('r') RETURNING id",
+                        "INSERT INTO made (v) VALUES ('r') RETURNING id; SELECT 1", "SELECT 1; INSERT INTO made (v) VALUES ('r') RETURNING id",
+                        "INSERT INTO unsafe VALUES (7), (7)", "BEGIN; INSERT INTO made (v) VALUES ('r') RETURNING id; COMMIT",
+                        "CALL shows_and_writes()"):
+                with my.connect(my_proxy.mysql_port, client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS) as b:
+                    table = "unsafe" if "unsafe" in sql else "made"
+                    try:
+                        with b.cursor() as cursor:
+                            cursor.execute(sql)
+                            while cursor.nextset():
+                                pass
+                    except pymysql.err.IntegrityError:
+                        assert table == "unsafe"
+                    expected = my_cluster.primary().rows(f"SELECT COUNT(*), MAX(id) FROM {table}")
+                    for _ in range(4):
+                        assert my.rows(b, f"SELECT COUNT(*), MAX(id) FROM {table}") == expected, sql
+        finally:
+            replica.rows("START SLAVE SQL_THREAD")
+
+
+@pytest.mark.servers("mariadb")
+def test_y32_prepared_writes_that_end_in_rows(my_proxy, my_cluster):
+    replica = my_cluster.replicas()[0]
+    replica.rows("STOP SLAVE SQL_THREAD")
+    try:
+        for sql in ("INSERT INTO made (v) VALUES ('p') RETURNING id", "ANALYZE INSERT INTO made (v) VALUES ('p')"):
+            with my_wire.Wire(my_proxy.mysql_port) as a:
+                number = a.prepare(sql)[0]
+                a.execute(number)
+                assert a.result()
+                expected = my_cluster.primary().rows("SELECT COUNT(*) FROM made")[0][0]
+                for _ in range(4):
+                    assert int(a.query("SELECT COUNT(*) FROM made")[0][0]) == expected, sql
+    finally:
+        replica.rows("START SLAVE SQL_THREAD")
 
 
 def test_y29_what_needs_the_primary_is_written_there(my_proxy, my_cluster):
