@@ -332,7 +332,7 @@ class compound {
     bool tell(key_outcome what) {
         if (what != key_outcome::key) return see_({what, {}, 0});
         key_part parts[most_columns];
-        for (std::size_t i = 0; i < columns_; ++i) parts[i] = {column(i).type, texts_[i]};
+        for (std::size_t i = 0; i < columns_; ++i) parts[i] = {column(i).type, texts_[i], column(i).mysql.folds_case};
         const std::span<const key_part> key(parts, columns_);
         canonical_key room;
         placed_key out{key_outcome::unmapped, sharding::on_ring(key, room), 0};

@@ -95,7 +95,7 @@ void each_owner(const key_recipe& recipe, const values& with, const shard_map& m
     each_key(recipe, with, [&](key_outcome what, std::string_view canonical) {
         placed_key made{what, canonical, 0};
         if (what == key_outcome::key) {
-            const key_part part{recipe.type, canonical};
+            const key_part part{recipe.type, canonical, recipe.mysql.folds_case};
             if (const auto found = owner_of(map, recipe.table, {&part, 1}))
                 made.shard = *found;
             else

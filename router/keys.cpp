@@ -147,7 +147,7 @@ class resolver {
         if (tables_.has_own_equality(key->type))
             return fmt::format("\"{}\", the key of {}, may be compared by an operator = of the users' own", name,
                                entry.name);
-        return tables_.map().functions[table.meaning.map_index].unfit(key->type);
+        return tables_.map().functions[table.meaning.map_index].unfit(key->type, key->mysql.folds_case);
     }
 
     static const std::string& key_name(const config::table& entry, std::size_t i) {

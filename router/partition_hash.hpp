@@ -14,6 +14,7 @@ namespace ringway::router {
 struct key_part {
     key_type type = key_type::text;
     std::string_view text;  ///< canonical
+    bool folds = false;     ///< MySQL: of a column whose collation ignores case, so that the text is in small letters
 };
 
 /// Of a whole key: a row belongs to the partition with `remainder` = hash % modulus. Nothing for a type that is not

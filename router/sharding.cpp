@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "router/key_parts.hpp"
+#include "router/mysql/key_value.hpp"
 
 namespace ringway::router {
 
@@ -113,9 +114,12 @@ void sharding::read_remainders(const config::table& table, std::span<const ring:
 void sharding::read_values(const config::table& table, std::span<const ring::member> shards) {
     canonical_key key;
     for (std::size_t i = 0; i < types; ++i) {
-        const auto type = static_cast<key_type>(i);
+        const bool folds = i == folding;
+        if (folds && !mysql_) continue;
+        const auto type = folds ? key_type::text : static_cast<key_type>(i);
         auto& made = by_type_[i];
         const auto canonical = [&](const std::string& text) -> std::string {
+            if (mysql_ && type == key_type::text) return mysql::map_text(text, folds);
             if (canonical_from_text(type, text, key)) return std::string(key.text);
             if (made.unfit.empty())
                 made.unfit = fmt::format("the map of {} has \"{}\", which is not {}", table.name, text, name_of(type));
@@ -128,7 +132,8 @@ void sharding::read_values(const config::table& table, std::span<const ring::mem
                     auto text = canonical(value);
                     const auto [at, added] = made.values.emplace(std::move(text), number);
                     if (!added && at->second != number && made.unfit.empty())
-                        made.unfit = fmt::format("the map of {} gives \"{}\" to two shards", table.name, value);
+                        made.unfit = fmt::format("the map of {} gives \"{}\" to two shards{}", table.name, value,
+                                                 folds ? ", as the key's collation ignores case" : "");
                 }
                 continue;
             }
@@ -211,8 +216,8 @@ std::optional<std::uint16_t> sharding::of_hash(std::span<const key_part> key) co
 }
 
 std::optional<std::uint16_t> sharding::of_value(const key_part& key) const {
-    const auto at = static_cast<std::size_t>(key.type);
-    if (at >= types) return std::nullopt;
+    const auto at = slot_of(key.type, key.folds);
+    if (key.type == key_type::unsupported) return std::nullopt;
     const auto& values = by_type_[at].values;
     const auto found = values.find(key.text);
     if (found == values.end()) return std::nullopt;
@@ -220,8 +225,8 @@ std::optional<std::uint16_t> sharding::of_value(const key_part& key) const {
 }
 
 std::optional<std::uint16_t> sharding::of_range(const key_part& key) const {
-    const auto at = static_cast<std::size_t>(key.type);
-    if (at >= types) return std::nullopt;
+    const auto at = slot_of(key.type, key.folds);
+    if (key.type == key_type::unsupported) return std::nullopt;
     const auto& ranges = by_type_[at].ranges;
     auto found = std::upper_bound(ranges.begin(), ranges.end(), key, [](const key_part& wanted, const range& one) {
         return one.low && compare_keys(wanted.type, wanted.text, *one.low) < 0;
@@ -232,9 +237,9 @@ std::optional<std::uint16_t> sharding::of_range(const key_part& key) const {
     return found->shard;
 }
 
-std::string sharding::unfit(key_type type) const {
-    const auto at = static_cast<std::size_t>(type);
-    if (at >= types) return "keys of this type cannot be placed";
+std::string sharding::unfit(key_type type, bool folds) const {
+    const auto at = slot_of(type, folds);
+    if (type == key_type::unsupported) return "keys of this type cannot be placed";
     if (mysql_ && function_ == sharding_function::hash && type != key_type::integer)
         return "the hash of MySQL is a modulo, which needs an integer key";
     return by_type_[at].unfit;

@@ -24,7 +24,8 @@ class sharding {
     /// Nothing: no shard has it. `points`: the cluster's ring. No allocation for keys of one column.
     std::optional<std::uint16_t> owner(std::span<const key_part> key, const ring& points) const;
     /// Why keys of this type cannot be placed, such as a list with values of another; empty: they can.
-    std::string unfit(key_type type) const;
+    /// `folds`: as of a key_part.
+    std::string unfit(key_type type, bool folds = false) const;
     config::sharding_function function() const noexcept { return function_; }
     /// What stands on the ring: the texts of its columns, with a comma between them.
     static std::string_view on_ring(std::span<const key_part> key, canonical_key& room);
@@ -45,6 +46,9 @@ class sharding {
         std::unordered_map<std::string, std::uint16_t, text_hash, std::equal_to<>> values;
         std::vector<range> ranges;  ///< by their lower bounds
     };
+    static std::size_t slot_of(key_type type, bool folds) noexcept {
+        return folds && type == key_type::text ? folding : static_cast<std::size_t>(type);
+    }
     void read_values(const config::table& table, std::span<const ring::member> shards);
     void read_remainders(const config::table& table, std::span<const ring::member> shards,
                          const std::vector<bool>& joined);
@@ -52,7 +56,8 @@ class sharding {
     std::optional<std::uint16_t> of_value(const key_part& key) const;
     std::optional<std::uint16_t> of_range(const key_part& key) const;
 
-    static constexpr std::size_t types = static_cast<std::size_t>(key_type::unsupported);
+    static constexpr std::size_t folding = static_cast<std::size_t>(key_type::unsupported);
+    static constexpr std::size_t types = folding + 1;  ///< `folding`: MySQL's texts without case
     config::sharding_function function_;
     bool mysql_;
     bool others_on_ring_;

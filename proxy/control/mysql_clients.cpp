@@ -47,17 +47,24 @@ std::uint64_t runtime::new_client_id(worker& home) {
     return id;
 }
 
-/// Of the first cluster in the file whose primary has answered.
+/// Of the first cluster in the file whose primary has answered; but capabilities only that all servers of all clusters
+/// have, as the client has not named its cluster yet.
 std::optional<pool::server_traits> runtime::traits() {
+    constexpr auto of_make = my::capability::client_mysql;  // says whose server it is, and nothing it could do
     const std::lock_guard guard(lock_);
+    std::optional<pool::server_traits> out;
     for (const auto& each : settings_->clusters) {
         if (each.engine != config::engine::mysql) continue;
         const auto health = monitor_->snapshot(each.name);
-        if (!health || health->shards.empty()) continue;
-        for (const auto& node : health->shards.front().nodes)
-            if (!node.traits.version.empty()) return node.traits;
+        if (!health) continue;
+        for (const auto& shard : health->shards)
+            for (const auto& node : shard.nodes) {
+                if (node.traits.version.empty()) continue;
+                if (!out) out = node.traits;
+                out->capabilities &= node.traits.capabilities | of_make;
+            }
     }
-    return std::nullopt;
+    return out;
 }
 
 /// Names that are no cluster's are databases: of "*", or of the first cluster that the client may use.

@@ -38,6 +38,11 @@ bool first_is_one(std::string_view answer, my::capability::flags capabilities) {
     return false;
 }
 
+/// A prepared transaction ends with its connection, rolled back.
+bool loses_prepared(const router::mysql_modes& servers) {
+    return servers.version < (servers.mariadb ? 100500 : 50707);
+}
+
 bool names_no_table(const router::query_block& block) {
     return block.tables.empty() && block.derived.empty() && !block.insert &&
            std::all_of(block.children.begin(), block.children.end(), names_no_table);
@@ -153,7 +158,7 @@ void session::after_statement(const reading& text, bool failed) {
                 pin(std::string(xa));
                 break;
             case router::verb::xa_prepare:
-                if (untold()) break;           // before MySQL 5.7.7 a prepared transaction ends with its connection
+                if (loses_prepared(modes())) break;
                 talk_->server->doomed = true;  // the connection stays with its transaction: others get another one
                 talk_->in_transaction = false;
                 [[fallthrough]];
@@ -208,6 +213,13 @@ bool session::keeps_warnings(const reading& text) const {
 /// The connection that is held can be asked about the statement before.
 bool session::has_own_diagnostics() const noexcept {
     return talk_ && (in_transaction() || pinned()) && !talk_->overlaid && (talk_->diagnosed || !warnings_known_);
+}
+
+/// The server keeps statements' texts for SHOW PROFILES on the connection, whoever asks there.
+void session::note_profiling(std::string_view value) {
+    if (value != "ON" && value != "1") return;
+    pin("SET profiling");
+    static_cast<pool::mysql_part&>(*talk_->server->part).spent = true;
 }
 
 /// COM_RESET_CONNECTION, and what a change of user undoes.

@@ -10,6 +10,12 @@ namespace ringway::proxy::mysql {
 using config::fault;
 using config::fault_kind;
 
+namespace {
+/// By which bytes a server answers: results are passed on as they come.
+constexpr auto framing =
+    protocol::mysql::capability::deprecate_eof | protocol::mysql::capability::mariadb_extended_metadata;
+}  // namespace
+
 std::uint64_t session::lease_flavour() const {
     return pool::mysql_flavour(capabilities_, !database_.empty());
 }
@@ -26,8 +32,9 @@ bool session::seek(const lease_wish& to) {
     if (talk_) release();
     switch (search_.begin(to)) {
         case lease_search::outcome::found:
-            take(search_.got());
-            return true;
+            if (take(search_.got())) return true;
+            again_ = true;
+            return false;
         case lease_search::outcome::refused:
             fail_next(search_.why());
             again_ = true;
@@ -39,8 +46,20 @@ bool session::seek(const lease_wish& to) {
     return false;
 }
 
-void session::take(pool::server_ref got) {
+bool session::take(pool::server_ref got) {
     const auto& part = static_cast<const pool::mysql_part&>(*got->part);
+    const auto agreed = capabilities_ & framing & ~part.capabilities;
+    if (agreed != 0) {  // these servers had not answered yet when the client was greeted
+        search_.settled();
+        fail_next({fault_kind::cannot_connect,
+                   fmt::format("server {} answers in another form than this connection was told at its login",
+                               got->target->address.text()),
+                   {},
+                   "connect again"});
+        auto* const home = got->home.get();
+        home->give_back(std::move(got));
+        return false;
+    }
     talk_ = std::make_unique<conversation>(part.capabilities);
     talk_->shard = search_.shard();
     talk_->node = search_.node();
@@ -51,6 +70,7 @@ void session::take(pool::server_ref got) {
     got->client_id = who_.id;
     talk_->server = std::move(got);
     talk_->server->link.want_read();
+    return true;
 }
 
 void session::lease_found(pool::server_ref got) {
@@ -79,7 +99,7 @@ void session::hand_back(pool::server_ref server, bool dirty) {
     auto& part = static_cast<pool::mysql_part&>(*server->part);
     server->flavour = (server->flavour & ~pool::flavour_without_database) |
                       (part.database.empty() ? pool::flavour_without_database : 0);
-    if (server->doomed) {
+    if (server->doomed || part.spent) {
         auto* const from = server->home.get();
         return from->discard(std::move(server));
     }

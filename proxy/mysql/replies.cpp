@@ -142,6 +142,11 @@ void session::note_changes(std::string_view session_state) {
                     explained = true;
                     break;
                 }
+                if (name == "profiling") {
+                    note_profiling(change.value);
+                    explained = true;
+                    break;
+                }
                 bool of_statement = false;
                 if (text)
                     for (const auto& each : text->parsed().statements)
@@ -272,7 +277,7 @@ void session::finish_command() {
             }
             break;
         case my::command::set_option:
-            if (!failed) pin("COM_SET_OPTION");
+            if (!failed) pin("COM_SET_OPTION"), part.spent = true;
             break;
         default:
             break;

@@ -19,6 +19,12 @@ namespace {
 /// Client bytes kept while they cannot be used; past this the socket is not read.
 constexpr std::size_t most_pending = 256 * 1024;
 
+pool::settings_ref first_settings(std::uint16_t collation, const pool::server_traits& servers) {
+    auto out = settings_at_login(collation, servers);
+    if (!out) out = settings_at_login(servers.collation, servers);
+    return out ? out : pool::mysql_base_settings();
+}
+
 }  // namespace
 
 session::session(worker& home, client_identity who, admitted& from)
@@ -32,10 +38,8 @@ session::session(worker& home, client_identity who, admitted& from)
       connected_(std::chrono::system_clock::now()),
       answered_(clock::now()) {
     first_database_ = database_;
-    base_ = settings_at_login(from.collation, server_traits_);
-    if (!base_) base_ = settings_at_login(server_traits_.collation, server_traits_);
-    if (!base_) base_ = pool::mysql_base_settings();
-    settings_ = base_;
+    collation_ = from.collation;
+    settings_ = base_ = first_settings(collation_, server_traits_);
 }
 
 session::~session() = default;
@@ -118,10 +122,29 @@ std::uint16_t session::status() const noexcept {
     return out;
 }
 
+/// The greeting came before the client had named its cluster: how its texts are read and what its servers can may be
+/// otherwise.
+void session::learn_servers() {
+    const auto* const health = who_.cluster->health.get();
+    if (knows_servers_ || !health || health->shards.empty()) return;
+    const auto& shard = health->shards.front();
+    const auto told = [](const pool::node_health& each) { return !each.traits.version.empty(); };
+    auto found = std::find_if(shard.nodes.begin(), shard.nodes.end(), told);
+    if (shard.primary >= 0 && told(shard.nodes[static_cast<std::size_t>(shard.primary)]))
+        found = shard.nodes.begin() + shard.primary;
+    if (found == shard.nodes.end()) return;
+    knows_servers_ = true;
+    if (server_traits_ == found->traits) return;
+    server_traits_ = found->traits;
+    auto base = first_settings(collation_, server_traits_);
+    if (settings_ == base_) settings_ = base;
+    base_ = std::move(base);
+}
+
 router::mysql_modes session::modes_of(const pool::session_settings& settings) const {
     router::mysql_modes out;
     const auto& version = server_traits_.version;
-    out.mariadb = version.find("MariaDB") != std::string::npos;
+    out.mariadb = is_mariadb();
     out.folds_tables = server_traits_.folds_tables;
     auto number = std::string_view(version);
     if (number.starts_with("5.5.5-")) number.remove_prefix(6);
@@ -320,6 +343,7 @@ bool session::step(std::string_view& rest) {
         if (header.continued()) return violation(1153, "Got a packet bigger than 'max_allowed_packet' bytes"), false;
         return pass_over(rest);
     }
+    learn_servers();
     if (talk_ && talk_->server->link.congested()) return false;
     const bool longer = header.total() > who_.cluster->now->max_parse_bytes;
     const bool whole = rest.size() >= header.total();

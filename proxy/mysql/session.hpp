@@ -214,6 +214,8 @@ class session final : public client_session,
     bool in_transaction() const noexcept { return (talk_ && talk_->in_transaction) || !begun_.empty(); }
     std::uint16_t status() const noexcept;
     bool leave_if_resting();
+    void learn_servers();
+    bool is_mariadb() const noexcept { return server_traits_.version.find("MariaDB") != std::string::npos; }
     router::mysql_modes modes() const { return modes_of(*settings_); }
     router::mysql_modes modes_of(const pool::session_settings& settings) const;
 
@@ -278,7 +280,7 @@ class session final : public client_session,
     // leasing.cpp
     bool seek(const lease_wish& to);
     bool suits(const lease_wish& to) const;
-    void take(pool::server_ref got);
+    bool take(pool::server_ref got);  ///< false: failure_ says why its connection will not do
     void settle();
     void release();
     void drop_server(bool lost);
@@ -309,6 +311,7 @@ class session final : public client_session,
     void pin(const std::string& why);
     void unpin(std::string_view why);
     void reset_session();
+    void note_profiling(std::string_view value);
 
     // untold.cpp: servers without session tracking
     void watch_transaction(const reading& text, bool was_open, bool is_open, bool failed);
@@ -342,7 +345,9 @@ class session final : public client_session,
     running now_;
     std::optional<protocol::mysql::reply_tracker::failure> failure_;  ///< why the command in front cannot run
     protocol::mysql::capability::flags capabilities_;
-    pool::server_traits server_traits_;
+    pool::server_traits server_traits_;  ///< the greeting's, until those of the cluster are known
+    bool knows_servers_ = false;
+    std::uint16_t collation_ = 0;  ///< of the login
     pool::settings_ref settings_, base_;
     std::string database_, first_database_;
     bool tracks_by_client_ = false;

@@ -18,7 +18,7 @@ std::atomic<std::uint64_t> next_mark{1};
 }
 
 statement_ref session::find_statement(std::uint32_t id) const {
-    if (id == my::last_prepared) id = last_prepared_;
+    if (id == my::last_prepared && is_mariadb()) id = last_prepared_;
     if (!statements_) return nullptr;
     const auto it = statements_->find(id);
     return it == statements_->end() ? nullptr : it->second;

@@ -164,6 +164,7 @@ void session::note_variables(const std::string& asked) {
             missing.erase(at, row[0].size() + 1);
             if (row[0] == "collation_connection") entries.erase("character_set_connection");
             entries[row[0]] = pool::mysql_value_text(row[0], row[1]);
+            if (row[0] == "profiling") entries.erase(row[0]), note_profiling(row[1]);
             if (row[0] == "sql_auto_is_null" && (row[1] == "ON" || row[1] == "1")) pin("SET sql_auto_is_null");
         }
     settings_ = pool::session_settings::of(std::move(entries));

@@ -122,7 +122,8 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
 
 void session::become(const change_of_user& to, const pool::server_secret& secret, std::uint8_t sequence) {
     reset_session();
-    if (auto made = settings_at_login(to.collation, server_traits_)) base_ = std::move(made);
+    knows_servers_ = false;  // it may be of another cluster
+    if (auto made = settings_at_login(to.collation, server_traits_)) base_ = std::move(made), collation_ = to.collation;
     settings_ = base_;
     database_ = first_database_ = to.database;
     if (to.user != who_.user || to.who->name == "*") {

@@ -81,6 +81,12 @@ bool is_plain_time(std::string_view text) {
 
 }  // namespace
 
+std::string map_text(std::string_view text, bool folds) {
+    std::string out(text.substr(0, text.find_last_not_of(' ') + 1));
+    if (folds) std::transform(out.begin(), out.end(), out.begin(), lexical::lower);
+    return out;
+}
+
 /// What the collation calls equal has one text: without trailing blanks, and where case does not count in small
 /// letters, of ASCII only. Where a collation tells blanks or cases apart, keys merely share their place.
 bool text_key(const key_recipe& recipe, const given_value& given, canonical_key& out) {

@@ -3,6 +3,7 @@
 // to a number, a number to a text) may equal several keys, or another than its text says: such a value is unplaced.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "router/key_value.hpp"
@@ -35,6 +36,8 @@ struct given_value {
 
 // By the column's type; false: unplaced.
 bool number_key(const key_recipe& recipe, const given_value& given, canonical_key& out);
+/// A text of the configuration's map, as text_key() makes one of such a column.
+std::string map_text(std::string_view text, bool folds);
 bool text_key(const key_recipe& recipe, const given_value& given, canonical_key& out);
 bool binary_key(const key_recipe& recipe, const given_value& given, canonical_key& out);
 bool time_key(const key_recipe& recipe, const given_value& given, canonical_key& out);

@@ -573,3 +573,46 @@ def test_tracking_in_other_statements_is_refused(my_proxy):
             with pytest.raises(pymysql.err.MySQLError) as why:
                 my.rows(a, sql)
             assert why.value.args[0] == 1235
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["forbidden at first", "allowed at first"])
+def test_com_set_option_reaches_nobody_else(my_ringway, allowed):
+    """A reset does not undo it on the server."""
+    from my_wire import DEPRECATE_EOF, MULTI_STATEMENTS, QUERY, SESSION_TRACK, SET_OPTION, ServerError, Wire
+    proxy = my_ringway({"general": {"workers": 1, "pool_size": 1}})
+    flags = SESSION_TRACK | DEPRECATE_EOF | (MULTI_STATEMENTS if allowed else 0)
+
+    def takes_several(client):
+        client.command(QUERY, b"SELECT 1; SELECT 2")
+        try:
+            first = client.result()
+        except ServerError as why:
+            assert why.code == 1064
+            return False
+        assert client.status & 8 and len(first[1]) == len(client.result()[1]) == 1
+        return True
+
+    with Wire(proxy.mysql_port, more=flags) as other, Wire(proxy.mysql_port, more=flags) as one:
+        assert takes_several(other) == takes_several(one) == allowed
+        one.simple(SET_OPTION, bytes([1 if allowed else 0, 0]))
+        assert takes_several(one) != allowed
+        one.command(1)
+        assert takes_several(other) == allowed
+        with Wire(proxy.mysql_port, more=flags) as third:
+            assert takes_several(third) == allowed
+
+
+def test_profiles_are_told_to_nobody_else(my_ringway):
+    proxy = my_ringway({"general": {"workers": 1, "pool_size": 2}})
+    with my.connect(proxy.mysql_port) as b:
+        with my.connect(proxy.mysql_port) as a:
+            my.rows(a, "SET profiling = 1")
+            my.rows(a, "SELECT 'secret of a'")
+            assert "secret of a" in str(my.rows(a, "SHOW PROFILES"))
+            for _ in range(6):
+                assert my.rows(b, "SHOW PROFILES") == []
+            my.rows(a, "SET profiling = 0")
+            assert "secret of a" in str(my.rows(a, "SHOW PROFILES"))
+        for _ in range(6):
+            my.rows(b, "SELECT 'secret of b'")
+            assert my.rows(b, "SHOW PROFILES") == []

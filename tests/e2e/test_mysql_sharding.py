@@ -31,6 +31,9 @@ CREATE TABLE orders (no INT, user_id INT, amount DECIMAL(10,2), note VARCHAR(50)
 CREATE TABLE made (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20));
 CREATE TABLE countries (code CHAR(2) PRIMARY KEY, name VARCHAR(50));
 INSERT INTO countries VALUES ('de', 'Germany'), ('fr', 'France');
+CREATE TABLE listed (k VARCHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY, v INT);
+CREATE TABLE listed_bin (k VARCHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, v INT);
+CREATE TABLE listed_twice (k VARCHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY, v INT);
 CREATE TABLE local (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20));
 CREATE TABLE logged (id INT PRIMARY KEY, v VARCHAR(20));
 CREATE TABLE log (v VARCHAR(20));
@@ -41,7 +44,10 @@ CREATE FUNCTION twice(n INT) RETURNS INT NO SQL RETURN 2 * n;
 """
 TABLES = {name: {"key": "k"} for name in TYPES} | {
     "users": {"key": "ID"}, "orders": {"key": "user_id"}, "made": {"key": "id"}, "logged": {"key": "id"},
-    "countries": {"reference": True}}
+    "countries": {"reference": True},
+    "listed": {"key": "k", "function": "list", "map": {"s0": ["eu"], "s1": ["us", "Apac"]}},
+    "listed_bin": {"key": "k", "function": "list", "map": {"s0": ["eu"], "s1": ["us", "Apac"]}},
+    "listed_twice": {"key": "k", "function": "list", "map": {"s0": ["eu"], "s1": ["EU"]}}}
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +254,22 @@ def test_y35_what_a_collation_calls_equal_is_on_one_shard(client, proxy):
         assert my.rows(client, f"SELECT k FROM k_bin WHERE k = 'key{number}'") == []
     for condition in ("k = 'Key1' COLLATE utf8mb4_general_ci", "BINARY k = 'Key1'", "k = 5", "k = 'K' 'ey1'", "k = CONCAT('K', 'ey1')", "k LIKE 'Key1'"):
         refused(client, f"SELECT k FROM k_bin WHERE {condition}")
+
+
+def test_y35_values_of_a_list_are_equal_as_its_keys_are(client, shards):
+    for number, key in enumerate(("eu", "Us ", "Apac")):
+        client.query(f"INSERT INTO listed VALUES ('{key}', {number})")
+    assert [len(shards.primary(shard).rows("SELECT * FROM listed", "shop2")) for shard in shards.shards] == [1, 2]
+    for key in ("Apac", "apac", "APAC "):
+        assert my.value(client, f"SELECT v FROM listed WHERE k = '{key}'") == 2
+        assert my.value(client, "SELECT v FROM listed WHERE k = %s", key) == 2
+    refused(client, "INSERT INTO listed VALUES ('xx', 9)", 1526)
+    client.query("INSERT INTO listed_bin VALUES ('Apac', 1)")
+    assert shards.primary("s1").rows("SELECT k FROM listed_bin", "shop2") == [("Apac",)]
+    refused(client, "INSERT INTO listed_bin VALUES ('apac', 1)", 1526)
+    with pytest.raises(pymysql.err.MySQLError) as told:
+        my.rows(client, "SELECT * FROM listed_twice WHERE k = 'eu'")
+    assert told.value.args[0] == 1235 and "two shards" in told.value.args[1] and "ignores case" in told.value.args[1]
 
 
 def test_values_that_a_column_would_change_are_refused(client):

@@ -47,6 +47,32 @@ TEST_CASE("a list gives each value to one shard, and others to none") {
     CHECK(made.unfit(key_type::integer).find("\"eu\", which is not an integer") != std::string::npos);
 }
 
+TEST_CASE("values of a map are folded as MySQL's keys are") {
+    static const router::ring points(members());
+    constexpr auto mysql = config::engine::mysql;
+    const auto of = [](const router::sharding& made, std::string_view text, bool folds) {
+        const key_part part{key_type::text, text, folds};
+        const auto found = made.owner({&part, 1}, points);
+        return found ? static_cast<int>(*found) : -1;
+    };
+    const router::sharding regions(table_of(config::sharding_function::list, {{"s0", {"eu "}}, {"s1", {"us", "Apac"}}}),
+                                   members(), mysql);
+    CHECK(of(regions, "apac", true) == 1);
+    CHECK(of(regions, "eu", true) == 0);
+    CHECK(of(regions, "eu", false) == 0);
+    CHECK(of(regions, "Apac", false) == 1);
+    CHECK(of(regions, "apac", false) == -1);
+    CHECK(regions.unfit(key_type::text, true).empty());
+    const router::sharding twice(table_of(config::sharding_function::list, {{"s0", {"us"}}, {"s1", {"US"}}}), members(),
+                                 mysql);
+    CHECK(twice.unfit(key_type::text, false).empty());
+    CHECK(twice.unfit(key_type::text, true).find("ignores case") != std::string::npos);
+    const router::sharding bounds(
+        table_of(config::sharding_function::range, {{"s0", {"min", "M"}}, {"s1", {"M", "max"}}}), members(), mysql);
+    CHECK(of(bounds, "apple", true) == 0);
+    CHECK(of(bounds, "zoo", true) == 1);
+}
+
 TEST_CASE("values of a list are read in the type of the key") {
     const auto numbers = table_of(config::sharding_function::list, {{"s0", {"01", "2.0"}}, {"s1", {"3"}}});
     CHECK(owner(numbers, key_type::numeric, "1") == 0);
