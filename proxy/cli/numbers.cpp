@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 #include <set>
 
+#include "proxy/transaction/array_text.hpp"
 #include "proxy/transaction/numbering.hpp"
 
 namespace ringway::proxy::cli {
@@ -66,7 +67,7 @@ class numbering {
                      fmt::format("SELECT format('%I.%I', n.nspname, c.relname), c.relname, concat(n.nspname, '.', "
                                  "c.relname) FROM pg_class c, pg_namespace n WHERE {}",
                                  is_named_sequence),
-                     array_text(sequences_))) {
+                     array_text::of(sequences_))) {
                 out.insert(row[0].as<std::string>());
                 met_.insert(row[1].as<std::string>());
                 met_.insert(row[2].as<std::string>());

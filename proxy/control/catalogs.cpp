@@ -49,25 +49,26 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
         const std::lock_guard guard(lock_);
         if (changed && !stopping_ && !catalogs_.count(name)) catalogs_wanted_.insert(name);
     };
+    const auto again_soon = [&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the first checks are still under way
+        later();
+    };
+    if (!health) return again_soon();
     const auto has_primary = [](const pool::shard_health& each) { return each.primary >= 0; };
     const bool is_mysql = of.config.engine == config::engine::mysql;
     // PostgreSQL's oids are the first shard's. What MySQL's tell is the same on each: any that is there is asked.
-    const auto asked = !health    ? std::vector<pool::shard_health>::const_iterator()
-                       : is_mysql ? std::find_if(health->shards.begin(), health->shards.end(), has_primary)
-                                  : health->shards.begin();
-    const auto of_that = health ? static_cast<std::size_t>(asked - health->shards.begin()) : 0;
-    if (!health || asked == health->shards.end() || !has_primary(*asked) || of_that >= of.config.shards.size()) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the first checks are still under way
-        return later();
-    }
+    const auto asked =
+        is_mysql ? std::find_if(health->shards.begin(), health->shards.end(), has_primary) : health->shards.begin();
+    if (asked == health->shards.end() || !has_primary(*asked)) return again_soon();
+    const auto number = static_cast<std::size_t>(asked - health->shards.begin());
+    if (number >= of.config.shards.size()) return again_soon();
     // Types are read from every shard: at the start the checks of some may still be under way.
     const bool all_known = std::all_of(health->shards.begin(), health->shards.end(), has_primary);
     if (of.config.is_sharded() && !is_mysql) {
         auto& awaited = shards_awaited_[name];
         if (!all_known && awaited < most_awaited) {
             ++awaited;
-            std::this_thread::sleep_for(std::chrono::milliseconds(20));
-            return later();
+            return again_soon();
         }
         awaited = most_awaited;
     }
@@ -75,7 +76,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     const auto primary = static_cast<std::size_t>(asked->primary);
     auto cluster = watched(of.config, *settings);
     cluster.name = name;
-    const auto login = pool::control_login_for(cluster, of.config.shards[of_that].nodes[primary]);
+    const auto login = pool::control_login_for(cluster, of.config.shards[number].nodes[primary]);
     const auto schema = of.schema->load(std::memory_order_acquire);
     if (is_mysql) return read_mysql_catalog(name, login, of.config.is_sharded(), schema);
     std::shared_ptr<catalog_reader> reader;

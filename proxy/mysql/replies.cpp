@@ -292,7 +292,7 @@ void session::finish_command() {
         // What the OK tells may be a value that the statement gave itself; results, errors and former statements' OKs
         // tell of none.
         const bool untold_id =
-            now_.text && (failed || tracker.columns() > 0 || tracker.results() > 0) && may_draw(*now_.text);
+            (failed || tracker.columns() > 0 || tracker.results() > 0) && (!now_.text || may_draw(*now_.text));
         if (tracker.last_insert_id() != 0 || untold_id) {
             talk.ask_insert_id = part.drawn = true;
             talk.drawn_here = talk.drawn_here || !talk.insert_id_ready;

@@ -104,17 +104,4 @@ REVOKE EXECUTE ON FUNCTION ringway.lease_node(integer, text, text), ringway.take
 )sql";
 }
 
-std::string array_text(const std::vector<std::string>& all) {
-    std::string out = "{";
-    for (const auto& each : all) {
-        out += out.size() == 1 ? "\"" : ",\"";
-        for (const char c : each) {
-            if (c == '"' || c == '\\') out += '\\';
-            out += c;
-        }
-        out += '"';
-    }
-    return out + "}";
-}
-
 }  // namespace ringway::proxy

@@ -2,9 +2,7 @@
 // What makes ids unique over shards: each shard has a node number of its own, leased from the first shard, and on each
 // a function and sequences that give no value which another shard gives. Made by `ringway init` (ADR 0013).
 
-#include <string>
 #include <string_view>
-#include <vector>
 
 namespace ringway::proxy {
 
@@ -20,8 +18,6 @@ inline constexpr std::string_view is_named_sequence =
 inline constexpr std::string_view is_spaced_sequence =
     "seqincrement = 128 AND seqstart = (SELECT number + 1 FROM ringway.node) AND EXISTS (SELECT FROM ringway.sequences "
     "WHERE id = seqrelid)";
-/// An array's literal.
-std::string array_text(const std::vector<std::string>& all);
 
 /// Idempotent; behind decision_objects(), whose schema it needs. ringway.unique_id(), and for `ringway init` only:
 /// ringway.lease_node(), ringway.take_node(), ringway.space_sequence().

@@ -1,5 +1,7 @@
 """Reads over MariaDB's replicas: Y29, Y31, Y32 and Y34 of the traps."""
 
+import contextlib
+
 import my
 import my_wire
 import pymysql
@@ -127,27 +129,40 @@ def test_y34_the_primary_is_killed_in_a_transaction(my_ringway, my_server, works
         cluster.down()
 
 
-@pytest.mark.servers("mariadb")
-def test_y33_a_primary_that_died_before_it_told_of_its_writes_is_not_followed_by_the_one_before(my_ringway, workspace):
-    """The old primary has every transaction that anybody has told Ringway of, but not all that were acknowledged."""
-    cluster = my.MyCluster(workspace, "untold", replicas=1)
+@contextlib.contextmanager
+def two_in_turn(my_ringway, workspace, name, **settings):
+    """A primary and its replica, which is promoted: (cluster, proxy, old, new, write); write() takes one or raises."""
+    cluster = my.MyCluster(workspace, name, replicas=1)
     try:
-        settings = {"failover_hold": "1s", "watermark_interval": "2s"}
-        proxy = my_ringway({"clusters": {"shop": None, "untold": cluster.section() | settings}})
-        old, new = cluster.primary(), cluster.replicas()[0]
+        proxy = my_ringway({"clusters": {"shop": None, name: cluster.section() | {"failover_hold": "1s"} | settings}})
         numbers = iter(range(1000, 10_000))
 
         def write():
-            with my.connect(proxy.mysql_port, database="untold") as a:
+            with my.connect(proxy.mysql_port, database=name) as a:
                 my.rows(a, f"INSERT INTO made (id, v) VALUES ({next(numbers)}, @@port)")
 
-        def written():
-            try:
-                write()
-            except pymysql.err.MySQLError:
-                return False
-            return True
+        yield cluster, proxy, cluster.primary(), cluster.replicas()[0], write
+    finally:
+        cluster.down()
 
+
+def is_taken(write):
+    try:
+        write()
+    except pymysql.err.MySQLError:
+        return False
+    return True
+
+
+def promote(replica, database):
+    for sql in ("STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only = 0"):
+        replica.rows(sql, database)
+
+
+@pytest.mark.servers("mariadb")
+def test_y33_a_primary_that_died_before_it_told_of_its_writes_is_not_followed_by_the_one_before(my_ringway, workspace):
+    """The old primary has every transaction that anybody has told Ringway of, but not all that were acknowledged."""
+    with two_in_turn(my_ringway, workspace, "untold", watermark_interval="2s") as (cluster, proxy, old, new, write):
         def arrived():
             try:
                 return new.rows("SELECT COUNT(*) FROM made WHERE id >= 1000", "untold") == [(1,)]
@@ -157,11 +172,9 @@ def test_y33_a_primary_that_died_before_it_told_of_its_writes_is_not_followed_by
         write()
         assert until(arrived, 60)
         old.rows("SET GLOBAL read_only = 1", "untold")
-        assert until(lambda: not written(), 60)
-        new.rows("STOP SLAVE", "untold")
-        new.rows("RESET SLAVE ALL", "untold")
-        new.rows("SET GLOBAL read_only = 0", "untold")
-        assert until(written, 60)
+        assert until(lambda: not is_taken(write), 60)
+        promote(new, "untold")
+        assert until(lambda: is_taken(write), 60)
         cluster.ctl("stop", new, "kill")
         count = old.rows("SELECT COUNT(*) FROM made", "untold")
         old.rows("SET GLOBAL read_only = 0", "untold")
@@ -170,23 +183,13 @@ def test_y33_a_primary_that_died_before_it_told_of_its_writes_is_not_followed_by
             write()
         assert old.rows("SELECT COUNT(*) FROM made", "untold") == count
         admin(proxy, f"UNBAN 127.0.0.1:{old.port}")  # an operator's word: what the other had is given up
-        assert until(written, 60)
+        assert until(lambda: is_taken(write), 60)
         assert old.rows("SELECT COUNT(*) FROM made", "untold") != count
-    finally:
-        cluster.down()
 
 
+@pytest.mark.servers("mariadb")
 def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, workspace):
-    cluster = my.MyCluster(workspace, "returning", replicas=1)
-    try:
-        proxy = my_ringway({"clusters": {"shop": None, "returning": cluster.section() | {"failover_hold": "1s"}}})
-        old, new = cluster.primary(), cluster.replicas()[0]
-        numbers = iter(range(1000, 10_000))
-
-        def write():
-            with my.connect(proxy.mysql_port, database="returning") as a:
-                my.rows(a, f"INSERT INTO made (id, v) VALUES ({next(numbers)}, @@port)")
-
+    with two_in_turn(my_ringway, workspace, "returning") as (cluster, proxy, old, new, write):
         def places():
             try:
                 return {row[0] for row in new.rows("SELECT DISTINCT v FROM made WHERE id >= 1000", "returning")}
@@ -196,16 +199,10 @@ def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, worksp
         write()
         assert until(lambda: places() == {str(old.port)}, 60)
         old.rows("SET GLOBAL read_only = 1", "returning")
-        new.rows("STOP SLAVE", "returning")
-        new.rows("RESET SLAVE ALL", "returning")
-        new.rows("SET GLOBAL read_only = 0", "returning")
+        promote(new, "returning")
 
         def written():
-            try:
-                write()
-            except pymysql.err.MySQLError:
-                return False
-            return str(new.port) in places()
+            return is_taken(write) and str(new.port) in places()
 
         assert until(written, 60)
         old.rows("SET GLOBAL read_only = 0", "returning")
@@ -237,12 +234,6 @@ def test_y33_an_old_primary_that_takes_writes_again_gets_none(my_ringway, worksp
         old.rows("SET GLOBAL read_only = 0", "returning")
 
         def back():
-            try:
-                write()
-            except pymysql.err.MySQLError:
-                return False
-            return old.rows("SELECT COUNT(*) FROM made", "returning") > count
+            return is_taken(write) and old.rows("SELECT COUNT(*) FROM made", "returning") > count
 
         assert until(back, 60)
-    finally:
-        cluster.down()

@@ -4,7 +4,6 @@ RINGWAY_MOVE_ROUNDS says how many moves (1; 20 by hand), RINGWAY_SEED repeats a 
 
 import os
 import random
-import threading
 import time
 
 import psycopg
@@ -16,12 +15,12 @@ ROUNDS = int(os.environ.get("RINGWAY_MOVE_ROUNDS", "1"))
 SEED = int(os.environ.get("RINGWAY_SEED", "0")) or random.randrange(1, 1_000_000)
 
 
-class Pairs(threading.Thread):
+class Pairs(Appender):
     """Two rows in one transaction, on two shards most often: both come or none."""
 
     def __init__(self, shop):
-        super().__init__(daemon=True)
-        self.shop, self.done, self.tried, self.told = shop, False, 0, set()
+        super().__init__(shop, "pair")
+        self.tried, self.told = 0, set()
 
     def run(self):
         while not self.done:
@@ -36,11 +35,6 @@ class Pairs(threading.Thread):
                         self.told.add(mark)
             except psycopg.Error:
                 time.sleep(0.05)
-
-    def finish(self):
-        self.done = True
-        self.join(60)
-        assert not self.is_alive()
 
     def check(self, db):
         found = dict(db.execute("SELECT what, count(*) FROM events WHERE what LIKE 'pair %' GROUP BY 1").fetchall())

@@ -1,4 +1,5 @@
 #include "proxy/rebalance/postgres/applier.hpp"
+#include "proxy/transaction/array_text.hpp"
 
 #include <fmt/format.h>
 
@@ -26,32 +27,6 @@ std::int64_t since_2000() {
                .count() -
            epoch;
 }
-
-/// An array as PostgreSQL reads it.
-class array_text {
-  public:
-    void add(const std::optional<std::string>& value) {
-        text_ += text_.empty() ? '{' : ',';
-        if (!value) {
-            text_ += "NULL";
-            return;
-        }
-        text_ += '"';
-        for (const char c : *value) {
-            if (c == '"' || c == '\\') text_ += '\\';
-            text_ += c;
-        }
-        text_ += '"';
-    }
-    bool is_empty() const { return text_.empty(); }
-    const char* finished() {
-        text_ += '}';
-        return text_.c_str();
-    }
-
-  private:
-    std::string text_;
-};
 
 /// What has not changed is told by the old row.
 pgoutput::tuple completed(const pgoutput::tuple& now, const pgoutput::tuple& before) {
@@ -319,7 +294,7 @@ std::optional<trouble> applier::pay(known_table& of) {
     }
     if (!gone.back().is_empty()) {
         row parameters;
-        for (auto& each : gone) parameters.push_back(each.finished());
+        for (auto& each : gone) parameters.push_back(each.finish().c_str());
         if (auto why = target_.push(of.table->delete_rows(), parameters)) return why;
     }
     for (const auto& [values, times] : due) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "proxy/rebalance/postgres/engine.hpp"
+#include "proxy/transaction/array_text.hpp"
 #include "proxy/transaction/decisions.hpp"
 #include "proxy/transaction/numbering.hpp"
 #include "router/ring.hpp"
@@ -140,7 +141,7 @@ result postgres_engine::space_sequences(std::uint16_t shard) {
             model->ask(fmt::format("SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c, pg_namespace n "
                                    "WHERE {} AND c.oid IN (SELECT id FROM ringway.sequences)",
                                    is_named_sequence),
-                       {array_text(view_.config.sequences)}, named))
+                       {array_text::of(view_.config.sequences)}, named))
         return of(*why, name_of(0));
     for (std::size_t i = 0; i < named.size(); ++i) {
         const std::string name(named.at(i, 0));
