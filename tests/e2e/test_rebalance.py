@@ -105,7 +105,7 @@ class Shop:
             assert not state.startswith("stopped"), rows
             return rows if state in ("done", "cancelled", "undone") else None
         rows = until(over, limit, 0.05)
-        assert rows, (admin(self.proxy, "SHOW REBALANCE"), self.proxy.log_tail())
+        assert rows, "\n".join(map(str, admin(self.proxy, "SHOW REBALANCE"))) + "\n" + self.proxy.log_tail()
         return rows
 
     def wait_for(self, *phases, limit=60):
@@ -647,6 +647,35 @@ def test_kill_of_a_source_or_the_target_loses_nothing(shop, victim):
     assert shop.traces() == []
     settled(shop, writers)
     assert count(shop.proxy) == 800
+
+
+@pytest.mark.parametrize("victim", ["s1", "s3"])
+def test_kill_of_a_server_while_it_verifies_is_got_over(shop, victim):  # M3
+    """The streams end with the server, between the step that begins them and the one that needs them."""
+    shop.fill()
+    journal = shop.proxy.directory / "state" / "rebalances" / "reb"
+
+    def reaches(*phases):
+        """Or is past it: what follows holds then too."""
+        def seen():
+            with contextlib.suppress(FileNotFoundError):
+                return any(f"\nphase {each}\n" in journal.read_text() for each in (*phases, "cutting over", "switched", "cleaning"))
+        return until(seen, 60, 0.0005)
+
+    shop.reload_shards(shop.fourth)
+    with contextlib.suppress(psycopg.Error), shop.nodes["s0"].connect(user="postgres", autocommit=False) as past:
+        past.execute("SELECT 1")
+        admin(shop.proxy, "REBALANCE reb")
+        assert reaches("catching up", "verifying")
+        past.execute("SELECT txid_current()")  # the snapshot that rows are compared in waits for it
+        assert reaches("verifying")
+        node = shop.nodes[victim]
+        node.kill()
+        (shop.one if victim == "s3" else shop.three).ctl(node, "start")
+    shop.wait()
+    shop.check_places()
+    assert shop.traces() == []
+    assert count(shop.proxy) == 4000
 
 
 def begin_held(shop):

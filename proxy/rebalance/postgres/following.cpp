@@ -181,7 +181,8 @@ result postgres_engine::compare_rows(move& what, link& source, link& target) {
 }
 
 result postgres_engine::verify() {
-    if (auto run = streams_run(); !run.ok()) return run;
+    // One that has ended since it was close, as servers do, goes on; nobody else would begin it again.
+    if (auto begun = start_streams(); !begun.ok()) return begun;
     if (!verified_)
         if (auto done = each_move([this](move& each) { return verify_move(each); }); !done.ok()) return done;
     verified_ = true;
