@@ -149,8 +149,8 @@ def test_definitions_behind_the_cutover_end_undo_and_lose_nothing(shop, change, 
         with pytest.raises(psycopg.Error) as told:
             admin(shop.proxy, "UNDO REBALANCE reb")
         assert why in str(told.value) + str(told.value.diag.message_detail)
-        assert why in until(lambda: admin(shop.proxy, "SHOW REBALANCE")[0]["reason"] or "", 10)
-        assert shop.wait()[0]["phase"] == "done"
+        assert shop.wait()[0]["phase"] == "done"  # a reason of its own may stand there until the catalogs are read again
+        assert why in admin(shop.proxy, "SHOW REBALANCE")[0]["reason"]
         assert db.execute("SELECT amount FROM orders WHERE user_id = %s LIMIT 1", [moved[0]]).fetchone() == (99,)
         assert count(shop.proxy) == 240
         if "visits" in change:

@@ -143,6 +143,7 @@ result postgres_engine::check(std::vector<std::string>& refusals, std::vector<pl
     if (auto made = connect(0, on); !made.ok()) return {outcome::stop, made.why};
     if (auto why = read_tables(*on, view_.config, *view_.catalog, tables_, refusals))
         return {outcome::stop, why->message};
+    if (auto what = unread_among(tables_); !what.empty()) refusals.push_back(what + ": try again in a moment");
     for (const auto each : sources())
         if (auto done = check_server(each, true, refusals); !done.ok()) return done;
     const auto all_sources = sources();

@@ -87,6 +87,7 @@ result postgres_engine::look_at_tables() {
     if (auto why = read_tables(*on, view_.config, *view_.catalog, tables_, refusals))
         return {outcome::again, why->message};
     if (!refusals.empty()) return {outcome::stop, refusals.front()};
+    if (auto what = unread_among(tables_); !what.empty()) return {outcome::again, std::move(what)};
     if (auto why = shape_of(*on, tables_, shape_)) return {outcome::again, why->message};
     return {};
 }

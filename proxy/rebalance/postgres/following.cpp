@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "proxy/rebalance/postgres/engine.hpp"
@@ -246,16 +247,18 @@ result postgres_engine::same_tables(link& on, std::uint16_t shard) {
     for (const auto& each : moves_) {
         if (origin_of(*each) != shard) continue;
         rows got;
-        if (auto why =
-                on.ask("SELECT count(*) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = prpubid WHERE "
-                       "pubname = $1",
-                       {slot_of(*each)}, got))
+        if (auto why = on.ask("SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1",
+                              {slot_of(*each)}, got))
             return of(*why, name_of(shard));
-        const auto published = std::count_if(tables_.begin(), tables_.end(), [&](const moved_table& table) {
-            return !table.reference || (each->references && !back_);
-        });
-        if (got.at(0, 0) != std::to_string(published))
-            return {outcome::restart, "a table has been dropped, or taken out of the publication"};
+        std::set<std::string_view> published;
+        for (std::size_t i = 0; i < got.size(); ++i) published.insert(got.at(i, 0));
+        for (const auto& table : tables_)
+            if ((!table.reference || (each->references && !back_)) && published.erase(table.plain()) == 0)
+                return {outcome::restart, fmt::format("table {} is not in publication {} any more, or has been dropped",
+                                                      table.plain(), slot_of(*each))};
+        if (!published.empty())
+            return {outcome::restart,
+                    fmt::format("table {} has been added to publication {}", *published.begin(), slot_of(*each))};
     }
     return {};
 }

@@ -183,19 +183,26 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
         bool deterministic = true;
         if (auto why = read_columns(on, std::string(got.at(0, 8)), one, deterministic)) return why;
         if (!entry.reference) {
-            const auto known = catalog.relations.find(one.plain());
-            if (known != catalog.relations.end())
+            one.unread = true;
+            if (const auto known = catalog.relations.find(one.plain()); known != catalog.relations.end())
                 for (const auto& each : known->second.columns)
-                    if (each.name == one.key) one.type = each.type;
-            if (std::find(one.columns.begin(), one.columns.end(), one.key) == one.columns.end())
+                    if (each.name == one.key) one.type = each.type, one.unread = false;
+            if (std::find(one.columns.begin(), one.columns.end(), one.key) == one.columns.end()) {
+                one.unread = false;
                 refuse(fmt::format("it has no column \"{}\" of its own", one.key));
-            else if (router::key_text_sql(one.type, "k").empty())
+            } else if (!one.unread && router::key_text_sql(one.type, "k").empty())
                 refuse(fmt::format("keys of the type of \"{}\" are not moved", one.key));
             if (!deterministic) refuse("the collation of its key calls different texts equal");
         }
         to.push_back(std::move(one));
     }
     return std::nullopt;
+}
+
+std::string unread_among(const std::vector<moved_table>& tables) {
+    for (const auto& each : tables)
+        if (each.unread) return fmt::format("the catalogs have not been read since table {} was made", each.plain());
+    return {};
 }
 
 namespace {

@@ -19,7 +19,8 @@ struct moved_table {
     bool reference = false;  ///< copied whole to shards that join
     std::string key;         ///< column; of a reference table empty
     router::key_type type = router::key_type::unsupported;
-    std::vector<std::string> columns;   ///< that can be given: no generated ones
+    bool unread = false;               ///< it has been made since the cluster's catalogs were read: `type` is not known
+    std::vector<std::string> columns;  ///< that can be given: no generated ones
     std::vector<std::string> identity;  ///< columns of the primary key; empty: there is none
     std::uint64_t rows = 0, bytes = 0;  ///< of the source, estimated
 
@@ -48,6 +49,9 @@ struct moved_table {
 /// The map's tables as they are on a server. `refusals`: why some cannot be moved.
 std::optional<trouble> read_tables(link& on, const config::cluster& cluster, const router::catalog& catalog,
                                    std::vector<moved_table>& to, std::vector<std::string>& refusals);
+
+/// What to wait for before the tables can be moved; empty: nothing.
+std::string unread_among(const std::vector<moved_table>& tables);
 
 /// Changes when one of the tables does.
 std::optional<trouble> shape_of(link& on, const std::vector<moved_table>& tables, std::string& to);

@@ -135,7 +135,8 @@ result postgres_engine::check_way_back() {
                         fmt::format("table {} is not in the map any more, or has been dropped", table)};
         }
     }
-    if (!refusals.empty()) return {outcome::again, refusals.front()};  // the catalogs may not have been read again yet
+    if (!refusals.empty()) return {outcome::again, refusals.front()};
+    if (auto what = unread_among(now); !what.empty()) return {outcome::again, std::move(what)};
     tables_ = std::move(now);
     auto all = origins();
     for (const auto each : ends())
