@@ -22,6 +22,7 @@ enum class tls_mode : std::uint8_t { disable, allow, prefer, require, verify_ca,
 enum class sharding_function : std::uint8_t { ring, hash, range, list, directory };
 enum class key_update : std::uint8_t { move, refuse };
 enum class server_compression : std::uint8_t { off, zlib, zstd };
+enum class two_phase : std::uint8_t { on, error };
 enum class auth_method : std::uint8_t { trust, scram_sha_256, md5, plain, certificate, reject };
 
 /// A TCP address. Text form "host:port"; IPv6 hosts in brackets.
@@ -157,6 +158,7 @@ struct cluster {
     milliseconds max_ban{60'000};
     std::map<std::string, double> node_weights;                ///< "host:port" -> weight, for balance = "weighted"
     config::key_update key_update = config::key_update::move;  ///< what an UPDATE of a shard key does
+    config::two_phase two_phase = config::two_phase::on;       ///< what becomes of writes on a second shard
     bool rebalance = false;                                    ///< whether REBALANCE and MOVE may move rows
     milliseconds cutover_timeout{200};                         ///< how long writes may wait for a rebalance's cutover
     milliseconds cleanup_delay{10'000};                        ///< after it, before the sources' rows are deleted

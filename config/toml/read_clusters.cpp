@@ -114,6 +114,7 @@ void read_cluster(const node& from, cluster& to, report& mistakes) {
         table.wrong_here(
             fmt::format("has no shards; write [{}] and s0 = {{ nodes = [\"host:port\"] }}", table.path_of("shards")));
     table.read_word("key_update", to.key_update, key_update_words);
+    table.read_word("two_phase", to.two_phase, two_phase_words);
     if (table.read_names("sequences", to.sequences) && to.sequences.empty())
         table.wrong("sequences", "must name sequences: [\"orders_id_seq\"]");
     table.read("rebalance", to.rebalance);

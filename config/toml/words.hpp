@@ -65,6 +65,11 @@ inline constexpr std::array function_words{word<sharding_function>{"ring", shard
 inline constexpr std::array key_update_words{word<key_update>{"move", key_update::move},
                                              word<key_update>{"refuse", key_update::refuse}};
 
+/// `off` could only mean the same: without two phases the writes of one transaction would be on some shards only.
+inline constexpr std::array two_phase_words{word<two_phase>{"on", two_phase::on},
+                                            word<two_phase>{"error", two_phase::error},
+                                            word<two_phase>{"off", two_phase::error, false}};
+
 /// Whether a directory's unlisted keys are a mistake.
 inline constexpr std::array unlisted_words{word<bool>{"ring", false}, word<bool>{"error", true}};
 

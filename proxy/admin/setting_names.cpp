@@ -44,6 +44,10 @@ std::string_view name_of(config::key_update what) noexcept {
     return what == config::key_update::move ? "move" : "refuse";
 }
 
+std::string_view name_of(config::two_phase what) noexcept {
+    return what == config::two_phase::on ? "on" : "error";
+}
+
 std::string_view name_of(config::no_replica what) noexcept {
     return what == config::no_replica::error ? "error" : "primary";
 }

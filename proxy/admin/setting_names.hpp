@@ -14,6 +14,7 @@ std::string_view name_of(config::read_consistency what) noexcept;
 std::string_view name_of(config::balance what) noexcept;
 std::string_view name_of(config::no_replica what) noexcept;
 std::string_view name_of(config::key_update what) noexcept;
+std::string_view name_of(config::two_phase what) noexcept;
 std::string_view name_of(config::tls_mode what) noexcept;
 std::string_view name_of(config::server_compression what) noexcept;
 

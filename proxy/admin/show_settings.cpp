@@ -207,6 +207,7 @@ void add_cluster(row_list& rows, const config::cluster& is) {
     lines.add("failover_hold", is.failover_hold, standard.failover_hold);
     lines.add("max_ban", is.max_ban, standard.max_ban);
     lines.add("key_update", name_of(is.key_update), name_of(standard.key_update));
+    lines.add("two_phase", name_of(is.two_phase), name_of(standard.two_phase));
     lines.add("sequences", fmt::format("{}", fmt::join(is.sequences, ", ")), std::string());
     lines.add("rebalance", is.rebalance, standard.rebalance);
     lines.add("cutover_timeout", is.cutover_timeout, standard.cutover_timeout);

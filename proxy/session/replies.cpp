@@ -563,7 +563,7 @@ void session::settle() {
     const bool out_of_place = stalled_ && talk_->copy_in && !talk_->copy_ended;  // no COPY data: an error
     if (owed() && (stalled_ || talk_->barrier) && !out_of_place) return;
     settle_lease();
-    if (phase_ != phase::closed && !pending_.empty()) pump({});
+    if (phase_ != phase::closed && (!pending_.empty() || again_)) pump({});
     if (phase_ != phase::closed) want_client();
 }
 

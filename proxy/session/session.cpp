@@ -100,7 +100,7 @@ void session::drain() {
 
 /// No statement is under way: it is the client's turn. The connection of a pinned session may still be held.
 bool session::quiet() const noexcept {
-    if (!pending_.empty() || greeting_) return false;
+    if (!pending_.empty() || again_ || greeting_) return false;
     if (spanning_) return !span_busy() && !skip_to_sync_;
     if (!talk_) return phase_ == phase::idle;
     return phase_ == phase::active && !talk_->open_batch && !owed();
@@ -266,7 +266,7 @@ void session::pump(std::string_view fresh) {
         fresh = held;
     }
     std::string_view rest = fresh;
-    while (phase_ != phase::closed && !rest.empty() && step(rest)) {
+    while (phase_ != phase::closed && (!rest.empty() || again_) && step(rest)) {
     }
     if (phase_ != phase::closed) {
         flush_to_server();
@@ -286,7 +286,9 @@ void session::pump(std::string_view fresh) {
     const bool was_stalled = stalled_;
     settle_lease();
     // Again only when that has changed what the next message may do: it may be a part that waits for the rest.
-    if (phase_ != phase::closed && !pending_.empty() && (talk_.get() != before || (was_stalled && !stalled_))) pump({});
+    if (phase_ != phase::closed && (!pending_.empty() || again_) &&
+        (talk_.get() != before || (was_stalled && !stalled_)))
+        pump({});
 }
 
 bool session::stream_on(std::string_view& rest) {
@@ -318,7 +320,7 @@ bool session::pass_over(std::string_view& rest) {
     return true;
 }
 
-bool session::step(std::string_view& rest) {
+bool session::step_on(std::string_view& rest) {
     if (stream_left_ > 0) return stream_on(rest);
     if (pass_left_ > 0) return pass_over(rest);
     if (copy_left_ > 0) return span_copy_on(rest);

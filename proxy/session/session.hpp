@@ -331,6 +331,11 @@ class session final : public client_session,
                         std::string_view& rest);
     bool span_copy_on(std::string_view& rest);
     std::optional<config::fault> span_move_parts(const router::plan& plan, const router::values& with, span_unit& unit);
+    void span_one_by_one(std::string_view sql, const router::plan& plan);
+    bool spans_as_text(const router::plan& plan) const;
+    bool goes_on(bool failed);
+    void span_text_over(bool failed);
+    bool step_on(std::string_view& rest);
     std::optional<config::fault> span_copy_parts(const router::plan& plan, const router::values& with, span_unit& unit);
     void span_refuse(const config::fault& why, spanning::doing within);
     void span_query(std::string_view body);
@@ -483,6 +488,8 @@ class session final : public client_session,
     std::shared_ptr<const pool::parameter_list> first_told_;  ///< ... by the greeting, with settings of its start
     pool::wire client_;
     std::string pending_;  ///< client bytes not yet used
+    std::unique_ptr<text_rest>
+        again_;  ///< of a text whose statements run one by one: before all that the client has sent
     phase phase_ = phase::idle;
     std::string last_words_;      ///< the FATAL error of the server that was this session's
     std::uint32_t told_pid_ = 0;  ///< of the server's process, in session mode

@@ -116,6 +116,12 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
         to = {talk_->shard, router::need::any};
     } else if (auto refused = executes(*found.plan) ? destination_of_execute(sql, found, to)
                                                     : destination_of(*found.plan, with, to)) {
+        if (spans_as_text(*found.plan)) {  // taken again, as the span's first text
+            begin_span();
+            spanning_->implicit = false;
+            spanning_->of_text = true;
+            return true;
+        }
         if (!talk_) {
             failure_ = std::move(refused);
             return true;
@@ -366,6 +372,15 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
     if (plan.parsed.statements.size() != 1 || !plan.parsed.error.empty()) return false;
     const auto& one = plan.parsed.statements.front();
     std::string out;
+    const auto fails = [this](const fault& why) {
+        if (spanning_) {
+            span_refuse(why, spanning::doing::query);
+        } else {
+            refuse(why);
+            say_ready(status());
+        }
+        return true;
+    };
     if (one.explain_route) {
         const router::values with{sql, shape.literals, {}, conforming_strings_};
         const pg::column columns[] = {{"item"}, {"value"}};
@@ -383,12 +398,10 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         } else if (one.name == "ringway.role") {
             value = own_.role == 1 ? "primary" : own_.role == 2 ? "replica" : "";
         } else {
-            refuse({fault_kind::invalid_parameter,
-                    fmt::format("unrecognized configuration parameter \"{}\"", one.name),
-                    {},
-                    "there are ringway.read_consistency and ringway.role"});
-            say_ready(status());
-            return true;
+            return fails({fault_kind::invalid_parameter,
+                          fmt::format("unrecognized configuration parameter \"{}\"", one.name),
+                          {},
+                          "there are ringway.read_consistency and ringway.role"});
         }
         write_one_row(out, one.name, std::move(value), "SHOW");
     } else if ((one.verb == verb::set || one.verb == verb::reset) && !one.effects.empty() &&
@@ -398,9 +411,7 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         run.literals.assign(shape.literals.begin(), shape.literals.end());
         std::string problem;
         if (!ringway_setting(one.effects.front(), run, problem)) {
-            refuse({fault_kind::invalid_parameter, problem, {}, {}});
-            say_ready(status());
-            return true;
+            return fails({fault_kind::invalid_parameter, problem, {}, {}});
         }
         pg::write_command_complete(out, one.verb == verb::set ? "SET" : "RESET");
     } else if (!talk_ && !spanning_ && begun_.empty() && one.verb == verb::begin &&
@@ -421,8 +432,10 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
     } else {
         return false;
     }
-    pg::write_ready(out, status());
+    const bool ends = !goes_on(false), ends_span = ends && spanning_ && spanning_->of_text;
+    if (ends && !ends_span) pg::write_ready(out, status());
     emit(out);
+    if (ends_span) span_text_over(false);
     return true;
 }
 

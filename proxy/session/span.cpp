@@ -119,7 +119,24 @@ void span::run(span_unit unit) {
     failed_leases_ = 0;
     asked_ = std::chrono::steady_clock::now();
     stage_ = stage::joining;
+    if (with_.one_writer && would_write_on_several()) return fail_unit(two_writers());
     join();
+}
+
+/// As far as it is known before: of rows that are brought to their shards it is seen afterwards.
+bool span::would_write_on_several() const {
+    std::vector<std::uint16_t> writers;
+    for (const auto& each : wings_)
+        if (each.wrote) writers.push_back(each.on->shard);
+    if (unit_.writes)
+        for (const auto& part : unit_.parts) writers.push_back(part.shard);
+    return std::any_of(writers.begin(), writers.end(), [&](std::uint16_t each) { return each != writers.front(); });
+}
+
+config::fault two_writers() {
+    return {fault_kind::unsupported, "this transaction would write on a second shard",
+            "two_phase = \"error\" is configured.",
+            "keep it to the keys of one shard, or set two_phase = \"on\" for the cluster"};
 }
 
 std::vector<std::uint16_t> span::needed() const {
@@ -275,6 +292,7 @@ void span::filled(wing& of) {
 }
 
 void span::go() {
+    if (unit_.reads_text) return check_text();
     if (unit_.gathers) {
         made_ = false;
         gatherings_ = 0;

@@ -60,6 +60,7 @@ struct span_unit {
     merging how = merging::relay;
     bool in_turn = false;  ///< the first part alone, then the others: who does the same meets on the first shard
     bool writes = false;
+    bool reads_text = false;  ///< its part only has a text of several statements read
     bool hold_tag = false;    ///< CommandComplete waits for span::held_tag()
     bool tells = false;       ///< ParameterStatus is the client's
     std::string_view hidden;  ///< types of messages that the client has had, or never asked for
@@ -74,10 +75,11 @@ struct span_unit {
     std::vector<std::uint16_t> order;              ///< of inserted rows, by input: which part each is in, for RETURNING
 };
 
+/// What a transaction hears that writes on a second shard where two_phase = "error" is configured.
+config::fault two_writers();
+
 /// An ErrorResponse, for the client.
 std::string error_frame(const config::fault& why);
-
-enum class two_phase_mode : std::uint8_t { on, off, error };
 
 struct span_start {
     std::uint64_t client_id = 0;
@@ -85,6 +87,7 @@ struct span_start {
     std::vector<std::string>
         history;  ///< what each shard's transaction begins with: BEGIN, then savepoints and the like
     std::vector<std::string> shards;                           ///< names
+    bool one_writer = false;                                   ///< no more than one of them may be written to
     std::shared_ptr<const router::own_types> types_of_shards;  ///< null: the same on all
 };
 
@@ -150,7 +153,18 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     const router::own_types* arm_types() const override { return with_.types_of_shards.get(); }
 
   private:
-    enum class stage : std::uint8_t { idle, joining, opening, filling, running, moving, dropping, ending, done };
+    enum class stage : std::uint8_t {
+        idle,
+        joining,
+        opening,
+        checking,
+        filling,
+        running,
+        moving,
+        dropping,
+        ending,
+        done
+    };
     /// One shard of the transaction.
     struct wing {
         std::shared_ptr<arm> on;
@@ -170,12 +184,16 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void join();
     void open();
     void go();
+    void check_text();
+    void on_checked(char type, std::string_view frame);
+    void text_checked();
     void fill();
     void on_filling(wing& of, char type, std::string_view frame);
     void filled(wing& of);
     std::vector<std::uint16_t> needed() const;
     void send_part(const span_part& part);
     void fail_unit(const config::fault& why);
+    bool would_write_on_several() const;
     void check_isolation(wing& of, std::string_view row);
     void on_reply(wing& of, char type, std::string_view frame);
     void on_added(wing& of, char type, std::string_view frame);
@@ -230,6 +248,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::optional<config::fault> verdict_;  ///< on a row of the COPY, unless its shard has another
     std::uint16_t judge_ = 0;               ///< that shard
     bool made_ = false;                     ///< ... its tables have been made
+    bool text_is_several_ = false;          ///< the server has read the text
     std::optional<two_phase> end_;
     std::string id_;
     std::shared_ptr<span> self_;  ///< while it ends: its client may go before

@@ -83,10 +83,12 @@ void session::span_read(std::optional<fault> why, bool failed) {
         span_refuse(*why, within);
     } else {
         if (failed) span.across->fail();
-        if (within == doing::query)
-            say_ready(status());
-        else
+        if (within != doing::query)
             skip_to_sync_ = failed;
+        else if (!goes_on(failed) && span.of_text)
+            return span_text_over(failed);
+        else if (!again_)
+            say_ready(status());
     }
     span_go_on();
 }

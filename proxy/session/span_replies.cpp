@@ -75,6 +75,7 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
         return;
     }
     if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
+    if (stage_ == stage::checking) on_checked(type, frame);
     if (stage_ == stage::filling) on_filling(of, type, frame);
     if (stage_ == stage::running) on_reply(of, type, frame);
     if (stage_ == stage::moving) on_moving(of, type, frame);
@@ -160,6 +161,7 @@ void span::on_error(wing& of, std::string_view frame) {
     std::string_view severity = error ? error->get('V') : std::string_view();
     if (severity.empty() && error) severity = error->get('S');
     if (severity == "FATAL" || severity == "PANIC") return arm_lost(*of.on, std::string(error->get('M')));
+    if (stage_ == stage::checking) return on_checked('E', frame);
     of.failed = true;
     of.takes_copy = false;
     if (stage_ == stage::opening) of.on->server->doomed = true;
@@ -205,6 +207,8 @@ void span::settled(wing& of) {
             failed_ = true;
             return end_unit();
         }
+        case stage::checking:
+            return text_checked();
         case stage::filling:
             return filled(of);
         case stage::dropping:
@@ -261,6 +265,10 @@ void span::end_unit() {
         return;
     }
     copying_ = false;
+    if (error_.empty() && with_.one_writer && wrote_on_several()) {
+        error_ = error_frame(two_writers());
+        answer_.clear();
+    }
     if (error_.empty()) {
         emit_rows_in_order();
         if (unit_.merges_copy) end_merged_copy();

@@ -12,6 +12,8 @@
 #include "router/gather.hpp"
 #include "router/need.hpp"
 #include "router/owners.hpp"
+#include "router/postgres/lexical.hpp"
+#include "router/shape.hpp"
 #include "router/spread.hpp"
 #include "router/time_words.hpp"
 
@@ -31,13 +33,6 @@ constexpr std::uint32_t longest_message = 64u << 20;
 constexpr std::size_t most_history = 256;
 /// Bytes of an answer that are kept for a portal with a row limit.
 constexpr std::size_t most_held = 64u << 20;
-
-fault not_across(std::string_view what) {
-    return {fault_kind::unsupported,
-            fmt::format("{} does not work in a transaction that stands on several shards", what),
-            {},
-            "keep this transaction to the keys of one shard"};
-}
 
 /// Why a statement cannot run in a span whatever its shard; empty: it can.
 std::string_view obstacle(const router::plan& plan) {
@@ -76,7 +71,26 @@ bool names_isolation(std::string_view begin) {
                        [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
 }
 
+/// BEGIN, BEGIN WORK, START TRANSACTION: without a word about what kind of transaction.
+bool is_plain_begin(std::string_view sql) {
+    router::shape_lexer lexer;
+    const auto shape = lexer.scan(sql, true);
+    router::postgres::token_reader in(sql, shape.literals);
+    for (auto each = in.next(); each.kind != router::postgres::token_kind::end; each = in.next())
+        if (sql[each.offset] != ';' && !in.is(each, "begin") && !in.is(each, "start") && !in.is(each, "work") &&
+            !in.is(each, "transaction"))
+            return false;
+    return true;
+}
+
 }  // namespace
+
+fault not_across(std::string_view what) {
+    return {fault_kind::unsupported,
+            fmt::format("{} does not work in a transaction that stands on several shards", what),
+            {},
+            "keep this transaction to the keys of one shard"};
+}
 
 fault too_much_held() {
     return {fault_kind::unsupported,
@@ -107,6 +121,7 @@ void session::begin_span() {
     with.settings = settings_;
     with.types_of_shards = who_.cluster->types;
     for (const auto& each : who_.cluster->now->config.shards) with.shards.push_back(each.name);
+    with.one_writer = who_.cluster->now->config.two_phase == config::two_phase::error;
     spanning_ = std::make_unique<spanning>();
     spanning_->settings_before = settings_;
     spanning_->path_before = spanning_->path_after = search_path_;
@@ -223,13 +238,12 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
 void session::span_refuse(const fault& why, doing within) {
     refuse(why);
     auto& span = *spanning_;
+    again_.reset();
     span.across->fail();
     if (within != doing::query) {
         skip_to_sync_ = true;
-    } else if (span.implicit) {
-        span.what = doing::query;
-        span.tag.clear();
-        span.across->rollback();
+    } else if (span.implicit || span.of_text) {
+        span_text_over(true);
     } else {
         say_ready(status());
     }
@@ -240,6 +254,10 @@ void session::span_query(std::string_view body) {
     auto found = plan_of(sql);
     auto& span = *spanning_;
     const auto& plan = *found.plan;
+    if (!span.implicit && plan.parsed.statements.size() > 1 && plan.parsed.error.empty() &&
+        plan.parsed.hint.shard.empty() && plan.parsed.hint.role == router::routing_hint::role_wish::none &&
+        plan.parsed.hint.unknown.empty())
+        return span_one_by_one(sql, *home_.plans.hold(found));
     if (!span.across->failed() && !plan.plain && answer_locally(sql, plan, found.shape)) return;
     span.held = home_.plans.hold(found);
     span.literals.assign(found.shape.literals.begin(), found.shape.literals.end());
@@ -269,7 +287,7 @@ void session::span_query(std::string_view body) {
     span.what = doing::query;
     span.running = span.held.get();
     if (unit.gathers && span_scatters(unit, with, {})) return;
-    unit.hold_tag = span.implicit;
+    unit.hold_tag = span.implicit || (span.of_text && !again_);
     span_gathers(std::move(unit));
 }
 
@@ -284,10 +302,15 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     const auto answer = [&](std::string_view tag) {
         std::string out;
         pg::write_command_complete(out, tag);
-        if (within == doing::query) pg::write_ready(out, status());
+        const bool ends = within == doing::query && !goes_on(false);
+        if (ends && !span.of_text) pg::write_ready(out, status());
         emit(out);
+        if (ends && span.of_text) span_text_over(false);
         return under_way;
     };
+    const bool about_one = what == verb::commit || what == verb::rollback || what == verb::savepoint ||
+                           what == verb::release || what == verb::rollback_to;
+    if (span.of_text && about_one) return not_across("COMMIT, ROLLBACK or a savepoint in a text without BEGIN");
     if (what == verb::commit || what == verb::rollback) {
         if (statements.front().chain) return not_across("AND CHAIN");
         if (span.implicit) {  // a batch that ends its own transaction in the middle
@@ -309,6 +332,9 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     if (!one) return std::nullopt;
     if (what == verb::begin) {
         if (span.implicit) return not_across("BEGIN within a pipeline");
+        if (span.of_text && !is_plain_begin(sql)) return not_across("BEGIN with options, in a text,");
+        if (std::exchange(span.of_text, false))  // what the text has done before belongs to it
+            return answer(statements.front().name.empty() ? "BEGIN" : statements.front().name);
         std::string notice;
         pg::write_notice(notice, "WARNING", "25001", "there is already a transaction in progress");
         emit(notice);
@@ -333,6 +359,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
         pg::write_query(part.bytes, span.text);
     }
     unit.how = merging::same;
+    unit.hold_tag = span.of_text && within == doing::query && !again_;
     unit.tells = true;
     span.what = within;
     span.running = &plan;
@@ -548,15 +575,9 @@ void session::span_answered() {
     }
     if (!failed) span_followed();
     if (span.what == doing::query) {
-        if (span.implicit) {
-            span.tag = span.across->held_tag();
-            if (failed) {
-                span.tag.clear();
-                return span.across->rollback();
-            }
-            return span.across->commit();
-        }
-        say_ready(status());
+        const bool more = goes_on(failed);
+        if (!more && (span.implicit || span.of_text)) return span_text_over(failed);
+        if (!more) say_ready(status());
     } else if (failed) {
         skip_to_sync_ = true;
     }
@@ -611,7 +632,7 @@ void session::span_ended(two_phase::outcome how, const std::string& error, bool 
     }
     if (made->what == doing::message) {
         skip_to_sync_ = failed;
-    } else {
+    } else if (!goes_on(failed)) {
         pg::write_ready(out, 'I');
     }
     emit(out);
@@ -624,10 +645,11 @@ void session::span_ended(two_phase::outcome how, const std::string& error, bool 
 void session::span_lost(const std::string& why) {
     const auto keep = shared_from_this();
     const auto made = std::exchange(spanning_, nullptr);
+    if (std::exchange(again_, nullptr) && made->what == doing::nothing) made->what = doing::query;
     phase_ = phase::idle;
     span_over(*made, false);
     home_.owner.role_changed(who_.cluster->now->configured_as);
-    if (!made->implicit) {
+    if (!made->implicit && !made->of_text) {
         begun_ = "BEGIN";
         begun_failed_ = true;
         begun_reads_ = false;

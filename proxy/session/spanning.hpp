@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct spanning {
 
     std::shared_ptr<span> across;
     bool implicit = false;  ///< no BEGIN of the client's: it ends with the statement, or with the batch at Sync
+    bool of_text = false;   ///< nor has it; it ends with the text of several statements that it runs
     doing what = doing::nothing;
     std::unordered_map<std::string, portal> portals;
     std::unordered_map<std::string, std::uint16_t> cursors;  ///< declared here: by name, their shard
@@ -55,7 +57,20 @@ struct spanning {
     std::unique_ptr<span_unit> instead;  ///< what runs when a read apart cannot be scattered
 };
 
+/// What is left of a text whose statements run one by one (span_texts.cpp).
+struct text_rest {
+    struct piece {
+        std::size_t offset = 0, length = 0;
+    };
+    std::string sql;            ///< the whole text
+    std::vector<piece> pieces;  ///< a statement each; behind a COMMIT or a ROLLBACK all that follows
+    std::size_t next = 0;
+    bool conforming_strings = true;  ///< as it was read
+};
+
 /// A portal's rows that wait for their turn are more than may be kept.
 config::fault too_much_held();
+/// What a transaction on several shards cannot do.
+config::fault not_across(std::string_view what);
 
 }  // namespace ringway::proxy

@@ -284,7 +284,7 @@ def test_s01_a_setting_after_the_end_of_a_transaction_on_shards(ringway, shop_cl
         with Wire(proxy.port, database="shop") as client:
             for step in steps:
                 client.run(query(step) if isinstance(step, str) else step)
-            client.run(query("ROLLBACK"))  # a text of several statements is refused within a transaction over several shards
+            client.run(query("ROLLBACK"))
             own_value = client.value("SHOW work_mem")
             for shard in shop_cluster.shards:
                 assert client.value(f"/* ringway: shard={shard} */ SELECT current_setting('work_mem')") == own_value

@@ -419,3 +419,41 @@ def test_a_row_limit_does_not_tie_a_transaction_to_its_shard(shop_proxy, shop_cl
             assert codes(client.run(statement)) == []
             client.run(query("ROLLBACK"))
     assert [len(rows) for rows in stored(shop_cluster)] == [1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def one_writer(ringway_session, shop_cluster):
+    return ringway_session({"clusters": {"shop": {"two_phase": "error"}}}, clusters=[shop_cluster])
+
+
+def test_two_phase_error_refuses_a_second_writer(one_writer, shop_cluster, keys, clean):
+    (a, again), (b, _), _ = keys
+    assert until(lambda: knows_tables(one_writer, "shop"))
+
+    def refused(client, sql, values=None):
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as why:
+            client.execute(sql, values)
+        assert "two_phase" in why.value.diag.message_detail
+
+    with one_writer.connect() as client:
+        assert {row["key"]: row["value"] for row in admin(one_writer, "SHOW CONFIG")}["clusters.shop.two_phase"] == "error"
+        with client.transaction():  # one shard is written to, others are read
+            client.execute("INSERT INTO users VALUES (%s, 'one', NULL)", (a,))
+            assert client.execute("SELECT count(*) FROM users WHERE id = %s", (b,)).fetchone() == (0,)
+            client.execute("INSERT INTO users VALUES (%s, 'one', NULL)", (again,))
+        refused(client, "INSERT INTO users VALUES (%s, 'x', NULL), (%s, 'y', NULL)", (b, a + 100000))
+        refused(client, "UPDATE users SET name = 'z' WHERE id > 0")
+        refused(client, "INSERT INTO countries VALUES ('zz', 'x')")
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            with client.cursor().copy("COPY users FROM STDIN") as copy:
+                for key in clean:
+                    copy.write_row([key + 5000, "c", None])
+        client.execute("BEGIN")
+        client.execute("UPDATE users SET name = 'two' WHERE id = %s", (a,))
+        refused(client, "INSERT INTO users VALUES (%s, 'x', NULL)", (b,))
+        assert client.info.transaction_status.name == "INERROR"
+        client.execute("ROLLBACK")
+        with client.cursor().copy("COPY users FROM STDIN") as copy:  # rows of one shard
+            copy.write_row([b, "c", None])
+        assert client.execute("SELECT name FROM users WHERE id IN (%s, %s, %s) ORDER BY id", sorted((a, again, b))).fetchall()
+    assert [sorted(row[1] for row in rows) for rows in stored(shop_cluster)] == [["one", "one"], ["c"], []]
