@@ -212,11 +212,14 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
         case 'D': {  // the rows of our look at pg_settings
             pg::reader in(body);
             if (in.i16() == 2) {
-                const auto name = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+                const auto spelled = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
                 const auto length = in.i32();
                 const auto value = in.bytes(static_cast<std::size_t>(std::max(0, length)));
+                std::string name(spelled);  // pg_settings has TimeZone, DateStyle and IntervalStyle
+                for (auto& c : name)
+                    if (c >= 'A' && c <= 'Z') c |= 0x20;
                 if (!in.ok() || length < 0 || !is_own(name, value)) break;
-                talk.probed.insert_or_assign(std::string(name), pool::set_config_statement(name, value));
+                talk.probed.insert_or_assign(name, pool::set_config_statement(name, value));
                 if (name == "search_path") talk.path_after = value;
                 if (name == "standard_conforming_strings") talk.conforming_after = value == "on";
             }

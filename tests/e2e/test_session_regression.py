@@ -101,3 +101,22 @@ def test_a_default_that_asks_for_currval(ringway):
         client.run(query("INSERT INTO tree (id) VALUES (8)"))
         assert client.rows("SELECT id, up FROM tree ORDER BY id") == [[b"2", b"2"], [b"8", b"2"]]
         assert "values of sequences" in reasons(proxy)
+
+
+STARTED = {"DateStyle": "Postgres, DMY", "IntervalStyle": "postgres_verbose", "TimeZone": "America/Los_Angeles"}  # as pg_settings spells them
+LOOK = ("SELECT current_setting('datestyle') || ' ' || current_setting('intervalstyle') || ' ' || current_setting('timezone')"
+        " || ' ' || to_timestamp(0)")
+
+
+def test_settings_whose_names_servers_spell_in_mixed_case(ringway, app_cluster):
+    """What a DO block has left on the connection is read from pg_settings: TimeZone was kept beside timezone, and
+    whoever had set only the one had the server's default from the next change of clients on."""
+    proxy = ringway({"clusters": {"app": {"pool_size": 1, "read_consistency": "primary"}}})
+    ports = (proxy.port, app_cluster.primary().port)
+    with Wire(ports[0], **STARTED) as one_client, Wire(ports[0], **STARTED) as other, Wire(ports[1], **STARTED) as direct:
+        for sql in ("DO $$ BEGIN END $$", "SET timezone = 'Asia/Tokyo'", "DO $$ BEGIN PERFORM set_config('intervalstyle', 'sql_standard', false); END $$",
+                    "SET datestyle = 'iso, ymd'", "DO $$ BEGIN END $$", "RESET timezone", "DO $$ BEGIN END $$"):
+            assert wire.replies(one_client, query(sql)) == wire.replies(direct, query(sql)), sql
+            for _ in range(2):  # in turns, so that the connection is brought from one's settings to the other's
+                assert other.value(LOOK) == "Postgres, DMY postgres_verbose America/Los_Angeles Wed 31 Dec 16:00:00 1969 PST"
+                assert one_client.value(LOOK) == direct.value(LOOK), sql
