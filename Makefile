@@ -48,6 +48,12 @@ test-drivers: build ## real drivers (DRIVERS="psql asyncpg ..."), each compared 
 	@scripts/install.sh driver-packages.txt
 	@tests/drivers/run.py $(BUILD)/ringway $(DRIVERS)
 
+.PHONY: test-suites-mysql
+test-suites-mysql: build ## suites of MariaDB and of MySQL's drivers (SUITES="pymysql mtr:'func_.*'"): tests/suites/mysql
+	@scripts/install.sh driver-packages.txt
+	@scripts/install.sh suite-packages-mysql.txt
+	@tests/suites/mysql/run.py $(BUILD)/ringway $(SUITES)
+
 .PHONY: demo
 demo: build ## start three real clusters and the proxy, and say what to try
 	@demo/up.sh
