@@ -109,7 +109,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
     boost::container::small_vector<seen, 4> parsed;
     router::plan_cache::found last;  // of the last of them
     pg::frame_header header;
-    bool flushed_execute = false;
+    bool flushed_execute = false, executes = false, only_reads = begun_reads_ && !begun_.empty();
     for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
          at += header.total()) {
         const auto body = batch.substr(at + pg::header_size, header.body());
@@ -154,6 +154,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 held = named->plan;
             }
             if (!plan) continue;  // the server's place in the pipeline tells the client so
+            only_reads |= plan->parsed.statements.size() == 1 && plan->parsed.statements.front().read_only_begin;
             bool fine = true;
             if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
             destination one;
@@ -176,8 +177,13 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 out.shard = one.shard;
                 out.placed = placed = true;
             }
+        } else if (header.type == 'E') {
+            const auto run = pg::read_execute(body);
+            executes |= run && run->max_rows == 0;
         } else if (header.type == 'H') {
             flushed_execute = true;
+            // Without a Sync its transaction goes on, and may write next; one that fetches by and by does not.
+            if (executes && !out.replica_only && !only_reads) out.need = router::need::primary;
         }
     }
     if (flushed_execute && !replayable) out.need = router::need::primary;

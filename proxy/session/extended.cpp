@@ -175,10 +175,8 @@ void session::on_parse(std::string_view body, std::string_view frame) {
                 if (what.what == effect::kind::prepare && !pin_on_replica(*made->plan))
                     pin("PREPARE by the extended protocol");
         std::optional<fault> refused;
-        std::vector<text_splice> splices;
-        if (auto text = rewritten(*parse, *made, refused, splices)) {
-            auto copy = std::make_shared<client_statement>(*made);
-            copy->splices = std::move(splices);
+        auto copy = std::make_shared<client_statement>(*made);
+        if (auto text = rewritten(*parse, *made, refused, *copy)) {
             copy->original = parse->query;
             copy->text = prepared_of(*text, parse->types, !parse->name.empty());
             made = std::move(copy);

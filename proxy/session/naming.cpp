@@ -77,14 +77,19 @@ END LOOP; END $$)";
     pin(wants_own_names_ ? "EXECUTE within a function" : "pg_prepared_statements");
     run_own(others ? none_of_ours : "DEALLOCATE ALL");
     talk_->server->statements.clear();
+    // In the client's order, which pg_prepared_statements tells by their times.
+    std::vector<std::pair<const std::string, statement_ref>*> all;
     if (statements_)
-        for (auto& [name, what] : *statements_) {
-            auto copy = std::make_shared<client_statement>(*what);
-            copy->text = own_prepared_of(name, *what);
-            if (!copy->by_sql) copy->original.clear();
-            what = std::move(copy);
-            ensure_on_server(what);
-        }
+        for (auto& each : *statements_) all.push_back(&each);
+    std::sort(all.begin(), all.end(), [](auto* a, auto* b) { return a->second->number < b->second->number; });
+    for (auto* each : all) {
+        auto& [name, what] = *each;
+        auto copy = std::make_shared<client_statement>(*what);
+        copy->text = own_prepared_of(name, *what);
+        if (!copy->by_sql) copy->original.clear();
+        what = std::move(copy);
+        ensure_on_server(what);
+    }
     own_names_ = names_cleared_ = true;
     wants_own_names_ = false;
 }

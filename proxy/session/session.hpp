@@ -240,7 +240,7 @@ class session final : public client_session,
     void keep_statement(const std::string& name, statement_ref what);
     statement_ref make_statement(const protocol::postgres::parse_message& parse);
     std::optional<std::string> rewritten(const protocol::postgres::parse_message& parse, const client_statement& made,
-                                         std::optional<config::fault>& refused, std::vector<text_splice>& splices);
+                                         std::optional<config::fault>& refused, client_statement& out);
     void ensure_on_server(const statement_ref& what);
     void trim_statements();
     void begin_batch(std::string_view rest);

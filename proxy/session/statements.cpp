@@ -89,11 +89,11 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
 /// Statements that name other prepared statements get the servers' names; EXPLAIN (ROUTE) becomes its answer.
 /// nullopt: the text stays as it is. On `refused` it cannot run.
 std::optional<std::string> session::rewritten(const pg::parse_message& parse, const client_statement& made,
-                                              std::optional<fault>& refused, std::vector<text_splice>& splices) {
+                                              std::optional<fault>& refused, client_statement& out) {
     std::string changed;
     std::size_t copied = 0;
     const auto splice = [&](router::span32 at, std::string_view with) {
-        splices.push_back({at.offset, at.length, with.size()});
+        out.splices.push_back({at.offset, at.length, with.size()});
         changed.append(parse.query.substr(copied, at.offset - copied)).append(with);
         copied = at.offset + at.length;
     };
@@ -122,7 +122,9 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
                                 {},
                                 "bind it by the extended protocol, or write the statement out"};
             ensure_on_server(named);
-            if (!own_names_) splice(what.name_span, named->text->name);
+            if (own_names_) continue;
+            splice(what.name_span, named->text->name);
+            if (what.what == effect::kind::execute) out.executes.push_back(named);
         }
     }
     if (copied == 0) return std::nullopt;
@@ -133,6 +135,9 @@ std::optional<std::string> session::rewritten(const pg::parse_message& parse, co
 void session::ensure_on_server(const statement_ref& what) {
     auto& server = *talk_->server;
     auto& out = outgoing();
+    // Another connection may have the EXECUTE, and not what it names.
+    if (!own_names_)
+        for (const auto& named : what->executes) ensure_on_server(named);
     if (!what->renamed) {
         if (server.unnamed == what->text) return;
         pg::write_parse(out, {}, what->text->query, types_for_server(what->text->types));

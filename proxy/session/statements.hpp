@@ -32,13 +32,21 @@ struct client_statement {
     bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
     std::string search_path;  ///< with which the plan was made
-    mutable pool::result_shape told;  ///< what its client has been told of it
-    std::string declared;             ///< by_sql: OIDs of its parameters' types, as `text->types`
-    std::string spelled;              ///< by_sql: its name as the client wrote it ...
-    std::size_t spelled_at = 0;       ///< ... where text->query has the servers' name
+    mutable pool::result_shape told;       ///< what its client has been told of it
+    std::string declared;                  ///< by_sql: OIDs of its parameters' types, as `text->types`
+    std::string spelled;                   ///< by_sql: its name as the client wrote it ...
+    std::size_t spelled_at = 0;            ///< ... where text->query has the servers' name
+    std::uint64_t number = next_number();  ///< in the order in which a worker's clients have prepared
+    std::vector<std::shared_ptr<const client_statement>> executes;  ///< what its text names by the servers' names
     /// What the plan and the literals are of.
     std::string_view planned_text() const { return original.empty() ? std::string_view(text->query) : original; }
     std::string_view types() const { return by_sql ? declared : text->types; }
+
+  private:
+    static std::uint64_t next_number() noexcept {
+        thread_local std::uint64_t last = 0;
+        return ++last;
+    }
 };
 using statement_ref = std::shared_ptr<const client_statement>;
 

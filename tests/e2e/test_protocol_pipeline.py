@@ -59,6 +59,16 @@ def test_p03_flush_after_execute(pair):
     assert kinds(pair[0].run(sync())) == "Z"
 
 
+def test_p03_a_write_behind_a_read_that_was_flushed(pair):
+    """Without a Sync the read's transaction goes on: it has to be where the write can run (libpq_pipeline's pipeline_idle)."""
+    pair[1].run(query("DROP TABLE IF EXISTS flushed; CREATE TABLE flushed (a int)"))  # the proxy's client has written nothing: it may read anywhere
+    came = [each.send(one("SELECT 7") + flush()).until("C") for each in pair]
+    assert came[0] == came[1] and kinds(came[0]) == "12TDC"
+    came = [each.send(one("INSERT INTO flushed VALUES (1)") + flush()).until("C") for each in pair]
+    assert came[0] == came[1] and kinds(came[0]) == "12nC"
+    assert [kinds(each.run(sync())) for each in pair] == ["Z", "Z"]
+
+
 def test_p04_an_error_in_the_second_of_five(pair):
     messages = [one(sql) for sql in ("SELECT 1", "SELECT 1/0", "SELECT 3", "SELECT 4", "SELECT 5")]
     came = [wire.normalised(each.send(b"".join(messages) + flush()).until("E")) for each in pair]

@@ -4,7 +4,7 @@ import pytest
 
 import wire
 from conftest import admin, until
-from wire import Wire, bind, close, describe, execute, kinds, one, parse, query, sync
+from wire import Wire, bind, close, describe, execute, flush, kinds, one, parse, query, sync
 
 SEEN = "SELECT name, statement, parameter_types, from_sql, generic_plans, custom_plans FROM pg_prepared_statements ORDER BY name"
 PREPARED = [query("PREPARE one AS SELECT 1"), query('PREPARE "Two"(int) AS SELECT $1'), query("PREPARE four AS SELECT 4"),
@@ -213,3 +213,28 @@ def test_one_name_by_both_protocols(proxy, app_cluster, name):
     with Wire(proxy.port) as other:
         other.run(query("BEGIN"))
         assert other.value("SELECT count(*) FROM pg_prepared_statements") == "0"
+
+
+def test_their_order_is_the_client_s(pair):
+    """Found by psycopg's own tests, which sort by prepare_time."""
+    for name in ("zoe", "b", "mia", "a", "kim", "x1", "x0"):
+        same(pair, parse(f"SELECT '{name}'::text", name) + sync())
+    same(pair, query("SELECT name FROM pg_prepared_statements ORDER BY prepare_time"))
+
+
+def test_an_execute_bound_on_another_connection_than_it_was_prepared_on(ringway, app_cluster):
+    """asyncpg's test_prepare_explicitly_named: prepared and described on a replica, bound on the primary, which did not have what it names."""
+    proxy = ringway({"clusters": {"app": {"pool_size": 2}}})
+    for end in (flush, sync):
+        with Wire(proxy.port) as client, Wire(proxy.port) as other, Wire(app_cluster.primary().port) as direct:
+            for each in (client, direct):
+                for raw in (parse("SELECT 17", "seventeen") + describe("S", "seventeen"), parse("EXECUTE seventeen", "run") + describe("S", "run")):
+                    assert kinds(each.send(raw + end()).until("T")) == "1tT"
+                    if end is sync:
+                        each.until("Z")
+            if end is sync:  # the connection that knows both is taken
+                other.run(query("BEGIN"))
+                other.run(query("SELECT 1"))
+            bound = bind(name="run", results=(1,)) + execute() + sync()
+            assert wire.replies(client, bound) == wire.replies(direct, bound)
+            assert wire.replies(client, bound) == wire.replies(direct, bound)
