@@ -54,6 +54,10 @@ test-suites-mysql: build ## suites of MariaDB and of MySQL's drivers (SUITES="py
 	@scripts/install.sh suite-packages-mysql.txt
 	@tests/suites/mysql/run.py $(BUILD)/ringway $(SUITES)
 
+.PHONY: test-suites
+test-suites: build ## PostgreSQL's and the drivers' own suites, compared with a plain server (SUITES="regress psycopg ..."); an hour
+	@tests/suites/run.py $(BUILD)/ringway $(SUITES)
+
 .PHONY: demo
 demo: build ## start three real clusters and the proxy, and say what to try
 	@demo/up.sh
