@@ -190,6 +190,7 @@ class placing {
         if (what_.verb == verb::truncate && (seen_.keyed || !seen_.reference_written.empty())) return truncate();
         if (!seen_.reference_written.empty()) return copies();
         if (!seen_.keyed_view.empty() && !rules_.hinted) return through_keyed_view();
+        if (what_.verb == verb::merge && seen_.keyed) return merge();
         return seen_.keyed ? keyed() : unkeyed();
     }
 
@@ -265,6 +266,37 @@ class placing {
         out.move = copied_rows(what_, tables_);
         note_key(out);
         return out;
+    }
+
+    /// On the shard of its keys; or on every shard, where each has all that its own rows meet.
+    placed merge() const {
+        auto found = find_keys(what_.block, tables_);
+        if (!found.key_change.empty())
+            return refused({fault_kind::unsupported, "this MERGE changes a shard key", std::move(found.key_change),
+                            "delete the row and insert it anew"});
+        if (rules_.hinted)
+            return refused({fault_kind::unsupported, no_shard(),
+                            "it has a form whose rows cannot be told to be of one shard", "remove the hint"});
+        auto why = refusal_of_untied(found.untied);
+        auto uneven = why_uneven();
+        if (uneven.empty() && (seen_.elsewhere || seen_.system)) uneven = "it reads tables that are not on every shard";
+        if (uneven.empty() && (rules_.hinted || !what_.block.exact || !merges_apart(what_, tables_, rules_.in)))
+            uneven = "its rows may meet rows of other shards";
+        placed out;
+        out.where = placement::single;
+        if (!why && found.exact) {
+            if (uneven.empty()) out.spread = spreading::apart;
+            out.keys = std::move(found.keys);
+            out.fixed_shard = rules_.hinted;
+            if (!out.fixed_shard && (seen_.elsewhere || needs_one_place(true))) out.fixed_shard = first_shard;
+            return out;
+        }
+        if (!why) why = fault{fault_kind::unsupported, no_shard(), "it has a form that is not understood", {}};
+        if (uneven.empty()) return spread(spreading::apart, std::move(*why));
+        why->detail += fmt::format("; it does not run on every shard because {}", uneven);
+        why->hint =
+            "join the tables by equal shard keys, and insert rows with the key of the source's row; or name one key";
+        return refused(std::move(*why));
     }
 
     /// A write to reference tables: each copy must come out the same.

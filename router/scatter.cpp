@@ -62,6 +62,13 @@ class finding {
         return find_groups(*out) ? out : nullptr;
     }
 
+    /// Of a MERGE's part: `what_` has it as its block.
+    bool part_stays() {
+        if (!only_tables(what_.block)) return false;
+        const bool inserts = what_.block.insert.has_value();
+        return (!inserts || what_.block.insert->from_select) && find_driver(what_.block, inserts);
+    }
+
     /// Of an INSERT ... SELECT: `what_` has the SELECT as its block.
     bool stays(query_block insert) { return find_driver(std::move(insert), true); }
 
@@ -252,6 +259,16 @@ bool inserts_apart(const statement& what, const table_finder& tables, const cata
     const auto recipe = of.run();
     if (!recipe || recipe->how != scatter_recipe::kind::rows) return false;
     return of.stays(with_named_outputs(what, tables).value_or(block));
+}
+
+bool merges_apart(const statement& what, const table_finder& tables, const catalog* in) {
+    if (!what.block.derived.empty()) return false;  // of a WITH each shard would have a part, for all rows to meet
+    auto part = what;
+    part.outline = std::make_shared<const select_outline>();
+    return std::all_of(what.block.children.begin(), what.block.children.end(), [&](const query_block& each) {
+        part.block = each;
+        return finding(part, tables, in).part_stays();
+    });
 }
 
 std::optional<query_block> with_named_outputs(const statement& what, const table_finder& tables) {

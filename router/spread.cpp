@@ -167,7 +167,8 @@ bool keep_to_own_rows(const plan& what, const values& with, const shard_map& map
     }
     const auto& statements = what.parsed.statements;
     if (statements.size() != 1 || statements.front().block.tables.empty()) return false;
-    if (statements.front().verb == verb::insert) return false;  // INSERT ... SELECT: what it selects is not kept apart
+    const auto kind = statements.front().verb;
+    if (kind == verb::insert || kind == verb::merge) return false;  // what it reads is not kept apart
     const auto& table = statements.front().block.tables.front();
     const auto key =
         key_text_sql(what.spread_type, fmt::format("{}.{}", quoted_name(table.alias.empty() ? table.name : table.alias),

@@ -15,6 +15,12 @@ std::optional<column_ref> column_of(node expression);
 /// A RangeVar's names.
 table_ref table_of(node range_var, bool written = false);
 
+/// A column of a MERGE's source whose values stand in the text: a value for each of its rows.
+struct source_column {
+    std::string table, name;
+    std::vector<value_source> values;
+};
+
 /// Builds the query_block of one statement. Use one for each statement; it refers to `values`.
 class block_builder {
   public:
@@ -47,6 +53,9 @@ class block_builder {
     query_block of_update(node update);
     query_block of_delete(node statement);
     query_block of_merge(node merge);
+    query_block of_matched(node merge, const std::vector<source_column>& known);
+    query_block of_not_matched(node merge, node clause, const std::vector<source_column>& known);
+    std::vector<source_column> columns_of_source(node source);
 
     void add_ctes(node with, query_block& block);
     void add_from_list(node list, query_block& block);

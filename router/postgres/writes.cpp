@@ -108,16 +108,4 @@ query_block block_builder::of_delete(node statement) {
     return out;
 }
 
-/// Rows that match nothing are inserted, so its condition binds neither side.
-query_block block_builder::of_merge(node merge) {
-    query_block out;
-    out.exact = false;
-    add_ctes(merge["withClause"], out);
-    out.tables.push_back(table_of(merge["relation"], true));
-    add_from(merge["sourceRelation"], out);
-    add_subqueries(merge["joinCondition"], out);
-    add_subqueries(merge["mergeWhenClauses"], out);
-    return out;
-}
-
 }  // namespace ringway::router::postgres

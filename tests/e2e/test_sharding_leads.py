@@ -336,7 +336,6 @@ def test_partitions(both):
 
 def test_views_merge_and_writing_ctes(both):
     for sql in ("INSERT INTO some_users VALUES (50, 'x')", "UPDATE some_users SET name = 'x' WHERE id = 1", "DELETE FROM some_users WHERE id = 1",
-                "MERGE INTO users u USING (VALUES (1, 'm')) v(id, name) ON u.id = v.id WHEN MATCHED THEN UPDATE SET name = v.name",
                 "MERGE INTO logs l USING users u ON l.line = u.name WHEN NOT MATCHED THEN INSERT VALUES (u.name)",
                 "WITH a AS (INSERT INTO users VALUES (60, 'a') RETURNING id) INSERT INTO orders SELECT id, 1 FROM a",
                 "WITH a AS (DELETE FROM users RETURNING *) SELECT count(*) FROM a",

@@ -1,14 +1,11 @@
 -- MERGE; and INSERT ... SELECT.
--- refused
 MERGE INTO lonely l USING (VALUES (7, 'merged')) v (id, t) ON l.id = v.id WHEN MATCHED THEN UPDATE SET t = v.t WHEN NOT MATCHED THEN INSERT VALUES (v.id, v.t, 0);
 SELECT * FROM lonely;
--- refused
 MERGE INTO lonely l USING (VALUES (7, 'alone'), (8, 'new')) v (id, t) ON l.id = v.id WHEN MATCHED THEN UPDATE SET t = v.t WHEN NOT MATCHED THEN DO NOTHING;
 MERGE INTO notes n USING (VALUES (1, 'one'), (50, 'fifty')) v (id, t) ON n.id = v.id WHEN MATCHED THEN UPDATE SET text = v.t WHEN NOT MATCHED THEN INSERT VALUES (v.id, v.t, 0);
 SELECT * FROM notes WHERE id IN (1, 50) ORDER BY id;
 MERGE INTO notes n USING (VALUES (50)) v (id) ON n.id = v.id WHEN MATCHED THEN DELETE;
 UPDATE notes SET text = 'about 1' WHERE id = 1;
--- refused
 MERGE INTO customers c USING countries k ON k.code = c.country AND k.code = 'jp' WHEN MATCHED THEN UPDATE SET name = c.name;
 BEGIN;
 INSERT INTO orders (id, customer_id, amount) SELECT id + 5000, customer_id, amount FROM orders WHERE customer_id = 8;
