@@ -333,8 +333,9 @@ void reply_tracker::packet(std::string_view payload) {
             break;
         case part::definitions_end:
             take_eof(payload);
-            // A cursor was opened: the rows are fetched.
-            cursor_ = (status_ & status::cursor_exists) != 0;
+            // A cursor was opened: the rows are fetched. It has one result: MariaDB leaves the flag of a routine's own
+            // cursor in the EOFs of the results that follow.
+            cursor_ = (status_ & status::cursor_exists) != 0 && (status_ & status::more_results) == 0;
             // MySQL says in this EOF only that the CALL's OK follows, and not in the one after the row.
             ok_follows_ = (status_ & status::ps_out_parameters) != 0 && (status_ & status::more_results) != 0;
             if (cursor_)

@@ -155,6 +155,19 @@ TEST_CASE("MariaDB's progress reports are no errors") {
     CHECK(tracker.error().code == 0);
 }
 
+TEST_CASE("a cursor of a routine leaves its flag in what a query answers") {
+    // 0x4a: MORE_RESULTS too.
+    const auto bytes =
+        packets({"\x01", "definition", "\xfe\0\0\x4a\0"sv, "\x01x", "\xfe\0\0\x4a\0"sv, "\0\0\0\x22\0\0\0"sv});
+    for (const auto what : {command::query, command::stmt_execute}) {
+        reply_tracker tracker(plain);
+        tracker.begin(what);
+        CHECK(tracker.take(bytes) == bytes.size());
+        CHECK(tracker.now() == state::done);
+        CHECK(tracker.rows() == 1);
+    }
+}
+
 TEST_CASE("an error in the middle of rows ends the answer") {
     const auto bytes = packets(
         {"\x01", "definition", "\xfe\0\0\x02\0"sv, "\x01x", "\xff\x25\x05#70100Query execution was interrupted"});
