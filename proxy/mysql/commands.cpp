@@ -155,7 +155,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      {},
                      "hints are role=primary, role=replica and shard=NAME"};
     if (any_statement(text, [](const router::statement& each) { return each.verb == router::verb::kill; }))
-        return fault{fault_kind::unsupported, "KILL in a text of several statements", {}, "send it alone"};
+        return fault{fault_kind::unsupported, "KILL after other statements in a text", {}, "send it alone"};
     const auto tracks = [](const std::string& name) { return name.starts_with(tracking_variables); };
     const bool for_one = any_statement(text, [&](const router::statement& each) {
         return std::any_of(each.statement_settings.begin(), each.statement_settings.end(), tracks);
@@ -187,6 +187,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     const auto& parsed = text->parsed();
     if (parsed.statements.size() == 1 && parsed.statements.front().verb == router::verb::kill && parsed.error.empty())
         return on_kill_statement(*text, sql);
+    if (on_kill_before(*text, sql)) return true;
     if (answer_locally(*text, sql)) return true;
     if (auto why = refusal_of(*text)) {
         refuse(*why);

@@ -146,6 +146,9 @@ void session::own_done() {
                 const auto& made = talk.tracker.statement();
                 part.statements[done.statement->id] = {made.id, made.parameters, 0};
                 server.statements.add(done.statement);
+            } else if (error.code == too_many_statements && close_unused_statements()) {
+                talk.own.push_front(done);
+                return send_own();
             }
             break;
         case kind::ask_warnings:

@@ -13,7 +13,6 @@ namespace my = protocol::mysql;
 
 namespace {
 constexpr std::size_t most_own_answer = 1u << 20, most_peeked = 4096;
-
 /// Variables of the session, but autocommit, which may commit; with values that write nothing.
 bool only_sets(const reading& text) {
     for (const auto& each : text.parsed().statements) {
@@ -25,6 +24,12 @@ bool only_sets(const reading& text) {
 }
 
 }  // namespace
+
+/// Of the answer to a COM_STMT_PREPARE the first packet is an error.
+bool session::holds_error() const noexcept {
+    return now_.what == my::command::stmt_prepare && talk_->begun.size() > my::header_size &&
+           static_cast<unsigned char>(talk_->begun[my::header_size]) == my::first_byte::error;
+}
 
 void session::server_readable(pool::server& from) {
     const auto keep = shared_from_this();
@@ -77,8 +82,12 @@ void session::on_server_bytes(std::string_view bytes) {
                 if (whole) {
                     if (talk.begun[my::header_size] == '\0')
                         my::replace_statement_id(talk.begun.data() + my::header_size, next_statement_);
-                    emit(talk.begun);
+                    if (!holds_error()) emit(talk.begun);
                 }
+            }
+            if (holds_error()) {  // whether the client gets it is to be seen
+                talk.begun.append(out);
+                out = {};
             }
             if (now_.peeks && talk.answer.size() < most_peeked) talk.answer.append(bytes.substr(0, used));
             if (!out.empty()) emit(out);
@@ -218,6 +227,10 @@ void session::finish_command() {
     auto& part = static_cast<pool::mysql_part&>(*server.part);
     const bool answered = my::has_reply(now_.what);
     const bool failed = answered && tracker.error().code != 0;
+    if (failed && holds_error()) {
+        if (tracker.error().code == too_many_statements && prepare_again()) return;
+        emit(talk.begun);
+    }
     phase_ = phase::idle;
     talk.touched = true;
     answered_ = clock::now();
@@ -229,8 +242,8 @@ void session::finish_command() {
         answered && !failed && now_.what != my::command::stmt_prepare && now_.what != my::command::statistics;
     if (tells) talk.in_transaction = tracker.in_transaction();
     if (!tracker.session_state().empty()) note_changes(tracker.session_state());
-    if (answered && !failed && (tracker.status() & my::status::database_dropped) != 0)
-        part.database.clear(), database_.clear();
+    // Some database was dropped: whether it was the default one is to be asked.
+    const bool dropped = answered && !failed && (tracker.status() & my::status::database_dropped) != 0;
     const auto text = now_.text;
     const bool prepares = now_.what == my::command::stmt_prepare;
     switch (now_.what) {
@@ -320,6 +333,11 @@ void session::finish_command() {
     if (diagnoses && !warnings_known_ && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
     // What is asked of a server that does not tell comes last: it changes what SHOW WARNINGS and the like say there.
     std::list<own_command> changes;
+    if (dropped && !database_.empty()) {
+        changes.swap(talk.own);
+        own_of_ours(kind::ask_database, "SELECT DATABASE()");
+        changes.swap(talk.own);
+    }
     if (statement && now_.text && !part.tracks) {
         watch_transaction(*now_.text, was_in_transaction, talk.in_transaction, failed);
         changes.swap(talk.own);

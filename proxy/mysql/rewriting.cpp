@@ -72,9 +72,38 @@ std::string session::keeping_track(std::string_view sql) const {
     return out;
 }
 
+/// SHOW STATUS LIKE 'Ssl_cipher' or 'Ssl_version' is about the client's connection, not the one to a server.
+std::optional<std::string> session::tls_status(std::string_view sql) const {
+    router::mysql::lexer words(sql, modes());
+    std::string all, wanted;
+    for (auto next = words.next(); next.kind != token_kind::end; next = words.next()) {
+        const auto written = sql.substr(next.offset, next.length);
+        if (written == ";") continue;
+        if (next.kind == token_kind::bad || !wanted.empty()) return std::nullopt;
+        if (next.kind == token_kind::string)
+            wanted = lowered(written);
+        else
+            all += lowered(written) + " ";
+    }
+    const bool ours =
+        all == "show status like " || all == "show session status like " || all == "show local status like ";
+    if (!ours || wanted.size() < 2) return std::nullopt;
+    wanted = wanted.substr(1, wanted.size() - 2);
+    const auto* const tls = client_.tls();
+    const auto told = [](std::string_view name, const std::string& value) {
+        return fmt::format("SELECT '{}' AS `Variable_name`, '{}' AS `Value`", name, value);
+    };
+    if (wanted == "ssl_cipher") return told("Ssl_cipher", tls ? tls->cipher() : std::string());
+    if (wanted == "ssl_version") return told("Ssl_version", tls ? tls->version() : std::string());
+    return std::nullopt;
+}
+
 /// The text with the values in; nullopt: nothing is to be replaced. A column of the result keeps its name.
 std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
     if (sets_tracking(text)) return keeping_track(sql);
+    const auto& statements = text.parsed().statements;
+    if (statements.size() == 1 && statements[0].verb == router::verb::show)
+        if (auto status = tls_status(sql)) return status;
     bool asks = false;
     const bool elsewhere =
         !talk_ || !talk_->touched || talk_->overlaid;  // the statement before may have run on another connection

@@ -51,6 +51,9 @@ struct reading {
 inline constexpr std::string_view tracking_variables = "session_track_";
 bool sets_tracking(const reading& text);
 
+/// max_prepared_stmt_count is reached.
+inline constexpr std::uint16_t too_many_statements = 1461;
+
 /// A statement the client has prepared.
 struct client_statement {
     std::uint32_t id = 0;  ///< as the client knows it
@@ -226,8 +229,9 @@ class session final : public client_session,
     bool on_query(std::string_view packets, std::string_view payload);
     bool on_simple(protocol::mysql::command what, std::string_view packets, std::string_view payload);
     bool on_kill(std::string_view payload);
-    bool on_kill_statement(const reading& text, std::string_view sql);
-    void kill(std::uint64_t id, bool query_only);
+    bool on_kill_statement(const reading& text, std::string_view sql, std::string then = {});
+    bool on_kill_before(const reading& text, std::string_view sql);
+    void kill(std::uint64_t id, bool query_only, std::string then = {});
     bool begin_stream(protocol::mysql::command what, const protocol::mysql::packet_header& header,
                       std::string_view& rest);
     std::optional<config::fault> refusal_of(const reading& text) const;
@@ -237,6 +241,7 @@ class session final : public client_session,
     bool answer_locally(const reading& text, std::string_view sql);
     std::optional<std::string> rewritten(const reading& text, std::string_view sql) const;
     std::string keeping_track(std::string_view sql) const;
+    std::optional<std::string> tls_status(std::string_view sql) const;
     void begin_command(running what);
 
     // statements.cpp
@@ -249,6 +254,8 @@ class session final : public client_session,
     void read_again(client_statement& what) const;
     void unknown_statement(std::uint32_t id, std::string_view where);
     void trim_statements();
+    bool close_unused_statements();
+    bool prepare_again();
     pool::mysql_statement* on_server(const client_statement& what);
     void forget_statements();
 
@@ -299,6 +306,7 @@ class session final : public client_session,
 
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
+    bool holds_error() const noexcept;
     void finish_command();
     void note_changes(std::string_view session_state);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <set>
 
 #include "protocol/mysql/command.hpp"
 #include "proxy/mysql/session.hpp"
@@ -90,7 +91,7 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
                 break;
             }
     next.replayable = !in_transaction() && !pinned();  // nothing runs yet
-    if (next.replayable) next.retained = packets;
+    next.retained = packets;
     // Another number of the same text there would be forgotten: the new one takes its place.
     auto& part = static_cast<pool::mysql_part&>(*talk_->server->part);
     if (const auto had = part.statements.find(next.preparing->id); had != part.statements.end()) {
@@ -278,6 +279,42 @@ void session::on_close(std::string_view payload) {
     if (last_prepared_ == statement->id) last_prepared_ = 0;
     statements_->erase(statement->id);
     if (talk_ && phase_ == phase::idle) settle();
+}
+
+/// Closes, on the leased server, the statements that this client has not prepared: they are kept there for whoever
+/// prepares them again. True: there were some.
+bool session::close_unused_statements() {
+    auto& server = *talk_->server;
+    auto& part = static_cast<pool::mysql_part&>(*server.part);
+    std::set<std::uint64_t> used;
+    if (statements_)
+        for (const auto& [number, each] : *statements_) used.insert(each->what->id);
+    std::string out;
+    for (auto it = part.statements.begin(); it != part.statements.end();) {
+        if (used.count(it->first) > 0) {
+            ++it;
+            continue;
+        }
+        std::uint8_t sequence = 0;
+        my::write_statement_command(out, sequence, my::command::stmt_close, it->second.id);
+        pool::prepared gone;
+        gone.id = it->first;
+        server.statements.remove(gone);
+        it = part.statements.erase(it);
+    }
+    if (out.empty()) return false;
+    server.link.write_command(out);
+    return true;
+}
+
+/// max_prepared_stmt_count is reached, perhaps by what is only kept. False: it is not.
+bool session::prepare_again() {
+    if (now_.retained.empty() || !close_unused_statements()) return false;
+    auto next = std::move(now_);
+    const auto packets = next.retained;
+    begin_command(std::move(next));
+    talk_->server->link.write_command(packets);
+    return true;
 }
 
 /// Closes what is over the connection's limit of statements.

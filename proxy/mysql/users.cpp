@@ -9,6 +9,7 @@
 #include "protocol/mysql/reply.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
+#include "router/mysql/lexer.hpp"
 
 namespace ringway::proxy::mysql {
 
@@ -145,7 +146,7 @@ bool session::on_kill(std::string_view payload) {
     return true;
 }
 
-bool session::on_kill_statement(const reading& text, std::string_view sql) {
+bool session::on_kill_statement(const reading& text, std::string_view sql, std::string then) {
     const auto& effects = text.parsed().statements.front().effects;
     const router::effect* found = nullptr;
     for (const auto& each : effects)
@@ -167,27 +168,50 @@ bool session::on_kill_statement(const reading& text, std::string_view sql) {
                 "KILL [CONNECTION | QUERY] and the id of a client, as CONNECTION_ID() tells it"});
         return true;
     }
-    kill(id, found->name == "query");
+    kill(id, found->name == "query", std::move(then));
     return true;
 }
 
-void session::kill(std::uint64_t id, bool query_only) {
+/// A text of several statements that begins with a KILL: that is Ringway's to do, and in the text a statement that does
+/// nothing takes its place. False: it is none.
+bool session::on_kill_before(const reading& text, std::string_view sql) {
+    const auto& parsed = text.parsed();
+    if (parsed.statements.size() < 2 || parsed.statements.front().verb != router::verb::kill || !parsed.error.empty() ||
+        !my::capability::has(capabilities_, my::capability::multi_statements))
+        return false;
+    router::mysql::lexer words(sql, modes());
+    for (auto next = words.next(); next.kind != router::mysql::token_kind::end; next = words.next()) {
+        if (next.kind == router::mysql::token_kind::bad) return false;
+        if (sql.substr(next.offset, next.length) != ";") continue;
+        std::string then;
+        std::uint8_t sequence = 0;
+        my::write_command(then, sequence, my::command::query, fmt::format("DO 0{}", sql.substr(next.offset)));
+        return on_kill_statement(text, sql.substr(0, next.offset), std::move(then));
+    }
+    return false;
+}
+
+/// `then`: the command that answers when it is done.
+void session::kill(std::uint64_t id, bool query_only, std::string then) {
     if (id == who_.id) {
         send_error(1317, "70100", "Query execution was interrupted", 1);
         if (!query_only) close();
         return;
     }
     phase_ = phase::killing;  // nothing of the client's is taken until it is done
-    home_.owner.kill(home_, id, who_.user, query_only, [self = shared_from_this(), id](bool there) {
-        if (self->phase_ == phase::closed) return;
-        self->phase_ = phase::idle;
-        if (there)
-            self->send_ok(1);
-        else
-            self->send_error(1094, "HY000", fmt::format("Unknown thread id: {}", id), 1);
-        self->pump({});
-        self->want_client();
-    });
+    home_.owner.kill(home_, id, who_.user, query_only,
+                     [self = shared_from_this(), id, then = std::move(then)](bool there) {
+                         if (self->phase_ == phase::closed) return;
+                         self->phase_ = phase::idle;
+                         if (there && !then.empty())
+                             self->pending_.insert(0, then);
+                         else if (there)
+                             self->send_ok(1);
+                         else
+                             self->send_error(1094, "HY000", fmt::format("Unknown thread id: {}", id), 1);
+                         self->pump({});
+                         self->want_client();
+                     });
 }
 
 }  // namespace ringway::proxy::mysql
