@@ -74,6 +74,9 @@ std::optional<std::string> mysql_control_connection::open(const control_login& l
     if (!mysql_real_connect(to, login.node.host.c_str(), login.user.c_str(), login.password.c_str(), nullptr,
                             login.node.port, nullptr, 0UL))
         return std::string(mysql_error(to));
+    // The library goes on without TLS where a server does not offer it.
+    if (mode >= config::tls_mode::require && mysql_get_ssl_cipher(to) == nullptr)
+        return std::string("the server does not offer TLS");
     connection_ = std::move(made);
     const std::lock_guard guard(descriptor_lock_);
     descriptor_ = ::dup(mysql_get_socket(to));
