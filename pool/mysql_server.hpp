@@ -27,7 +27,8 @@ struct mysql_part final : server_part {
     bool tracks = false;     ///< tells of each change of a variable, database, user variable or temporary table
     bool can_reset = false;  ///< has COM_RESET_CONNECTION
     bool spent = false;      ///< no reset undoes what a client has done to it: it is closed when that client leaves it
-    bool drawn = false;      ///< LAST_INSERT_ID() there may be some client's; else it is 0
+    bool holds_prepared = false;  ///< an XA transaction that a reset would lose: it is closed
+    bool drawn = false;           ///< LAST_INSERT_ID() there may be some client's; else it is 0
     std::unordered_map<std::uint64_t, mysql_statement> statements;  ///< by pool::prepared::id
 };
 

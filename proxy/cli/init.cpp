@@ -83,6 +83,25 @@ bool install_on(const connection_target& to, init_report& report) {
     return true;
 }
 
+/// What to do about it, of a MySQL server that does not let this user make the function; empty: something else is wrong.
+std::string hint_of_mysql(unsigned number, const pool::control_login& to) {
+    switch (number) {
+        case 1044:  // not in this database
+        case 1142:
+        case 1227:
+        case 1370:  // no ALTER ROUTINE
+            return fmt::format(
+                "; hint: init needs CREATE ROUTINE, ALTER ROUTINE and EXECUTE, which the monitor's user need not have: "
+                "give --user and --password of one who does, or GRANT CREATE ROUTINE, ALTER ROUTINE, EXECUTE ON `{}`.* "
+                "TO {}",
+                to.database, to.user);
+        case 1419:
+            return "; hint: with binary logging functions need SUPER, or log_bin_trust_function_creators = 1";
+        default:
+            return {};
+    }
+}
+
 /// The same on a MySQL or MariaDB server.
 bool install_on_mysql(const pool::control_login& to, init_report& report) {
     pool::mysql_control_connection connection("ringway init");
@@ -99,11 +118,13 @@ bool install_on_mysql(const pool::control_login& to, init_report& report) {
     if (!writable || !rows.empty()) return false;
     report.node = address;
     for (const auto& each : router::mysql_position_function(to.database))
-        if (connection.query(each.c_str(), rows) != 0) return fail(connection.problem());
+        if (const auto number = connection.query(each.c_str(), rows); number != 0)
+            return fail(connection.problem() + hint_of_mysql(number, to));
     std::string quoted = "`";
     for (const char c : to.database) quoted.append(c == '`' ? 2 : 1, c);
     const auto probe = fmt::format("SELECT {}`.ringway_position('ringway') AS p", quoted);
-    if (connection.query(probe.c_str(), rows) != 0 || rows.size() != 1) return fail(connection.problem());
+    if (const auto number = connection.query(probe.c_str(), rows); number != 0 || rows.size() != 1)
+        return fail(connection.problem() + hint_of_mysql(number, to));
     const auto there = rows.front().at("p").value_or("NULL");
     const auto here = fmt::to_string(router::position("ringway"));
     report.done = there == here;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
+#include <vector>
 
 #include "protocol/mysql/capability.hpp"
 #include "proxy/control/mysql_columns.hpp"
@@ -76,6 +78,7 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         for (const auto& row : *of)
             bodies.hidden |= text_of(row, "s") != "sys" && text_of(row, "s") != "mysql" &&
                              router::mysql::names_user_variable(text_of(row, "b"), raw.modes);
+    std::vector<std::vector<std::string>> calls;
     for (const auto& row : routines) {
         if (text_of(row, "t") != "FUNCTION") continue;
         const auto access = text_of(row, "a");
@@ -88,7 +91,20 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         // Whatever it is declared as, it may set a variable that the servers do not tell of.
         made.is_volatile = made.is_volatile || (row.find("b")->second ? bodies.may_leave(text_of(row, "b"), raw.modes)
                                                                       : bodies.untold || bodies.hidden);
+        auto& called = calls.emplace_back();
+        made.is_volatile |= router::mysql::needs_primary(text_of(row, "b"), raw.modes, called);
         raw.functions.push_back(std::move(made));
+    }
+    // Who calls what needs the primary needs it too, whatever the schema.
+    std::unordered_set<std::string> writing;
+    for (std::size_t before = 1; before != writing.size();) {
+        before = writing.size();
+        for (std::size_t i = 0; i < calls.size(); ++i) {
+            auto& one = raw.functions[i];
+            one.is_volatile |= std::any_of(calls[i].begin(), calls[i].end(),
+                                           [&](const std::string& name) { return writing.contains(name); });
+            if (one.is_volatile) writing.insert(one.name);
+        }
     }
     keys.add_to(raw, bodies);
     out.catalog = std::make_shared<const router::catalog>(router::make_catalog(std::move(raw)));

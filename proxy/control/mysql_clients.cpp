@@ -41,9 +41,9 @@ void turn_away(mysql::admitted& client, std::uint16_t number, std::string_view m
 std::uint64_t runtime::new_client_id(worker& home) {
     thread_local std::uint32_t next = 0;
     std::uint64_t id = 0;
-    do {
-        id = ((++next << worker_bits) | home.index) & 0x7fffffff;
-    } while (id <= home.index || home.sessions.count(id));
+    do {  // far above those that servers count up from 1: KILL of one of theirs finds no client
+        id = (((++next << worker_bits) | home.index) & 0x3fffffff) | 0x40000000;
+    } while (home.sessions.count(id));
     return id;
 }
 

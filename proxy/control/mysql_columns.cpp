@@ -17,7 +17,8 @@ namespace {
 constexpr const char* columns_query =
     "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, COLUMN_NAME AS c, DATA_TYPE AS t, COLUMN_TYPE AS ct, "
     "CHARACTER_MAXIMUM_LENGTH AS l, NUMERIC_PRECISION AS p, NUMERIC_SCALE AS sc, DATETIME_PRECISION AS dp, "
-    "CHARACTER_SET_NAME AS cs, COLLATION_NAME AS co, EXTRA AS e, COLUMN_DEFAULT IS NOT NULL AS d FROM "
+    "CHARACTER_SET_NAME AS cs, COLLATION_NAME AS co, EXTRA AS e, COLUMN_DEFAULT IS NOT NULL OR IS_NULLABLE = 'YES' "
+    "AS d FROM "
     "information_schema.COLUMNS WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys') "
     "ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION";
 constexpr const char* foreign_keys_query =

@@ -170,14 +170,7 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "session_track_... set for one statement, or for all and for the session at once",
                      {},
                      "set it by a SET of its own"};
-    if (has_own_diagnostics()) return std::nullopt;
-    // The diagnostics of the statement before are on a connection that others have now.
-    if (warning_count_ > 0 && any_statement(text, [](const router::statement& each) { return each.asks_warnings; }))
-        return fault{fault_kind::unsupported,
-                     "the warnings of the statement before can be read by SHOW WARNINGS only",
-                     {},
-                     "run both in one transaction"};
-    return std::nullopt;
+    return refusal_of_diagnostics(text);
 }
 
 bool session::on_query(std::string_view packets, std::string_view payload) {
@@ -195,7 +188,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     }
     auto to = wish_for(*text);
     if (auto why = find_shard(*text, sql, {}, to)) {
-        refuse(*why);
+        refuse_route(std::move(*why), *text);
         return true;
     }
     before_statement(*text);
@@ -216,7 +209,8 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         });
     });
     next.replayable = text->reads() && !in_transaction();
-    if (next.replayable) next.retained = packets;
+    next.holds = wants_holding(*text, next.replayable);
+    if (next.replayable || next.holds) next.retained = packets;
     begin_command(std::move(next));
     if (other) {
         std::string out;

@@ -1,11 +1,10 @@
-// What statements do to the session, and what of the statement before a statement asks for.
+// What statements do to the session.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "protocol/mysql/command.hpp"
-#include "protocol/mysql/result.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
 #include "router/mysql/lexer.hpp"
@@ -16,14 +15,14 @@ namespace my = protocol::mysql;
 
 namespace {
 
-constexpr std::string_view temporary = "temporary table", user_lock = "user lock", found = "SQL_CALC_FOUND_ROWS",
-                           handler = "HANDLER", xa = "XA transaction";
-
 std::string lowered(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return router::mysql::lower(c); });
+    for (char& c : out) c = router::mysql::lower(c);
     return out;
 }
+
+constexpr std::string_view temporary = "temporary table", user_lock = "user lock", found = "SQL_CALC_FOUND_ROWS",
+                           handler = "HANDLER", xa = "XA transaction";
 
 /// The first value of a whole answer in the text protocol is 1.
 bool first_is_one(std::string_view answer, my::capability::flags capabilities) {
@@ -43,21 +42,6 @@ bool loses_prepared(const router::mysql_modes& servers) {
     return servers.version < (servers.mariadb ? 100500 : 50707);
 }
 
-bool names_no_table(const router::query_block& block) {
-    return block.tables.empty() && block.derived.empty() && !block.insert &&
-           std::all_of(block.children.begin(), block.children.end(), names_no_table);
-}
-
-/// A whole result, for a client that hears whether definitions follow the number of columns.
-std::string with_definitions_told(std::string_view result) {
-    std::string out;
-    my::packet_header header;
-    if (!my::read_header(result, header)) return std::string(result);
-    auto sequence = header.sequence;
-    my::writer(out, sequence).bytes(result.substr(my::header_size, header.length)).u8(1);
-    return out.append(result.substr(header.total()));
-}
-
 }  // namespace
 
 void session::pin(const std::string& why) {
@@ -74,6 +58,16 @@ void session::before_statement(const reading& text) {
     for (const auto& each : text.parsed().statements) asks = asks || each.asks_found_rows;
     if (std::exchange(calculated_rows_, false) && !asks) unpin(found);
     if (asks) calculated_rows_ = std::find(pins_.begin(), pins_.end(), found) != pins_.end();
+}
+
+/// COMMIT RELEASE and its kin, of a text that has run well: the server ends the connection.
+bool session::releases(const reading& text) const {
+    if (text.parsed().statements.empty() || text.unknown()) return false;
+    const auto& last = text.parsed().statements.back();
+    if (last.verb != router::verb::commit && last.verb != router::verb::rollback) return false;
+    const auto* const completion = settings_->find("completion_type");
+    const bool by_default = completion && (*completion == "'RELEASE'" || *completion == "2");
+    return last.release || (by_default && lowered(text.plan->shape_text).find("no release") == std::string::npos);
 }
 
 void session::apply(const router::effect& what, const router::statement& of) {
@@ -158,12 +152,11 @@ void session::after_statement(const reading& text, bool failed) {
                 pin(std::string(xa));
                 break;
             case router::verb::xa_prepare:
-                if (loses_prepared(modes())) break;
-                talk_->server->doomed = true;  // the connection stays with its transaction: others get another one
-                talk_->in_transaction = false;
-                [[fallthrough]];
+                if (!loses_prepared(modes())) hold_prepared(each.name);
+                break;
             case router::verb::xa_rollback:
             case router::verb::xa_commit:
+                forget_prepared();
                 unpin(xa);
                 break;
             default:
@@ -180,41 +173,6 @@ void session::after_statement(const reading& text, bool failed) {
     if (!temporary_tables_.empty()) pin(std::string(temporary));
 }
 
-/// Of the statement that has just run well. A server forgets the warnings of the one before it at a statement that uses
-/// a table or a derived one, or warns itself.
-bool session::keeps_warnings(const reading& text) const {
-    const auto& parsed = text.parsed();
-    if (text.unknown() || parsed.statements.size() != 1) return false;
-    const auto& one = parsed.statements.front();
-    if (one.asks_warnings && (one.verb == router::verb::show || one.verb == router::verb::diagnostics)) return true;
-    if (talk_->tracker.warnings() > 0) return false;
-    switch (one.verb) {
-        case router::verb::select:
-        case router::verb::evaluate:
-        case router::verb::set:
-        case router::verb::begin:
-        case router::verb::commit:
-        case router::verb::rollback:
-        case router::verb::savepoint:
-        case router::verb::release:
-        case router::verb::rollback_to:
-        case router::verb::use_database:
-            break;
-        default:
-            return false;
-    }
-    if (!names_no_table(one.block)) return false;
-    const auto* catalog = who_.cluster->catalog.get();
-    return std::none_of(one.functions.begin(), one.functions.end(), [&](const auto& each) {
-        return !catalog || catalog->function_places.count(each.second) != 0;  // a stored one may use tables
-    });
-}
-
-/// The connection that is held can be asked about the statement before.
-bool session::has_own_diagnostics() const noexcept {
-    return talk_ && (in_transaction() || pinned()) && !talk_->overlaid && (talk_->diagnosed || !warnings_known_);
-}
-
 /// The server keeps statements' texts for SHOW PROFILES on the connection, whoever asks there.
 void session::note_profiling(std::string_view value) {
     if (value != "ON" && value != "1") return;
@@ -226,6 +184,7 @@ void session::note_profiling(std::string_view value) {
 void session::reset_session() {
     pins_.clear();
     begun_.clear();
+    forget_prepared();
     temporary_tables_.clear();
     handlers_.clear();
     user_locks_ = 0;
@@ -236,51 +195,9 @@ void session::reset_session() {
     row_count_ = 0;
     found_rows_ = 0;
     warning_count_ = 0;
+    error_count_ = 0;
     warnings_.clear();
     warnings_known_ = false;
-}
-
-/// What can be answered without a server, as it is known here only.
-bool session::answer_locally(const reading& text, std::string_view sql) {
-    if (has_own_diagnostics()) return false;
-    if (text.parsed().statements.size() != 1 || !text.parsed().statements.front().asks_warnings) return false;
-    router::mysql::lexer words(sql, modes());
-    std::string all;
-    for (auto token = words.next(); token.kind != router::mysql::token_kind::end; token = words.next()) {
-        if (token.kind == router::mysql::token_kind::bad) return false;
-        const auto word = sql.substr(token.offset, token.length);
-        if (word != ";") all += (all.empty() ? "" : " ") + lowered(word);
-    }
-    if (all == "show warnings" && !warnings_.empty()) {
-        if (my::capability::has(capabilities_, my::capability::mariadb_cache_metadata))
-            emit(with_definitions_told(warnings_));
-        else
-            emit(warnings_);
-        return true;
-    }
-    if (all == "show count ( * ) warnings" && warning_count_ > 0) {
-        std::string out;
-        std::uint8_t sequence = 1;
-        const my::column_definition column{.schema = {},
-                                           .table = {},
-                                           .original_table = {},
-                                           .name = "@@session.warning_count",
-                                           .original_name = {},
-                                           .extended = {},
-                                           .collation = my::binary_collation,
-                                           .length = 21,
-                                           .type = my::field_type::int64,
-                                           .flags = my::column_flag::is_unsigned | my::column_flag::binary,
-                                           .decimals = 0};
-        const auto number = fmt::format("{}", warning_count_);
-        const my::text_value values[] = {number};
-        my::write_result_head(out, sequence, std::span(&column, 1), status(), capabilities_);
-        my::write_text_row(out, sequence, values);
-        my::write_result_end(out, sequence, status(), 0, capabilities_);
-        emit(out);
-        return true;
-    }
-    return false;
 }
 
 }  // namespace ringway::proxy::mysql

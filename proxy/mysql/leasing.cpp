@@ -99,7 +99,7 @@ void session::hand_back(pool::server_ref server, bool dirty) {
     auto& part = static_cast<pool::mysql_part&>(*server->part);
     server->flavour = (server->flavour & ~pool::flavour_without_database) |
                       (part.database.empty() ? pool::flavour_without_database : 0);
-    if (server->doomed || part.spent) {
+    if (server->doomed || part.spent || part.holds_prepared) {
         auto* const from = server->home.get();
         return from->discard(std::move(server));
     }
@@ -133,6 +133,7 @@ void session::drop_server(bool lost) {
     const bool waiting = phase_ == phase::relaying && !streaming_;
     const bool dirty = in_transaction() || !pins_.empty() || server->reset_needed;
     talk_.reset();
+    forget_prepared();
     streaming_ = stream_continues_ = false;
     stream_left_ = 0;
     auto* const home = server->home.get();

@@ -132,8 +132,7 @@ void session::own_done() {
     talk.own.pop_front();
     const auto& error = talk.tracker.error();
     using kind = own_command::kind;
-    if (error.code == 0 && done.what != kind::prepare && !server.doomed)
-        talk.in_transaction = talk.tracker.in_transaction();
+    if (error.code == 0 && done.what != kind::prepare) talk.in_transaction = talk.tracker.in_transaction();
     switch (done.what) {
         case kind::settings:
             if (error.code == 0) server.settings = done.settings;
@@ -153,7 +152,7 @@ void session::own_done() {
             break;
         case kind::ask_warnings:
             warnings_ = error.code == 0 && talk.tracker.rows() > 0 ? talk.answer : std::string();
-            warnings_known_ = !warnings_.empty();
+            note_warnings();
             break;
         case kind::ask_insert_id:
             if (const auto value = first_value(talk.answer, part.capabilities);
@@ -183,7 +182,10 @@ void session::own_done() {
             part.drawn = true;
             break;
         case kind::ask_status:
-            if (done.text.empty() && !talk.tracker.session_state().empty()) note_changes(talk.tracker.session_state());
+            if (done.text != "over" && !talk.tracker.session_state().empty())
+                note_changes(talk.tracker.session_state());
+            if (done.text == "xa" && error.code == 0 && !talk.in_transaction)
+                forget_prepared(), unpin("XA transaction");
             break;
         case kind::leave:
             if (error.code == 0) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "pool/mysql_server.hpp"
 #include "protocol/mysql/reply.hpp"
 #include "proxy/mysql/session.hpp"
@@ -82,7 +84,7 @@ void session::on_server_bytes(std::string_view bytes) {
                 if (whole) {
                     if (talk.begun[my::header_size] == '\0')
                         my::replace_statement_id(talk.begun.data() + my::header_size, next_statement_);
-                    if (!holds_error()) emit(talk.begun);
+                    if (!holds_error()) emit_or_hold(talk.begun);
                 }
             }
             if (holds_error()) {  // whether the client gets it is to be seen
@@ -90,7 +92,7 @@ void session::on_server_bytes(std::string_view bytes) {
                 out = {};
             }
             if (now_.peeks && talk.answer.size() < most_peeked) talk.answer.append(bytes.substr(0, used));
-            if (!out.empty()) emit(out);
+            if (!out.empty()) emit_or_hold(out);
         }
         bytes.remove_prefix(used);
         switch (talk.tracker.now()) {
@@ -102,10 +104,15 @@ void session::on_server_bytes(std::string_view bytes) {
                 break;
             case my::reply_tracker::state::done:
                 if (!bytes.empty()) return server_lost("the server sent more than its answer");
-                if (phase_ == phase::own)
+                if (phase_ == phase::own) {
                     own_done();
-                else
+                } else if (runs_again()) {
+                    if (phase_ == phase::idle) pump({});
+                    return want_client();
+                } else {
+                    let_out();
                     finish_command();
+                }
                 if (phase_ == phase::idle) {
                     if (talk_ && !std::exchange(talk_->preparing, false)) settle();
                     pump({});
@@ -231,12 +238,18 @@ void session::finish_command() {
         if (tracker.error().code == too_many_statements && prepare_again()) return;
         emit(talk.begun);
     }
+    const bool runs = now_.what == my::command::query || now_.what == my::command::stmt_execute;
     phase_ = phase::idle;
     talk.touched = true;
     answered_ = clock::now();
     auto& traffic = who_.cluster->traffic;
     traffic.statement_microseconds += static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(answered_ - talk.asked).count());
+    if (answered && !failed && now_.text && runs && releases(*now_.text)) {
+        server.doomed = true;  // it ends there
+        return close();
+    }
+    xa_until_ = {};
     const bool was_in_transaction = talk.in_transaction;
     const bool tells =
         answered && !failed && now_.what != my::command::stmt_prepare && now_.what != my::command::statistics;
@@ -315,6 +328,7 @@ void session::finish_command() {
     const bool diagnoses = statement || prepares;
     if (diagnoses && (failed || !text || !keeps_warnings(*text))) {
         warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
+        error_count_.reset();
         warnings_known_ = false;
         talk.diagnosed = true;
     }
@@ -328,8 +342,14 @@ void session::finish_command() {
     // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
     const bool later =
         tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
+    const bool ends_xa = text && std::any_of(text->parsed().statements.begin(), text->parsed().statements.end(),
+                                             [](const router::statement& each) {
+                                                 return each.verb == router::verb::xa_prepare ||
+                                                        each.verb == router::verb::xa_commit ||
+                                                        each.verb == router::verb::xa_rollback;
+                                             });
     if ((failed && pinned()) || later)
-        want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, {}});
+        want_own({kind::ask_status, std::string("\1\0\0\0\x0e", 5), nullptr, nullptr, ends_xa ? "xa" : ""});
     if (diagnoses && !warnings_known_ && !talk.in_transaction && !pinned() && !was_in_transaction) warnings_.clear();
     // What is asked of a server that does not tell comes last: it changes what SHOW WARNINGS and the like say there.
     std::list<own_command> changes;

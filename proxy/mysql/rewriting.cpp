@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,58 @@ std::string lowered(std::string_view text) {
 bool is_clause(const std::string& word) {
     return word == "from" || word == "into" || word == "where" || word == "order" || word == "limit" ||
            word == "union" || word == "group" || word == "having" || word == "for";
+}
+
+/// A word that stands at an expression's end, and is no alias there.
+bool ends_expression(const std::string& word) {
+    return word == "null" || word == "true" || word == "false" || word == "unknown" || word == "end";
+}
+
+/// A word before an operand: what follows is no alias.
+bool takes_operand(const std::string& word) {
+    static constexpr std::array<std::string_view, 15> all{"and", "between", "binary", "collate", "distinct",
+                                                          "div", "in",      "is",     "like",    "mod",
+                                                          "not", "or",      "regexp", "rlike",   "xor"};
+    return std::find(all.begin(), all.end(), word) != all.end();
+}
+
+/// Lists of connections, by the ids that one server gives them.
+bool lists_connections(const router::query_block& block) {
+    for (const auto& table : block.tables) {
+        const auto schema = lowered(table.schema), name = lowered(table.name);
+        if (schema == "performance_schema" || schema == "sys") return true;
+        if (schema == "information_schema" && (name == "processlist" || name == "metadata_lock_info" ||
+                                               name.starts_with("innodb_trx") || name.starts_with("innodb_lock")))
+            return true;
+    }
+    return std::any_of(block.children.begin(), block.children.end(), lists_connections);
+}
+
+/// Which of a text's statements has the byte.
+std::size_t statement_at(const router::analysis& parsed, std::uint32_t offset) {
+    std::size_t at = 0;
+    while (at + 1 < parsed.statements.size() && parsed.statements[at + 1].where.offset <= offset) ++at;
+    return at;
+}
+
+/// It leaves FOUND_ROWS() as it was.
+bool finds_no_rows(const router::statement& one) {
+    using router::verb;
+    switch (one.verb) {
+        case verb::set:
+        case verb::begin:
+        case verb::commit:
+        case verb::rollback:
+        case verb::insert:
+        case verb::update:
+        case verb::delete_:
+        case verb::replace:
+        case verb::use_database:
+        case verb::ddl:
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace
@@ -98,6 +151,18 @@ std::optional<std::string> session::tls_status(std::string_view sql) const {
     return std::nullopt;
 }
 
+/// Of a system variable that tells what only Ringway knows; empty: the server's will do.
+std::string session::variable_value(const std::string& name, bool diagnostics, bool servers_ids) const {
+    const bool kept = std::find(pins_.begin(), pins_.end(), "SET pseudo_thread_id") == pins_.end();
+    if (name == "pseudo_thread_id" && kept && !servers_ids)
+        return fmt::format("IF(0,@@{},CAST({} AS UNSIGNED))", name, who_.id);
+    if (name == "warning_count" && diagnostics)
+        return fmt::format("IF(0,@@{},CAST({} AS UNSIGNED))", name, warning_count_);
+    if (name == "error_count" && diagnostics && error_count_)
+        return fmt::format("IF(0,@@{},CAST({} AS UNSIGNED))", name, *error_count_);
+    return {};
+}
+
 /// The text with the values in; nullopt: nothing is to be replaced. A column of the result keeps its name.
 std::optional<std::string> session::rewritten(const reading& text, std::string_view sql) const {
     if (sets_tracking(text)) return keeping_track(sql);
@@ -107,9 +172,21 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
     bool asks = false;
     const bool elsewhere =
         !talk_ || !talk_->touched || talk_->overlaid;  // the statement before may have run on another connection
-    for (const auto& each : text.parsed().statements)
-        asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows));
-    if (!asks) return std::nullopt;
+    const bool diagnostics_here = warning_count_ == 0 || has_own_diagnostics();
+    bool calls_connection_id = false, finds_lock_owner = false, lists = false;
+    for (const auto& each : text.parsed().statements) {
+        asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows)) ||
+               (!diagnostics_here && each.asks_warnings);
+        lists = lists || lists_connections(each.block);
+        for (const auto& [schema, name] : each.functions) {
+            calls_connection_id = calls_connection_id || name == "connection_id";
+            finds_lock_owner = finds_lock_owner || name == "is_used_lock";
+        }
+    }
+    // Where a text compares with the server's ids of connections, its own is the server's too.
+    const bool servers_ids = lists || (finds_lock_owner && calls_connection_id);
+    const bool owns_lock = finds_lock_owner && !calls_connection_id && user_locks_ > 0;
+    if (!asks && !owns_lock) return std::nullopt;
     std::vector<token> tokens;
     router::mysql::lexer words(sql, modes());
     for (auto next = words.next(); next.kind != token_kind::end && next.kind != token_kind::bad; next = words.next())
@@ -127,7 +204,9 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
     const auto end_item = [&](std::size_t at) {
         if (item_changed && at > item) {
             const auto& last = tokens[at - 1];
-            const bool named = at - item > 1 && last.kind != token_kind::symbol && last.kind != token_kind::integer &&
+            const bool named = at - item > 1 && !ends_expression(lowered(text_of(last))) &&
+                               !takes_operand(lowered(text_of(tokens[at - 2]))) && last.kind != token_kind::symbol &&
+                               last.kind != token_kind::integer &&
                                (tokens[at - 2].kind != token_kind::symbol || text_of(tokens[at - 2]) == ")");
             if (!named) {
                 copy_to(last.stop());
@@ -153,19 +232,45 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
         }
         if (word == "(") ++depth;
         if (word == ")") --depth;
-        const bool call = one.kind == token_kind::word && i + 2 < tokens.size() && text_of(tokens[i + 1]) == "(" &&
-                          text_of(tokens[i + 2]) == ")";
-        if (!call) continue;
+        const auto which = statement_at(text.parsed(), one.offset);
+        std::size_t last = i + 2;
         std::string value;
-        if (word == "connection_id") value = fmt::format("CAST({} AS UNSIGNED)", who_.id);
-        if (word == "row_count" && elsewhere) value = fmt::format("CAST({} AS SIGNED)", row_count_);
-        if (word == "found_rows" && elsewhere) value = fmt::format("CAST({} AS SIGNED)", found_rows_);
+        if (word == "@@") {
+            last = i + 1;
+            if (last + 2 < tokens.size() && text_of(tokens[last + 1]) == ".") last += 2;
+            if (last >= tokens.size()) continue;
+            const bool assigned = text.parsed().statements[which].verb == router::verb::set &&
+                                  last + 1 < tokens.size() &&
+                                  (text_of(tokens[last + 1]) == "=" || text_of(tokens[last + 1]) == ":=");
+            if (assigned) continue;
+            value = variable_value(lowered(text_of(tokens[last])), which == 0 && !diagnostics_here, servers_ids);
+        } else if (word == "is_used_lock" && owns_lock && i + 1 < tokens.size() && text_of(tokens[i + 1]) == "(") {
+            int open = 0;
+            for (last = i + 1; last < tokens.size(); ++last) {
+                const auto mark = text_of(tokens[last]);
+                open += mark == "(" ? 1 : mark == ")" ? -1 : 0;
+                if (open == 0) break;
+            }
+            if (last >= tokens.size()) continue;
+            const auto of = sql.substr(one.offset, tokens[last].stop() - one.offset);
+            value = fmt::format("IF({0}=CONNECTION_ID(),CAST({1} AS UNSIGNED),{0})", of, who_.id);
+        } else if (one.kind == token_kind::word && last < tokens.size() && text_of(tokens[i + 1]) == "(" &&
+                   text_of(tokens[last]) == ")") {
+            // The call itself gives the value its type.
+            const auto& all = text.parsed().statements;
+            const bool found_before =
+                elsewhere && std::all_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(which), finds_no_rows);
+            if (word == "connection_id" && !servers_ids)
+                value = fmt::format("IF(0,CONNECTION_ID(),CAST({} AS UNSIGNED))", who_.id);
+            if (word == "row_count" && elsewhere && which == 0) value = fmt::format("IF(0,ROW_COUNT(),{})", row_count_);
+            if (word == "found_rows" && found_before) value = fmt::format("IF(0,FOUND_ROWS(),{})", found_rows_);
+        }
         if (value.empty()) continue;
         copy_to(one.offset);
         out += value;
-        copied = tokens[i + 2].stop();
+        copied = tokens[last].stop();
         changed = item_changed = any = true;
-        i += 2;
+        i = last;
     }
     if (listing) end_item(tokens.size());
     if (!any || !changed) return std::nullopt;

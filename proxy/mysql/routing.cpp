@@ -118,6 +118,7 @@ lease_wish session::wish_for(const reading& text) const {
         const auto verb = text.parsed().statements.front().verb;
         simple = verb == router::verb::select || verb == router::verb::show || verb == router::verb::explain;
     }
+    simple = simple && !refused_by_replicas(text);
     out.need = text.reads() && simple && splits && !opens ? router::need::any : router::need::primary;
     using wish = router::routing_hint::role_wish;
     if (text.parsed().hint.role == wish::primary) out.need = router::need::primary;

@@ -109,7 +109,8 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
 void session::tick(steady_time now) {
     const auto keep = shared_from_this();
     if (phase_ != phase::holding) return search_.tick(now);
-    if (!catalog_is_current() && now < catalog_until_) return;
+    if (again_at_ != steady_time{} ? now < again_at_ : !catalog_is_current() && now < catalog_until_) return;
+    again_at_ = {};
     phase_ = phase::idle;
     pump({});
     want_client();

@@ -5,8 +5,9 @@
 //
 // Files: session.cpp life and input; commands.cpp the client's commands; statements.cpp its prepared statements;
 // routing.cpp the shard; leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and
-// after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; untold.cpp what
-// servers without session tracking are asked; users.cpp COM_CHANGE_USER.
+// after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; diagnostics.cpp
+// what they ask of the one before; untold.cpp what servers without session tracking are asked; again.cpp what runs a
+// second time; users.cpp COM_CHANGE_USER.
 
 #include <cstdint>
 #include <list>
@@ -89,6 +90,7 @@ class session final : public client_session,
     void node_left(std::uint16_t shard, int node, const std::string& why) override;
     void primary_moved(std::uint16_t shard, int primary) override;
     void cancel_running(const cancel_waiter& until) override;
+    bool let_go_of_prepared();  ///< another client ends the transaction; false: there is more on the connection
     void end_if_idle(steady_time now, config::milliseconds most, config::milliseconds most_in_transaction) override;
     client_row describe() const override;
     const client_identity& identity() const noexcept override { return who_; }
@@ -112,18 +114,8 @@ class session final : public client_session,
   private:
     /// idle: the client's next command may be taken. own: a command of ours is under way. relaying: the client's is.
     /// holding: for the catalogs, which tell the shard map's columns.
-    /// changing: the servers are asked about a user.
-    enum class phase : std::uint8_t {
-        idle,
-        holding,
-        seeking,
-        own,
-        relaying,
-        authenticating,
-        changing,
-        killing,
-        closed
-    };
+    /// changing: the servers are asked about a user. asking: another client is.
+    enum class phase : std::uint8_t { idle, holding, seeking, own, relaying, authenticating, changing, asking, closed };
 
     /// A command of ours on the leased connection.
     struct own_command {
@@ -187,12 +179,15 @@ class session final : public client_session,
         std::uint8_t sequence = 1;  ///< of the first packet of the answer
         bool replayable = false, emitted = false;
         std::string retained;  ///< the command's bytes, while it may be sent again
-        bool peeks = false;    ///< the first value of the answer is looked at
+        bool holds = false;    ///< the answer's beginning is held back: it may be sent again because of it
+        std::string held;
+        bool peeks = false;  ///< the first value of the answer is looked at
     };
 
     struct change_of_user {
         std::string user, database, cluster;
         std::uint16_t collation = 0;
+        bool using_password = false;
         const config::user* who = nullptr;
         std::shared_ptr<const config::settings> settings;
         std::optional<protocol::mysql::auth_server> proof;
@@ -238,7 +233,7 @@ class session final : public client_session,
     std::shared_ptr<const reading> read_text(std::string_view sql) const { return read_text(sql, database_, modes()); }
     std::shared_ptr<const reading> read_text(std::string_view sql, std::string_view database,
                                              const router::mysql_modes& by) const;
-    bool answer_locally(const reading& text, std::string_view sql);
+    std::string variable_value(const std::string& name, bool diagnostics, bool servers_ids) const;
     std::optional<std::string> rewritten(const reading& text, std::string_view sql) const;
     std::string keeping_track(std::string_view sql) const;
     std::optional<std::string> tls_status(std::string_view sql) const;
@@ -276,6 +271,7 @@ class session final : public client_session,
                                             std::span<const router::parameter> parameters, lease_wish& to) const;
     std::optional<config::fault> find_shard_of_execution(const client_statement& of, std::string_view payload,
                                                          lease_wish& to) const;
+    void refuse_route(config::fault why, const reading& text);
     std::optional<config::fault> tied_elsewhere(const lease_wish& to) const;
     /// find_shard's end: false when a transaction is moving there meanwhile; the command is looked at again.
     bool move_to(const lease_wish& to);
@@ -304,6 +300,17 @@ class session final : public client_session,
     void own_done();
     void want_own(own_command what) { talk_->own.push_back(std::move(what)); }
 
+    // again.cpp
+    bool calls_stored(const reading& text) const;
+    bool refused_by_replicas(const reading& text) const;
+    bool wants_holding(const reading& text, bool replayable) const;
+    void emit_or_hold(std::string_view bytes);
+    void let_out();
+    bool runs_again();
+    void take_back(bool dirty);
+    void hold_prepared(const std::string& written);
+    void forget_prepared();
+
     // replies.cpp
     void on_server_bytes(std::string_view bytes);
     bool holds_error() const noexcept;
@@ -313,13 +320,19 @@ class session final : public client_session,
     // effects.cpp
     void before_statement(const reading& text);
     void after_statement(const reading& text, bool failed);
-    bool keeps_warnings(const reading& text) const;
-    bool has_own_diagnostics() const noexcept;
+    bool releases(const reading& text) const;
     void apply(const router::effect& what, const router::statement& of);
     void pin(const std::string& why);
     void unpin(std::string_view why);
     void reset_session();
     void note_profiling(std::string_view value);
+
+    // diagnostics.cpp: what a statement asks of the one before it
+    bool keeps_warnings(const reading& text) const;
+    bool has_own_diagnostics() const noexcept;
+    std::optional<config::fault> refusal_of_diagnostics(const reading& text) const;
+    bool answer_locally(const reading& text, std::string_view sql);
+    void note_warnings();
 
     // untold.cpp: servers without session tracking
     void watch_transaction(const reading& text, bool was_open, bool is_open, bool failed);
@@ -333,7 +346,7 @@ class session final : public client_session,
     bool go_on_changing(std::string_view payload, std::uint8_t sequence);
     void finish_changing(bool right, std::uint8_t sequence);
     bool rules_let_in(const config::settings& by, const std::string& cluster, const std::string& user) const;
-    void refuse_change(const std::string& user, const std::optional<config::fault>& why, std::uint8_t sequence);
+    void refuse_change(const change_of_user& to, const std::optional<config::fault>& why, std::uint8_t sequence);
     void become(const change_of_user& to, const pool::server_secret& secret, std::uint8_t sequence);
     void on_reset(std::uint8_t sequence);
 
@@ -370,10 +383,12 @@ class session final : public client_session,
     std::uint64_t found_rows_ = 0;
     std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
     std::uint16_t warning_count_ = 0;
+    std::optional<std::uint16_t> error_count_;  ///< of them; nothing: not all of them are kept
     bool warnings_known_ = false;  ///< `warnings_` is what the server would tell now, whatever connection is held
     steady_time last_write_{};
     std::vector<std::string> begun_;  ///< of a transaction that moves: what begins it on its next shard
-    steady_time catalog_until_{};
+    steady_time catalog_until_{}, again_at_{}, xa_until_{};
+    std::string held_xid_;  ///< of the prepared transaction on the connection that is held (prepared_xa.hpp)
     bool calculated_rows_ = false;
     std::chrono::system_clock::time_point connected_{};
     steady_time requested_{}, answered_{};

@@ -156,7 +156,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     read_again(*statement);
     auto to = wish_for(*statement->text);
     if (auto why = find_shard_of_execution(*statement, payload, to)) {
-        refuse(*why);
+        refuse_route(std::move(*why), *statement->text);
         return true;
     }
     before_statement(*statement->text);
@@ -210,7 +210,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     next.statement = statement;
     next.text = statement->text;
     next.replayable = statement->text->reads() && !in_transaction() && !statement->long_data && !statement->cursor;
-    if (next.replayable) next.retained = packets;
+    if (next.replayable) next.holds = wants_holding(*statement->text, true), next.retained = packets;
     begin_command(std::move(next));
     talk_->server->link.write_command(out);
     return true;

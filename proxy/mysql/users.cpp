@@ -67,6 +67,7 @@ bool session::on_change_user(std::string_view payload, std::uint8_t sequence) {
 
 bool session::go_on_changing(std::string_view payload, std::uint8_t sequence) {
     std::string out;
+    changing_->using_password = changing_->using_password || !payload.empty();
     const auto next = changing_->proof->take(payload, out);
     if (next == my::auth_server::next::send || next == my::auth_server::next::note) {
         std::string packet;
@@ -87,20 +88,22 @@ bool session::rules_let_in(const config::settings& by, const std::string& cluste
 }
 
 /// A failed change ends the connection, as servers do.
-void session::refuse_change(const std::string& user, const std::optional<config::fault>& why, std::uint8_t sequence) {
+void session::refuse_change(const change_of_user& to, const std::optional<config::fault>& why, std::uint8_t sequence) {
     const auto number = why ? config::mysql_number(why->kind) : std::uint16_t{1045};
     if (number != 1045) {
         send_error(number, mysql_sqlstate(number), why->message, sequence);
         return close();
     }
-    send_error(1045, "28000", fmt::format("Access denied for user '{}'@'{}' (using password: YES)", user, who_.address),
+    send_error(1045, "28000",
+               fmt::format("Access denied for user '{}'@'{}' (using password: {})", to.user, who_.address,
+                           to.using_password ? "YES" : "NO"),
                sequence);
     close();
 }
 
 void session::finish_changing(bool right, std::uint8_t sequence) {
     auto to = std::move(changing_);
-    if (!right || !to->who) return refuse_change(to->user, std::nullopt, sequence);
+    if (!right || !to->who) return refuse_change(*to, std::nullopt, sequence);
     if (talk_) {
         auto server = std::move(talk_->server);
         talk_.reset();
@@ -114,7 +117,7 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
                              sequence](const std::optional<config::fault>& why) {
                                 if (self->phase_ == phase::closed) return;
                                 self->phase_ = phase::idle;
-                                if (why) return self->refuse_change(to->user, why, sequence);
+                                if (why) return self->refuse_change(*to, why, sequence);
                                 self->become(*to, secret, sequence);
                                 self->pump({});
                                 self->want_client();
@@ -123,8 +126,10 @@ void session::finish_changing(bool right, std::uint8_t sequence) {
 
 void session::become(const change_of_user& to, const pool::server_secret& secret, std::uint8_t sequence) {
     reset_session();
-    knows_servers_ = false;  // it may be of another cluster
-    if (auto made = settings_at_login(to.collation, server_traits_)) base_ = std::move(made), collation_ = to.collation;
+    knows_servers_ = false;                                       // it may be of another cluster
+    auto made = settings_at_login(to.collation, server_traits_);  // a number that is no collation: the server's own
+    if (!made) made = settings_at_login(server_traits_.collation, server_traits_);
+    if (made) base_ = std::move(made), collation_ = to.collation;
     settings_ = base_;
     database_ = first_database_ = to.database;
     if (to.user != who_.user || to.who->name == "*") {
@@ -198,7 +203,7 @@ void session::kill(std::uint64_t id, bool query_only, std::string then) {
         if (!query_only) close();
         return;
     }
-    phase_ = phase::killing;  // nothing of the client's is taken until it is done
+    phase_ = phase::asking;  // nothing of the client's is taken until it is done
     home_.owner.kill(home_, id, who_.user, query_only,
                      [self = shared_from_this(), id, then = std::move(then)](bool there) {
                          if (self->phase_ == phase::closed) return;

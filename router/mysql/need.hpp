@@ -14,8 +14,9 @@ namespace ringway::router::mysql {
 /// `database`: the current one, or empty. `in` may be null: then no table and no stored function is known.
 need_finding need_of(const statement& what, const catalog* in, std::string_view database);
 
-/// Of a call. Stored functions count by their declared SQL_DATA_ACCESS (catalog_function::is_volatile: neither NO SQL
-/// nor READS SQL DATA), which servers do not check: what then writes after all, a replica refuses.
+/// Of a call. Stored functions count by their bodies where these are seen, and by their declared SQL_DATA_ACCESS
+/// (catalog_function::is_volatile: neither NO SQL nor READS SQL DATA), which servers do not check: what then writes
+/// after all, a replica refuses, and it runs again on the primary.
 call_nature nature_of(const catalog* in, std::string_view database, std::string_view schema, const std::string& name);
 
 /// The server's own, whatever its version. `name` is in lower case.

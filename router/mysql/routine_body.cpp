@@ -50,6 +50,28 @@ bool asks_insert_id(std::string_view body, const mysql_modes& modes) {
     });
 }
 
+bool needs_primary(std::string_view body, const mysql_modes& modes, std::vector<std::string>& calls) {
+    // Some of them are built-in functions too, which a parenthesis follows.
+    static const std::unordered_set<std::string> primary{"insert", "replace", "update", "delete",  "truncate",
+                                                         "create", "drop",    "alter",  "rename",  "load",
+                                                         "call",   "lock",    "unlock", "execute", "share"};
+    std::vector<part> parts;
+    if (!cut(body, modes, parts)) return true;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (!is_name(parts[i])) continue;
+        const bool call = i + 1 < parts.size() && parts[i + 1].text == "(";
+        const auto& name = parts[i].text;
+        if (parts[i].kind == token_kind::word && primary.contains(name) && !call) return true;
+        if (name == "next" && i + 2 < parts.size() && parts[i + 1].text == "value") return true;  // of a sequence
+        if (!call) continue;
+        if (!is_built_in(name))
+            calls.push_back(name);
+        else if (nature_of(nullptr, {}, {}, name).needs_primary)
+            return true;
+    }
+    return false;
+}
+
 bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
     static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
                                                        "execute",   "lock",      "handler",  "names",        "charset",

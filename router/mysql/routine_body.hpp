@@ -1,7 +1,9 @@
 #pragma once
 // What a stored function's or a trigger's body may leave behind in the session that runs it.
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "router/mysql/modes.hpp"
 
@@ -14,5 +16,8 @@ bool names_user_variable(std::string_view body, const mysql_modes& modes);
 /// Whether it asks for LAST_INSERT_ID(), by its words.
 bool asks_insert_id(std::string_view body, const mysql_modes& modes);
 bool leaves_nothing(std::string_view body, const mysql_modes& modes);
+/// Whether it may write, lock rows or ask what only the primary knows, by its words, whatever it is declared as.
+/// `calls`: names of the stored functions that it calls, which may do so too.
+bool needs_primary(std::string_view body, const mysql_modes& modes, std::vector<std::string>& calls);
 
 }  // namespace ringway::router::mysql

@@ -56,8 +56,9 @@ TEST_CASE("every example loads without a mistake") {
         CHECK_MESSAGE(!loaded.value.clusters.empty(), name);
         seen.insert(name);
     }
-    CHECK(seen == std::set<std::string>{"any-database.toml", "multi-cluster.toml", "mysql.toml", "pooler.toml",
-                                        "read-write-splitting.toml", "session-mode.toml", "sharded.toml", "tls.toml"});
+    CHECK(seen == std::set<std::string>{"any-database.toml", "multi-cluster.toml", "mysql-sharded.toml", "mysql.toml",
+                                        "pooler.toml", "read-write-splitting.toml", "session-mode.toml", "sharded.toml",
+                                        "tls.toml"});
 }
 
 TEST_CASE("the reference describes every key") {

@@ -89,6 +89,69 @@ def test_y29_what_needs_the_primary_is_written_there(my_proxy, my_cluster):
             my.rows(a, sql)
 
 
+def wait_for_reads_on_replicas(proxy, sql):
+    assert until(lambda: {row["item"]: row["value"] for row in admin(proxy, f"SHOW ROUTE shop '{sql}'")}["role"] != "primary")
+
+
+def count_of_made(cluster):
+    return cluster.primary().rows("SELECT COUNT(*) FROM made")[0][0]
+
+
+WRITER = "RETURNS INT READS SQL DATA BEGIN IF n = 3 THEN INSERT INTO made (v) VALUES ('w'); END IF; RETURN n; END"
+
+
+def test_functions_that_write_whatever_they_are_declared_as_run_on_the_primary(my_proxy, my_cluster):
+    with my.connect(my_proxy.mysql_port) as a:
+        my.made_anew(a, "FUNCTION", "sly(n INT)", WRITER)
+        my.made_anew(a, "FUNCTION", "slyer(n INT)", "RETURNS INT READS SQL DATA RETURN sly(n)")
+        my.made_anew(a, "FUNCTION", "honest(n INT)", "RETURNS INT READS SQL DATA RETURN (SELECT MAX(id) FROM t WHERE id <= n)")
+        wait_for_reads_on_replicas(my_proxy, "SELECT honest(3)")
+        before = count_of_made(my_cluster)
+        for number in range(1, 5):
+            assert my.rows(a, "SELECT sly(id) FROM t ORDER BY id") == [(1,), (2,), (3,)]
+            assert my.value(a, "SELECT slyer(3)") == 3
+            assert my.value(a, "SELECT honest(3)") == 3
+            assert count_of_made(my_cluster) == before + 2 * number
+
+
+@pytest.mark.servers("mariadb")  # where changes are not told of, what is not seen goes to the primary at once
+def test_a_write_that_a_replica_refuses_runs_again_on_the_primary(my_ringway, my_cluster):
+    """A monitor that may not see bodies goes by how they are declared."""
+    root = my_cluster.primary()
+    root.rows("CREATE USER IF NOT EXISTS blind@'%' IDENTIFIED BY 'blind'")
+    root.rows("GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE ON shop.* TO blind@'%'")
+    root.rows("GRANT SLAVE MONITOR ON *.* TO blind@'%'")
+    root.rows(f"CREATE OR REPLACE FUNCTION hidden(n INT) {WRITER}")
+    root.rows("CREATE OR REPLACE VIEW through AS SELECT hidden(id) AS n FROM t")
+    found = "SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'through'"
+    for replica in my_cluster.replicas():
+        assert until(lambda node=replica: node.rows(found)[0][0] == 1)
+    proxy = my_ringway({"clusters": {"shop": {"monitor_user": "blind", "monitor_password": "blind"}}})
+    texts = ["SELECT hidden(3)", "SELECT n FROM through ORDER BY n", "SELECT id, hidden(id) FROM t ORDER BY id"]
+    wait_for_reads_on_replicas(proxy, texts[0])
+    wait_for_reads_on_replicas(proxy, texts[1])
+    with my.connect(proxy.mysql_port) as a, my.connect(proxy.mysql_port) as b:
+        done = count_of_made(my_cluster)
+        for number in range(4):
+            for sql in texts:
+                client = a if number % 2 else b
+                assert my.rows(client, sql)[-1][-1] == 3
+                done += 1
+                assert count_of_made(my_cluster) == done, sql
+        with my_wire.Wire(proxy.mysql_port) as wire:
+            again, _, _ = wire.prepare("SELECT hidden(?) + 0")
+            for _ in range(3):
+                wire.execute(again, [3])
+                assert len(wire.result()[1]) == 1
+                done += 1
+                assert count_of_made(my_cluster) == done
+        assert not admin(proxy, "SHOW PINS")
+        my.rows(a, "START TRANSACTION READ ONLY")  # on the primary from its beginning
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            my.rows(a, texts[0])
+        assert refused.value.args[0] == 1792
+
+
 def test_y31_read_only_transaction(my_proxy):
     with my.connect(my_proxy.mysql_port) as a:
         my.rows(a, "START TRANSACTION READ ONLY")

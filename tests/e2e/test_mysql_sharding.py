@@ -1,5 +1,6 @@
 """Two shards of MariaDB, and of MySQL 5.6: one statement, one shard. Traps Y35 and Y36, and H1, H2, H3 and H11 as far as one shard goes."""
 
+import contextlib
 import datetime
 import decimal
 import subprocess
@@ -8,7 +9,7 @@ import my
 import pymysql
 import pytest
 from conftest import BINARY, MY_SETTINGS, admin, knows_tables, until
-from my_wire import Wire
+from my_wire import ServerError, Wire
 
 KEYS = range(1, 31)
 # column type, values as Python has them: the last ones are as other texts of the first
@@ -144,9 +145,37 @@ def test_y36_what_names_no_key_is_refused_with_a_hint(client, condition):
 
 def test_y36_null_matches_no_row(client):
     assert my.rows(client, "SELECT * FROM users WHERE id = NULL") == []
-    for sql in ("INSERT INTO users VALUES (NULL, 'x', 'de')", "INSERT INTO users (name) VALUES ('x')", "UPDATE users SET name = 'x' WHERE id = NULL",
-                "DELETE FROM users WHERE id = NULL", "REPLACE INTO users VALUES (DEFAULT, 'x', 'de')"):
-        refused(client, sql, 1048)
+    refused(client, "UPDATE users SET name = 'x' WHERE id = NULL", 1048)
+    refused(client, "DELETE FROM users WHERE id = NULL", 1235)
+
+
+STRICT, LAX = "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION"
+KEYLESS = [  # with a strict sql_mode, and without; None: the server would store something
+    ("INSERT INTO users (name) VALUES ('x')", 1364, None), ("INSERT INTO users SET name = 'x'", 1364, None),
+    ("REPLACE INTO users VALUES (DEFAULT, 'x', 'de')", 1364, None), ("INSERT INTO users (name) VALUES ('x'), ('y')", 1364, None),
+    ("INSERT INTO users VALUES (NULL, 'x', 'de')", 1048, 1048), ("INSERT INTO users VALUES (1001, 'x', 'de'), (NULL, 'x', 'de')", 1048, None),
+    ("INSERT IGNORE INTO users (name) VALUES ('x')", None, None), ("INSERT INTO made (v) VALUES ('x')", None, None),
+    ("INSERT INTO made VALUES (NULL, 'x')", None, None),
+]
+
+
+@pytest.mark.parametrize("mode", [STRICT, LAX])
+@pytest.mark.parametrize("sql, strict, lax", KEYLESS, ids=[each[0] for each in KEYLESS])
+def test_a_row_without_its_key_is_the_servers_own_error(client, shards, mode, sql, strict, lax):
+    expected = strict if mode == STRICT else lax
+    my.rows(client, f"SET sql_mode = '{mode}'")
+    with my.connect(shards.primary().port, database="shop2") as direct:
+        my.rows(direct, f"SET sql_mode = '{mode}'")
+        my.rows(direct, "BEGIN")
+        if expected is None:
+            with contextlib.suppress(pymysql.err.IntegrityError):  # of what it stores: two rows with 0
+                my.rows(direct, sql)
+            refused(client, sql)
+        else:
+            with pytest.raises(pymysql.err.MySQLError) as why:
+                my.rows(direct, sql)
+            assert why.value.args == (expected, refused(client, sql, expected))
+        my.rows(direct, "ROLLBACK")
 
 
 def test_joins_and_subqueries_on_the_key(client, shards):
@@ -364,6 +393,42 @@ def test_prepared_statements_run_where_their_values_say(proxy, shards):
         with pytest.raises(Exception) as why:
             b.prepare("SELECT * FROM users WHERE name = ?")
         assert getattr(why.value, "code", None) == 1235
+
+
+@pytest.mark.servers("mariadb")  # MySQL 5.6 gives such columns of a primary key the default 0: refused
+def test_a_part_of_the_key_that_is_missing(client):
+    my.rows(client, f"SET sql_mode = '{STRICT}'")
+    assert refused(client, "INSERT INTO orders (no, amount) VALUES (1, 2)", 1364) == "Field 'user_id' doesn't have a default value"
+    assert refused(client, "INSERT INTO orders (no, user_id) VALUES (1, NULL)", 1048) == "Column 'user_id' cannot be null"
+
+
+def test_a_missing_key_in_a_prepared_statement(proxy, shards):
+    with Wire(proxy.mysql_port, database="shop2") as wire:
+        wire.query(f"SET sql_mode = '{STRICT}'")
+        number, _, _ = wire.prepare("INSERT INTO users VALUES (?, 'x', 'de')")
+        wire.execute(number, [None])
+        with pytest.raises(ServerError) as why:
+            wire.result()
+        assert (why.value.code, why.value.message) == (1048, "Column 'id' cannot be null")
+
+
+def test_init_tells_what_its_user_lacks(proxy, shards):
+    """The monitor's user is not one who may make functions."""
+    def init(*more):
+        return subprocess.run([BINARY, "init", "--config", proxy.config, *more], timeout=60, capture_output=True, text=True)
+
+    done = init()
+    assert done.returncode == 1
+    assert done.stderr.count("GRANT CREATE ROUTINE, ALTER ROUTINE, EXECUTE ON `shop2`.* TO monitor") == 2 and "--user" in done.stderr
+    for shard in shards.shards:
+        shards.primary(shard).rows("GRANT CREATE ROUTINE, ALTER ROUTINE, EXECUTE ON shop2.* TO monitor@'%'", database="shop2")
+    try:
+        done = init()
+        assert done.returncode == 0, done.stderr
+    finally:
+        for shard in shards.shards:
+            shards.primary(shard).rows("REVOKE CREATE ROUTINE, ALTER ROUTINE, EXECUTE ON shop2.* FROM monitor@'%'", database="shop2")
+    assert init("--user", "app", "--password", "app").returncode == 0
 
 
 def test_show_route(proxy):

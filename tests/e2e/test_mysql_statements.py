@@ -256,8 +256,8 @@ def test_y13_reset_connection(pair, my_proxy):
     assert b.query("SELECT @a") == [[None]]
 
 
-def change_user(wire, user, password, database="shop"):
-    wire.command(my_wire.CHANGE_USER, user.encode() + b"\0\0" + database.encode() + b"\0" + struct.pack("<H", 45) +
+def change_user(wire, user, password, database="shop", collation=45):
+    wire.command(my_wire.CHANGE_USER, user.encode() + b"\0\0" + database.encode() + b"\0" + struct.pack("<H", collation) +
                  b"mysql_native_password\0")
     asked = wire.packet()
     assert asked[:1] == b"\xfe"
@@ -358,3 +358,43 @@ def test_y27_garbage_does_no_harm(my_proxy):
     with my.connect(my_proxy.mysql_port) as a:
         assert my.value(a, "SELECT 1") == 1
     assert until(lambda: my_proxy.resident_bytes() < 300 << 20)
+
+
+STATE = "SELECT DATABASE(), @@character_set_client, @@collation_connection, @@character_set_results, @@autocommit, @@sql_mode, @a, @@time_zone"
+
+
+@pytest.mark.parametrize("collation", [45, 8, 33, 192, 0, 7777])
+def test_a_change_of_user_undoes_all_as_a_server_does(my_proxy, my_cluster, collation):
+    """Character sets by the number that it names, as at a login; what is no collation stands for the server's own."""
+    seen = []
+    for port in (my_cluster.primary().port, my_proxy.mysql_port):
+        with Wire(port) as a:
+            a.query("SET @a = 1, time_zone = '+03:00', sql_mode = 'ANSI'")
+            a.query("CREATE TEMPORARY TABLE mine (n INT)")
+            a.query("SET autocommit = 0")
+            a.query("SELECT * FROM t WHERE id = 1 FOR UPDATE")
+            number, _, _ = a.prepare("SELECT 1")
+            change_user(a, "app", "app", "other", collation)
+            found = [a.query(STATE), a.status]
+            with pytest.raises(my_wire.ServerError) as gone:
+                a.query("SELECT * FROM mine")
+            found.append((gone.value.code, gone.value.message))
+            a.execute(number)
+            with pytest.raises(my_wire.ServerError) as gone:
+                a.result()
+            found.append(gone.value.code)
+            change_user(a, "app", "app", "", collation)
+            found.append(a.query(STATE))
+            seen.append(found)
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("user, password", [("app", "wrong"), ("app", ""), ("nobody", "nobody"), ("nobody", "")])
+def test_a_failed_change_of_user_says_what_a_server_says(my_proxy, my_cluster, user, password):
+    seen = []
+    for port in (my_cluster.primary().port, my_proxy.mysql_port):
+        with Wire(port) as a:
+            with pytest.raises(my_wire.ServerError) as refused:
+                change_user(a, user, password)
+            seen.append((refused.value.code, refused.value.sqlstate, refused.value.message))
+    assert seen[0] == seen[1]

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
 using namespace ringway::router::mysql;
 using ringway::router::mysql_modes;
 
@@ -46,4 +49,25 @@ TEST_CASE("user variables in bodies") {
     CHECK_FALSE(names_user_variable("SELECT '@x', \"@y\" /* @z */", {}));
     CHECK(names_user_variable("SELECT 'a\\' , @x '", {}));
     CHECK_FALSE(names_user_variable("SET @@SESSION.time_zone = 'SYSTEM'", {}));
+}
+
+TEST_CASE("bodies that need the primary, whatever they are declared as") {
+    std::vector<std::string> calls;
+    for (const auto* body :
+         {"BEGIN INSERT INTO log VALUES (1); RETURN 1; END", "BEGIN insert log values (1); RETURN 1; END",
+          "BEGIN UPDATE t SET a = 1; RETURN 1; END", "BEGIN REPLACE INTO t VALUES (1); RETURN 1; END",
+          "BEGIN DELETE FROM t; RETURN 1; END", "BEGIN CALL p(); RETURN 1; END",
+          "RETURN (SELECT a FROM t LIMIT 1 FOR UPDATE)", "RETURN (SELECT a FROM t LIMIT 1 LOCK IN SHARE MODE)",
+          "RETURN NEXT VALUE FOR s", "RETURN NEXTVAL(s)", "RETURN GET_LOCK('a', 1)", "RETURN UUID_SHORT()",
+          "RETURN 'unterminated"})
+        CHECK_MESSAGE(needs_primary(body, {}, calls), body);
+    CHECK(calls.empty());
+    for (const auto* body :
+         {"RETURN REPLACE('a', 'b', 'c')", "RETURN INSERT('abc', 1, 1, 'x')", "RETURN TRUNCATE(1.5, 0)",
+          "RETURN 'INSERT INTO t'", "RETURN (SELECT COUNT(*) FROM t /* UPDATE t */)",
+          "BEGIN DECLARE a INT; SELECT MAX(id) INTO a FROM t; RETURN a; END"})
+        CHECK_MESSAGE(!needs_primary(body, {}, calls), body);
+    calls.clear();
+    CHECK(!needs_primary("RETURN other(1) + shop.Third(2)", {}, calls));
+    CHECK(calls == std::vector<std::string>{"other", "third"});
 }
