@@ -6,7 +6,7 @@ import my
 import my_wire
 import pymysql
 import pytest
-from conftest import admin, until
+from conftest import admin, knows_tables, until
 
 
 def test_y32_a_write_is_seen_by_the_next_read(my_proxy, my_cluster):
@@ -90,6 +90,7 @@ def test_y29_what_needs_the_primary_is_written_there(my_proxy, my_cluster):
 
 
 def wait_for_reads_on_replicas(proxy, sql):
+    assert until(lambda: knows_tables(proxy, "shop"), 30)
     assert until(lambda: {row["item"]: row["value"] for row in admin(proxy, f"SHOW ROUTE shop '{sql}'")}["role"] != "primary")
 
 
