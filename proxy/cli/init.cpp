@@ -83,7 +83,8 @@ bool install_on(const connection_target& to, init_report& report) {
     return true;
 }
 
-/// What to do about it, of a MySQL server that does not let this user make the function; empty: something else is wrong.
+/// What to do about it, of a MySQL server that does not let this user make the function; empty: something else is
+/// wrong.
 std::string hint_of_mysql(unsigned number, const pool::control_login& to) {
     switch (number) {
         case 1044:  // not in this database
