@@ -275,6 +275,7 @@ struct statement {
     bool calculates_found_rows = false;  ///< SELECT SQL_CALC_FOUND_ROWS
     bool asks_insert_id = false;         ///< LAST_INSERT_ID(), @@last_insert_id, @@identity
     bool asks_found_rows = false;        ///< FOUND_ROWS()
+    bool skips_rows = false;             ///< a LIMIT with an offset, or behind a UNION and its like
     bool asks_row_count = false;         ///< ROW_COUNT()
     bool asks_warnings = false;       ///< SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, @@warning_count, @@error_count
     bool sets_insert_id = false;      ///< LAST_INSERT_ID(expression)

@@ -162,8 +162,22 @@ void session::note_warnings() {
     error_count_ = rows == warning_count_ ? std::optional(errors) : std::nullopt;
 }
 
+/// The statement before ran on the connection that is held; else it may have been on another one.
+bool session::touched_here() const noexcept {
+    return talk_ && talk_->touched && !talk_->overlaid;
+}
+
 /// Where no connection of the client's has the diagnostics that a text asks for: what is not kept.
 std::optional<fault> session::refusal_of_diagnostics(const reading& text) const {
+    if (!found_known_ && !touched_here())
+        for (const auto& each : text.parsed().statements) {
+            if (each.asks_found_rows)
+                return fault{fault_kind::unsupported,
+                             "FOUND_ROWS() of a LIMIT with an offset, or of a UNION with one, is not kept",
+                             {},
+                             "run both in one transaction, or write SELECT SQL_CALC_FOUND_ROWS"};
+            if (each.verb == router::verb::select) break;  // what follows asks for this one's
+        }
     if (warning_count_ == 0 || has_own_diagnostics()) return std::nullopt;
     for (const auto& each : text.parsed().statements) {
         if (each.asks_warnings) {

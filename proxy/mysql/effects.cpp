@@ -194,6 +194,7 @@ void session::reset_session() {
     last_insert_id_ = 0;
     row_count_ = 0;
     found_rows_ = 0;
+    found_known_ = true;
     warning_count_ = 0;
     error_count_ = 0;
     warnings_.clear();

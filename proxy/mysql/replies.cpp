@@ -314,7 +314,10 @@ void session::finish_command() {
         traffic.transactions += talk.in_transaction ? 0 : 1;
         if (now_.text) after_statement(*now_.text, failed);
         row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
-        found_rows_ = tracker.columns() > 0 ? tracker.rows() : found_rows_;
+        if (tracker.columns() > 0) {
+            found_rows_ = tracker.rows();
+            found_known_ = !now_.text || !now_.text->parsed().statements.back().skips_rows;
+        }
         // What the OK tells may be a value that the statement gave itself; results, errors and former statements' OKs
         // tell of none.
         const bool untold_id =

@@ -170,8 +170,7 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
     if (statements.size() == 1 && statements[0].verb == router::verb::show)
         if (auto status = tls_status(sql)) return status;
     bool asks = false;
-    const bool elsewhere =
-        !talk_ || !talk_->touched || talk_->overlaid;  // the statement before may have run on another connection
+    const bool elsewhere = !touched_here();
     const bool diagnostics_here = warning_count_ == 0 || has_own_diagnostics();
     bool calls_connection_id = false, finds_lock_owner = false, lists = false;
     for (const auto& each : text.parsed().statements) {

@@ -331,6 +331,7 @@ class session final : public client_session,
     bool keeps_warnings(const reading& text) const;
     bool has_own_diagnostics() const noexcept;
     std::optional<config::fault> refusal_of_diagnostics(const reading& text) const;
+    bool touched_here() const noexcept;
     bool answer_locally(const reading& text, std::string_view sql);
     void note_warnings();
 
@@ -381,7 +382,8 @@ class session final : public client_session,
     std::uint64_t last_insert_id_ = 0;
     std::int64_t row_count_ = 0;
     std::uint64_t found_rows_ = 0;
-    std::string warnings_;  ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
+    bool found_known_ = true;  ///< else only the server that ran the statement can tell
+    std::string warnings_;     ///< the whole answer to SHOW WARNINGS, as it came; empty: there are none
     std::uint16_t warning_count_ = 0;
     std::optional<std::uint16_t> error_count_;  ///< of them; nothing: not all of them are kept
     bool warnings_known_ = false;  ///< `warnings_` is what the server would tell now, whatever connection is held

@@ -210,10 +210,14 @@ void parser::query_tail(query_block&) {
 
 /// LIMIT 1, 2; LIMIT 1 OFFSET 2; LIMIT ROWS EXAMINED 3; OFFSET 1 ROWS FETCH FIRST 2 ROWS WITH TIES.
 void parser::limit_clause() {
+    made_->skips_rows = made_->skips_rows || set_operations_ > 0 || is("offset");
     if (accept("limit")) {
         if (!is("rows")) {
             primary();
-            if (accept_symbol(",") || accept("offset")) primary();
+            if (accept_symbol(",") || accept("offset")) {
+                made_->skips_rows = true;
+                primary();
+            }
         }
         if (accept("rows")) {
             expect("examined");

@@ -9,6 +9,13 @@ from conftest import admin, until
 from pymysql.constants import CLIENT
 
 
+@pytest.fixture(autouse=True)
+def rows_as_they_were(my_cluster):
+    yield
+    with my.connect(my_cluster.primary().port) as direct:
+        my.rows(direct, "UPDATE t SET v = ELT(id, 'one', 'two', 'three') WHERE id < 4")
+
+
 def connect(port):
     return my.connect(port, client_flag=CLIENT.MULTI_STATEMENTS)
 
@@ -150,3 +157,26 @@ def test_ids_of_the_servers_connections_are_no_clients(my_proxy, my_cluster):
             assert why.value.args[0] == 1094
         assert until(lambda: my.value(a, "SELECT 1") == 1)
         assert {row["id"] for row in admin(my_proxy, "SHOW CLIENTS")}.isdisjoint(shown)
+
+
+OFFSETS = ["SELECT id FROM t ORDER BY id LIMIT 2, 1", "SELECT id FROM t ORDER BY id LIMIT 1 OFFSET 2", "(SELECT 1) UNION (SELECT 2) LIMIT 1"]
+
+
+@pytest.mark.parametrize("sql", OFFSETS)
+def test_found_rows_that_only_the_server_knows_are_its_own_or_refused(my_proxy, my_cluster, sql):
+    with connect(my_cluster.primary().port) as direct, connect(my_proxy.mysql_port) as a:
+        my.rows(direct, sql)
+        found = my.value(direct, "SELECT FOUND_ROWS()")
+        assert found > 1  # more than came
+        my.rows(a, sql)
+        disturb(my_proxy.mysql_port)
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            my.rows(a, "SELECT FOUND_ROWS()")
+        assert refused.value.args[0] == 1235 and "SQL_CALC_FOUND_ROWS" in refused.value.args[1]
+        my.rows(a, "BEGIN")
+        my.rows(a, sql)
+        assert my.value(a, "SELECT FOUND_ROWS()") == found
+        my.rows(a, "COMMIT")
+        my.rows(a, "SELECT id FROM t ORDER BY id LIMIT 2")
+        disturb(my_proxy.mysql_port)
+        assert my.value(a, "SELECT FOUND_ROWS()") == 2

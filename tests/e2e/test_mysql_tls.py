@@ -9,18 +9,21 @@ import pytest
 from certificates import Authority
 from conftest import MY_SETTINGS, merged, until
 
+# SHOW STATUS LIKE 'Ssl_cipher' tells of the client's own connection.
+CIPHER_TO_SERVER = "SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'Ssl_cipher'"
 
-@pytest.fixture(scope="module")
+
+@pytest.fixture(scope="session")
 def authority(workspace):
     return Authority(workspace / "my-ca")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stranger(workspace):
     return Authority(workspace / "my-other-ca")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(workspace, authority):
     pem, key = authority.issue("server")
     key.chmod(0o644)  # the servers run as somebody else
@@ -50,7 +53,7 @@ def test_servers_are_spoken_to_by_tls(ringway, cluster, authority, mode):
     proxy = proxy_of(ringway, cluster, mode=mode, **ca)
     for user in ("app", "secured"):
         with connect(proxy, user) as client:
-            assert my.rows(client, "SHOW STATUS LIKE 'Ssl_cipher'")[0][1]
+            assert my.value(client, CIPHER_TO_SERVER)
     watching = cluster.primary().rows("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'monitor'", database="mysql")
     assert watching[0][0] >= 1
 
@@ -58,7 +61,7 @@ def test_servers_are_spoken_to_by_tls(ringway, cluster, authority, mode):
 def test_without_tls_a_user_who_needs_it_is_refused(ringway, cluster):
     proxy = proxy_of(ringway, cluster, mode="disable")
     with connect(proxy) as client:
-        assert my.rows(client, "SHOW STATUS LIKE 'Ssl_cipher'")[0][1] == ""
+        assert my.value(client, CIPHER_TO_SERVER) == ""
     with pytest.raises(pymysql.err.MySQLError):
         with connect(proxy, "secured") as client:
             my.rows(client, "SELECT 1")
@@ -82,7 +85,7 @@ def test_a_server_of_another_name_is_not_trusted(ringway, workspace, authority):
         over = {"clusters": {"elsewhere": {"server_tls": {"mode": "verify-ca", "ca": str(authority.ca)}}}}
         proxy = ringway(merged(MY_SETTINGS, over), clusters=other)
         with my.connect(proxy.mysql_port, database="elsewhere") as client:
-            assert my.rows(client, "SHOW STATUS LIKE 'Ssl_cipher'")[0][1]
+            assert my.value(client, CIPHER_TO_SERVER)
         over["clusters"]["elsewhere"]["server_tls"]["mode"] = "verify-full"
         proxy = ringway(merged(MY_SETTINGS, over), clusters=other, ready=False)
         assert until(lambda: tells_of_tls(proxy), 40), proxy.log_tail()

@@ -10,7 +10,7 @@ TEXTS = [
     "COMMIT; SELECT 1", "COMMIT; UPDATE users SET name = 'after' WHERE id = {c}", "ROLLBACK; SELECT 1",
     "COMMIT; BEGIN; UPDATE users SET name = 'x' WHERE id = {a}; ROLLBACK", "COMMIT;",
     "UPDATE users SET name = 'm' WHERE id = {a}; UPDATE users SET name = 'm' WHERE id = {b}; COMMIT",
-    "SELECT count(*) FROM users; ROLLBACK; SELECT 2",
+    "SELECT count(*) FROM users WHERE id BETWEEN 70000 AND 79999; ROLLBACK; SELECT 2",
     "SAVEPOINT s; UPDATE users SET name = 'm' WHERE id = {b}; ROLLBACK TO s; COMMIT; SELECT 3",
     "SELECT 1 / 0; COMMIT", "COMMIT; SELECT 1 / 0; UPDATE users SET name = 'never' WHERE id = {c}",
     "COMMIT; UPDATE users SET name = 'never' WHERE id = {c}; SELECT 1 / 0", "SELECT nothing; SELECT 1",
@@ -25,7 +25,7 @@ TEXTS = [
 # Outside of a transaction: one that ends with the text, or as the text says.
 BOTH = "UPDATE users SET name = 'x' WHERE id = {a}; UPDATE users SET name = 'y' WHERE id = {b}"
 TEXTS_ALONE = [
-    BOTH, BOTH + ";", BOTH + "; SELECT count(*) FROM users WHERE name = 'x'", BOTH + "; SELECT 1 / 0", BOTH + "; SELEC 1", "SELECT 1 / 0; " + BOTH,
+    BOTH, BOTH + ";", BOTH + "; SELECT count(*) FROM users WHERE name = 'x' AND id BETWEEN 70000 AND 79999", BOTH + "; SELECT 1 / 0", BOTH + "; SELEC 1", "SELECT 1 / 0; " + BOTH,
     "BEGIN; " + BOTH + "; COMMIT", "BEGIN; " + BOTH + "; ROLLBACK", "BEGIN; " + BOTH, BOTH + "; BEGIN", "START TRANSACTION; " + BOTH + "; COMMIT; SELECT 3",
     "BEGIN; " + BOTH + "; SELECT 1 / 0; COMMIT", "BEGIN; " + BOTH + "; COMMIT; SELEC 1", "BEGIN; " + BOTH + "; COMMIT; " + BOTH + "; SELECT 1 / 0",
     "SELECT name FROM users WHERE id = {a}; SELECT name FROM users WHERE id = {b}; SELECT 3",
