@@ -25,6 +25,12 @@ bool only_sets(const reading& text) {
     return !text.unknown() && !text.parsed().statements.empty();
 }
 
+/// Its last result may not be all that FOUND_ROWS() counts. A text that could not be read has no statements.
+bool skips_rows(const reading& text) {
+    const auto& all = text.parsed().statements;
+    return !all.empty() && all.back().skips_rows;
+}
+
 }  // namespace
 
 /// Of the answer to a COM_STMT_PREPARE the first packet is an error.
@@ -316,7 +322,7 @@ void session::finish_command() {
         row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
         if (tracker.columns() > 0) {
             found_rows_ = tracker.rows();
-            found_known_ = !now_.text || !now_.text->parsed().statements.back().skips_rows;
+            found_known_ = !now_.text || !skips_rows(*now_.text);
         }
         // What the OK tells may be a value that the statement gave itself; results, errors and former statements' OKs
         // tell of none.
