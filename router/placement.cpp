@@ -280,15 +280,14 @@ class placing {
         auto why = refusal_of_untied(found.untied);
         auto uneven = why_uneven();
         if (uneven.empty() && (seen_.elsewhere || seen_.system)) uneven = "it reads tables that are not on every shard";
-        if (uneven.empty() && (rules_.hinted || !what_.block.exact || !merges_apart(what_, tables_, rules_.in)))
+        if (uneven.empty() && (!what_.block.exact || !merges_apart(what_, tables_, rules_.in)))
             uneven = "its rows may meet rows of other shards";
         placed out;
         out.where = placement::single;
         if (!why && found.exact) {
             if (uneven.empty()) out.spread = spreading::apart;
             out.keys = std::move(found.keys);
-            out.fixed_shard = rules_.hinted;
-            if (!out.fixed_shard && (seen_.elsewhere || needs_one_place(true))) out.fixed_shard = first_shard;
+            if (seen_.elsewhere || needs_one_place(true)) out.fixed_shard = first_shard;
             return out;
         }
         if (!why) why = fault{fault_kind::unsupported, no_shard(), "it has a form that is not understood", {}};

@@ -15,6 +15,7 @@ namespace my = protocol::mysql;
 
 namespace {
 constexpr std::size_t most_own_answer = 1u << 20, most_peeked = 4096;
+
 /// Variables of the session, but autocommit, which may commit; with values that write nothing.
 bool only_sets(const reading& text) {
     for (const auto& each : text.parsed().statements) {

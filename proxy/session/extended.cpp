@@ -175,8 +175,11 @@ void session::on_parse(std::string_view body, std::string_view frame) {
                 if (what.what == effect::kind::prepare && !pin_on_replica(*made->plan))
                     pin("PREPARE by the extended protocol");
         std::optional<fault> refused;
-        auto copy = std::make_shared<client_statement>(*made);
-        if (auto text = rewritten(*parse, *made, refused, *copy)) {
+        client_statement found;
+        if (auto text = rewritten(*parse, *made, refused, found)) {
+            auto copy = std::make_shared<client_statement>(*made);
+            copy->splices = std::move(found.splices);
+            copy->executes = std::move(found.executes);
             copy->original = parse->query;
             copy->text = prepared_of(*text, parse->types, !parse->name.empty());
             made = std::move(copy);

@@ -87,7 +87,7 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
 }
 
 /// Statements that name other prepared statements get the servers' names; EXPLAIN (ROUTE) becomes its answer.
-/// nullopt: the text stays as it is. On `refused` it cannot run.
+/// nullopt: the text stays as it is. On `refused` it cannot run. `out`: its splices, and what it executes.
 std::optional<std::string> session::rewritten(const pg::parse_message& parse, const client_statement& made,
                                               std::optional<fault>& refused, client_statement& out) {
     std::string changed;

@@ -33,6 +33,22 @@ bool cut(std::string_view body, const mysql_modes& modes, std::vector<part>& out
     return true;
 }
 
+/// A word that a parenthesis may follow, and that is no function there.
+bool is_keyword(const part& one) {
+    static const std::unordered_set<std::string> all{
+        "and",       "or",       "not",       "xor",     "in",     "if",       "elseif", "while",  "when",    "then",
+        "else",      "until",    "case",      "set",     "return", "by",       "on",     "where",  "having",  "select",
+        "from",      "values",   "into",      "as",      "union",  "all",      "any",    "some",   "exists",  "using",
+        "between",   "like",     "limit",     "decimal", "char",   "varchar",  "int",    "bigint", "numeric", "binary",
+        "varbinary", "datetime", "timestamp", "time",    "enum",   "interval", "do"};
+    return one.kind == token_kind::word && all.contains(one.text);
+}
+
+/// Of a function, built in or not.
+bool is_call(const std::vector<part>& parts, std::size_t at) {
+    return is_name(parts[at]) && at + 1 < parts.size() && parts[at + 1].text == "(" && !is_keyword(parts[at]);
+}
+
 }  // namespace
 
 bool names_user_variable(std::string_view body, const mysql_modes& modes) {
@@ -52,14 +68,14 @@ bool asks_insert_id(std::string_view body, const mysql_modes& modes) {
 
 bool needs_primary(std::string_view body, const mysql_modes& modes, std::vector<std::string>& calls) {
     // Some of them are built-in functions too, which a parenthesis follows.
-    static const std::unordered_set<std::string> primary{"insert", "replace", "update", "delete",  "truncate",
-                                                         "create", "drop",    "alter",  "rename",  "load",
-                                                         "call",   "lock",    "unlock", "execute", "share"};
+    static const std::unordered_set<std::string> primary{"insert", "replace", "update", "delete", "truncate", "create",
+                                                         "drop",   "alter",   "rename", "load",   "call",     "lock",
+                                                         "unlock", "execute", "share",  "global"};
     std::vector<part> parts;
     if (!cut(body, modes, parts)) return true;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         if (!is_name(parts[i])) continue;
-        const bool call = i + 1 < parts.size() && parts[i + 1].text == "(";
+        const bool call = is_call(parts, i);
         const auto& name = parts[i].text;
         if (parts[i].kind == token_kind::word && primary.contains(name) && !call) return true;
         if (name == "next" && i + 2 < parts.size() && parts[i + 1].text == "value") return true;  // of a sequence
@@ -76,13 +92,6 @@ bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
     static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
                                                        "execute",   "lock",      "handler",  "names",        "charset",
                                                        "character", "global",    "session",  "local",        "user"};
-    // Keywords that a parenthesis may follow.
-    static const std::unordered_set<std::string> keywords{
-        "and",       "or",       "not",       "xor",     "in",     "if",       "elseif", "while",  "when",    "then",
-        "else",      "until",    "case",      "set",     "return", "by",       "on",     "where",  "having",  "select",
-        "from",      "values",   "into",      "as",      "union",  "all",      "any",    "some",   "exists",  "using",
-        "between",   "like",     "limit",     "decimal", "char",   "varchar",  "int",    "bigint", "numeric", "binary",
-        "varbinary", "datetime", "timestamp", "time",    "enum",   "interval", "do"};
     std::vector<part> parts;
     // Each routine has a sql_mode of its own: what a backslash means is not known here.
     if (body.find('\\') != std::string_view::npos) return false;
@@ -101,8 +110,8 @@ bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
         if (one.kind == token_kind::user_variable || one.text == "@@" || one.text == "@") return false;
         if (one.kind == token_kind::word && leave.contains(one.text)) return false;
         if (one.kind == token_kind::string && text_at(i + 1) == "(") return false;  // a name under ANSI_QUOTES
-        const bool call = is_name(one) && text_at(i + 1) == "(" && !keywords.contains(one.text);
-        if (call && !is_built_in(one.text) && text_at(i - 1) != "into" && text_at(i - 1) != "table") return false;
+        if (is_call(parts, i) && !is_built_in(one.text) && text_at(i - 1) != "into" && text_at(i - 1) != "table")
+            return false;
         // SET of what is no variable of the body's own. UPDATE t SET c = 1 sets columns: what follows it is of no
         // variable either, but it may have a comma; such a body is not believed when a name is not declared.
         if (one.kind != token_kind::word || one.text != "set") continue;

@@ -50,36 +50,19 @@ def heard(messages):
     return out
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_several_statements_in_one_text(shop_proxy, shop_cluster, keys, clean, text):
-    (a, _), (b, _), (c, _) = keys
-    text = text.format(a=a, b=b, c=c)
-    server = shop_cluster.primary(shop_cluster.shards[0])
-    setup = "CREATE SCHEMA alone; CREATE TABLE alone.users (LIKE public.users INCLUDING ALL)"
-    server.rows(f"{setup}; SELECT 1", user="app")
-    try:
-        answers, left = [], []
-        with Wire(shop_proxy.port, database="shop") as through, Wire(server.port, database="shop", user="app") as alone:
-            alone.run(query("SET search_path = alone"))
-            for one in (alone, through):
-                one.run(query(f"INSERT INTO users VALUES ({a}, 'first', NULL), ({b}, 'first', NULL), ({c}, 'first', NULL)"))
-                one.run(query("BEGIN"))
-                for key in (a, b):
-                    one.run(query(f"UPDATE users SET name = 'within' WHERE id = {key}"))
-                answers.append(heard(one.run(query(text))))
-                answers[-1] += heard(one.run(query("SELECT 9")))
-                one.run(query("ROLLBACK"))
-                left.append(one.rows("SELECT id, name FROM users WHERE id BETWEEN 70000 AND 79999 ORDER BY id"))
-        assert answers[1] == answers[0]
-        assert left[1] == left[0]
-    finally:
-        server.rows("DROP SCHEMA alone CASCADE; SELECT 1", user="app")
+def insert(*users):
+    return "INSERT INTO users VALUES " + ", ".join(f"({key}, 'first', NULL)" for key in users)
 
 
-@pytest.mark.parametrize("text", TEXTS_ALONE)
-def test_several_statements_outside_of_a_transaction(shop_proxy, shop_cluster, keys, clean, text):
-    (a, _), (b, _), (c, _) = keys
-    text = text.format(a=a, b=b, c=c)
+def stand_on(client, *users):
+    """A transaction that has written on the shards of each."""
+    client.run(query("BEGIN"))
+    for key in users:
+        client.run(query(insert(key)))
+
+
+def compare(shop_proxy, shop_cluster, before, texts):
+    """What a server with a table of its own answers to the texts, and leaves; and what Ringway does."""
     server = shop_cluster.primary(shop_cluster.shards[0])
     server.rows("CREATE SCHEMA alone; CREATE TABLE alone.users (LIKE public.users INCLUDING ALL); SELECT 1", user="app")
     try:
@@ -87,14 +70,28 @@ def test_several_statements_outside_of_a_transaction(shop_proxy, shop_cluster, k
         with Wire(shop_proxy.port, database="shop") as through, Wire(server.port, database="shop", user="app") as alone:
             alone.run(query("SET search_path = alone"))
             for one in (alone, through):
-                one.run(query(f"INSERT INTO users VALUES ({a}, 'first', NULL), ({b}, 'first', NULL), ({c}, 'first', NULL)"))
-                answers.append(heard(one.run(query(text))) + heard(one.run(query("SHOW work_mem"))) + heard(one.run(query("SELECT 9"))))
+                for sql in before:
+                    one.run(query(sql))
+                answers.append([heard(one.run(query(text))) for text in texts])
                 one.run(query("ROLLBACK"))
                 left.append(one.rows("SELECT id, name FROM users WHERE id BETWEEN 70000 AND 79999 ORDER BY id"))
         assert answers[1] == answers[0]
         assert left[1] == left[0]
     finally:
         server.rows("DROP SCHEMA alone CASCADE; SELECT 1", user="app")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_several_statements_in_one_text(shop_proxy, shop_cluster, keys, clean, text):
+    (a, _), (b, _), (c, _) = keys
+    before = [insert(a, b, c), "BEGIN", *(f"UPDATE users SET name = 'within' WHERE id = {key}" for key in (a, b))]
+    compare(shop_proxy, shop_cluster, before, [text.format(a=a, b=b, c=c), "SELECT 9"])
+
+
+@pytest.mark.parametrize("text", TEXTS_ALONE)
+def test_several_statements_outside_of_a_transaction(shop_proxy, shop_cluster, keys, clean, text):
+    (a, _), (b, _), (c, _) = keys
+    compare(shop_proxy, shop_cluster, [insert(a, b, c)], [text.format(a=a, b=b, c=c), "SHOW work_mem", "SELECT 9"])
 
 
 @pytest.mark.parametrize("text", ["SAVEPOINT s", "COMMIT", "ROLLBACK", "BEGIN ISOLATION LEVEL SERIALIZABLE", "LISTEN x", "CREATE TEMP TABLE t (a int)"])
@@ -111,9 +108,7 @@ def test_what_a_text_over_shards_cannot_have(shop_proxy, keys, clean, text):
 def test_what_is_another_thing_behind_a_commit_is_refused(shop_proxy, keys, clean, text):
     (a, _), (b, _), _ = keys
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        for key in (a, b):
-            client.run(query(f"INSERT INTO users VALUES ({key}, 'x', NULL)"))
+        stand_on(client, a, b)
         answer = client.run(query(text))
         assert codes(answer) == ["0A000"] and answer[-1] == ("Z", b"E")
         client.run(query("ROLLBACK"))
@@ -122,15 +117,11 @@ def test_what_is_another_thing_behind_a_commit_is_refused(shop_proxy, keys, clea
 def test_what_ringway_answers_itself_ends_no_text(shop_proxy, keys, clean):
     (a, _), (b, _), _ = keys
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        for key in (a, b):
-            client.run(query(f"INSERT INTO users VALUES ({key}, 'x', NULL)"))
+        stand_on(client, a, b)
         answer = client.run(query("EXPLAIN (ROUTE) SELECT 1; SHOW ringway.role; SELECT 1; ROLLBACK; SELECT 2"))
         assert kinds(answer).count("Z") == 1 and kinds(answer).endswith("Z") and kinds(answer).count("C") == 5
         # It ends where one fails.
-        client.run(query("BEGIN"))
-        for key in (a, b):
-            client.run(query(f"INSERT INTO users VALUES ({key}, 'x', NULL)"))
+        stand_on(client, a, b)
         answer = client.run(query("SHOW ringway.nothing; SELECT 1"))
         assert kinds(answer) == "EZ"
         client.run(query("ROLLBACK"))
@@ -139,9 +130,7 @@ def test_what_ringway_answers_itself_ends_no_text(shop_proxy, keys, clean):
 def test_rows_of_a_copy_come_in_the_middle_of_a_text(shop_proxy, keys, clean):
     (a, again), (b, other), _ = keys
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        for key in (a, b):
-            client.run(query(f"INSERT INTO users VALUES ({key}, 'x', NULL)"))
+        stand_on(client, a, b)
         data = "".join(f"{key}\tcopied\t\\N\n" for key in (again, other)).encode()
         text = "COPY users FROM STDIN; SELECT count(*) FROM users WHERE name = 'copied'; COMMIT; SELECT 3"
         answer = client.run(query(text) + copy_data(data) + copy_done())
@@ -152,9 +141,7 @@ def test_rows_of_a_copy_come_in_the_middle_of_a_text(shop_proxy, keys, clean):
 def test_a_text_that_changes_how_its_strings_are_read_is_refused(shop_proxy, keys, clean):
     (a, _), (b, _), _ = keys
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        for key in (a, b):
-            client.run(query(f"INSERT INTO users VALUES ({key}, 'x', NULL)"))
+        stand_on(client, a, b)
         answer = client.run(query("SET LOCAL standard_conforming_strings = off; SELECT 'a\\'"))
         assert codes(answer) == ["0A000"] and kinds(answer).count("Z") == 1
         client.run(query("ROLLBACK"))

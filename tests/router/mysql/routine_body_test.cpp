@@ -70,4 +70,5 @@ TEST_CASE("bodies that need the primary, whatever they are declared as") {
     calls.clear();
     CHECK(!needs_primary("RETURN other(1) + shop.Third(2)", {}, calls));
     CHECK(calls == std::vector<std::string>{"other", "third"});
+    CHECK(needs_primary("BEGIN SET GLOBAL sort_buffer_size = 1; RETURN 1; END", {}, calls));
 }
