@@ -11,6 +11,7 @@
 #include <random>
 
 #include "proxy/rebalance/ring_file.hpp"
+#include "proxy/rebalance/run.hpp"
 
 namespace ringway::proxy::rebalance {
 

@@ -1,3 +1,5 @@
+#include "proxy/rebalance/run.hpp"
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -6,7 +8,6 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "proxy/rebalance/rebalancer.hpp"
 #include "proxy/rebalance/ring_file.hpp"
 #include "proxy/rebalance/state_file.hpp"
 
@@ -281,6 +282,7 @@ result run::take(step what, phase at) {
                 const std::lock_guard guard(lock_);
                 ++cutovers_;
                 fenced_at_ = clock::now();
+                undecided_ = false;
             }
             return lately(host_.set_fence(cluster_, true), "not every worker knows of the fence yet");
         }
@@ -379,16 +381,20 @@ result run::drain() {
     }
 }
 
-/// The file is the decision. What it has is asked for when writing it has failed.
+/// The file is the decision: it is not taken late. What it has is asked for when writing it has failed.
 result run::write_ring(bool back) {
+    const auto view = host_.look_at(cluster_);
+    if (view && !undecided_ && clock::now() >= fenced_at_ + view->config.cutover_timeout)
+        return {outcome::again,
+                "the cutover was given up after cutover_timeout: sequences and positions took too long"};
     const auto from = back ? plan_.to : plan_.from, to = back ? taken_back(plan_) : plan_.to;
     auto failed = save_ring(host_.state_dir(), cluster_, to);
     if (!failed) return {};
     std::string why;
     const auto text = read_state(state_path(host_.state_dir(), "rings", cluster_), why);
     const auto there = text ? read_ring(*text) : std::nullopt;
-    if (there && *there == to) return {outcome::unknown, *failed};  // once more, until it is on the disk
-    if (there && *there == from) return {outcome::again, *failed};
+    undecided_ = !there || *there != from;  // once more, until it is on the disk
+    if (!undecided_) return {outcome::again, *failed};
     return {outcome::unknown, *failed};
 }
 
