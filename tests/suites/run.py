@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 """The test suites of PostgreSQL and of its drivers, through Ringway and, to compare, on the primary itself.
 
-    run.py RINGWAY [SUITE...]      suites: regress isolation pipeline psycopg asyncpg pgx; README.md tells of them
+    run.py RINGWAY [SUITE...]      suites: those of README.md
 
 What is fetched and built stays in build/suites. A difference is a test that passes directly and not through Ringway; those that
 expected.txt gives a reason for are counted apart. Ends with 1 if there are others.
 """
 
-import os
 import pathlib
 import re
 import shutil
@@ -17,36 +16,9 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import drivers  # noqa: E402
 from stage import Stage  # noqa: E402
-
-CACHE = HERE.parents[1] / "build" / "suites"
-BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
-LIMIT = int(os.environ.get("SUITES_LIMIT", "1800"))  # seconds of one run of a suite
-USER = "postgres"  # some of PostgreSQL's tests want the user that initdb has made
-
-
-class NotHad(Exception):
-    """Why a suite cannot be had here."""
-
-
-def run(command, cwd, limit=LIMIT, **environment):
-    """The output of a command, whatever its exit code."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    try:
-        done = subprocess.run(list(map(str, command)), cwd=cwd, env=mine | environment, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=limit)
-        return done.stdout
-    except subprocess.TimeoutExpired as late:
-        text = late.stdout or b""
-        return (text if isinstance(text, str) else text.decode(errors="replace")) + f"\nstill running after {limit} s\n"
-
-
-def need(command, cwd, **environment):
-    done = subprocess.run(list(map(str, command)), cwd=cwd, env=os.environ | environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    if done.returncode:
-        raise NotHad(f"{' '.join(map(str, command))}:\n{done.stdout[-1500:]}")
-    return done.stdout
+from suite import BIN, CACHE, LIMIT, USER, NotHad, checkout, need, pytest_results, python_at, run  # noqa: E402
 
 
 # ---- PostgreSQL's own ------------------------------------------------------------------------------------------------
@@ -102,6 +74,33 @@ def by_pg_regress(program, tests, schedule, load):
     return go
 
 
+def contrib():
+    """The extensions' and languages' own tests that want no server of their own; those whose program is not installed fail both ways."""
+    source = postgres_source()
+    chosen = {}
+    for makefile in [*sorted(source.glob("contrib/*/Makefile")), source / "src/pl/plpgsql/src/Makefile", source / "src/pl/plperl/GNUmakefile"]:
+        text = makefile.read_text().replace("\\\n", " ")
+        names = " ".join(re.findall(r"^REGRESS\s*\+?=([^#\n]*)", text, re.M)).split()
+        names = [each for each in names if not each.startswith("$")]
+        if names and not re.search(r"^(NO_INSTALLCHECK|REGRESS_OPTS\s*\+?=.*--temp-config)", text, re.M):
+            chosen[makefile.parent] = (names, re.findall(r"--load-extension=\S+", text))
+
+    def go(stage, port, database):
+        found = {}
+        for folder, (names, options) in chosen.items():
+            out = CACHE / f"contrib-{database}" / folder.name
+            shutil.rmtree(out, ignore_errors=True)
+            (out / "results").mkdir(parents=True)
+            text = run([source / "src/test/regress/pg_regress", f"--inputdir={folder}", f"--outputdir={out}", f"--bindir={BIN}", *options,
+                        f"--dlpath={source / 'src/test/regress'}", "--host=127.0.0.1", f"--port={port}", f"--user={USER}",
+                        "--dbname=contrib_regression", *names], folder, PGPASSWORD=USER)
+            found |= {f"{folder.name}/{name}": how == "ok" for name, how in re.findall(r"^\s*(?:test )?([\w.-]+)\s+\.\.\. (ok|FAILED)", text, re.M)}
+            clean(stage)
+        return found
+
+    return go
+
+
 def clean(stage):
     """Takes away what PostgreSQL's tests leave on the servers: prepared transactions, databases, tablespaces, roles."""
     node = stage.cluster.primary()
@@ -134,25 +133,9 @@ def pipeline():
 # ---- drivers ---------------------------------------------------------------------------------------------------------
 
 
-def python_at(place, *requirements):
-    """A Python with these packages."""
-    if not (place / "venv").exists():
-        need([sys.executable, "-m", "venv", place / "venv"], place)
-    need([place / "venv/bin/pip", "install", "-q", "--disable-pip-version-check", "pytest", "pytest-timeout", *requirements], place)
-    return place / "venv/bin/python"
-
-
-def pytest_results(text):
-    return {name: how in ("PASSED", "SKIPPED", "XFAIL") for how, name in
-            re.findall(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL) (tests/\S+)", text, re.M)}
-
-
 def psycopg():
     """PyPI's sdist comes without the tests."""
-    place = CACHE / "psycopg"
-    source = place / "source"
-    if not source.exists():
-        raise NotHad(f"put a checkout of github.com/psycopg/psycopg at {source}")
+    place, source = checkout("psycopg", "psycopg/psycopg")
     python = python_at(place, "anyio", "dnspython", source / "psycopg")
 
     def go(stage, port, database):
@@ -213,8 +196,8 @@ def pgx():
 SUITES = {
     "regress": lambda: by_pg_regress("pg_regress", "regress", "parallel_schedule", lambda source: source / "src/test/regress"),
     "isolation": lambda: by_pg_regress("pg_isolation_regress", "isolation", "isolation_schedule", lambda source: source / "src/test/regress"),
-    "pipeline": pipeline, "psycopg": psycopg, "asyncpg": asyncpg, "pgx": pgx,
-}
+    "pipeline": pipeline, "contrib": contrib, "psycopg": psycopg, "asyncpg": asyncpg, "pgx": pgx,
+} | drivers.SUITES
 
 
 def expected(suite):

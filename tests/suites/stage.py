@@ -24,6 +24,11 @@ SQL = """
 CREATE ROLE suites LOGIN SUPERUSER PASSWORD 'suites';
 ALTER DATABASE suites OWNER TO suites;
 """
+# Whom postgres.js and tokio-postgres name in their tests, with the passwords that they give there.
+NAMED = {"postgres_js_test": "postgres_js_test", "postgres_js_test_md5": "postgres_js_test_md5",
+         "postgres_js_test_scram": "postgres_js_test_scram", "pass_user": "password", "md5_user": "password", "scram_user": "password",
+         "ssl_user": "password"}
+SQL += "".join(f"CREATE ROLE {name} LOGIN PASSWORD '{password}';\n" for name, password in NAMED.items())
 EXTRA = "wal_keep_size = 1GB\nmax_locks_per_transaction = 256\nlog_min_messages = warning\n"
 
 
@@ -50,7 +55,8 @@ class Stage:
         everything = self.cluster.section() | {"pool_size": 60}
         return {
             "clusters": {self.cluster.name: None, "*": everything},
-            "users": {"app": None, "suites": {"password": "suites", "admin": True}},
+            "users": {"app": None, "suites": {"password": "suites", "admin": True}}
+            | {name: {"password": password} for name, password in NAMED.items()},
         }
 
     def end(self):
