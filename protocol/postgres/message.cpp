@@ -142,6 +142,14 @@ std::string_view error_sqlstate(std::string_view body) noexcept {
 }
 
 namespace {
+/// The function of the server's source that reports this, which drivers go by: postgres.js, pgjdbc and asyncpg prepare
+/// a statement anew when it names these two (field R).
+std::string_view routine_of(std::string_view sqlstate, std::string_view message) noexcept {
+    if (sqlstate == "0A000" && message == "cached plan must not change result type") return "RevalidateCachedQuery";
+    const bool of_a_statement = message.starts_with("prepared statement ") || message.starts_with("unnamed prepared ");
+    return sqlstate == "26000" && of_a_statement ? "FetchPreparedStatement" : std::string_view();
+}
+
 void write_report(std::string& to, char type, std::string_view severity, std::string_view sqlstate,
                   std::string_view message, std::string_view detail, std::string_view hint, std::int32_t position) {
     writer out(to, type);
@@ -153,6 +161,7 @@ void write_report(std::string& to, char type, std::string_view severity, std::st
     if (!detail.empty()) field('D', detail);
     if (!hint.empty()) field('H', hint);
     if (position > 0) field('P', std::to_string(position));
+    if (const auto routine = routine_of(sqlstate, message); !routine.empty()) field('R', routine);
     out.u8(0);
 }
 }  // namespace

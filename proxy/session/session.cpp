@@ -118,7 +118,7 @@ void session::cancel_running(const cancel_waiter& until) {
         std::shared_ptr(reading_)->cancel(until);
     } else if (spanning_) {
         std::shared_ptr(spanning_->across)->cancel(until);
-    } else if (needs_ticks() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
+    } else if (waits() && (!waiting_in_ || waiting_in_->cancel_wait(*this))) {
         give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}});
     } else if (talk_ && !talk_->replies.empty()) {
         stop_query(*talk_->server, until);
@@ -136,12 +136,18 @@ void session::end_if_idle(steady_time now, config::milliseconds most, config::mi
         end_with({fault_kind::idle_session, "terminating connection due to idle-session timeout", {}, {}});
 }
 
-bool session::needs_ticks() const noexcept {
+bool session::waits() const noexcept {
     return phase_ == phase::holding || phase_ == phase::leasing || phase_ == phase::gathering ||
            phase_ == phase::spanning;  // who waits for a fence is told when it opens
 }
 
 void session::tick(steady_time now) {
+    const auto keep_alive = shared_from_this();
+    tick_waiting(now);
+    if (client_parts_ && phase_ != phase::closed) part();
+}
+
+void session::tick_waiting(steady_time now) {
     if (phase_ == phase::spanning && !reading_) {
         const auto keep = spanning_->across;
         const auto limit = who_.who->limits.query_wait_timeout;
@@ -197,7 +203,7 @@ void session::wire_readable(pool::wire&) {
         std::string_view bytes;
         switch (client_.read(bytes)) {
             case pool::wire::got::end:
-                return close();
+                return input_ended();
             case pool::wire::got::would_block:
                 return want_client();
             case pool::wire::got::bytes:
@@ -212,7 +218,7 @@ void session::wire_readable(pool::wire&) {
 }
 
 bool session::may_read() const noexcept {
-    if (phase_ == phase::closed || (talk_ && talk_->server->link.congested())) return false;
+    if (phase_ == phase::closed || client_parts_ || (talk_ && talk_->server->link.congested())) return false;
     if (spanning_ && !span_busy()) return true;
     if (spanning_ && spanning_->across->copying()) return !spanning_->across->copy_congested();
     const bool waiting =
@@ -510,7 +516,7 @@ client_row session::describe() const {
         if (name == "application_name") row.application_name = value;
     row.state = reading_          ? "active"
                 : spanning_       ? (span_busy() ? "active" : "transaction")
-                : needs_ticks()   ? "waiting"
+                : waits()         ? "waiting"
                 : status() != 'I' ? "transaction"
                 : talk_           ? "active"
                                   : "idle";
@@ -519,7 +525,7 @@ client_row session::describe() const {
     if (requested_ != steady_time{})
         row.requested = std::chrono::system_clock::now() -
                         std::chrono::duration_cast<std::chrono::microseconds>(clock::now() - requested_);
-    if (needs_ticks() && !reading_ && !spanning_)
+    if (waits() && !reading_ && !spanning_)
         row.wait_seconds = std::chrono::duration<double>(clock::now() - waiting_since_).count();
     row.tls = who_.tls;
     if (talk_) row.server = fmt::format("{}/{}", talk_->server->target->address.text(), talk_->server->pid);

@@ -5,7 +5,7 @@
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
 // naming.cpp and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a
 // transaction to another shard; spanning.cpp transactions and across.cpp reads over several shards; replies.cpp the
-// server's messages; effects.cpp what statements do to the session.
+// server's messages; effects.cpp what statements do to the session; parting.cpp a client that has ended its sending.
 
 #include <chrono>
 #include <memory>
@@ -66,7 +66,7 @@ class session final : public client_session,
     void end_with(const config::fault& why) override;
     void drain() override;
     void tick(steady_time now) override;
-    bool needs_ticks() const noexcept override;
+    bool needs_ticks() const noexcept override { return waits() || (client_parts_ && phase_ != phase::closed); }
     void node_left(std::uint16_t shard, int node, const std::string& why) override;
     void primary_moved(std::uint16_t shard, int primary) override;
     void cancel_running(const cancel_waiter& until) override;
@@ -172,6 +172,7 @@ class session final : public client_session,
         bool blind = false;            ///< ... whose rows are read as an earlier Describe has told
         bool flushed = false;          ///< a Flush has come since the last Sync
         bool pushed = false;           ///< a Flush of ours, for a Query that ends the batch without a Sync
+        bool at_its_end = false;       ///< ... and one for a client that sends no more
         bool unbound = false;          ///< it is being left before the first Bind of a pipeline
         bool leaving = false;          ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
@@ -205,6 +206,15 @@ class session final : public client_session,
     void count_statement(const router::plan& plan, std::string_view text);
     void log_statement(const router::plan& plan, std::string_view text) const;
     void count_traffic();  ///< bytes so far; when the session rests, not with every message
+
+    void tick_waiting(steady_time now);
+    bool waits() const noexcept;  ///< for a connection, or for several servers
+
+    // parting.cpp
+    void input_ended();
+    void probe_client();
+    bool still_answers() const noexcept;
+    void part();
 
     // greeting.cpp
     void greet();
@@ -503,7 +513,7 @@ class session final : public client_session,
     bool in_batch_ = false;             ///< a message of the extended protocol is being taken
     bool stalled_ = false;              ///< the next message waits for the replies under way
     bool greeting_ = false;             ///< still to be told that it is in
-    bool closing_ = false, draining_ = false, pumping_ = false, in_reply_ = false;
+    bool closing_ = false, draining_ = false, client_parts_ = false, pumping_ = false, in_reply_ = false;
     std::uint64_t stream_left_ = 0;  ///< bytes of a client frame still to be passed to the server
     std::uint64_t copy_left_ = 0;    ///< bytes of a CopyData message still to be passed to a span
     std::uint64_t pass_left_ = 0;    ///< bytes of a client frame still to be passed over

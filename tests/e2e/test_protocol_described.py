@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from wire import Wire, bind, close, codes, describe, execute, flush, kinds, parse, query, sync
+from wire import Wire, bind, close, codes, describe, execute, fields, flush, kinds, parse, query, sync
 
 ROWS = "SELECT * FROM described ORDER BY a"
 
@@ -62,6 +62,26 @@ def test_old_descriptions_are_never_answered_with_new_rows(table, app_cluster, p
         client.run(close("S", "s") + sync())
         learn(client, sql)
         assert rows_of(fetch(client)) == [2]
+
+
+def routines(came):
+    return [fields(body).get("R") for kind, body in came if kind == "E"]
+
+
+def test_errors_name_the_routine_by_which_drivers_prepare_anew(table, app_cluster, proxy):
+    """postgres.js, pgjdbc and asyncpg look at field R, not at the text, before they prepare a statement again."""
+    direct = Wire(app_cluster.primary().port, database="app", user="app")
+    told = [direct, *clients(proxy, 4)]
+    for client in told:
+        learn(client)
+    table.rows("ALTER TABLE described ADD b int", user="app")
+    app_cluster.caught_up()
+    for client in clients(proxy, 4):
+        learn(client)
+    for client in told:
+        assert routines(fetch(client)) == ["RevalidateCachedQuery"]
+        assert routines(fetch(client, "unknown")) == ["FetchPreparedStatement"]
+        assert routines(client.run(query("BEGIN") + bind(name="unknown") + sync(), 2)) == ["FetchPreparedStatement"]
 
 
 def test_in_a_transaction_the_error_aborts_it(table, app_cluster, proxy):
