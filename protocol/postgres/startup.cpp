@@ -17,6 +17,12 @@ startup_packet malformed(startup_packet out, std::string why) {
     return out;
 }
 
+/// A server only logs it: what comes may be anything (backend_startup.c, COMMERROR).
+startup_packet of_no_length(startup_packet out, std::string why) {
+    out.silent = true;
+    return malformed(std::move(out), std::move(why));
+}
+
 startup_packet read_parameters_of_startup(startup_packet out, reader in) {
     for (;;) {
         const auto name = in.text();
@@ -51,7 +57,7 @@ startup_packet read_startup(std::string_view bytes) {
     }
     if (bytes.size() < 4) return out;
     out.size = load32(bytes.data());
-    if (out.size < 8 || out.size > max_startup) return malformed(std::move(out), "invalid length of startup packet");
+    if (out.size < 8 || out.size > max_startup) return of_no_length(std::move(out), "invalid length of startup packet");
     if (bytes.size() < out.size) return out;
     const auto code = load32(bytes.data() + 4);
     reader in(bytes.substr(8, out.size - 8));
@@ -64,7 +70,7 @@ startup_packet read_startup(std::string_view bytes) {
             break;
         case cancel_code:
             if (out.size < 16 || out.size > 12 + 256)
-                return malformed(std::move(out), "invalid length of cancel request");
+                return of_no_length(std::move(out), "invalid length of cancel request");
             out.pid = static_cast<std::uint32_t>(in.i32());
             out.key = in.rest();
             out.what = startup_packet::kind::cancel;
@@ -78,7 +84,7 @@ startup_packet read_startup(std::string_view bytes) {
             }
             return read_parameters_of_startup(std::move(out), in);
     }
-    if (out.size != 8) return malformed(std::move(out), "invalid length of startup packet");
+    if (out.size != 8) return of_no_length(std::move(out), "invalid length of startup packet");
     return out;
 }
 

@@ -32,6 +32,7 @@ struct startup_packet {
     std::uint32_t pid = 0;                     ///< cancel
     std::string key;                           ///< cancel: 4 bytes in 3.0, up to 256 in 3.2
     std::string problem;                       ///< malformed: what
+    bool silent = false;                       ///< malformed: a server closes without a word, for it is no client's
     std::string_view get(std::string_view name) const noexcept;
 };
 

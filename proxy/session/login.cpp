@@ -122,6 +122,10 @@ class door_keeper : login_wire<admitted_client> {
                     if (!co_await receive()) co_return false;
                     continue;
                 case kind::malformed: {
+                    if (packet.silent) {
+                        log_refusal(admin_ ? std::string_view("ringway") : std::string_view(), packet.problem);
+                        co_return false;
+                    }
                     fault why{fault_kind::malformed_message, packet.problem, {}, {}};
                     co_return co_await refuse(std::move(why));
                 }

@@ -99,6 +99,7 @@ TEST_CASE("P19: absurd startup lengths are malformed at the fourth byte") {
         const auto got = read_startup(head);
         CHECK(got.what == kind::malformed);
         CHECK(got.problem == "invalid length of startup packet");
+        CHECK(got.silent);
     }
     CHECK(read_startup("\0\0\x27\x14"sv).what == kind::incomplete);  // 10,004: what a server takes at most
 }
