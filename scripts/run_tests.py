@@ -15,7 +15,7 @@ import tempfile
 import xml.etree.ElementTree as tree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-UNIT_LIMIT, E2E_LIMIT = 600, int(os.environ.get("RINGWAY_E2E_LIMIT", 3000))   # seconds; sanitizers need longer
+UNIT_LIMIT, E2E_LIMIT = 600, int(os.environ.get("RINGWAY_E2E_LIMIT", 4500))   # seconds; sanitizers need longer
 
 
 def run_unit(program):

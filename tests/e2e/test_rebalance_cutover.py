@@ -8,7 +8,7 @@ import pytest
 from conftest import admin, until
 from test_rebalance import shop  # noqa: F401 (a fixture)
 
-SEQUENCES = 3000
+SEQUENCES = 1500
 MANY_SEQUENCES = f"""RESET ROLE;
 DO $$ BEGIN FOR i IN 1 .. {SEQUENCES} LOOP
   EXECUTE format('CREATE SEQUENCE many_%s', i); PERFORM setval(format('many_%s', i)::regclass, i);
@@ -60,7 +60,7 @@ def test_a_cutover_that_cannot_drain_is_given_up_and_tried_again(shop):  # M4
     assert shop.traces() == []
 
 
-@pytest.mark.parametrize("shop", [{"more_sql": MANY_SEQUENCES, "over": {"clusters": {"reb": {"cutover_timeout": "40ms"}}}}],
+@pytest.mark.parametrize("shop", [{"more_sql": MANY_SEQUENCES, "over": {"clusters": {"reb": {"cutover_timeout": "25ms"}}}}],
                          indirect=True, ids=["sequences"])
 def test_a_cutover_that_comes_late_to_its_decision_is_given_up(shop):  # M4
     """Values of that many sequences take longer than writes may wait."""
