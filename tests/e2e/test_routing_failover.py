@@ -264,7 +264,7 @@ def test_r06_a_replica_promoted_under_load(shard, ringway):
         assert until(lambda: usable_replicas(proxy) == {old.address, other.address}, 20), admin(proxy, "SHOW LAG")
         load.flows()
         with proxy.connect() as reader:
-            assert until(lambda: answering_ports(reader) == {old.port, other.port}, 20)
+            assert until(lambda: {old.port, other.port} <= answering_ports(reader), 20)  # and the primary, while one lags
     load.check(shard)
     assert all(each.slowest < 9 for each in load.writers), "held for longer than the failover took"
 
