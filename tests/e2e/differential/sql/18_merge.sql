@@ -20,12 +20,10 @@ INSERT INTO nobody SELECT id, name, credit FROM customers;
 SELECT count(*), sum(n) FROM nobody;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO nobody SELECT g, 'g' || g, g FROM generate_series(1, 20) g;
 SELECT count(*), sum(n) FROM nobody;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO notes SELECT id + 900, name, id FROM customers WHERE vip;
 SELECT count(*) FROM notes;
 ROLLBACK;
