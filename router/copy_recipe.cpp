@@ -44,7 +44,7 @@ class finding {
             why_not = add(key, out);
             if (!why_not.empty()) return out;
         }
-        sort(out);
+        sort_columns(out);
         return out;
     }
 
@@ -93,19 +93,6 @@ class finding {
         return {};
     }
 
-    /// In the order of the data; `key` tells where each of the key's went.
-    static void sort(copy_recipe& of) {
-        auto sorted = of.columns;
-        std::sort(sorted.begin(), sorted.end(),
-                  [](const auto& a, const auto& b) { return a.wish.field < b.wish.field; });
-        for (const auto& each : of.columns) {
-            const auto at = std::find_if(sorted.begin(), sorted.end(),
-                                         [&](const auto& other) { return other.wish.field == each.wish.field; });
-            of.key.push_back(static_cast<std::uint16_t>(at - sorted.begin()));
-        }
-        of.columns = std::move(sorted);
-    }
-
     const statement& what_;
     const table_meaning& table_;
     const config::table& entry_;
@@ -114,6 +101,17 @@ class finding {
 };
 
 }  // namespace
+
+void sort_columns(copy_recipe& of) {
+    auto sorted = of.columns;
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.wish.field < b.wish.field; });
+    for (const auto& each : of.columns) {
+        const auto at = std::find_if(sorted.begin(), sorted.end(),
+                                     [&](const auto& other) { return other.wish.field == each.wish.field; });
+        of.key.push_back(static_cast<std::uint16_t>(at - sorted.begin()));
+    }
+    of.columns = std::move(sorted);
+}
 
 copy_recipe copy_recipe_of(const statement& what, const table_meaning& table, const table_finder& tables,
                            std::string& why_not) {

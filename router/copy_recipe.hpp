@@ -13,4 +13,7 @@ namespace ringway::router {
 copy_recipe copy_recipe_of(const statement& what, const table_meaning& table, const table_finder& tables,
                            std::string& why_not);
 
+/// Of a recipe with the key's columns in the key's order: in the order of the data, `key` tells where each went.
+void sort_columns(copy_recipe& of);
+
 }  // namespace ringway::router

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "router/carry.hpp"
 #include "router/gather.hpp"
 #include "router/key_value.hpp"
 #include "router/owners.hpp"
@@ -148,11 +149,17 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                                 : "primary");
     out.emplace_back("why", what.reason);
     if (found.kind == route::to::spread)
-        out.emplace_back("runs", what.spread == spreading::rows     ? "each shard inserts the rows that belong to it"
+        out.emplace_back("runs", what.spread == spreading::rows ? "each shard inserts the rows that belong to it"
+                                 : what.spread == spreading::carried
+                                     ? "its rows are made on one shard, then inserted where their keys belong"
                                  : what.spread == spreading::copied ? "each shard takes the rows that belong to it"
                                  : what.spread == spreading::merged ? "on every shard, one after the other's rows"
                                  : what.spread == spreading::apart  ? "on every shard, on the rows it has"
                                                                     : "the same on every shard");
+    if (found.kind == route::to::spread && what.spread == spreading::carried && what.carry->source->gather)
+        for (const auto& table : what.carry->source->gather->tables)
+            out.emplace_back("gathers",
+                             fmt::format("{}.{} ({})", table.schema, table.name, fmt::join(table.columns, ", ")));
     if (scatters)
         out.emplace_back("runs", what.scatter->how == scatter_recipe::kind::groups
                                      ? "groups and aggregates of each shard, put together"

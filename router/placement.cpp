@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "router/apart.hpp"
+#include "router/carry.hpp"
 #include "router/copy_recipe.hpp"
 #include "router/gather.hpp"
 #include "router/key_move.hpp"
@@ -13,6 +14,7 @@
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
+#include "router/uneven.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
@@ -298,10 +300,26 @@ class placing {
         return refused(std::move(*why));
     }
 
+    /// An INSERT whose rows are made on one shard, then inserted where they belong. Nothing: `why_not` tells why.
+    std::optional<placed> carried(std::string& why_not) const {
+        auto recipe = find_carry(what_, rules_, tables_, why_not);
+        if (!recipe) return std::nullopt;
+        auto out =
+            spread(spreading::carried,
+                   {fault_kind::unsupported,
+                    "an INSERT of rows that belong to other shards cannot be one of several statements in a text",
+                    {},
+                    "send it by itself"});
+        out.carry = std::move(recipe);
+        return out;
+    }
+
     /// A write to reference tables: each copy must come out the same.
     placed copies() const {
         const auto why = rules_.hinted ? std::string("a hint names one shard, and each has a copy") : why_not_alike();
         if (why.empty()) return spread_alike();
+        std::string why_not;
+        if (auto out = carried(why_not)) return std::move(*out);
         return refused(
             {fault_kind::unsupported,
              fmt::format("this write to reference table {} could leave its copies different", seen_.reference_written),
@@ -313,13 +331,7 @@ class placing {
         if ((what_.verb != verb::insert && what_.verb != verb::update && what_.verb != verb::delete_) ||
             !what_.block.exact)
             return "it is of a form that is not served on several shards";
-        if (auto why = why_uneven(); !why.empty()) return why;
-        static constexpr std::string_view own[] = {"inet_server_addr", "inet_server_port", "pg_backend_pid",
-                                                   "pg_postmaster_start_time", "pg_conf_load_time"};
-        for (const auto& [schema, name] : what_.functions)
-            if (nature_of(rules_.in, rules_.path, schema, name).varies ||
-                std::find(std::begin(own), std::end(own), name) != std::end(own))
-                return fmt::format("function {} may give each shard another value", name);
+        if (auto why = why_copies_differ(what_, rules_.in, rules_.path, sequences_); !why.empty()) return why;
         if (!what_.block.insert) return {};
         const auto& made = *what_.block.insert;
         if (made.from_select) return "the order in which a SELECT gives rows may differ by shard";
@@ -349,20 +361,7 @@ class placing {
                      "Each shard would draw the same values.", "run: ringway init --config FILE"};
     }
 
-    /// Whether what it calls could give each shard another value.
-    std::string why_uneven() const {
-        if (what_.transaction_time) return "each shard has its own time of the transaction";
-        for (const auto& [schema, name] : what_.functions) {
-            static constexpr std::string_view times[] = {"now", "statement_timestamp", "transaction_timestamp", "age"};
-            const auto nature = nature_of(rules_.in, rules_.path, schema, name);
-            if (nature.unique || (is_nextval(schema, name) && sequences_.draws_anywhere(what_))) continue;
-            if (nature.needs_primary || nature.one_place || nature.opaque || nature.unknown)
-                return fmt::format("function {} may give each shard another value", name);
-            if (std::find(std::begin(times), std::end(times), name) != std::end(times))
-                return fmt::format("function {} gives each shard another time", name);
-        }
-        return volatile_use(rules_.in, what_);
-    }
+    std::string why_uneven() const { return router::why_uneven(what_, rules_.in, rules_.path, sequences_); }
 
     /// Empty: each shard's part of this write depends on its own rows and on reference tables only.
     std::string why_not_spread(bool moves = false, const std::string& why_not_moved = {}) const {
@@ -468,11 +467,11 @@ class placing {
         fault why{fault_kind::unsupported, no_shard(),
                   fmt::format("view {} reads tables that are on several shards", seen_.keyed_view),
                   fmt::format("name the shard in a comment: {}", hint_example())};
+        std::string why_not;
+        if (auto out = carried(why_not)) return std::move(*out);
+        if (!why_not.empty())
+            why.detail += fmt::format("; its rows are not carried to their shards because {}", why_not);
         return what_.writes ? refused(std::move(why)) : over_several(std::move(why));
-    }
-
-    static bool is_nextval(const std::string& schema, const std::string& name) {
-        return name == "nextval" && (schema.empty() || schema == "pg_catalog");
     }
 
     bool needs_one_place(bool may_draw = false) const {
@@ -517,6 +516,10 @@ class placing {
             out.move = move;
             note_key(out);
         }
+        std::string why_not;
+        if (what_.verb == verb::insert && out.spread != spreading::rows)
+            out.carry = find_carry(what_, rules_, tables_, why_not);
+        if (out.carry && out.spread == spreading::none) out.spread = spreading::carried;
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place(true))) out.fixed_shard = first_shard;
         return out;
@@ -547,11 +550,19 @@ class placing {
                 auto out = spread(spreading::apart, std::move(why));
                 out.move = move;
                 note_key(out);
+                std::string unused;
+                if (selects) out.carry = find_carry(what_, rules_, tables_, unused);  // while rows stand twice
                 return out;
             }
+            std::string why_not_carried;
+            if (auto out = carried(why_not_carried)) return std::move(*out);
             why.detail += fmt::format("; it does not run on every shard because {}", why_not);
+            if (!why_not_carried.empty())
+                why.detail += fmt::format("; its rows are not carried to their shards because {}", why_not_carried);
             return refused(std::move(why));
         }
+        std::string why_not;
+        if (auto out = carried(why_not)) return std::move(*out);
         auto out = gather();
         if (!out.gather) {
             if (out.refusal && !what_.writes && what_.verb != verb::copy_to)

@@ -23,6 +23,7 @@ struct placed {
     spreading spread = spreading::none;
     std::shared_ptr<const copy_recipe> copy;
     std::shared_ptr<const key_move> move;
+    std::shared_ptr<const carry_recipe> carry = nullptr;
     std::string spread_key = {};  ///< of spreading::apart
     key_type spread_type = key_type::unsupported;
 };
@@ -34,6 +35,8 @@ struct placement_rules {
     const std::vector<std::string>& path;
     std::optional<std::uint16_t> hinted;  ///< /* ringway: shard=NAME */
     router::dialect dialect = dialect::postgres;
+    std::string_view text = {};  ///< of the whole; empty: not known
+    const plan_context* around = nullptr;
 };
 
 placed place(const statement& what, const placement_rules& rules);

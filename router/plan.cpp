@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/carry.hpp"
 #include "router/lexical.hpp"
 #include "router/mysql/need.hpp"
 #include "router/need.hpp"
@@ -21,7 +22,7 @@ using config::fault_kind;
 /// Completes one plan.
 class planner {
   public:
-    planner(plan& out, const plan_context& from) : out_(out), from_(from) {
+    planner(plan& out, const plan_context& from, std::string_view text) : out_(out), from_(from), text_(text) {
         if (from.dialect == dialect::mysql) {
             path_.emplace_back(from.search_path);
             return;
@@ -251,7 +252,9 @@ class planner {
                            "split it, or use parameters"});
         if (!out_.parsed.error.empty() && from_.dialect == dialect::mysql) return place_unread();
         if (!out_.parsed.error.empty()) return refuse({fault_kind::syntax, out_.parsed.error, {}, {}});
-        const placement_rules rules{*from_.map, from_.catalog, path_, hinted_, from_.dialect};
+        const bool one = out_.parsed.statements.size() == 1;
+        const placement_rules rules{
+            *from_.map, from_.catalog, path_, hinted_, from_.dialect, one ? text_ : std::string_view(), &from_};
         placed all;
         bool first = true;
         for (const auto& each : out_.parsed.statements) {
@@ -266,6 +269,8 @@ class planner {
             out_.spread = all.spread;
             out_.copy = std::move(all.copy);
             out_.move = std::move(all.move);
+            out_.carry = std::move(all.carry);
+            if (out_.carry) out_.cacheable &= out_.carry->source->cacheable;
             out_.spread_key = std::move(all.spread_key);
             out_.spread_type = all.spread_type;
         }
@@ -311,6 +316,7 @@ class planner {
 
     plan& out_;
     const plan_context& from_;
+    std::string_view text_;
     std::vector<std::string> path_;
     std::optional<std::uint16_t> hinted_;
 };
@@ -350,12 +356,12 @@ std::optional<std::uint16_t> owner_of(const shard_map& map, std::uint16_t table,
     return map.functions[table].owner(key, *map.points);
 }
 
-std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context) {
+std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context, std::string_view text) {
     auto out = std::make_shared<plan>();
     out->parsed = std::move(parsed);
     out->catalog_version = context.catalog ? context.catalog->version : 0;
     out->map_epoch = context.map ? context.map->epoch : 0;
-    planner(*out, context).run();
+    planner(*out, context, text).run();
     return out;
 }
 

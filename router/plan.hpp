@@ -29,6 +29,7 @@ struct gather_recipe;
 struct scatter_recipe;
 struct copy_recipe;
 struct key_move;
+struct carry_recipe;
 
 /// A cluster as the router sees it. Immutable; rebuilt when the configuration changes.
 struct shard_map {
@@ -90,7 +91,8 @@ enum class spreading : std::uint8_t {
     merged,  ///< COPY ... TO STDOUT of a table: each shard's rows, one after the other
     apart,   ///< UPDATE, DELETE: the same text everywhere, each shard has rows of its own
     rows,    ///< INSERT: each shard gets those rows that belong to it (router/spread.hpp)
-    alike    ///< the same on every shard: reference tables, TRUNCATE, DDL
+    alike,   ///< the same on every shard: reference tables, TRUNCATE, DDL
+    carried  ///< INSERT: the rows are made on one shard, then inserted where they belong: plan::carry
 };
 
 /// One set of values that must lie on one shard.
@@ -132,13 +134,15 @@ struct plan {
     bool asks_statements = false;  ///< asks which statements are prepared: pg_prepared_statements
     bool cacheable = true;
     std::uint64_t catalog_version = 0, map_epoch = 0;
-    mutable std::uint64_t uses = 0;            ///< statistics only; relaxed, approximate across workers
-    std::string shape_text;                    ///< for SHOW PLANS
-    std::vector<std::uint16_t> literal_kinds;  ///< reserved for the cache
+    mutable std::uint64_t uses = 0;             ///< statistics only; relaxed, approximate across workers
+    std::string shape_text;                     ///< for SHOW PLANS
+    std::vector<std::uint16_t> literal_kinds;   ///< reserved for the cache
+    std::shared_ptr<const carry_recipe> carry;  ///< for spreading::carried, and for INSERT ... SELECT while rows move
 };
 
-/// Never fails: what cannot be routed has placement::refused and a fault with a hint.
-std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context);
+/// Never fails: what cannot be routed has placement::refused and a fault with a hint. `text`: what `parsed` is of;
+/// without it rows are not carried from shard to shard.
+std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& context, std::string_view text = {});
 
 /// What a client is told whose key no shard has.
 config::fault unmapped_fault(const shard_map& map, std::uint16_t table, std::string_view canonical);

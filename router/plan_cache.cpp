@@ -192,7 +192,7 @@ std::shared_ptr<const plan> shared_plans::impl::make(const shape& of, std::strin
     counters.parses.fetch_add(1, std::memory_order_relaxed);
     auto parsed = context.dialect == dialect::mysql ? parse_mysql(text, context.modes)
                                                     : parse_postgres(text, context.standard_conforming_strings);
-    auto named = std::make_shared<plan>(*make_plan(std::move(parsed), context));
+    auto named = std::make_shared<plan>(*make_plan(std::move(parsed), context, text));
     named->shape_text = of.normalized;
     return named;
 }

@@ -28,7 +28,8 @@ class finding {
             if (!follow(recipe)) break;
         if (refusal_ && what_.gather && !unmapped_) {
             out.kind = route::to::several;
-        } else if (refusal_ && over_several_ && what_.spread != spreading::none) {
+        } else if (refusal_ && ((over_several_ && what_.spread != spreading::none) ||
+                                (unplaced_ && what_.spread == spreading::carried))) {
             out.kind = route::to::spread;
         } else if (refusal_) {
             out.kind = route::to::refused;
@@ -88,6 +89,7 @@ class finding {
     }
 
     void refuse_unplaced(const key_recipe& recipe) {
+        unplaced_ = true;
         const auto& entry = table(recipe);
         refusal_ = fault{
             fault_kind::unsupported,
@@ -132,6 +134,7 @@ class finding {
     std::optional<std::uint16_t> shard_;
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
+    bool unplaced_ = false;      ///< ... a value that only a server can tell
     bool unmapped_ = false;
     bool moves_ = false;
 };

@@ -91,7 +91,7 @@ std::variant<routed, fault> route_statement(const routing_view& in, const std::s
     around.map = in.map.get();
     around.catalog = in.catalog.get();
     routed made;
-    made.plan = router::make_plan(std::move(parsed), around);
+    made.plan = router::make_plan(std::move(parsed), around, sql);
     std::vector<router::parameter> bound;
     std::vector<std::string> texts(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i)

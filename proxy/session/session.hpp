@@ -347,6 +347,8 @@ class session final : public client_session,
     void span_text_over(bool failed);
     bool step_on(std::string_view& rest);
     std::optional<config::fault> span_copy_parts(const router::plan& plan, const router::values& with, span_unit& unit);
+    std::optional<config::fault> span_carry_parts(const router::plan& plan, const router::values& with,
+                                                  span_unit& unit);
     void span_refuse(const config::fault& why, spanning::doing within);
     void span_query(std::string_view body);
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);

@@ -229,15 +229,10 @@ void span::fill() {
         pg::write_query(out, router::copy_in(recipe.tables[table_]));
     } else {
         const auto sql = router::prepare_stand_ins(recipe);
-        stage_ = stage::running;
-        parts_left_ = 1;
-        if (!sql.empty()) {
-            table_ = recipe.tables.size() + 1;
-            stage_ = stage::filling;
-            pg::write_query(out, sql);
-        } else {
-            return send_part(unit_.parts.front());
-        }
+        if (sql.empty()) return gathered();
+        table_ = recipe.tables.size() + 1;
+        stage_ = stage::filling;
+        pg::write_query(out, sql);
     }
     seat.on->send(out, 1);
 }
@@ -281,18 +276,27 @@ void span::filled(wing& of) {
         return;
     }
     const auto tables = unit_.gathers->gather->tables.size();
-    if (table_ == tables + 1) {  // analyzed
-        stage_ = stage::running;
-        parts_left_ = 1;
-        return send_part(unit_.parts.front());
-    }
+    if (table_ == tables + 1) return gathered();  // analyzed
     if (made_) ++table_;
     made_ = true;
     fill();
 }
 
+/// The seat has all rows that its part reads.
+void span::gathered() {
+    if (unit_.carry)  // what stands in for other tables would stand in for the target, too
+        return ask_seat(
+            stage::carrying,
+            unit_.carry->fill(unit_.gathers ? router::drop_stand_ins(*unit_.gathers->gather) : std::string()));
+    stage_ = stage::running;
+    parts_left_ = 1;
+    send_part(unit_.parts.front());
+}
+
 void span::go() {
     if (unit_.reads_text) return check_text();
+    if (unit_.carry && unit_.carry->begins()) return ask_seat(stage::judging, unit_.carry->judge());
+    if (unit_.carry && unit_.carry->flows()) return begin_flow();
     if (unit_.gathers) {
         made_ = false;
         gatherings_ = 0;
@@ -302,7 +306,10 @@ void span::go() {
     rows_.resize(unit_.order.empty() ? 0 : unit_.parts.size());
     rest_to_come_ = unit_.in_turn && unit_.parts.size() > 1;
     parts_left_ = unit_.parts.size();
-    for (std::size_t i = 0; i < (rest_to_come_ ? 1 : unit_.parts.size()); ++i) send_part(unit_.parts[i]);
+    for (std::size_t i = 0; i < (rest_to_come_ ? 1 : unit_.parts.size()); ++i) {
+        send_part(unit_.parts[i]);
+        if (unit_.carry) std::string().swap(unit_.parts[i].bytes);  // they may be long
+    }
 }
 
 void span::send_part(const span_part& part) {
@@ -463,7 +470,9 @@ void span::stopped() {
 }
 
 void span::give_way() {
-    if ((stage_ != stage::running && stage_ != stage::filling) || !error_.empty()) return;
+    if ((stage_ != stage::running && stage_ != stage::filling && stage_ != stage::flowing && !makes_rows()) ||
+        !error_.empty())
+        return;
     pg::write_error(error_, "ERROR", "40P01", "deadlock detected",
                     "This transaction and others wait for each other's locks, on several shards.",
                     "take locks in the same order everywhere, and repeat the transaction");

@@ -12,6 +12,7 @@
 
 #include "config/fault.hpp"
 #include "proxy/session/arm.hpp"
+#include "proxy/session/carrying.hpp"
 #include "proxy/session/copy_pipe.hpp"
 #include "proxy/session/gathering.hpp"
 #include "proxy/transaction/two_phase.hpp"
@@ -67,6 +68,7 @@ struct span_unit {
     std::shared_ptr<const router::plan>
         gathers;                       ///< its one part reads rows that are first brought there from all shards
     std::vector<std::string> filters;  ///< of the recipe's tables
+    std::shared_ptr<carrying> carry;   ///< an INSERT whose parts come of rows that its one part's shard makes
     std::shared_ptr<router::copy_split> splits;  ///< a COPY from the client: its rows go to their shards
     bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
     router::copy_form form;                      ///< ... in this form
@@ -159,6 +161,11 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         opening,
         checking,
         filling,
+        judging,
+        making,
+        carrying,
+        giving,
+        flowing,
         running,
         moving,
         dropping,
@@ -190,6 +197,16 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void fill();
     void on_filling(wing& of, char type, std::string_view frame);
     void filled(wing& of);
+    void gathered();
+    bool makes_rows() const noexcept;
+    wing& seat() { return *wing_of(unit_.parts.front().shard); }
+    void ask_seat(stage next, const std::string& messages);
+    void on_carrying(char type, std::string_view frame);
+    void carried();
+    void insert_carried();
+    void begin_flow();
+    void on_flowing(wing& of, char type, std::string_view frame);
+    void flowed();
     std::vector<std::uint16_t> needed() const;
     void send_part(const span_part& part);
     void fail_unit(const config::fault& why);
@@ -247,6 +264,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::size_t copies_ready_ = 0, moves_left_ = 0;
     std::optional<config::fault> verdict_;  ///< on a row of the COPY, unless its shard has another
     std::uint16_t judge_ = 0;               ///< that shard
+    bool gave_ = false;                     ///< of rows that flow: the seat has given all
     bool made_ = false;                     ///< ... its tables have been made
     bool text_is_several_ = false;          ///< the server has read the text
     std::optional<two_phase> end_;

@@ -106,6 +106,22 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     const bool inside = span.on_the_move;
     if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
         return why;
+    if (unit.carry && message == 'D') {  // it is as the client's text says it
+        unit.carry.reset();
+        unit.gathers.reset();
+    } else if (unit.carry) {
+        unit.carry->bind_to(types, of.bound);
+        of.holds = max_rows > 0;
+        of.too_long = false;
+        of.held.clear();
+        of.given = 0;
+        of.opened.clear();
+        if (max_rows > 0) {
+            span.holding = &of;
+            span.wanted_rows = max_rows;
+        }
+        return std::nullopt;
+    }
     if (message == 'D') span.on_the_move = inside;  // nothing is written yet: its Execute waits at the fence
     if (message == 'D') unit.splits.reset();
     if (message == 'D') unit.merges_copy = false;
@@ -320,7 +336,7 @@ void session::span_execute(std::string_view body) {
     }
     span.what = doing::message;
     span.running = span.held.get();
-    if (unit.gathers && !portal.bound.empty()) {
+    if (unit.gathers && !unit.carry && !portal.bound.empty()) {
         scatter_task scatter;
         scatter.types = what->types();
         scatter.bound = portal.bound;

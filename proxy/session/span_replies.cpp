@@ -40,6 +40,22 @@ std::string columns_of(std::string_view body) {
     return out;
 }
 
+/// An ErrorResponse without its field W: where a COPY of ours was is nothing that the client knows.
+std::string without_context(std::string_view frame) {
+    std::string out;
+    pg::writer made(out, 'E');
+    pg::reader in(frame.substr(pg::header_size));
+    for (auto code = in.u8(); in.ok() && code != 0; code = in.u8()) {
+        const auto value = in.text();
+        if (code == 'W' && value.starts_with("COPY ")) continue;
+        made.u8(code);
+        made.text(value);
+    }
+    made.u8(0);
+    made.end();
+    return out;
+}
+
 }  // namespace
 
 std::string error_frame(const fault& why) {
@@ -77,6 +93,8 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
     if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
     if (stage_ == stage::checking) on_checked(type, frame);
     if (stage_ == stage::filling) on_filling(of, type, frame);
+    if (makes_rows()) on_carrying(type, frame);
+    if (stage_ == stage::flowing) on_flowing(of, type, frame);
     if (stage_ == stage::running) on_reply(of, type, frame);
     if (stage_ == stage::moving) on_moving(of, type, frame);
 }
@@ -165,9 +183,10 @@ void span::on_error(wing& of, std::string_view frame) {
     of.failed = true;
     of.takes_copy = false;
     if (stage_ == stage::opening) of.on->server->doomed = true;
-    if (stage_ == stage::running && error && is_ours(error->get('M'))) return;
+    if ((stage_ == stage::running || stage_ == stage::flowing) && error && is_ours(error->get('M'))) return;
     if (error_.empty()) {
         error_ = unit_.splits ? with_own_line(of, frame) : std::string(frame);
+        if (stage_ == stage::flowing) error_ = without_context(frame);
         if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
@@ -184,7 +203,12 @@ void span::on_error(wing& of, std::string_view frame) {
         if (stage_ == stage::filling && unit_.gathers && error && error->get('C') == "42804")
             error_ = error_frame(router::other_types_fault(
                 unit_.gathers->gather->tables[std::min(table_, unit_.gathers->gather->tables.size() - 1)].name));
-        if (stage_ == stage::running || stage_ == stage::moving) stop_others(of);
+        if (stage_ == stage::giving && error && error->get('C') == "42883")
+            error_ = error_frame({fault_kind::unsupported,
+                                  "a column of these rows is of a type that cannot be carried to another shard",
+                                  std::string(error->get('M')),
+                                  {}});
+        if (stage_ == stage::running || stage_ == stage::moving || stage_ == stage::flowing) stop_others(of);
         if (stage_ == stage::filling)
             for (auto& each : wings_)
                 if (&each != &of && (each.active || (each.on->owed > 0 && each.on->shard != unit_.parts.front().shard)))
@@ -211,10 +235,21 @@ void span::settled(wing& of) {
             return text_checked();
         case stage::filling:
             return filled(of);
+        case stage::judging:
+        case stage::making:
+        case stage::carrying:
+        case stage::giving:
+            return carried();
+        case stage::flowing:
+            return flowed();
         case stage::dropping:
             return end_unit();
         case stage::running:
             of.active = false;
+            if (unit_.carry && unit_.carry->stays() && error_.empty()) {
+                stage_ = stage::dropping;
+                return of.on->send(carrying::drop(), 1);
+            }
             if (unit_.gathers && error_.empty()) {
                 stage_ = stage::dropping;
                 std::string out;
@@ -283,11 +318,13 @@ void span::end_unit() {
         answer_.append(error_);
     }
     stage_ = stage::idle;
+    unit_.carry.reset();
     arm_flush();
     if (owner_) owner_->span_answered();
 }
 
 void span::arm_flush() {
+    if (stage_ == stage::flowing) flush_copy();
     if (!answer_.empty() && owner_) owner_->span_emit(std::exchange(answer_, {}));
 }
 
@@ -298,6 +335,7 @@ bool span::arm_may_read(const arm& which) const {
             if (each.on->shard == seat && which.shard != seat && each.on->server)
                 return !each.on->server->link.congested();
     }
+    if (stage_ == stage::flowing && which.shard == unit_.parts.front().shard) return !copy_congested();
     if (stage_ == stage::moving)
         for (const auto& each : wings_)
             if (each.on->shard == unit_.move->target && which.shard != each.on->shard && each.on->server)

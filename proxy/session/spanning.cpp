@@ -271,7 +271,12 @@ void session::span_query(std::string_view body) {
     }
     if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
     span_count(*span.held, unit);
+    if (unit.carry && plan.parsed.parameters > 0) {  // of which there are none: a server says it
+        unit.carry.reset();
+        unit.gathers.reset();
+    }
     for (auto& part : unit.parts) {
+        if (unit.carry) break;
         const auto text = std::exchange(part.bytes, {});
         if (unit.gathers && is_one(*unit.gathers, verb::declare_cursor)) {
             const auto both = router::cursor_over(gather_text(*unit.gathers, sql, span.literals), span.literals,
@@ -286,7 +291,7 @@ void session::span_query(std::string_view body) {
     }
     span.what = doing::query;
     span.running = span.held.get();
-    if (unit.gathers && span_scatters(unit, with, {})) return;
+    if (unit.gathers && !unit.carry && span_scatters(unit, with, {})) return;
     unit.hold_tag = span.implicit || (span.of_text && !again_);
     span_gathers(std::move(unit));
 }
@@ -414,6 +419,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             return std::nullopt;
         case to::spread: {
+            if (plan.spread == router::spreading::carried) return span_carry_parts(plan, with, unit);
             if (router::names_time(with))
                 return fault{fault_kind::unsupported,
                              "now, today and the like as a value may be another time on each shard",
@@ -440,12 +446,14 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             if (unit.parts.empty())
                 for (const auto member : map.members()) unit.parts.push_back({member, {}});
             for (auto& part : unit.parts) {
-                if (!router::keep_to_own_rows(plan, with, map, part.shard, part.bytes))
+                if (!router::keep_to_own_rows(plan, with, map, part.shard, part.bytes)) {
+                    if (plan.carry) return span_carry_parts(plan, with, unit);
                     return fault{fault_kind::unsupported,
                                  "this statement runs on several shards, and cannot be kept to the rows that each "
                                  "owns while rows move",
                                  {},
                                  "send one statement for the keys of each shard, or wait until the move has ended"};
+                }
                 auto& numbers = span.numbers.emplace_back(plan.parsed.parameters);
                 std::iota(numbers.begin(), numbers.end(), static_cast<std::uint16_t>(0));
             }

@@ -399,6 +399,11 @@ class Wide(threading.Thread):
         assert collections.Counter(int(row[1]) for row in rows if row[0] == mark) == {key: 1 for key in range(users)}
         gone = db.execute("DELETE FROM events WHERE what = 'copied' AND user_id < 100000 RETURNING user_id").fetchall()
         assert sorted(key for (key,) in gone) == list(range(0, users, 3))
+        # Rows made of those of all shards, for the same keys and for others.
+        for key in ("user_id", f"{users} - 1 - user_id"):
+            assert db.execute(f"INSERT INTO events (user_id, what) SELECT {key}, 'made' FROM events WHERE user_id < 100000").rowcount == users
+            gone = db.execute("DELETE FROM events WHERE what = 'made' AND user_id < 100000 RETURNING user_id").fetchall()
+            assert len(gone) == len(set(gone)) == users
         # Keys that change, each time to another one.
         old, new = random.randrange(users), self.spare.pop(0)
         assert db.execute("UPDATE events SET user_id = %s WHERE user_id = %s", [new, old]).rowcount == 1

@@ -128,14 +128,10 @@ def test_update_and_delete_without_a_key_count_all_rows(shop_proxy, shop_cluster
     "UPDATE users SET name = now()::text WHERE country = 'de'",
     "UPDATE users SET name = 'today '::date::text",
     "UPDATE users SET name = nextval('no_such')::text",
-    "INSERT INTO countries VALUES ('zz', inet_server_port()::text)",
     "UPDATE users SET name = (SELECT max(name) FROM users)",
     "DELETE FROM users WHERE id IN (SELECT user_id FROM orders)",
-    "INSERT INTO users SELECT id + 1, name, country FROM users",
     "UPDATE users SET id = id + 1",
     "UPDATE countries SET name = (SELECT min(name) FROM users)",
-    "INSERT INTO countries VALUES ('zz', random()::text)",
-    "INSERT INTO countries SELECT 'zz', 'x'",
 ])
 def test_what_could_come_out_differently_is_refused(shop_proxy, shop_cluster, keys, clean, sql):
     with shop_proxy.connect() as client:

@@ -203,7 +203,7 @@ planned plan_on(const shard_map& map, std::string_view text, std::string_view se
     context.catalog = in;
     context.search_path = search_path;
     context.user = "app";
-    out.made = make_plan(parse_postgres(out.text), context);
+    out.made = make_plan(parse_postgres(out.text), context, out.text);
     return out;
 }
 

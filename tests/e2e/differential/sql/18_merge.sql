@@ -20,12 +20,10 @@ INSERT INTO nobody SELECT id, name, credit FROM customers;
 SELECT count(*), sum(n) FROM nobody;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO nobody SELECT g, 'g' || g, g FROM generate_series(1, 20) g;
 SELECT count(*), sum(n) FROM nobody;
 ROLLBACK;
 BEGIN;
--- refused
 INSERT INTO notes SELECT id + 900, name, id FROM customers WHERE vip;
 SELECT count(*) FROM notes;
 ROLLBACK;
@@ -44,7 +42,6 @@ INSERT INTO nobody (id, t) SELECT customer_id, count(*) FROM orders GROUP BY cus
 SELECT * FROM nobody ORDER BY id;
 INSERT INTO items (customer_id, order_id, line, quantity, price) SELECT o.customer_id, o.id, 900, 1, o.amount FROM orders o JOIN customers c ON c.id = o.customer_id WHERE c.vip;
 SELECT count(*), sum(price) FROM items WHERE line = 900;
--- refused
 INSERT INTO nobody SELECT id + 100000, t FROM lonely;
 ROLLBACK;
 INSERT INTO nobody SELECT id, t, n FROM lonely WHERE id IN (7, 8, 9, 10) RETURNING id;

@@ -1,0 +1,84 @@
+// An INSERT whose rows belong elsewhere than where they are made (router/carry.hpp), as a unit of a transaction of this
+// session that stands on several shards.
+
+#include "proxy/net/worker.hpp"
+#include "proxy/session/session.hpp"
+#include "router/carry.hpp"
+#include "router/gather.hpp"
+#include "router/time_words.hpp"
+
+namespace ringway::proxy {
+
+using config::fault;
+using config::fault_kind;
+
+namespace {
+
+std::vector<router::literal> literals_of(std::string_view text, bool conforming_strings) {
+    router::shape_lexer lexer;
+    const auto shape = lexer.scan(text, conforming_strings);
+    return {shape.literals.begin(), shape.literals.end()};
+}
+
+/// What each shard runs of it would have a time of its own.
+bool tail_names_time(std::string_view tail, const router::values& with) {
+    const auto literals = literals_of(tail, with.standard_conforming_strings);
+    router::values of{tail, literals, {}, with.standard_conforming_strings};
+    if (tail.find('$') != tail.npos) of.parameters = with.parameters;
+    return router::names_time(of);
+}
+
+}  // namespace
+
+/// Its one part is the seat's, which makes the rows: of what it has, or of what is gathered there.
+std::optional<fault> session::span_carry_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
+    const auto& span = *spanning_;
+    const auto& source = *plan.carry->source;
+    if (span.reads_only)
+        return fault{fault_kind::read_only, "cannot execute INSERT in a read-only transaction", {}, {}};
+    if (span.changes_catalog)
+        return fault{fault_kind::unsupported,
+                     "this transaction has changed tables, and rows are carried to shards by columns that were there "
+                     "before",
+                     {},
+                     "commit it first"};
+    auto texts = router::cut_insert(with.text, with.literals);
+    if (!texts) return fault{fault_kind::unsupported, "the rows of this INSERT are not found in its text", {}, {}};
+    if (tail_names_time(texts->tail, with))
+        return fault{fault_kind::unsupported,
+                     "now, today and the like as a value may be another time on each shard",
+                     {},
+                     "give the time itself"};
+    const auto literals = literals_of(texts->source, with.standard_conforming_strings);
+    const router::values rows{texts->source, literals, with.parameters, with.standard_conforming_strings};
+    unit.map = who_.cluster->now->map;
+    auto route = router::route_of(source, rows, *unit.map);
+    using to = router::route::to;
+    const auto seat = source.gather ? source.gather->seat : std::uint16_t{0};
+    if (route.kind == to::refused) return std::move(route.refusal);
+    const bool gathers = route.kind == to::several || (route.kind == to::shard && route.shard != seat);
+    if (gathers && !source.gather)
+        return fault{fault_kind::unsupported,
+                     "the rows of this INSERT are made on one shard, and belong to others",
+                     {},
+                     "select them first, and insert them with their keys"};
+    if (gathers) {
+        unit.gathers = plan.carry->source;
+        for (const auto& table : source.gather->tables) unit.filters.push_back(router::guarded_filter_of(table, rows));
+    }
+    unit.writes = false;  // the shards that get rows write
+    unit.how = span_unit::merging::relay;
+    unit.parts.assign(1, {seat, {}});
+    carry_task task;
+    task.what = plan.carry;
+    task.map = unit.map;
+    task.whole = with.text;
+    task.rows = gathers ? gather_text(source, texts->source, literals) : texts->source;
+    task.source = std::move(texts->source);
+    task.head = texts->head;
+    task.tail = texts->tail;
+    unit.carry = std::make_shared<carrying>(std::move(task));
+    return std::nullopt;
+}
+
+}  // namespace ringway::proxy
