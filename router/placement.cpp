@@ -375,7 +375,8 @@ class placing {
             return "what its SELECT gives is made of rows of several shards, or belongs to other shards than they do";
         if (what_.verb == verb::insert && !selects && (!block.insert || !block.children.empty()))
             return "its rows do not stand in its text";
-        if (!selects && count_keyed(block) != 1) return "it reads rows of other shards";
+        if (!selects && count_keyed(block) != 1 && (moves || !writes_apart(what_, tables_, rules_.in)))
+            return "it reads rows of other shards";
         if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||
             !block.tables.front().written)
             return "it writes another table than it is keyed by";

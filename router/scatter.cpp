@@ -62,7 +62,7 @@ class finding {
         return find_groups(*out) ? out : nullptr;
     }
 
-    /// Of a MERGE's part: `what_` has it as its block.
+    /// Of an UPDATE, a DELETE, or a MERGE's part: `what_` has it as its block.
     bool part_stays() {
         if (!only_tables(what_.block)) return false;
         const bool inserts = what_.block.insert.has_value();
@@ -259,6 +259,13 @@ bool inserts_apart(const statement& what, const table_finder& tables, const cata
     const auto recipe = of.run();
     if (!recipe || recipe->how != scatter_recipe::kind::rows) return false;
     return of.stays(with_named_outputs(what, tables).value_or(block));
+}
+
+bool writes_apart(const statement& what, const table_finder& tables, const catalog* in) {
+    if (what.verb != verb::update && what.verb != verb::delete_) return false;
+    auto part = what;
+    part.outline = std::make_shared<const select_outline>();
+    return finding(part, tables, in).part_stays();
 }
 
 bool merges_apart(const statement& what, const table_finder& tables, const catalog* in) {

@@ -253,7 +253,9 @@ void block_builder::add_condition(node expression, query_block& block) {
                                              std::move(*column),
                                              {}});
         if (kind == "CurrentOfExpr") block.exact = false;  // the cursor's row is on the cursor's shard
+        const auto before = block.children.size();
         add_subqueries(expression, block);
+        if (kind == "SubLink" && block.children.size() == before + 1) tie_in(inner, block);
     }
 }
 
@@ -373,6 +375,39 @@ void block_builder::add_in(node left, node list, query_block& block) {
         }
         if (known && !test.values.empty()) block.tests.push_back(std::move(test));
     }
+}
+
+/// column IN (SELECT column FROM ...) as a condition: the last child of `block`, of whose rows only those count whose
+/// column is equal, as if its own condition said so. (Not so behind NOT: a NULL anywhere counts there.)
+void block_builder::tie_in(node sublink, query_block& block) {
+    const auto select = sublink["subselect"]["SelectStmt"];
+    const auto operators = sublink["operName"];
+    const bool equals = !operators || (operators.size() == 1 && operators.first()["String"]["sval"].text() == "=");
+    if (sublink["subLinkType"].word() != "ANY_SUBLINK" || !equals || select["op"].word() != "SETOP_NONE" ||
+        select["targetList"].size() != 1)
+        return;
+    for (const auto clause : {"withClause", "valuesLists", "distinctClause", "limitCount", "limitOffset"})
+        if (select[clause]) return;
+    auto own = column_of(select["targetList"].first()["ResTarget"]["val"]), other = column_of(sublink["testexpr"]);
+    if (!own || !other) return;
+    bool whole_groups = !select["havingClause"] && !select["groupClause"];
+    for (const auto group : select["groupClause"]) whole_groups |= column_of(group) == own;
+    if (!whole_groups) return;
+    auto& child = block.children.back();
+    const auto joined = [](const query_block& each) { return each.joined; };
+    if (other->table.empty()) {
+        const bool clear = block.tables.size() == 1 && block.derived.empty() && !block.joined &&
+                           std::none_of(block.children.begin(), block.children.end(), joined);
+        if (!clear) return;
+        other = column_in(block.tables.front(), std::move(other->column));
+    }
+    std::vector<table_ref> shown;
+    visible_tables(child, 0, 0, shown);
+    const bool hidden = std::find(child.derived.begin(), child.derived.end(), other->table) != child.derived.end() ||
+                        std::any_of(shown.begin(), shown.end(), [&](const table_ref& each) {
+                            return (each.alias.empty() ? each.name : each.alias) == other->table;
+                        });
+    if (!hidden) child.equalities.push_back({std::move(*other), std::move(*own)});
 }
 
 void block_builder::add_subqueries(node within, query_block& block) {

@@ -71,6 +71,7 @@ class block_builder {
     void add_range(node a_expr, query_block& block);
     void add_equality(node left, node right, query_block& block);
     void add_in(node left, node list, query_block& block);
+    void tie_in(node sublink, query_block& block);
     void add_assignments(node targets, query_block& block);
     void add_rows(node lists, insert_rows& insert, query_block& block);
     void add_outputs(node select, insert_rows& insert);

@@ -404,6 +404,9 @@ class Wide(threading.Thread):
             assert db.execute(f"INSERT INTO events (user_id, what) SELECT {key}, 'made' FROM events WHERE user_id < 100000").rowcount == users
             gone = db.execute("DELETE FROM events WHERE what = 'made' AND user_id < 100000 RETURNING user_id").fetchall()
             assert len(gone) == len(set(gone)) == users
+        # Rows changed by others of the same key.
+        assert db.execute("UPDATE events e SET data = NULL FROM events f WHERE f.user_id = e.user_id AND e.user_id < 100000").rowcount == users
+        assert db.execute("DELETE FROM events WHERE user_id NOT IN (SELECT f.user_id FROM events f WHERE f.user_id = events.user_id)").rowcount == 0
         # Keys that change, each time to another one.
         old, new = random.randrange(users), self.spare.pop(0)
         assert db.execute("UPDATE events SET user_id = %s WHERE user_id = %s", [new, old]).rowcount == 1

@@ -129,7 +129,7 @@ def test_update_and_delete_without_a_key_count_all_rows(shop_proxy, shop_cluster
     "UPDATE users SET name = 'today '::date::text",
     "UPDATE users SET name = nextval('no_such')::text",
     "UPDATE users SET name = (SELECT max(name) FROM users)",
-    "DELETE FROM users WHERE id IN (SELECT user_id FROM orders)",
+    "DELETE FROM users WHERE id IN (SELECT id FROM orders)",
     "UPDATE users SET id = id + 1",
     "UPDATE countries SET name = (SELECT min(name) FROM users)",
 ])

@@ -54,7 +54,6 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK_FALSE(is_scattered("SELECT a.id FROM users a JOIN users b ON a.name = b.name"));
     CHECK_FALSE(is_scattered("SELECT u.name FROM users u FULL JOIN orders o ON o.user_id = u.id"));
     CHECK_FALSE(is_scattered("SELECT c.name FROM countries c LEFT JOIN users u ON u.name = c.name"));
-    CHECK_FALSE(is_scattered("SELECT id FROM users WHERE id IN (SELECT user_id FROM orders)"));
     CHECK_FALSE(is_scattered("SELECT id FROM users WHERE id > (SELECT count(*) FROM orders)"));
     CHECK_FALSE(
         is_scattered("SELECT u.id FROM users u, (SELECT user_id FROM orders GROUP BY 1) o WHERE o.user_id = u.id"));
@@ -69,6 +68,35 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK_FALSE(
         is_scattered("SELECT u.id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.id IN "
                      "(SELECT order_id FROM items))"));
+}
+
+TEST_CASE("IN (SELECT the key) ties what it reads") {
+    CHECK(is_scattered("SELECT id FROM users WHERE id IN (SELECT user_id FROM orders)"));
+    CHECK(is_scattered("SELECT name FROM users u WHERE u.age > 3 AND u.id = ANY (SELECT o.user_id FROM orders o)"));
+    CHECK(is_scattered("SELECT id FROM users u WHERE u.age > 3 OR u.id IN (SELECT o.user_id FROM orders o)"));
+    CHECK(
+        is_scattered("SELECT id FROM users WHERE id IN (SELECT user_id FROM orders GROUP BY 1 + id, user_id HAVING "
+                     "count(*) > 2)"));
+    CHECK(
+        is_scattered("SELECT name FROM users WHERE id IN (SELECT user_id FROM orders WHERE user_id IN (SELECT "
+                     "user_id FROM items))"));
+
+    for (const auto* each :
+         {"id NOT IN (SELECT user_id FROM orders)", "NOT id IN (SELECT user_id FROM orders)",
+          "(id IN (SELECT user_id FROM orders)) IS NOT TRUE", "id < ANY (SELECT user_id FROM orders)",
+          "id = ALL (SELECT user_id FROM orders)", "id IN (SELECT user_id FROM orders LIMIT 1)",
+          "id IN (SELECT user_id FROM orders OFFSET 1)", "id IN (SELECT max(user_id) FROM orders)",
+          "id IN (SELECT user_id FROM orders UNION SELECT user_id FROM items)", "id IN (SELECT id FROM orders)",
+          "id IN (SELECT DISTINCT ON (note) user_id FROM orders)", "id IN (SELECT user_id + 0 FROM orders)",
+          "id IN (SELECT user_id FROM orders users)", "users.id IN (SELECT users.user_id FROM orders users)",
+          "id IN (SELECT user_id FROM orders GROUP BY ROLLUP (user_id))",
+          "id IN (WITH x AS (SELECT user_id FROM orders) SELECT user_id FROM x)", "age IN (SELECT user_id FROM orders)",
+          "name IN (SELECT name FROM users)"})
+        CHECK_MESSAGE(!is_scattered(std::string("SELECT name FROM users WHERE ") + each), each);
+    CHECK_FALSE(is_scattered("SELECT name, id IN (SELECT user_id FROM orders) FROM users"));
+    CHECK_FALSE(
+        is_scattered("SELECT a.name FROM users a JOIN users b USING (id) WHERE id IN (SELECT user_id FROM "
+                     "orders) AND a.name IN (SELECT note FROM orders)"));
 }
 
 TEST_CASE("Aggregates are scattered when parts of them make the whole") {

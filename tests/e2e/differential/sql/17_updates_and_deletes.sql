@@ -27,15 +27,12 @@ UPDATE orders SET amount = amount + 1 WHERE customer_id = 8 RETURNING id, amount
 UPDATE orders SET amount = amount - 1 WHERE customer_id = 8;
 UPDATE orders SET note = 'big' WHERE amount > 900 RETURNING id;
 UPDATE orders SET note = CASE WHEN id % 5 = 0 THEN NULL ELSE 'note ' || id % 9 END;
--- refused
 UPDATE orders o SET status = o.status FROM customers c WHERE c.id = o.customer_id AND c.vip;
 UPDATE orders o SET status = 'open' FROM customers c WHERE c.id = o.customer_id AND o.customer_id = 8 AND c.id = 8 AND o.status = 'open' RETURNING o.id, c.name;
 UPDATE items i SET price = i.price FROM products p WHERE p.id = i.product AND p.category = 'toy';
 UPDATE items SET price = price WHERE product IN (SELECT id FROM products WHERE category = 'food');
 UPDATE customers SET country = country WHERE country IN (SELECT code FROM countries WHERE continent = 'Asia');
--- refused
 UPDATE customers SET name = name WHERE EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = customers.id);
--- refused
 UPDATE customers SET name = name WHERE id IN (SELECT customer_id FROM orders WHERE amount > 990);
 -- refused
 UPDATE customers SET credit = (SELECT max(amount) FROM orders) WHERE id = 1;
@@ -74,7 +71,6 @@ SELECT count(*) FROM items;
 DELETE FROM events WHERE kind = 'view';
 SELECT count(*) FROM events;
 DELETE FROM customers WHERE id IN (1, 2, 3) RETURNING id, name;
--- refused
 DELETE FROM orders USING customers c WHERE c.id = orders.customer_id AND c.vip;
 ROLLBACK;
 BEGIN;
@@ -83,7 +79,6 @@ DELETE FROM items WHERE product IN (SELECT id FROM products WHERE category = 'to
 SELECT count(*) FROM items;
 ROLLBACK;
 BEGIN;
--- refused
 DELETE FROM customers WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.customer_id = customers.id);
 SELECT count(*) FROM customers;
 ROLLBACK;

@@ -1,0 +1,65 @@
+-- UPDATE and DELETE that read other tables of their rows' keys, on every shard; and IN (SELECT ...) of the key.
+BEGIN;
+UPDATE orders o SET note = c.name, amount = o.amount + coalesce(c.credit, 0) FROM customers c WHERE c.id = o.customer_id RETURNING o.id, o.customer_id, o.note, c.name;
+UPDATE customers c SET credit = (SELECT sum(o.amount) FROM orders o WHERE o.customer_id = c.id), name = name || '+' WHERE c.vip RETURNING id, credit;
+UPDATE items i SET price = i.price + 1 FROM orders o JOIN customers c ON c.id = o.customer_id WHERE o.customer_id = i.customer_id AND o.id = i.order_id AND c.country IN (SELECT code FROM countries WHERE continent = 'Europe') RETURNING i.line, o.id, c.name;
+UPDATE orders o SET status = 'left' FROM customers c LEFT JOIN items i ON i.customer_id = c.id AND i.line = 2 WHERE o.customer_id = c.id AND i.line IS NULL RETURNING o.id;
+UPDATE customers c SET (credit, name) = (SELECT count(*), max(o.status) FROM orders o WHERE o.customer_id = c.id) WHERE EXISTS (SELECT FROM items i WHERE i.customer_id = c.id AND i.quantity > 5) RETURNING id, name, credit;
+UPDATE orders a SET note = 'max' WHERE amount = (SELECT max(b.amount) FROM orders b WHERE b.customer_id = a.customer_id) RETURNING customer_id, id;
+UPDATE orders SET note = 'in' WHERE customer_id IN (SELECT id FROM customers WHERE vip) RETURNING id;
+UPDATE orders SET note = 'any' WHERE customer_id = ANY (SELECT c.id FROM customers c WHERE c.feeling = 'glad') AND amount > 10 RETURNING id;
+UPDATE customers SET name = 'many' WHERE id IN (SELECT customer_id FROM orders GROUP BY customer_id HAVING count(*) > 2) RETURNING id;
+UPDATE customers c SET name = 'or' WHERE c.id IN (SELECT customer_id FROM orders WHERE amount > 900) OR c.id IN (SELECT i.customer_id FROM items i WHERE i.line = 3) RETURNING id;
+UPDATE customers SET name = 'few' WHERE id IN (SELECT customer_id FROM orders) AND id IN (1, 2, 3, 4, 5, 6, 7) RETURNING id;
+SELECT id, name, credit FROM customers ORDER BY id;
+SELECT customer_id, id, status, note, amount FROM orders ORDER BY customer_id, id;
+DELETE FROM items USING orders o WHERE o.customer_id = items.customer_id AND o.id = items.order_id AND o.status = 'left' RETURNING items.line, o.id;
+DELETE FROM items i WHERE NOT EXISTS (SELECT FROM orders o WHERE o.customer_id = i.customer_id AND o.id = i.order_id) RETURNING customer_id;
+DELETE FROM orders WHERE customer_id IN (SELECT id FROM customers WHERE country = 'de') AND (customer_id, id) NOT IN (SELECT i.customer_id, i.order_id FROM items i WHERE i.customer_id = orders.customer_id) RETURNING id;
+DELETE FROM orders a USING orders b WHERE a.customer_id = b.customer_id AND a.id < b.id RETURNING a.id;
+DELETE FROM customers c WHERE c.id NOT IN (SELECT o.customer_id FROM orders o WHERE o.customer_id = c.id) RETURNING id;
+SELECT count(*), sum(customer_id) FROM items;
+SELECT customer_id, id FROM orders ORDER BY customer_id, id;
+SELECT id FROM customers ORDER BY id;
+ROLLBACK;
+UPDATE orders o SET note = 1 / (c.id - c.id) FROM customers c WHERE c.id = o.customer_id;
+UPDATE orders o SET nothing = 1 FROM customers c WHERE c.id = o.customer_id;
+DELETE FROM orders USING customers c WHERE c.id = orders.customer_id AND c.nothing;
+UPDATE orders SET note = customer_id FROM customers c WHERE c.id = customer_id AND note = c.name AND id = 5 AND name = 'x';
+-- values: 3 | x
+UPDATE orders o SET note = $2 FROM customers c WHERE c.id = o.customer_id AND c.credit > $1::numeric RETURNING o.id, o.note;
+UPDATE orders SET note = NULL WHERE note = 'x';
+-- values: 300
+UPDATE orders SET note = note WHERE customer_id IN (SELECT id FROM customers WHERE credit > $1::numeric) RETURNING id;
+-- refused
+UPDATE orders o SET note = c.name FROM customers c WHERE c.id = o.id;
+-- refused
+DELETE FROM customers WHERE id NOT IN (SELECT customer_id FROM orders);
+-- refused
+DELETE FROM customers WHERE id IN (SELECT customer_id FROM orders ORDER BY amount LIMIT 3);
+-- refused
+DELETE FROM customers WHERE id IN (SELECT max(customer_id) FROM orders);
+-- refused
+DELETE FROM customers WHERE id IN (SELECT DISTINCT ON (status) customer_id FROM orders ORDER BY status, amount);
+-- refused
+DELETE FROM customers WHERE id IN (SELECT customer_id FROM orders UNION SELECT customer_id FROM items);
+-- refused
+UPDATE customers c SET name = (SELECT max(name) FROM customers);
+-- refused
+UPDATE orders o SET note = c.name FROM customers c WHERE c.id = o.customer_id OR c.vip;
+UPDATE orders o SET note = l.t FROM lonely l WHERE l.id = o.customer_id;
+SELECT c.id, c.name FROM customers c WHERE c.id IN (SELECT customer_id FROM orders WHERE amount > 500) ORDER BY c.id;
+SELECT count(*), sum(credit) FROM customers WHERE id IN (SELECT customer_id FROM orders);
+SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders LIMIT 1000) ORDER BY id;
+SELECT id FROM customers WHERE id NOT IN (SELECT customer_id FROM orders) ORDER BY id;
+SELECT id FROM customers WHERE NOT (id IN (SELECT customer_id FROM orders)) ORDER BY id;
+SELECT id, id IN (SELECT customer_id FROM orders) FROM customers ORDER BY id;
+SELECT id FROM customers WHERE (id IN (SELECT customer_id FROM orders)) IS NOT TRUE ORDER BY id;
+SELECT id FROM customers WHERE id IN (SELECT max(customer_id) FROM orders) ORDER BY id;
+SELECT id FROM customers WHERE id IN (SELECT id FROM orders) ORDER BY id;
+SELECT id FROM customers WHERE id IN (SELECT id FROM orders o) AND id IN (SELECT customer_id FROM orders customers) ORDER BY id;
+SELECT o.id FROM orders o WHERE o.customer_id IN (SELECT c.id FROM customers c WHERE c.id IN (SELECT i.customer_id FROM items i WHERE i.line = 2)) ORDER BY 1;
+SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders GROUP BY customer_id, status HAVING sum(amount) > 300) ORDER BY id;
+SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders GROUP BY ROLLUP (customer_id) HAVING count(*) > 3) ORDER BY id;
+SELECT c.id FROM customers c LEFT JOIN orders o ON c.id = o.customer_id AND o.customer_id IN (SELECT customer_id FROM items WHERE quantity > 3) ORDER BY c.id, o.id;
+SELECT id FROM customers WHERE id = 5 AND id IN (SELECT customer_id FROM orders);
