@@ -272,9 +272,8 @@ class finding {
                 if (made->gather || (made->keys.empty() && made->fixed_shard.value_or(0) == 0)) return {};
                 return "its SELECT can run on one shard only";
             default:
-                return made->refusal ? made->refusal->message + (made->refusal->detail.empty() ? "" : ": ") +
-                                           made->refusal->detail
-                                     : "its SELECT does not read rows";
+                if (!made->refusal) return "its SELECT does not read rows";
+                return made->refusal->detail.empty() ? made->refusal->message : made->refusal->detail;
         }
     }
 
