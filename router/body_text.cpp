@@ -301,9 +301,9 @@ body_closure close_over(const std::vector<function_body>& all) {
     body_closure out;
     for (const auto& each : all) {
         out.settings.insert(out.settings.end(), each.use.settings.begin(), each.use.settings.end());
-        const bool may = !each.use.pin.empty() || (each.use.put_together && each.is_volatile);
+        const bool may = !each.use.pin.empty() || each.use.put_together;
         if (may) out.pins.emplace(each.name, pin_of(each.use, {}));
-        if (each.use.sets || !each.use.pin.empty()) out.setters.insert(each.name);
+        if (each.use.sets || may) out.setters.insert(each.name);
     }
     for (bool grown = true; grown;) {
         grown = false;

@@ -7,6 +7,7 @@
 #include "router/mysql/need.hpp"
 #include "router/mysql/parse.hpp"
 #include "router/opacity.hpp"
+#include "router/postgres/walk.hpp"
 #include "router/reach.hpp"
 #include "router/search_path.hpp"
 #include "router/statement.hpp"
@@ -75,14 +76,55 @@ view_text read_view(const catalog& in, const catalog_relation& view, const std::
     for (const auto& [schema, name] : query.functions)
         if (const auto found = in.effects.pins.find(name); found != in.effects.pins.end() && out.pin.empty())
             out.pin = found->second;
+    for (const auto& each : query.effects)
+        if (each.what == effect::kind::pin && out.pin.empty()) out.pin = each.pin;
     add_tables(query.block, in, path, out);
     return out;
 }
 
+/// Of what the catalogs have as text: an aggregate's parts, arguments' defaults.
+void pin_by_calls(catalog& out) {
+    for (const auto& each : out.functions) {
+        if (each.calls.empty()) continue;
+        for (const auto& word : words_in(each.calls)) {
+            const auto found = out.effects.pins.find(word);
+            const auto built_in = postgres::pin_of_function(word);
+            if (found == out.effects.pins.end() && built_in.empty() && !out.effects.setters.contains(word)) continue;
+            out.effects.setters.insert(each.name);
+            if (found != out.effects.pins.end())
+                out.effects.pins.emplace(each.name, std::string(found->second));
+            else if (!built_in.empty())
+                out.effects.pins.emplace(each.name, std::string(built_in));
+        }
+    }
+}
+
+/// Names of the users' functions that may call a volatile one, or ask what only a primary can tell, whatever they are
+/// declared: bodies are read for words only.
+std::unordered_set<std::string> reaching_volatile(const catalog& in) {
+    std::unordered_set<std::string> known, out;
+    for (const auto& each : in.functions)
+        if (each.is_volatile && !(is_system_schema(each.schema) && is_harmless(each.name))) known.insert(each.name);
+    const auto reaches = [&](const function_body& from) {
+        return std::any_of(from.use.names.begin(), from.use.names.end(), [&](const std::string& name) {
+            return name != from.name && (known.contains(name) || out.contains(name) || is_primarys(name));
+        });
+    };
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (const auto& each : in.bodies)
+            if (!each.is_volatile && !out.contains(each.name) && reaches(each)) grown |= out.insert(each.name).second;
+    }
+    return out;
+}
+
 /// What sets something counts as volatile, whatever it is declared: nothing of it must stay on a replica's connection.
+/// So does what calls a volatile function.
 void name_functions(catalog& out) {
+    const auto reaching = reaching_volatile(out);
     for (auto& each : out.functions)
-        each.is_volatile |= !is_system_schema(each.schema) && out.effects.setters.contains(each.name);
+        each.is_volatile |=
+            !is_system_schema(each.schema) && (out.effects.setters.contains(each.name) || reaching.contains(each.name));
     for (const auto& each : out.functions) {
         auto& places = out.function_places[each.name];
         auto at = std::find_if(places.begin(), places.end(),
@@ -149,6 +191,7 @@ catalog make_catalog(catalog raw) {
     const bool bodies = raw.dialect == dialect::postgres;
     if (bodies) {
         raw.effects = close_over(raw.bodies);
+        pin_by_calls(raw);
         for (auto& each : raw.functions) {
             if (!is_unique_id(each.schema, each.name)) continue;
             each.opaque = false;

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "router/postgres/walk.hpp"
 #include "router/search_path.hpp"
 #include "router/volatility.hpp"
 
@@ -91,6 +92,10 @@ class judgement {
         if (each.what == effect::kind::execute) primary("runs a prepared statement");
         if (each.what == effect::kind::set_local && !replica_takes(each)) primary("asks for what no replica does");
         if (each.what == effect::kind::set && names_object(each.name)) primary("names what a replica may not know yet");
+        // What stands in the old encoding may tie the session to the connection that knows it.
+        const bool recodes =
+            each.name == "client_encoding" && (each.what == effect::kind::set || each.what == effect::kind::reset);
+        if (recodes) primary("the session may have to stay on its connection: client_encoding");
     }
 
     /// SET TRANSACTION: READ WRITE and SERIALIZABLE are errors there.
@@ -155,6 +160,8 @@ class judgement {
     void relation(const table_ref& table) {
         const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
         if (found && table.written && found->triggers_set) may_set(in_->effects.trigger_pin);
+        if (found && table.written)
+            for (const auto& each : found->write_functions) attached(each);
         if (!found) {
             primary("unknown table " + table.name);
         } else if (found->kind == 'S' || found->unlogged) {
@@ -167,6 +174,17 @@ class judgement {
                         : found->row_security       ? in_->effects.any_pin
                                                     : pin_of_casts());
         }
+    }
+
+    /// Of a default, a check, an index: what it leaves in the session.
+    void attached(const attached_function& each) {
+        const auto found = in_->effects.pins.find(each.name);
+        if (found != in_->effects.pins.end() && !is_system_schema(each.schema))
+            may_set(found->second);
+        else if (is_system_schema(each.schema) && !postgres::pin_of_function(each.name).empty())
+            may_set(std::string(postgres::pin_of_function(each.name)));
+        else if (is_system_schema(each.schema) ? each.name == "set_config" : in_->effects.setters.contains(each.name))
+            may_set({});
     }
 
     /// t.f is the function f(t) when t has no column f.

@@ -91,6 +91,14 @@ bool always_primary(std::string_view name) {
 
 }  // namespace
 
+bool is_harmless(std::string_view name) {
+    return among(harmless, name);
+}
+
+bool is_primarys(std::string_view name) {
+    return always_primary(name);
+}
+
 std::span<const function_place> places_of(const catalog* in, const std::string& name) {
     if (!in) return {};
     const auto found = in->function_places.find(name);
@@ -115,6 +123,7 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         out.needs_primary = always_primary(name);
         out.one_place = is_one_place(name);
         out.opaque = among(runs_queries, name);
+        if (out.opaque) out.needs_primary = out.may_set = true;  // whatever the query does
     }
     bool known = false;
     for (const auto& each : places_of(in, name)) {

@@ -34,6 +34,12 @@ bool is_unique_id(std::string_view schema, std::string_view name) noexcept;
 /// The schemas that have a function of this name.
 std::span<const function_place> places_of(const catalog* in, const std::string& name);
 
+/// Built in and volatile, yet without effect, and as true on a replica as on a primary.
+bool is_harmless(std::string_view name);
+
+/// Built in, and only a primary can run it, or tell it.
+bool is_primarys(std::string_view name);
+
 /// Built in or of the server's extensions, and touches tables that are named in its arguments, or state of one server.
 bool reaches_beyond(std::string_view name);
 

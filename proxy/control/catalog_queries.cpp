@@ -111,6 +111,13 @@ SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), t.typbasetype,
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype <> 'c' AND n.nspname !~ '^pg_(toast_)?temp_')";
 
+// Composite types and rows of tables, with what they are made of.
+constexpr const char* composite_query = R"(
+SELECT t.oid, n.nspname, t.typname, format_type(t.oid, NULL), a.atttypid, 0
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace JOIN pg_class c ON c.oid = t.typrelid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE t.typtype = 'c' AND c.oid >= 16384 AND n.nspname !~ '^pg_(toast_)?temp_')";
+
 constexpr const char* relation_query = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
        c.relpersistence = 'u', c.relrowsecurity
@@ -196,7 +203,7 @@ WITH lived(part, rows, sum) AS (
     UNION ALL
     SELECT 5, count(*), sum(hashint8extended(a.attrelid::int8 << 32 | a.xmin::text::int8, a.attnum))
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-    WHERE a.attrelid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    WHERE a.attrelid >= 16384 AND a.attnum > 0 AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
     UNION ALL
     SELECT 6, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 6)) FROM pg_catalog.pg_type
     WHERE typtype = 'd' OR (typtype IN ('b', 'e', 'r') AND typelem = 0)
@@ -340,13 +347,14 @@ std::vector<std::string> spellings_of(const pqxx::row& type) {
     return out;
 }
 
-/// A domain over, and an array of, such a type is one too.
-std::unordered_set<oid> types_over(std::unordered_set<oid> marked, const pqxx::result& types) {
+/// A domain over, an array of, and a composite type with such a type is one too.
+std::unordered_set<oid> types_over(std::unordered_set<oid> marked, std::initializer_list<const pqxx::result*> types) {
     for (bool grown = !marked.empty(); grown;) {
         grown = false;
-        for (const auto& row : types)
-            if (marked.contains(row[4].as<oid>()) || marked.contains(row[5].as<oid>()))
-                grown |= marked.insert(row[0].as<oid>()).second;
+        for (const auto* each : types)
+            for (const auto& row : *each)
+                if (marked.contains(row[4].as<oid>()) || marked.contains(row[5].as<oid>()))
+                    grown |= marked.insert(row[0].as<oid>()).second;
     }
     return marked;
 }
@@ -355,13 +363,15 @@ void catalog_gathering::read_types() {
     const pqxx::result types = transaction_.exec(type_query);
     std::unordered_set<oid> marked = volatile_types_;
     marked.insert(volatile_domains_.begin(), volatile_domains_.end());
-    marked = types_over(std::move(marked), types);
-    for (const auto& row : types)
-        if (marked.contains(row[0].as<oid>()))
-            for (auto& spelling : spellings_of(row)) out_.volatile_cast_types.insert(std::move(spelling));
+    const pqxx::result composites = marked.empty() ? pqxx::result() : transaction_.exec(composite_query);
+    marked = types_over(std::move(marked), {&types, &composites});
+    for (const auto* all : {&types, &composites})
+        for (const auto& row : *all)
+            if (marked.contains(row[0].as<oid>()))
+                for (auto& spelling : spellings_of(row)) out_.volatile_cast_types.insert(std::move(spelling));
     for (const auto& cast : own_casts(transaction_)) {
         router::catalog_cast made{{}, cast.schema, cast.function};
-        const auto over = types_over({cast.type}, types);
+        const auto over = types_over({cast.type}, {&types});
         for (const auto& row : types)
             if (over.contains(row[0].as<oid>()))
                 for (auto& spelling : spellings_of(row)) made.types.push_back(std::move(spelling));

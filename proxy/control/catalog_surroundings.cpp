@@ -56,6 +56,31 @@ called(kind, relation, function, rewrites) AS (
 SELECT c.kind, c.relation, n.nspname, p.proname, c.rewrites
 FROM called c JOIN pg_proc p ON p.oid = c.function JOIN pg_namespace n ON n.oid = p.pronamespace)";
 
+// The server's own functions that leave something in the session, where a write runs them: pg_depend does not have
+// these.
+constexpr const char* attached_own_query = R"(
+WITH leaving AS (
+    SELECT oid, proname FROM pg_proc WHERE oid < 16384
+      AND proname ~ '^(set_config|setseed|pg_(try_)?advisory_lock(_shared)?)$'),
+written(relation, tree) AS (
+    SELECT adrelid, adbin::text FROM pg_attrdef
+    UNION ALL
+    SELECT conrelid, conbin::text FROM pg_constraint WHERE conrelid <> 0 AND conbin IS NOT NULL
+    UNION ALL
+    SELECT indrelid, concat(indexprs::text, indpred::text) FROM pg_index WHERE indexrelid >= 16384 AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
+    UNION ALL
+    SELECT ev_class, concat(ev_qual::text, ev_action::text) FROM pg_rewrite WHERE ev_type <> '1' AND ev_class >= 16384)
+SELECT DISTINCT w.relation, l.proname
+FROM written w JOIN leaving l ON w.tree ~ concat(':funcid ', l.oid, ' ')
+WHERE w.tree ~ (SELECT concat(':funcid (', string_agg(oid::text, '|'), ') ') FROM leaving))";
+
+// What rules run of the users' own.
+constexpr const char* rule_function_query = R"(
+SELECT DISTINCT r.ev_class, n.nspname, p.proname
+FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE r.ev_type <> '1' AND r.ev_class >= 16384)";
+
 constexpr const char* policy_table_query = R"(
 SELECT DISTINCT p.polrelid, d.refobjid
 FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
@@ -124,6 +149,10 @@ class surroundings {
             auto& all = *row[0].c_str() == 'p' ? to->policy_functions : to->write_functions;
             all.push_back({text(row[2]), text(row[3]), is_true(row[4])});
         }
+        for (const auto& row : transaction_.exec(attached_own_query))
+            if (auto* const to = find(row[0])) to->write_functions.push_back({"pg_catalog", text(row[1]), false});
+        for (const auto& row : transaction_.exec(rule_function_query))
+            if (auto* const to = find(row[0])) to->write_functions.push_back({text(row[1]), text(row[2]), false});
         for (const auto& row : transaction_.exec(policy_table_query))
             if (auto* const guarded = find(row[0])) guarded->policy_tables.push_back(name_of(row[1]));
     }

@@ -71,12 +71,28 @@ void runtime::forget_names() {
         resting_.erase(name);
         it = any_slots_.erase(it);
     }
-    // A catalog is watched, over a connection, for those who are there.
-    for (const auto& [name, slots] : any_slots_)
-        if (std::none_of(slots.begin(), slots.end(), [](const auto& each) { return each.use_count() > 1; }))
-            readers_.erase(name), mysql_readers_.erase(name), resting_.insert(name);
-        else
-            resting_.erase(name);
+    // A catalog is watched, over a connection, for those who are there. One that is not watched is not known.
+    for (const auto& [name, slots] : any_slots_) {
+        const bool rests =
+            std::none_of(slots.begin(), slots.end(), [](const auto& each) { return each.use_count() > 1; });
+        if (!rests) {
+            if (resting_.erase(name) > 0) catalogs_wanted_.insert(name);
+            continue;
+        }
+        readers_.erase(name), mysql_readers_.erase(name);
+        if (resting_.insert(name).second) forget_catalog(name);
+    }
+}
+
+/// Under lock_, on the catalog thread.
+void runtime::forget_catalog(const std::string& name) {
+    catalogs_.erase(name);
+    fingerprints_.erase(name);
+    for (auto& each : workers_)
+        each->post([&on = *each, name] {
+            const auto it = on.slots.find(name);
+            if (it != on.slots.end()) it->second->catalog = nullptr;
+        });
 }
 
 /// DROP DATABASE, ALTER DATABASE RENAME and CREATE DATABASE TEMPLATE wait 5 s for others to leave the database. Our

@@ -168,6 +168,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     void forget_slots(worker& on, pool::steady_time now);
     void forget_pools();
     void forget_names();
+    void forget_catalog(const std::string& name);
     void make_way();
     void close_idle(const std::string& cluster);  ///< under lock_
     void make_room(const config::endpoint& node);

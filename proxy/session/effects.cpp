@@ -266,16 +266,18 @@ void session::span_set(const effect& what, const router::statement& of, const ru
 }
 
 void session::apply_set_config(const effect& what, const running_statement& run) {
-    const auto name = what.values.size() == 3 ? value_of(what.values[0], run) : std::nullopt;
+    const bool sure = what.values.size() == 3;
+    const auto name = what.values.size() >= 3 ? value_of(what.values[0], run) : std::nullopt;
     const auto value = name ? value_of(what.values[1], run) : std::nullopt;
     const auto local = name ? value_of(what.values[2], run) : std::nullopt;
-    if (!name || !value || !local) {
-        talk_->probe_settings = true;  // computed by the server: ask it afterwards
-        return;
-    }
-    std::string lower = *name;
+    std::string lower = name.value_or(std::string());
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (!sure || !value || !local) {  // computed by the server, or maybe not run at all: ask it afterwards
+        talk_->probe_settings = true;
+        if (lower.find('.') != std::string::npos) talk_->named.push_back(std::move(lower));
+        return;
+    }
     mark_settings({});
     const bool for_transaction = says_true(*local) || (local->size() == 1 && (*local)[0] == '\x01');
     if (!for_transaction) set_setting(lower, pool::set_config_statement(lower, *value));

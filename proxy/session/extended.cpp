@@ -202,7 +202,12 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         return;
     }
     keep_statement(std::string(parse->name), made);
-    if (talk.server->statements.touch(*made->text)) {
+    const bool there = talk.server->statements.touch(*made->text);
+    if (there && talk.status == 'E') {  // whether it may be parsed now is the server's to say
+        pg::write_target(outgoing(), 'C', 'S', made->text->name);
+        talk.replies.push(expected_reply::kind::close, expected_reply::to::nobody).statement = made->text;
+        talk.server->statements.remove(*made->text);
+    } else if (there) {
         auto& entry = talk.replies.push(expected_reply::kind::parse, expected_reply::to::local);
         entry.undo = std::move(undo);
         entry.reply = std::make_unique<std::string>();

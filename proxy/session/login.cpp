@@ -184,6 +184,7 @@ class door_keeper : login_wire<admitted_client> {
 
     asio::awaitable<bool> take_startup(const pg::startup_packet& packet) {
         client_.minor = std::min(packet.minor, pg::newest_minor);
+        std::vector<std::pair<std::string, std::string>> given;  // they come after `options`, wherever these stand
         for (const auto& [name, value] : packet.parameters) {
             if (name == "user") {
                 client_.user = value;
@@ -198,9 +199,10 @@ class door_keeper : login_wire<admitted_client> {
                     co_return co_await refuse(std::move(why));
                 }
             } else if (!name.starts_with("_pq_.")) {
-                client_.settings.emplace_back(name, value);
+                given.emplace_back(name, value);
             }
         }
+        std::move(given.begin(), given.end(), std::back_inserter(client_.settings));
         for (auto& [name, value] : client_.settings)
             std::transform(name.begin(), name.end(), name.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });

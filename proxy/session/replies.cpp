@@ -130,7 +130,7 @@ void session::on_server_bytes(std::string_view bytes) {
         const auto told = told_frame(header.type, frame);
         const auto body = (told.empty() ? frame : std::string_view(told)).substr(pg::header_size);
         bool forward = true;
-        if (header.type == 'E' || header.type == 'S' || !told.empty()) cut();
+        if (header.type == 'E' || header.type == 'S' || header.type == 'A' || !told.empty()) cut();
         on_server_frame(header.type, body, out, forward);
         if (!talk_ || talk_number_ != mine) return;
         if (talk->discarding) forward = false;
@@ -361,6 +361,8 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     head.failed = true;
     talk.failed = true;
     if (head.counts_as_write) talk.wrote = true;
+    if (head.what == kind::parse && head.undo && head.undo->name.empty())
+        head.undo->before.reset();  // gone all the same
     if (in_pipeline) skip_to_sync(0);
 }
 

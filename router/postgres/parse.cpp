@@ -107,6 +107,7 @@ class statement_reader {
 
     void read_query(node wrapped, statement& made) {
         collect(wrapped, in_.values, made, out_.parameters);
+        doubt_set_config(wrapped, made);
         read_tables(wrapped, made);
         if (const auto into = wrapped["SelectStmt"]["intoClause"]) read_new_table(into, made);
         if (wrapped["SelectStmt"])
@@ -170,6 +171,27 @@ class statement_reader {
         made.explain_route = route;
         if (route) made.effects.clear();
         if (!analyze) std::erase_if(made.effects, [](const effect& e) { return e.what != effect_kind::execute; });
+    }
+
+    /// set_config that may not be run, or more than once: by a fourth value its effect tells that the server is to be
+    /// asked afterwards.
+    static void doubt_set_config(node query, statement& made) {
+        const auto is_set_config = [](const effect& e) { return e.what == effect_kind::set_config; };
+        auto left = std::count_if(made.effects.begin(), made.effects.end(), is_set_config);
+        if (left == 0) return;
+        const auto select = query["SelectStmt"];
+        bool plain = select["op"].word() == "SETOP_NONE";
+        for (const auto clause : {"fromClause", "whereClause", "groupClause", "havingClause", "limitCount",
+                                  "limitOffset", "withClause", "valuesLists", "distinctClause"})
+            plain &= !select[clause];
+        for (const auto target : select["targetList"]) {
+            auto value = target["ResTarget"]["val"];
+            if (value["TypeCast"]) value = value["TypeCast"]["arg"];
+            left -= qualified(value["FuncCall"]["funcname"]).second == "set_config";
+        }
+        if (plain && left == 0) return;
+        for (auto& each : made.effects)
+            if (is_set_config(each)) each.values.resize(4);
     }
 
     void read_copy(node copy, statement& made) {

@@ -150,6 +150,8 @@ void collect_one(node at, value_finder& values, statement& out, std::uint16_t& p
         add_expression(at, out);
     } else if (kind == "TypeCast") {
         add_once(out.cast_types, type_of(at["typeName"]).name);
+    } else if (kind == "ColumnDef") {  // of a function in FROM: AS x (a int, b d)
+        if (at["typeName"]) add_once(out.cast_types, type_of(at["typeName"]).name);
     } else if (kind == "SQLValueFunction") {
         out.transaction_time = true;  // or CURRENT_USER and its kin, which need not be told apart
     } else if (kind == "LockingClause") {

@@ -354,3 +354,22 @@ def test_an_unknown_database_is_no_refused_user(proxy):
     with pytest.raises(psycopg.OperationalError) as told:
         connect(proxy, "no_such_database")
     assert "does not exist" in str(told.value) and "has refused user" not in str(told.value)
+
+
+def test_who_comes_back_is_not_served_by_what_was_known_before(cluster, proxy, database):
+    """The catalogs of a database are not watched while nobody uses it."""
+    server = cluster.primary()
+    server.rows(f'CREATE DATABASE "{database}" OWNER first')
+    with server.connect(user="postgres", dbname=database) as direct:
+        direct.execute("CREATE TABLE kept (n int); CREATE FUNCTION looks() RETURNS int STABLE LANGUAGE sql AS 'SELECT 7'; GRANT ALL ON kept TO PUBLIC")
+        with connect(proxy, database) as client:
+            port = "SELECT looks(), current_setting('port')"
+            assert until(lambda: client.execute(port).fetchone()[1] != str(server.port), 10)  # on a replica: it is known
+        time.sleep(3)  # looked at every second
+        direct.execute("CREATE OR REPLACE FUNCTION looks() RETURNS int VOLATILE LANGUAGE plpgsql AS "
+                       "$$ BEGIN INSERT INTO kept VALUES (1); RETURN 1; EXCEPTION WHEN OTHERS THEN RETURN -1; END $$")
+        with connect(proxy, database) as client:
+            for n in range(1, 8):
+                assert client.execute("SELECT looks()").fetchone() == (1,)
+                assert direct.execute("SELECT count(*) FROM kept").fetchone() == (n,)
+                time.sleep(0.2)

@@ -242,3 +242,13 @@ def test_a_query_ends_a_batch_without_a_sync(same, name):
     raw, ready = CUT[name]
     same(raw, ready)
     same(query("SELECT 5"))
+
+
+def test_a_listener_hears_of_its_own_notifications_where_a_server_tells_them(proxy, app_cluster):
+    said = []
+    for port in (proxy.port, app_cluster.primary().port):  # one after the other: each would hear the other's
+        with Wire(port) as client:
+            batches = [query("LISTEN own_words"), query("NOTIFY own_words, 'a'"), one("SELECT 1") + one("NOTIFY own_words, 'b'") + one("SELECT 2") + sync(),
+                       query("BEGIN"), query("NOTIFY own_words, 'c'"), query("NOTIFY own_words, 'd'"), query("COMMIT")]
+            said.append([kinds(client.run(each)) for each in batches])
+    assert said[0] == said[1] and said[0][1] == "CAZ"

@@ -168,3 +168,40 @@ def test_who_comes_next_is_told_its_own_settings(ringway, app_cluster, mode):
             client.run(query(f"SET {setting}"))
         with Wire(proxy.port) as client:
             assert client.parameters == expected, setting
+
+
+def both(narrow, app_cluster, *batches):
+    """What Ringway and a server answer to the same messages, without the errors' words."""
+    out = []
+    for port in (narrow.port, app_cluster.primary().port):
+        with Wire(port) as client:
+            came = [client.run(each) for each in batches]
+            out.append([(kinds(each), codes(each)) for each in came])
+    return out
+
+
+@pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT", "SELECT 2"])
+def test_a_text_that_is_known_is_not_parsed_in_a_failed_transaction(tidy, narrow, app_cluster, end):
+    tidy.rows("CREATE TABLE read_anew (a int)", user="app")
+    insert = "INSERT INTO read_anew VALUES (70)"
+    ours, theirs = both(narrow, app_cluster, parse(insert, "s9") + bind(name="s9") + execute() + sync(), query("BEGIN"), query("SELECT 1 / 0"),
+                        parse(insert, "s2") + one(end) + bind(name="s2") + execute() + sync(), query("ROLLBACK"),
+                        parse(insert, "s2") + bind(name="s2") + execute() + sync(), query("SELECT count(*) FROM read_anew"))
+    assert ours == theirs
+
+
+def test_a_known_text_is_parsed_behind_a_rollback(tidy, narrow, app_cluster):
+    ours, theirs = both(narrow, app_cluster, parse("SELECT 12", "s1") + sync(), query("BEGIN"), query("SELECT 1 / 0"),
+                        one("ROLLBACK") + parse("SELECT 12", "s2") + bind(name="s2") + execute() + sync(), bind(name="s1") + execute() + sync(),
+                        query("BEGIN"), query("SELECT 1 / 0"), parse("ROLLBACK", "s3") + bind(name="s3") + execute() + sync(),
+                        query("BEGIN"), query("SELECT 1 / 0"), parse("ROLLBACK", "s4") + bind(name="s4") + execute() + sync())
+    assert ours == theirs
+
+
+def test_an_unnamed_parse_that_fails_leaves_none(tidy, narrow, app_cluster):
+    tidy.rows("CREATE TABLE read_anew (a int)", user="app")
+    for wrong in ("INSERT INTO nowhere VALUES (1)", "SELEC"):
+        ours, theirs = both(narrow, app_cluster, parse("INSERT INTO read_anew VALUES (1)") + bind() + execute() + sync(), parse(wrong) + sync(),
+                            bind() + execute() + sync(), describe("S") + sync(), query("SELECT count(*) FROM read_anew"),
+                            parse("SELECT 3") + sync(), bind(name="none") + parse(wrong) + sync(), bind() + execute() + sync())
+        assert ours == theirs

@@ -162,3 +162,19 @@ def test_a_sharded_cluster_does_not_read_text_that_cannot_be_lexed(places):
         assert codes(client.run(query(b"SELECT " + quoted("表".encode("shift_jis"))))) == ["0A000"]
         assert codes(client.run(one(b"SELECT " + quoted("表".encode("shift_jis"))) + sync())) == ["0A000"]
         assert client.value("SELECT name FROM places WHERE name = 'plain'") == "plain"
+
+
+@pytest.mark.parametrize("change", ["SET client_encoding = latin1", "SET NAMES 'latin1'"])
+def test_who_is_pinned_by_an_encoding_may_write(ringway, app_cluster, change):
+    """It stays on its connection, which is one to the primary."""
+    app_cluster.primary().rows("DROP TABLE IF EXISTS encoded; CREATE TABLE encoded (a text); GRANT ALL ON encoded TO PUBLIC; SELECT 1")
+    proxy = ringway({"clusters": {"app": {}}}, app_cluster)
+    for setting in ("app.letter", "application_name"):
+        with Wire(proxy.port) as client:
+            assert not codes(client.run(query(f"SET {setting} = 'é'")) + client.run(query("SELECT 1")) + client.run(query(change)))
+            for _ in range(3):
+                assert not codes(client.run(query("SELECT 1")) + client.run(query(b"INSERT INTO encoded VALUES ('\xe9')")))
+            for sql in (b"BEGIN", b"INSERT INTO encoded VALUES ('\xe8')", b"COMMIT"):
+                assert not codes(client.run(query(sql)))
+    assert app_cluster.primary().rows("SELECT a, count(*) FROM encoded GROUP BY a ORDER BY a COLLATE \"C\"") == [("è", 2), ("é", 6)]
+    app_cluster.primary().rows("DROP TABLE encoded; SELECT 1")

@@ -19,8 +19,26 @@ FUNCTIONS = """
     CREATE FUNCTION pr.back() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RESET ALL; END $$;
     CREATE FUNCTION pr.lock() RETURNS void LANGUAGE sql AS $$ SELECT pg_advisory_lock(4242) $$;
     CREATE FUNCTION pr.temporary() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE pr_temp AS SELECT 7 AS a; END $$;
-    GRANT USAGE ON SCHEMA pr TO PUBLIC;
     DROP TABLE IF EXISTS pr_kv; CREATE TABLE pr_kv (k int); GRANT ALL ON pr_kv TO PUBLIC;
+    CREATE FUNCTION pr.stable(s text) RETURNS text STABLE LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN EXECUTE s INTO r; RETURN r; END $$;
+    CREATE FUNCTION pr.tries(a int) RETURNS bool LANGUAGE sql AS $$ SELECT pg_try_advisory_lock(4303) IS NOT NULL $$;
+    CREATE FUNCTION pr.step(s int, n int) RETURNS int LANGUAGE sql AS $$ SELECT pg_advisory_lock_shared(4304); SELECT n $$;
+    CREATE AGGREGATE pr.stepping (int) (SFUNC = pr.step, STYPE = int);
+    CREATE VIEW pr.locks AS SELECT pg_advisory_lock(4301)::text AS x;
+    CREATE VIEW pr.more AS SELECT l.x FROM pr.locks l WHERE pg_try_advisory_lock_shared(4302);
+    CREATE TABLE pr.locking (a int, b text DEFAULT pg_advisory_lock(4305)::text);
+    CREATE TABLE pr.checked (a int CHECK (pr.tries(a)));
+    CREATE TABLE pr.tested (a int CHECK (pg_try_advisory_lock(a)));
+    CREATE TABLE pr.ruled (a int); CREATE RULE pr_rule AS ON INSERT TO pr.ruled DO ALSO SELECT pg_advisory_lock(4306);
+    CREATE FUNCTION pr.sets(v text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('app.tenant', v, false); RETURN true; END $$;
+    CREATE DOMAIN pr.kept AS text CHECK (pr.sets(VALUE)); CREATE TYPE pr.pair AS (a pr.kept, n int); CREATE TYPE pr.pairs AS (p pr.pair[]);
+    CREATE VIEW pr.setting AS SELECT pr.sets('by xml') AS s;
+    CREATE FUNCTION pr.writes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pr_kv VALUES (n); RETURN n; END $$;
+    CREATE FUNCTION pr.swallows(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pr.writes(n); RETURN n; EXCEPTION WHEN OTHERS THEN RETURN -1; END $$;
+    CREATE FUNCTION pr.behind(n int) RETURNS int STABLE LANGUAGE sql AS $$ SELECT pr.swallows(n) $$;
+    CREATE FUNCTION pr.asks() RETURNS bool STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN pg_is_in_recovery(); END $$;
+    GRANT USAGE ON SCHEMA pr TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA pr TO PUBLIC;
 """
 
 
@@ -305,3 +323,74 @@ def test_a_statement_that_was_prepared_before_needs_no_server(ringway):
         assert wire.row(waiting.run(bind(name="of SELECT 41") + execute() + sync())[1][1]) == [b"41"]
         waiting.run(query("SET search_path = nowhere"))
         assert codes(waiting.run(parse("SELECT k, 41 FROM pr_kv", "other") + sync())) == ["42P01"]
+
+
+MAYBE = ["SELECT set_config({}, false) WHERE {}", "SELECT CASE WHEN {1} THEN set_config({0}, false) END", "WITH x AS (SELECT set_config({}, false)) SELECT * FROM x WHERE {}",
+         "SELECT 1 WHERE {1} AND set_config({0}, false) = ''", "SELECT (SELECT set_config({}, false) WHERE {})", "SELECT set_config({}, false) FROM (SELECT {} AS c) t WHERE c",
+         "UPDATE pr_kv SET k = 1 WHERE {1} AND set_config({0}, false) = ''", "INSERT INTO pr_kv SELECT 1 FROM (SELECT 1 WHERE {1}) t WHERE set_config({0}, false) = ''"]
+
+
+@pytest.mark.parametrize("way", ["simple", "extended"])
+@pytest.mark.parametrize("sql", MAYBE)
+def test_a_set_config_counts_when_it_is_run(narrow, sql, way):
+    def send(text):
+        return query(text) if way == "simple" else one(text) + sync()
+
+    asked = "SELECT current_setting('app.tenant')"
+    with Wire(narrow.port) as client, Wire(narrow.port) as other:
+        client.run(query("DELETE FROM pr_kv; INSERT INTO pr_kv VALUES (1)"))
+        client.run(query("SELECT set_config('app.tenant', '1', false)"))
+        for name, value in (("app.tenant", "2"), ("work_mem", "garbage")):
+            assert not codes(client.run(send(sql.format(f"'{name}', '{value}'", "false"))))
+            other.run(query("SELECT set_config('app.tenant', '5', false)"))
+            assert client.rows(asked) == [[b"1"]]
+        assert not codes(client.run(send(sql.format("'app.tenant', '3'", "true"))))
+        other.run(query("SELECT set_config('app.tenant', '6', false)"))
+        assert client.rows(asked) == [[b"3"]] and other.rows(asked) == [[b"6"]]
+        client.run(query("DELETE FROM pr_kv"))
+
+
+LOCKING = ["SELECT * FROM pr.locks", "SELECT count(*) FROM pr.more", "INSERT INTO pr.locking (a) VALUES (1)", "INSERT INTO pr.checked VALUES (1)",
+           "INSERT INTO pr.tested VALUES (4307)", "INSERT INTO pr.ruled VALUES (1)", "SELECT pr.stepping(1)", "COPY (SELECT * FROM pr.locks) TO STDOUT", "EXPLAIN ANALYZE SELECT * FROM pr.locks",
+           "SELECT pr.stable('SELECT pg_try_advisory_lock(4308)')", "SELECT setseed(0.5) FROM pr.locks"]
+
+
+@pytest.mark.parametrize("sql", LOCKING)
+def test_locks_that_are_taken_indirectly_stay_with_their_client(narrow, app_cluster, sql):
+    nodes = [app_cluster.primary(), *app_cluster.replicas()]
+
+    def held():
+        return sum(node.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0] for node in nodes)
+
+    assert held() == 0
+    with Wire(narrow.port) as client:
+        came = client.run(query(sql))
+        assert not codes(came), came
+        assert admin(narrow, "SHOW PINS") and nodes[0].rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0] > 0
+    assert until(lambda: held() == 0, 5)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT 'by cast'::pr.kept", "SELECT '(composite,1)'::pr.pair", "SELECT ROW('row', 1)::pr.pair", "SELECT json_populate_record(NULL::pr.pair, '{\"a\": \"json\"}')",
+    "SELECT '{\"(array,1)\"}'::pr.pair[]", "SELECT json_populate_record(NULL::pr.pairs, '{\"p\": [{\"a\": \"deep\"}]}')",
+    "SELECT * FROM json_to_record('{\"b\": \"column\"}') AS x (b pr.kept)", "SELECT table_to_xml('pr.setting', true, false, '')",
+    "SELECT query_to_xml('SELECT pr.sets(''query'')', true, false, '')", "SELECT pr.stable('SELECT set_config(''app.tenant'', ''dynamic'', false)')"])
+def test_settings_made_by_types_and_texts_are_kept(narrow, app_cluster, sql):
+    asked = "SELECT coalesce(current_setting('app.tenant', true), '')"
+    with Wire(narrow.port) as client, Wire(narrow.port) as other:
+        client.run(query(sql))
+        for _ in range(4):
+            assert other.rows(asked) == [[b""]]
+        with Wire(app_cluster.primary().port) as server:
+            server.run(query(sql))
+            assert client.rows(asked) == server.rows(asked) != [[b""]]
+
+
+@pytest.mark.parametrize("sql,rows", [("SELECT pr.swallows(81)", 1), ("SELECT pr.behind(82)", 1), ("SELECT pr.asks()", 0)])
+def test_bodies_that_call_what_only_a_primary_can_run(narrow, app_cluster, sql, rows):
+    """Whatever they are declared."""
+    with Wire(narrow.port) as client, Wire(app_cluster.primary().port) as server:
+        client.run(query("DELETE FROM pr_kv"))
+        assert client.rows(sql) == server.rows(sql)
+        assert client.rows("SELECT count(*) FROM pr_kv") == [[str(2 * rows).encode()]]
+        client.run(query("DELETE FROM pr_kv"))

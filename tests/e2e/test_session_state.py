@@ -289,3 +289,14 @@ def test_s01_a_setting_after_the_end_of_a_transaction_on_shards(ringway, shop_cl
             for shard in shop_cluster.shards:
                 assert client.value(f"/* ringway: shard={shard} */ SELECT current_setting('work_mem')") == own_value
         assert all_shards() == before, steps
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_options_come_before_the_other_settings_of_a_start(proxy, app_cluster, order):
+    """Wherever they stand in the packet."""
+    said = []
+    for port in (proxy.port, app_cluster.primary().port):
+        given = [("work_mem", "3MB"), ("options", "-c work_mem=5MB -c app.x=o")]
+        with Wire(port, **dict(given if order else reversed(given))) as client:
+            said.append(client.rows("SELECT current_setting('work_mem'), current_setting('app.x')"))
+    assert said[0] == said[1] == [[b"3MB", b"o"]]
