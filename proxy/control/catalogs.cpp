@@ -34,7 +34,8 @@ void runtime::read_catalogs() {
         for (const auto& [name, snapshot] : all) {
             if (stopping_) return;
             const bool changed = wanted.count(name) > 0;
-            if (leaving_.count(name) || !(changed || (all_of_them && !resting_.count(name)))) continue;
+            const bool due = all_of_them || shelved_.count(name);
+            if (leaving_.count(name) || !(changed || (due && !resting_.count(name)))) continue;
             held.unlock();
             read_catalog(name, *snapshot, changed);
             held.lock();
@@ -93,7 +94,8 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     if (!changed) {
         const auto now = reader->fingerprint(login);
         const bool types_due = all_known && types_lacking_.contains(name);
-        if (now.why || (now.fingerprint == known && !types_due)) return;
+        if (now.why) return;
+        if (now.fingerprint == known && !types_due) return publish_shelved(name, schema);
     }
     auto reading = reader->read(login, version);
     if (reading.why) {
@@ -148,11 +150,25 @@ void runtime::read_mysql_catalog(const std::string& name, const pool::control_lo
     if (reading.catalog) publish_catalog(name, reading, schema);
 }
 
+/// What somebody uses again has not changed meanwhile.
+void runtime::publish_shelved(const std::string& name, std::uint64_t schema) {
+    catalog_reading same;
+    {
+        const std::lock_guard guard(lock_);
+        if (!shelved_.count(name) || !catalogs_.count(name)) return;
+        same.catalog = catalogs_[name];
+        same.fingerprint = fingerprints_[name];
+    }
+    publish_catalog(name, same, schema);
+}
+
 void runtime::publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema) {
     {
         const std::lock_guard guard(lock_);
         fingerprints_[name] = reading.fingerprint;
         catalogs_[name] = reading.catalog;
+        if (resting_.count(name)) return;
+        shelved_.erase(name);
     }
     for (auto& each : workers_)
         each->post([&on = *each, name, catalog = reading.catalog, types = reading.types, schema] {

@@ -69,6 +69,7 @@ void runtime::forget_names() {
         readers_.erase(name);
         mysql_readers_.erase(name);
         resting_.erase(name);
+        shelved_.erase(name);
         it = any_slots_.erase(it);
     }
     // A catalog is watched, over a connection, for those who are there. One that is not watched is not known.
@@ -76,18 +77,17 @@ void runtime::forget_names() {
         const bool rests =
             std::none_of(slots.begin(), slots.end(), [](const auto& each) { return each.use_count() > 1; });
         if (!rests) {
-            if (resting_.erase(name) > 0) catalogs_wanted_.insert(name);
+            resting_.erase(name);
             continue;
         }
         readers_.erase(name), mysql_readers_.erase(name);
-        if (resting_.insert(name).second) forget_catalog(name);
+        if (resting_.insert(name).second) shelve_catalog(name);
     }
 }
 
-/// Under lock_, on the catalog thread.
-void runtime::forget_catalog(const std::string& name) {
-    catalogs_.erase(name);
-    fingerprints_.erase(name);
+/// It is served again when it has been found to be the same. Under lock_, on the catalog thread.
+void runtime::shelve_catalog(const std::string& name) {
+    shelved_.insert(name);
     for (auto& each : workers_)
         each->post([&on = *each, name] {
             const auto it = on.slots.find(name);

@@ -169,7 +169,7 @@ std::shared_ptr<cluster_slot> runtime::make_slot(const std::string& cluster) {
     slot->now = snapshot;
     slot->health = monitor_->snapshot("*");
     const auto known = catalogs_.find(cluster);
-    if (known != catalogs_.end()) slot->catalog = known->second;
+    if (known != catalogs_.end() && !shelved_.count(cluster)) slot->catalog = known->second;
     slot->paused = is_paused(*snapshot);
     return slot;
 }

@@ -168,7 +168,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     void forget_slots(worker& on, pool::steady_time now);
     void forget_pools();
     void forget_names();
-    void forget_catalog(const std::string& name);
+    void shelve_catalog(const std::string& name);
     void make_way();
     void close_idle(const std::string& cluster);  ///< under lock_
     void make_room(const config::endpoint& node);
@@ -180,6 +180,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
                                                              const pool::cluster_health& health);
     void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
                             std::uint64_t schema);
+    void publish_shelved(const std::string& name, std::uint64_t schema);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
     std::optional<config::fault> make_clusters(const config::settings& from);
     void install(worker& on, const std::shared_ptr<const cluster_snapshot>& what);
@@ -213,6 +214,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::map<std::tuple<std::string, std::string, std::string>, pool::server_secret> shown_;
     std::map<std::string, std::vector<std::weak_ptr<cluster_slot>>> any_slots_;  ///< of "*", by the name clients use
     std::set<std::string> resting_;                                              ///< those without a session
+    std::set<std::string> shelved_;  ///< those whose catalogs may have changed since, for nobody has watched them
     std::set<std::string> leaving_;  ///< those being dropped or renamed: not to be connected to
     std::set<std::string> paused_;   ///< names of clusters
     std::uint64_t epoch_ = 0;
