@@ -30,12 +30,12 @@ FUNCTIONS = """
     CREATE TABLE pr.checked (a int CHECK (pr.tries(a)));
     CREATE TABLE pr.tested (a int CHECK (pg_try_advisory_lock(a)));
     CREATE TABLE pr.ruled (a int); CREATE RULE pr_rule AS ON INSERT TO pr.ruled DO ALSO SELECT pg_advisory_lock(4306);
-    CREATE FUNCTION pr.sets(v text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('app.tenant', v, false); RETURN true; END $$;
-    CREATE DOMAIN pr.kept AS text CHECK (pr.sets(VALUE)); CREATE TYPE pr.pair AS (a pr.kept, n int); CREATE TYPE pr.pairs AS (p pr.pair[]);
-    CREATE VIEW pr.setting AS SELECT pr.sets('by xml') AS s;
-    CREATE FUNCTION pr.writes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pr_kv VALUES (n); RETURN n; END $$;
+    CREATE FUNCTION pr.pr_sets(v text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('app.tenant', v, false); RETURN true; END $$;
+    CREATE DOMAIN pr.kept AS text CHECK (pr.pr_sets(VALUE)); CREATE TYPE pr.pair AS (a pr.kept, n int); CREATE TYPE pr.pairs AS (p pr.pair[]);
+    CREATE VIEW pr.setting AS SELECT pr.pr_sets('by xml') AS s;
+    CREATE FUNCTION pr.pr_writes(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pr_kv VALUES (n); RETURN n; END $$;
     CREATE FUNCTION pr.swallows(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pr.writes(n); RETURN n; EXCEPTION WHEN OTHERS THEN RETURN -1; END $$;
+        $$ BEGIN PERFORM pr.pr_writes(n); RETURN n; EXCEPTION WHEN OTHERS THEN RETURN -1; END $$;
     CREATE FUNCTION pr.behind(n int) RETURNS int STABLE LANGUAGE sql AS $$ SELECT pr.swallows(n) $$;
     CREATE FUNCTION pr.asks() RETURNS bool STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN pg_is_in_recovery(); END $$;
     GRANT USAGE ON SCHEMA pr TO PUBLIC; GRANT ALL ON ALL TABLES IN SCHEMA pr TO PUBLIC;
@@ -374,7 +374,7 @@ def test_locks_that_are_taken_indirectly_stay_with_their_client(narrow, app_clus
     "SELECT 'by cast'::pr.kept", "SELECT '(composite,1)'::pr.pair", "SELECT ROW('row', 1)::pr.pair", "SELECT json_populate_record(NULL::pr.pair, '{\"a\": \"json\"}')",
     "SELECT '{\"(array,1)\"}'::pr.pair[]", "SELECT json_populate_record(NULL::pr.pairs, '{\"p\": [{\"a\": \"deep\"}]}')",
     "SELECT * FROM json_to_record('{\"b\": \"column\"}') AS x (b pr.kept)", "SELECT table_to_xml('pr.setting', true, false, '')",
-    "SELECT query_to_xml('SELECT pr.sets(''query'')', true, false, '')", "SELECT pr.stable('SELECT set_config(''app.tenant'', ''dynamic'', false)')"])
+    "SELECT query_to_xml('SELECT pr.pr_sets(''query'')', true, false, '')", "SELECT pr.stable('SELECT set_config(''app.tenant'', ''dynamic'', false)')"])
 def test_settings_made_by_types_and_texts_are_kept(narrow, app_cluster, sql):
     asked = "SELECT coalesce(current_setting('app.tenant', true), '')"
     with Wire(narrow.port) as client, Wire(narrow.port) as other:
