@@ -67,8 +67,8 @@ bool begins_query(const tokens& in, std::size_t i) {
 /// Where the source begins behind INSERT; in.size(): nowhere.
 std::size_t find_source(const tokens& in, std::size_t at, bool& user_values) {
     const auto none = in.size();
-    if (!in.is(++at, "into") || !in.is_name(++at)) return none;
-    for (++at; in.is(at, '.'); at += 2)
+    if (!in.is(at + 1, "into") || !in.is_name(at + 2)) return none;
+    for (at += 3; in.is(at, '.'); at += 2)
         if (!in.is_name(at + 1)) return none;
     if (in.is(at, "as")) at += 2;
     if (in.is(at, '(') && !begins_query(in, at)) {
