@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include "router/gather.hpp"
+#include "router/object_types.hpp"
 
 namespace ringway::router {
 
 namespace {
 
-constexpr std::string_view mark = "ringway: columns of ";
+constexpr std::string_view mark = "ringway: columns of ", objects_mark = "ringway: column ";
 
 std::string text_of(std::string_view value) {
     std::string out = value.find('\\') == std::string_view::npos ? "'" : " E'";
@@ -44,11 +45,19 @@ std::string columns_guard(const guarded_columns& what) {
         holds, text_of(fmt::format("{}{}.{}", mark, what.schema, what.table)), names, types, relation);
 }
 
+std::string objects_guard(std::string_view why) {
+    return text_of(fmt::format("ringway: {}", why)) + "::pg_catalog.bool";
+}
+
 bool is_guard_error(std::string_view sqlstate, std::string_view message) {
-    return sqlstate == "22P02" && message.find(mark) != std::string_view::npos;
+    return sqlstate == "22P02" && (message.find(mark) != message.npos || message.find(objects_mark) != message.npos);
 }
 
 config::fault guard_fault(std::string_view message) {
+    if (const auto at = message.find(objects_mark); at != message.npos) {
+        const auto why = message.substr(message.find(' ', at) + 1);
+        return object_column_fault(std::string(why.substr(0, why.rfind('"'))));
+    }
     const auto from = message.find(mark) + mark.size();
     const auto name = message.substr(from, message.find('"', from) - from);
     return {
@@ -56,6 +65,20 @@ config::fault guard_fault(std::string_view message) {
         fmt::format("the columns of {} are not the same on all shards, or not those that the catalogs told of", name),
         {},
         "make the shards' schemas the same; after a change repeat the statement"};
+}
+
+bool is_binary_error(std::string_view sqlstate, std::string_view message) {
+    return sqlstate == "42883" && message.find("no binary ") != message.npos;
+}
+
+config::fault binary_fault(std::string_view message) {
+    constexpr std::string_view before = " for type ";
+    const auto at = message.rfind(before);
+    return {config::fault_kind::unsupported,
+            fmt::format("a column of type {} cannot be brought to another shard: it has no binary form",
+                        at == message.npos ? "?" : message.substr(at + before.size())),
+            {},
+            "leave the column out, or cast it to text in a statement that names one shard"};
 }
 
 config::fault other_types_fault(std::string_view table) {

@@ -39,3 +39,14 @@ TEST_CASE("Rows are looked up by an index only where any value fits into one") {
     CHECK(prepared("SELECT id FROM users u WHERE age > (SELECT sum(o.total) FROM orders o WHERE o.note = u.name)")
               .find("CREATE INDEX") == std::string::npos);
 }
+
+TEST_CASE("what a type without a binary form, or with objects of one server, is told as") {
+    CHECK(is_binary_error("42883", "no binary output function available for type seg"));
+    CHECK_FALSE(is_binary_error("42883", "operator does not exist: seg = text"));
+    CHECK(binary_fault("no binary input function available for type s.\"A b\"").message ==
+          "a column of type s.\"A b\" cannot be brought to another shard: it has no binary form");
+    const std::string why = "column rc of t is of type regclass, whose values name objects of one server";
+    const auto told = "invalid input syntax for type boolean: \"ringway: " + why + "\"";
+    CHECK(is_guard_error("22P02", told));
+    CHECK(guard_fault(told).message == why);
+}
