@@ -42,6 +42,13 @@ std::string object_types_sql() {
     return out;
 }
 
+std::string_view parts_of_types_sql() noexcept {
+    return " UNION SELECT of, part FROM inside i JOIN pg_catalog.pg_type t ON t.oid = i.type, LATERAL (VALUES "
+           "(typbasetype), (typelem) UNION ALL SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = typrelid "
+           "AND typrelid <> 0 AND attnum > 0 AND NOT attisdropped UNION ALL SELECT rngsubtype FROM "
+           "pg_catalog.pg_range WHERE rngtypid = t.oid) AS parts (part) WHERE part <> 0";
+}
+
 std::span<const std::string_view> object_type_names() noexcept {
     return names;
 }

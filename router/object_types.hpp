@@ -17,6 +17,9 @@ std::string_view object_type(std::uint32_t type_oid) noexcept;
 /// The types' OIDs and those of their arrays, as a list of SQL.
 std::string object_types_sql();
 
+/// Behind the first SELECT of a recursive CTE `inside (of, type)`: adds what the types are made of, however deep.
+std::string_view parts_of_types_sql() noexcept;
+
 std::span<const std::string_view> object_type_names() noexcept;
 
 /// "column rc of t is of type regclass, whose values name objects of one server".

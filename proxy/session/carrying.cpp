@@ -52,15 +52,12 @@ std::string columns_query(std::string_view relation) {
         "WITH RECURSIVE base (of, type, next) AS (SELECT attnum, t.oid, typbasetype FROM pg_catalog.pg_attribute JOIN "
         "pg_catalog.pg_type t ON t.oid = atttypid WHERE attrelid = {0}::pg_catalog.regclass AND attnum > 0 UNION ALL "
         "SELECT of, t.oid, typbasetype FROM base JOIN pg_catalog.pg_type t ON t.oid = next), "
-        "inside (of, type) AS (SELECT of, type FROM base WHERE next = 0 UNION SELECT of, part FROM inside i JOIN "
-        "pg_catalog.pg_type t ON t.oid = i.type, LATERAL (VALUES (typbasetype), (typelem) UNION ALL SELECT atttypid "
-        "FROM pg_catalog.pg_attribute WHERE attrelid = typrelid AND typrelid <> 0 AND attnum > 0 AND NOT attisdropped "
-        "UNION ALL SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid = t.oid) AS parts (part) WHERE part <> 0) "
+        "inside (of, type) AS (SELECT of, type FROM base WHERE next = 0{2}) "
         "SELECT attname, pg_catalog.format_type(atttypid, atttypmod), (SELECT type FROM base WHERE of = attnum AND "
         "next = 0), (SELECT pg_catalog.min(pg_catalog.format_type(type, NULL)) FROM inside WHERE of = attnum AND type "
         "IN ({1})) FROM pg_catalog.pg_attribute WHERE attrelid = {0}::pg_catalog.regclass AND attnum > 0 AND NOT "
         "attisdropped ORDER BY attnum",
-        pool::quote_literal(relation), router::object_types_sql());
+        pool::quote_literal(relation), router::object_types_sql(), router::parts_of_types_sql());
 }
 
 /// A statement without parameters.

@@ -16,6 +16,8 @@ TEST_CASE("A guard names its columns whatever they are called") {
     CHECK(guard.find("'\"s\"\"x\".\"it''s\"'::pg_catalog.regclass") != std::string::npos);
     CHECK(guard.find("ARRAY[23, 25]") != std::string::npos);
     CHECK(guard.find("place ORDER BY") == std::string::npos);
+    CHECK(guard.find("RECURSIVE") == std::string::npos);
+    CHECK(columns_guard({"s", "t", {"a"}, {16390}, false, false}).find("RECURSIVE inside") != std::string::npos);
     CHECK(columns_guard({"s", "t", {}, {}, true, false}).empty());
     CHECK(columns_guard({"s", "t", {"a"}, {23}, true, false}).find("array_agg(e.place ORDER BY a.attnum)") !=
           std::string::npos);

@@ -14,7 +14,8 @@ CREATE TABLE zoo (id int4 PRIMARY KEY, s int2, i int4, b int8, n numeric, r floa
 CREATE TABLE notes (id int4 PRIMARY KEY, text text, customer int8);
 CREATE DOMAIN positive AS int8 CHECK (VALUE > 0);
 CREATE DOMAIN small AS positive CHECK (VALUE < 100000);
-CREATE TABLE odd (k small, v text, rc regclass, rts regtype[], acl aclitem);
+CREATE TYPE thing AS (n int4, what regclass);
+CREATE TABLE odd (k small, v text, rc regclass, rts regtype[], acl aclitem, p thing[]);
 CREATE INDEX orders_placed ON orders (placed);
 CREATE INDEX events_kind ON events (kind, n);
 CREATE VIEW customer_totals AS SELECT c.id, c.name, c.country, count(o.id) AS orders, coalesce(sum(o.amount), 0) AS total FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id, c.name, c.country;

@@ -5,9 +5,9 @@ INSERT INTO odd SELECT id * 99999, name FROM customers WHERE id < 9;
 INSERT INTO odd SELECT id + 5, name FROM customers WHERE id < 9 ORDER BY id RETURNING k, v;
 SELECT k, v FROM odd WHERE k = 7 ORDER BY v;
 INSERT INTO odd (k, v) SELECT g, 'x' FROM generate_series(20, 30) g ORDER BY g DESC RETURNING k;
-UPDATE odd SET rc = 'customers', rts = '{text,mood}', acl = 'app=r/app';
+UPDATE odd SET rc = 'customers', rts = '{text,mood}', acl = 'app=r/app', p = ARRAY[ROW(1, 'customers')::thing];
 -- text
-SELECT k, rc, rts, acl FROM odd ORDER BY k, v;
+SELECT k, rc, rts, acl, p FROM odd ORDER BY k, v;
 -- text
 SELECT k, rc FROM odd WHERE k IN (1, 2, 3, 4) ORDER BY k;
 SELECT k, v, rank() OVER (ORDER BY k, v) FROM odd ORDER BY k, v;
@@ -16,6 +16,10 @@ SELECT k, count(*) FROM odd GROUP BY k ORDER BY k;
 SELECT k, rc, rank() OVER (ORDER BY k, v) FROM odd ORDER BY k, v;
 -- refused
 SELECT rts, rank() OVER (ORDER BY k) FROM odd;
+-- refused
+SELECT p, rank() OVER (ORDER BY k) FROM odd;
+-- refused
+INSERT INTO odd (k, p) SELECT g, NULL FROM generate_series(20, 30) g;
 -- refused
 SELECT DISTINCT rc FROM odd;
 -- refused
