@@ -15,9 +15,10 @@ SQL = """CREATE TABLE archive (id bigint, user_id bigint, amount numeric, note t
          CREATE TABLE totals (user_id bigint PRIMARY KEY, orders bigint, amount numeric);
          CREATE TABLE short (user_id numeric(3), note text);
          CREATE TABLE plain (user_id bigint DEFAULT 3, note text);
+         CREATE TABLE granted (user_id bigint, acl aclitem);
          CREATE TABLE made (user_id bigint NOT NULL, twice bigint GENERATED ALWAYS AS (user_id * 2) STORED, few varchar(6), size int CHECK (size >= 0),
                             numbered bigint GENERATED ALWAYS AS IDENTITY, at date DEFAULT '2020-01-01', tags text[], doc json)"""
-TABLES = {"archive": {"key": "user_id"}, "totals": {"key": "user_id"}, "short": {"key": "user_id"}, "made": {"key": "user_id"}}
+TABLES = {"archive": {"key": "user_id"}, "totals": {"key": "user_id"}, "short": {"key": "user_id"}, "made": {"key": "user_id"}, "granted": {"key": "user_id"}}
 KEYS = range(93001, 93041)
 
 
@@ -37,7 +38,7 @@ def proxy(ringway_session, shop_cluster):
                 client.execute("INSERT INTO orders VALUES (%s, %s, %s, %s)", (key * 10 + i, key, key % 11 + i, f"note {i}"))
     yield made
     for server in servers:
-        server.rows("DROP TABLE archive, totals, short, plain, made; DELETE FROM users WHERE id BETWEEN 93001 AND 93999;"
+        server.rows("DROP TABLE archive, totals, short, plain, made, granted; DELETE FROM users WHERE id BETWEEN 93001 AND 93999;"
                     "DELETE FROM orders WHERE user_id BETWEEN 93001 AND 93999; SELECT 1", user="app")
 
 
@@ -502,3 +503,18 @@ def test_the_error_of_a_moved_row_has_no_context_of_ours(proxy, one_server):
             with pytest.raises(psycopg.errors.UniqueViolation) as why:
                 client.execute(f"UPDATE totals SET user_id = {key} WHERE user_id = {KEYS[0]}")
             assert why.value.diag.context is None
+
+
+def test_a_row_without_a_binary_form_is_not_moved(proxy, one_server):
+    with proxy.connect(dbname="shop") as client:
+        refused = 0
+        for key in KEYS[1:]:
+            client.execute("DELETE FROM granted")
+            client.execute("INSERT INTO granted VALUES (%s, 'app=r/app')", [KEYS[0]])
+            try:
+                client.execute(f"UPDATE granted SET user_id = {key} WHERE user_id = {KEYS[0]}")
+            except psycopg.errors.FeatureNotSupported as why:
+                assert "type aclitem cannot be brought to another shard" in str(why)
+                refused += 1
+            assert client.execute("SELECT count(*) FROM granted").fetchone() == (1,)
+        assert 0 < refused < len(KEYS) - 1
