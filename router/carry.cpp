@@ -25,7 +25,10 @@ class tokens {
         int depth = 0;
         for (auto each = in_.next(); each.kind != token_kind::end; each = in_.next()) {
             if (is_symbol(each, ')')) --depth;
-            if (is_symbol(each, ';') && depth == 0) break;
+            if (is_symbol(each, ';') && depth == 0) {
+                if (all_.empty()) continue;  // it ends nothing
+                break;
+            }
             all_.push_back(each);
             depths_.push_back(depth);
             if (is_symbol(each, '(')) ++depth;
@@ -263,7 +266,13 @@ class finding {
         const auto& rows = made->parsed.statements.front();
         if (rows.writes || rows.locks_rows || !made->plain || made->asks_sequence)
             return "its SELECT does more than to read";
+        if (reads_system(rows.block)) return "its SELECT reads the system's own tables";
+        for (const auto& [schema, name] : rows.functions)
+            if (tells_of_transaction(name))
+                return fmt::format("its SELECT calls {}, which tells of one server's transaction", name);
         out.source = made;
+        if (made->gather && made->placement == placement::several)
+            if (const auto& why = why_not_brought(*made->gather); !why.empty()) return why;
         switch (made->placement) {
             case placement::any_shard:
             case placement::several:
@@ -275,6 +284,31 @@ class finding {
                 if (!made->refusal) return "its SELECT does not read rows";
                 return made->refusal->detail.empty() ? made->refusal->message : made->refusal->detail;
         }
+    }
+
+    /// By itself or through a view: they tell of the temporary tables that the rows are made in.
+    bool reads_system(const query_block& block) const {
+        const auto is_system = [this](const std::string& name) {
+            return tables_.find_qualified(name).what == table_class::system;
+        };
+        return std::any_of(block.tables.begin(), block.tables.end(),
+                           [&](const table_ref& each) {
+                               const auto meaning = tables_.find(each);
+                               if (meaning.what == table_class::system) return true;
+                               const auto* view =
+                                   meaning.relation && meaning.relation->kind == 'v' ? meaning.relation : nullptr;
+                               return view &&
+                                      std::any_of(view->view_tables.begin(), view->view_tables.end(), is_system);
+                           }) ||
+               std::any_of(block.children.begin(), block.children.end(),
+                           [this](const query_block& each) { return reads_system(each); });
+    }
+
+    /// Of which these rows' is not the only one, and has made temporary tables.
+    static bool tells_of_transaction(std::string_view function) {
+        static constexpr std::string_view all[] = {"pg_my_temp_schema", "txid_current", "txid_current_if_assigned",
+                                                   "pg_current_xact_id", "pg_current_xact_id_if_assigned"};
+        return std::find(std::begin(all), std::end(all), function) != std::end(all);
     }
 
     const statement& what_;

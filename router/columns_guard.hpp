@@ -23,9 +23,16 @@ struct guarded_columns {
 /// A condition that is true, or fails: nothing is read then. Empty when there is nothing to check.
 std::string columns_guard(const guarded_columns& what);
 
+/// One that fails, of rows with such a column (why_object_column).
+std::string objects_guard(std::string_view why);
+
 /// Whether an error is that of a guard, and what the client hears of it.
 bool is_guard_error(std::string_view sqlstate, std::string_view message);
 config::fault guard_fault(std::string_view message);
+/// Whether the server has no binary form of a type's values ("no binary input function available for type seg"), and
+/// what the client hears of it.
+bool is_binary_error(std::string_view sqlstate, std::string_view message);
+config::fault binary_fault(std::string_view message);
 /// Rows do not fit into the table that stands in for theirs: within their arrays or rows are OIDs of another server.
 config::fault other_types_fault(std::string_view table);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/object_types.hpp"
 #include "router/outline.hpp"
 
 namespace ringway::router {
@@ -13,10 +14,6 @@ namespace {
 
 /// Where a row is stored: other in the table that stands in for its own.
 constexpr std::array<std::string_view, 6> places{"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"};
-/// Types whose values name objects by their OIDs.
-constexpr std::array<std::string_view, 11> object_names{"regclass",     "regcollation", "regconfig",   "regdictionary",
-                                                        "regnamespace", "regoper",      "regoperator", "regproc",
-                                                        "regprocedure", "regrole",      "regtype"};
 
 /// Functions that look at tables as objects, and would see the one that stands in.
 bool looks_at_objects(std::string_view name) {
@@ -227,9 +224,12 @@ class recipe_maker {
         return false;
     }
 
-    static void add_column(gathered_table& to, const catalog_column& column) {
+    /// `seen`: the statement may read it; keys of tables come along without that.
+    static void add_column(gathered_table& to, const catalog_column& column, bool seen) {
         to.columns.push_back(column.name);
         to.types.push_back(column.type_oid);
+        const auto type = object_type(column.type_oid);
+        if (seen && !type.empty() && to.objects.empty()) to.objects = why_object_column(column.name, to.name, type);
     }
 
     /// By which each shard knows its own rows.
@@ -267,21 +267,24 @@ class recipe_maker {
         if (target->kind != 'r' && target->kind != 'p') return fail(fmt::format("{} is not a table", bare));
         if (!is_free(*target)) return false;
         if (table_of(*target)) return true;  // whole, of a view
-        bool all = what_.names.star || out.keys || is_renamed(what_.block);
+        bool seen = what_.names.star || is_renamed(what_.block);
         for (const auto* each : named_.all()) {
             if (each->name != bare) continue;
             for (const auto& name : {each->name, each->alias}) {
                 if (name.empty()) continue;
                 const auto used = named_.use_of(name);
                 if (used == row_use::value) return fail(fmt::format("it uses whole rows of {} as values", bare));
-                all |= used == row_use::counted;
+                seen |= used == row_use::counted;
             }
         }
+        const bool all = seen || out.keys;
         gathered_table made{target->schema, target->name, all, {}, {}, {}, {}};
         note_key(made, *target);
         if (const auto* only = named_.only(bare)) made.tests = tests_of(what_.block, *only, *target, tables_);
-        for (const auto& column : target->columns)
-            if (all || what_.names.find(column.name)) add_column(made, column);
+        for (const auto& column : target->columns) {
+            const bool named = seen || what_.names.find(column.name);
+            if (all || named) add_column(made, column, named);
+        }
         out.tables.push_back(std::move(made));
         return true;
     }
@@ -362,7 +365,7 @@ class recipe_maker {
         if (table_of(table)) return true;
         gathered_table made{table.schema, table.name, true, {}, {}, {}, {}};
         note_key(made, table);
-        for (const auto& column : table.columns) add_column(made, column);
+        for (const auto& column : table.columns) add_column(made, column, true);
         out.tables.push_back(std::move(made));
         return true;
     }
@@ -411,6 +414,13 @@ void add_probes(const query_block& block, const table_finder& tables, gather_rec
 
 }  // namespace
 
+const std::string& why_not_brought(const gather_recipe& all) {
+    static const std::string none;
+    for (const auto& each : all.tables)
+        if (!each.objects.empty()) return each.objects;
+    return none;
+}
+
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
                                          const std::vector<std::string>& path, std::string& why_not) {
     const auto refuse = [&](std::string why) {
@@ -426,7 +436,7 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     for (const auto& each : places)
         if (what.names.find(each))
             return refuse(fmt::format("it asks for {}, which is a row's place on one server", each));
-    for (const auto& each : object_names)
+    for (const auto& each : object_type_names())
         if (what.names.find(each)) return refuse(fmt::format("it uses {}, which names tables of one server", each));
     for (const auto& [schema, name] : what.functions)
         if (looks_at_objects(name)) return refuse(fmt::format("function {} looks at one server's objects", name));

@@ -32,6 +32,7 @@ struct gathered_table {
         probed;                             ///< columns by which a subquery looks rows up, once for each of another's
     std::string key = {};                   ///< its shard key's column when it is on the ring; else empty
     key_type type = key_type::unsupported;  ///< of that
+    std::string objects = {};               ///< why its rows cannot be gathered: why_object_column; else empty
 };
 
 /// A view over keyed tables: a temporary one of the same name reads what stands in for them.
@@ -47,6 +48,9 @@ struct gather_recipe {
     bool keys = false;                 ///< GROUP BY a primary key may leave other columns free: the tables keep theirs
     std::uint16_t seat = 0;            ///< the shard whose primary runs it: tables that are not in the map are there
 };
+
+/// Why a column of it cannot be brought to another server (router/object_types.hpp); empty: all can.
+const std::string& why_not_brought(const gather_recipe& all);
 
 /// Null, with a reason, when the statement's answer could depend on more than its tables' rows.
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,

@@ -151,6 +151,7 @@ std::vector<std::string> own_filters(const gather_recipe& all, const std::vector
 
 std::string filter_of(const gathered_table& table, const values& with) {
     std::string out;
+    if (!table.objects.empty()) out = " WHERE " + objects_guard(table.objects);
     for (const auto& test : table.tests)
         if (const auto text = condition(test, with)) out += (out.empty() ? " WHERE " : " AND ") + *text;
     return out;

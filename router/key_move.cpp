@@ -7,6 +7,7 @@
 #include "router/columns_guard.hpp"
 #include "router/copy_command.hpp"
 #include "router/gather.hpp"
+#include "router/object_types.hpp"
 
 namespace ringway::router {
 
@@ -50,6 +51,10 @@ std::shared_ptr<const key_move> find_key_move(const statement& what, const table
     guarded_columns known{meaning.relation->schema, meaning.relation->name, {}, {}, false, true};
     for (const auto& each : meaning.relation->columns) {
         if (each.generated) continue;
+        if (const auto type = object_type(each.type_oid); !type.empty()) {
+            why_not = why_object_column(each.name, meaning.relation->name, type);
+            return nullptr;
+        }
         known.names.push_back(each.name);
         known.types.push_back(each.type_oid);
         out->columns += (out->columns.empty() ? "" : ", ") + quoted_name(each.name);

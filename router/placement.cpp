@@ -11,6 +11,7 @@
 #include "router/key_move.hpp"
 #include "router/leads.hpp"
 #include "router/need.hpp"
+#include "router/object_types.hpp"
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
@@ -570,6 +571,8 @@ class placing {
                 why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
+        if (const auto& why_not_here = why_not_brought(*out.gather); !out.scatter && !why_not_here.empty())
+            return refused(object_column_fault(why_not_here, std::move(why.detail)));
         out.where = placement::several;
         out.refusal = std::move(why);
         return out;

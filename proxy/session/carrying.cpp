@@ -11,6 +11,7 @@
 #include "proxy/session/span.hpp"
 #include "router/copy_recipe.hpp"
 #include "router/gather.hpp"
+#include "router/object_types.hpp"
 
 namespace ringway::proxy {
 
@@ -45,6 +46,20 @@ Number number_of(std::string_view text) {
     return out;
 }
 
+/// Columns of a table: their names, types, what domains are over, and types of objects within them, however deep.
+std::string columns_query(std::string_view relation) {
+    return fmt::format(
+        "WITH RECURSIVE base (of, type, next) AS (SELECT attnum, t.oid, typbasetype FROM pg_catalog.pg_attribute JOIN "
+        "pg_catalog.pg_type t ON t.oid = atttypid WHERE attrelid = {0}::pg_catalog.regclass AND attnum > 0 UNION ALL "
+        "SELECT of, t.oid, typbasetype FROM base JOIN pg_catalog.pg_type t ON t.oid = next), "
+        "inside (of, type) AS (SELECT of, type FROM base WHERE next = 0{2}) "
+        "SELECT attname, pg_catalog.format_type(atttypid, atttypmod), (SELECT type FROM base WHERE of = attnum AND "
+        "next = 0), (SELECT pg_catalog.min(pg_catalog.format_type(type, NULL)) FROM inside WHERE of = attnum AND type "
+        "IN ({1})) FROM pg_catalog.pg_attribute WHERE attrelid = {0}::pg_catalog.regclass AND attnum > 0 AND NOT "
+        "attisdropped ORDER BY attnum",
+        pool::quote_literal(relation), router::object_types_sql(), router::parts_of_types_sql());
+}
+
 /// A statement without parameters.
 void write_statement(std::string& out, std::string_view sql) {
     pg::write_parse(out, {}, sql, {});
@@ -61,11 +76,7 @@ std::string carrying::judge() const {
     std::string out;
     pg::write_parse(out, {}, task_.whole, task_.types);
     pg::write_target(out, 'D', 'S', {});
-    write_statement(out,
-                    fmt::format("SELECT attname, pg_catalog.format_type(atttypid, atttypmod), atttypid FROM "
-                                "pg_catalog.pg_attribute WHERE attrelid = {}::pg_catalog.regclass AND attnum > 0 AND "
-                                "NOT attisdropped ORDER BY attnum",
-                                pool::quote_literal(task_.what->relation)));
+    write_statement(out, columns_query(task_.what->relation));
     pg::write_parse(out, {}, "EXPLAIN (COSTS off) " + task_.whole, task_.types);
     write_bind(out, bind({}, 0, false));
     pg::write_execute(out, {}, 0);
@@ -83,11 +94,12 @@ void carrying::judged(char type, std::string_view body) {
         columns_told_ = true;
     } else if (type == 'D' && !columns_told_) {
         pg::reader in(body);
-        std::string_view fields[3];
+        std::string_view fields[4];
         const auto count = in.i16();
-        for (int i = 0; i < count && i < 3; ++i) fields[i] = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+        for (int i = 0; i < count && i < 4; ++i) fields[i] = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
         if (in.ok())
-            columns_.push_back({std::string(fields[0]), std::string(fields[1]), number_of<std::uint32_t>(fields[2])});
+            columns_.push_back({std::string(fields[0]), std::string(fields[1]), number_of<std::uint32_t>(fields[2]),
+                                std::string(fields[3])});
     }
 }
 
@@ -131,11 +143,14 @@ void carrying::made(char type, std::string_view body) {
     if (type == 'T') given_ = static_cast<std::uint16_t>(in.i16());
 }
 
-/// Where the key stands in the rows.
+/// Where the key stands in the rows, whose columns are known now.
 std::optional<fault> carrying::find_key() {
     given_ = std::min(given_, columns_.size());
     columns_.resize(given_);
     const auto& what = *task_.what;
+    for (const auto& each : columns_)
+        if (!stays() && !each.objects.empty())
+            return router::object_column_fault(router::why_object_column(each.name, what.name, each.objects));
     if (columns_.empty())
         return fault{fault_kind::unsupported, "an INSERT of rows without columns is not carried to shards", {}, {}};
     router::copy_recipe recipe;

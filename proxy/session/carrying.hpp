@@ -82,7 +82,8 @@ class carrying {
   private:
     struct column {
         std::string name, type;
-        std::uint32_t type_oid = 0;
+        std::uint32_t type_oid = 0;  ///< of a domain that of its values
+        std::string objects;         ///< a type within it whose values name objects of one server; else empty
     };
     std::string columns() const;
     std::string bind(std::string_view more, std::size_t count, bool results) const;

@@ -10,6 +10,7 @@
 #include "proxy/session/outgoing.hpp"
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
+#include "router/object_types.hpp"
 
 namespace ringway::proxy {
 
@@ -33,6 +34,8 @@ gathering::~gathering() {
 }
 
 void gathering::start() {
+    if (const auto& why = router::why_not_brought(*task_.plan->gather); !why.empty())
+        return fail(router::object_column_fault(why));
     const auto seat = task_.plan->gather->seat;
     auto& home = owner_->gather_home();
     arms_.push_back(std::make_shared<arm>(*this, home, seat));
@@ -183,6 +186,8 @@ void gathering::on_error(arm& which, std::string_view frame) {
     which.server->doomed |= stage_ == stage::opening;  // with half of the session's settings, maybe
     if (error && router::is_guard_error(error->get('C'), error->get('M')))
         return fail(router::guard_fault(error->get('M')));
+    if (stage_ == stage::filling && error && router::is_binary_error(error->get('C'), error->get('M')))
+        return fail(router::binary_fault(error->get('M')));
     owner_->gather_emit(frame);
     fail(std::nullopt);
 }

@@ -5,6 +5,7 @@
 #include "proxy/session/session.hpp"
 #include "router/carry.hpp"
 #include "router/gather.hpp"
+#include "router/postgres/lexical.hpp"
 #include "router/time_words.hpp"
 
 namespace ringway::proxy {
@@ -18,6 +19,16 @@ std::vector<router::literal> literals_of(std::string_view text, bool conforming_
     router::shape_lexer lexer;
     const auto shape = lexer.scan(text, conforming_strings);
     return {shape.literals.begin(), shape.literals.end()};
+}
+
+/// EXPLAIN cannot stand before a semicolon. Places in the text stay what they are.
+std::string without_first_semicolons(std::string_view text, std::span<const router::literal> literals) {
+    std::string out(text);
+    router::postgres::token_reader in(text, literals);
+    for (auto each = in.next(); each.kind == router::postgres::token_kind::symbol && text[each.offset] == ';';
+         each = in.next())
+        out[each.offset] = ' ';
+    return out;
 }
 
 /// What each shard runs of it would have a time of its own.
@@ -72,7 +83,7 @@ std::optional<fault> session::span_carry_parts(const router::plan& plan, const r
     carry_task task;
     task.what = plan.carry;
     task.map = unit.map;
-    task.whole = with.text;
+    task.whole = without_first_semicolons(with.text, with.literals);
     task.rows = gathers ? gather_text(source, texts->source, literals) : texts->source;
     task.source = std::move(texts->source);
     task.head = texts->head;

@@ -186,7 +186,7 @@ void span::on_error(wing& of, std::string_view frame) {
     if ((stage_ == stage::running || stage_ == stage::flowing) && error && is_ours(error->get('M'))) return;
     if (error_.empty()) {
         error_ = unit_.splits ? with_own_line(of, frame) : std::string(frame);
-        if (stage_ == stage::flowing) error_ = without_context(frame);
+        if (stage_ == stage::flowing || stage_ == stage::moving) error_ = without_context(frame);
         if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
@@ -203,11 +203,10 @@ void span::on_error(wing& of, std::string_view frame) {
         if (stage_ == stage::filling && unit_.gathers && error && error->get('C') == "42804")
             error_ = error_frame(router::other_types_fault(
                 unit_.gathers->gather->tables[std::min(table_, unit_.gathers->gather->tables.size() - 1)].name));
-        if (stage_ == stage::giving && error && error->get('C') == "42883")
-            error_ = error_frame({fault_kind::unsupported,
-                                  "a column of these rows is of a type that cannot be carried to another shard",
-                                  std::string(error->get('M')),
-                                  {}});
+        const bool copies =
+            stage_ == stage::filling || stage_ == stage::giving || stage_ == stage::flowing || stage_ == stage::moving;
+        if (copies && error && router::is_binary_error(error->get('C'), error->get('M')))
+            error_ = error_frame(router::binary_fault(error->get('M')));
         if (stage_ == stage::running || stage_ == stage::moving || stage_ == stage::flowing) stop_others(of);
         if (stage_ == stage::filling)
             for (auto& each : wings_)

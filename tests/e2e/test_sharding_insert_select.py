@@ -15,9 +15,10 @@ SQL = """CREATE TABLE archive (id bigint, user_id bigint, amount numeric, note t
          CREATE TABLE totals (user_id bigint PRIMARY KEY, orders bigint, amount numeric);
          CREATE TABLE short (user_id numeric(3), note text);
          CREATE TABLE plain (user_id bigint DEFAULT 3, note text);
+         CREATE TABLE granted (user_id bigint, acl aclitem);
          CREATE TABLE made (user_id bigint NOT NULL, twice bigint GENERATED ALWAYS AS (user_id * 2) STORED, few varchar(6), size int CHECK (size >= 0),
                             numbered bigint GENERATED ALWAYS AS IDENTITY, at date DEFAULT '2020-01-01', tags text[], doc json)"""
-TABLES = {"archive": {"key": "user_id"}, "totals": {"key": "user_id"}, "short": {"key": "user_id"}, "made": {"key": "user_id"}}
+TABLES = {"archive": {"key": "user_id"}, "totals": {"key": "user_id"}, "short": {"key": "user_id"}, "made": {"key": "user_id"}, "granted": {"key": "user_id"}}
 KEYS = range(93001, 93041)
 
 
@@ -37,7 +38,7 @@ def proxy(ringway_session, shop_cluster):
                 client.execute("INSERT INTO orders VALUES (%s, %s, %s, %s)", (key * 10 + i, key, key % 11 + i, f"note {i}"))
     yield made
     for server in servers:
-        server.rows("DROP TABLE archive, totals, short, plain, made; DELETE FROM users WHERE id BETWEEN 93001 AND 93999;"
+        server.rows("DROP TABLE archive, totals, short, plain, made, granted; DELETE FROM users WHERE id BETWEEN 93001 AND 93999;"
                     "DELETE FROM orders WHERE user_id BETWEEN 93001 AND 93999; SELECT 1", user="app")
 
 
@@ -470,3 +471,50 @@ def test_rows_that_flow_all_arrive_or_none(proxy, shop_cluster, one_server, what
             assert other.execute("INSERT INTO archive (user_id) SELECT user_id + 1 FROM orders").rowcount > 0
     for shard in shop_cluster.shards:
         assert shop_cluster.primary(shard).rows("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+
+
+@pytest.mark.parametrize("way", ["simple", "extended"])
+def test_semicolons_before_it_end_nothing(proxy, one_server, way):
+    sql = "; /* ; */ ;INSERT INTO archive (user_id, note) SELECT user_id + 1, ';' FROM orders;"
+    with proxy.connect(dbname="shop") as client:
+        done = psycopg.ClientCursor(client).execute(sql) if way == "simple" else client.execute(sql.replace("';'", "%s"), [";"])
+        assert done.rowcount == client.execute("SELECT count(*) FROM orders").fetchone()[0] > 0
+        assert client.execute("SELECT DISTINCT note FROM archive").fetchall() == [(";",)]
+        with pytest.raises(psycopg.Error) as why:
+            psycopg.ClientCursor(client).execute("; INSERT INTO archive (user_id, nothing) SELECT user_id + 1, 1 FROM orders")
+        assert why.value.sqlstate == "42703" and why.value.diag.statement_position == "33"
+
+
+@pytest.mark.parametrize("source,why", [
+    ("SELECT 93001 + row_number() OVER (), relname FROM pg_class", "reads the system's own tables"),
+    ("SELECT 93001 + row_number() OVER (), table_name FROM information_schema.tables", "reads the system's own tables"),
+    ("SELECT g, pg_my_temp_schema() FROM generate_series(93001, 93009) g", "calls pg_my_temp_schema"),
+    ("SELECT g, txid_current_if_assigned() FROM generate_series(93001, 93009) g", "calls txid_current_if_assigned"),
+])
+def test_what_would_see_our_temporary_tables_is_refused(proxy, one_server, source, why):
+    with proxy.connect(dbname="shop") as client, pytest.raises(psycopg.errors.FeatureNotSupported, match=why):
+        client.execute(f"INSERT INTO archive (user_id, note) {source}")
+
+
+def test_the_error_of_a_moved_row_has_no_context_of_ours(proxy, one_server):
+    with proxy.connect(dbname="shop") as client:
+        client.execute("INSERT INTO totals SELECT id, 1 FROM users WHERE id BETWEEN 93001 AND 93040")
+        for key in KEYS[1:]:
+            with pytest.raises(psycopg.errors.UniqueViolation) as why:
+                client.execute(f"UPDATE totals SET user_id = {key} WHERE user_id = {KEYS[0]}")
+            assert why.value.diag.context is None
+
+
+def test_a_row_without_a_binary_form_is_not_moved(proxy, one_server):
+    with proxy.connect(dbname="shop") as client:
+        refused = 0
+        for key in KEYS[1:]:
+            client.execute("DELETE FROM granted")
+            client.execute("INSERT INTO granted VALUES (%s, 'app=r/app')", [KEYS[0]])
+            try:
+                client.execute(f"UPDATE granted SET user_id = {key} WHERE user_id = {KEYS[0]}")
+            except psycopg.errors.FeatureNotSupported as why:
+                assert "type aclitem cannot be brought to another shard" in str(why)
+                refused += 1
+            assert client.execute("SELECT count(*) FROM granted").fetchone() == (1,)
+        assert 0 < refused < len(KEYS) - 1

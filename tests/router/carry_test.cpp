@@ -40,6 +40,7 @@ TEST_CASE("an INSERT is cut at its source and behind it") {
              {"INSERT INTO t /* SELECT */ SELECT ') returning ' -- ON CONFLICT\n FROM x", "INSERT INTO t /* SELECT */ ",
               "SELECT ') returning ' -- ON CONFLICT\n FROM x", ""},
              {"EXPLAIN (ROUTE) INSERT INTO t SELECT 1", "INSERT INTO t ", "SELECT 1", ""},
+             {"; /* ; */ ;INSERT INTO t SELECT ';'; ", "INSERT INTO t ", "SELECT ';'", ""},
          }) {
         INFO(each.text);
         const auto found = cut(each.text);
@@ -96,6 +97,10 @@ TEST_CASE("what could not be done as one server does it is not carried") {
              "WITH a AS (DELETE FROM items RETURNING id) INSERT INTO orders (id, user_id) SELECT 1, id FROM a",
              "INSERT INTO orders (id, user_id) VALUES (1, DEFAULT)",
              "INSERT INTO orders (id, user_id) OVERRIDING USER VALUE SELECT 1, id FROM items",
+             "INSERT INTO orders (id, user_id, note) SELECT 1, count(*), max(relname) FROM pg_catalog.pg_class",
+             "INSERT INTO orders (id, user_id) SELECT 1, x FROM (SELECT count(*) AS x FROM information_schema.tables) "
+             "a",
+             "INSERT INTO orders (id, user_id) VALUES (1, 2 + length(txid_current()::text))",
              "/* ringway: shard=s1 */ INSERT INTO orders (id, user_id) SELECT 1, id FROM items",
          }) {
         const auto what = plan_shop(each);

@@ -16,6 +16,8 @@ TEST_CASE("A guard names its columns whatever they are called") {
     CHECK(guard.find("'\"s\"\"x\".\"it''s\"'::pg_catalog.regclass") != std::string::npos);
     CHECK(guard.find("ARRAY[23, 25]") != std::string::npos);
     CHECK(guard.find("place ORDER BY") == std::string::npos);
+    CHECK(guard.find("RECURSIVE") == std::string::npos);
+    CHECK(columns_guard({"s", "t", {"a"}, {16390}, false, false}).find("RECURSIVE inside") != std::string::npos);
     CHECK(columns_guard({"s", "t", {}, {}, true, false}).empty());
     CHECK(columns_guard({"s", "t", {"a"}, {23}, true, false}).find("array_agg(e.place ORDER BY a.attnum)") !=
           std::string::npos);
@@ -38,4 +40,15 @@ TEST_CASE("Rows are looked up by an index only where any value fits into one") {
               .find("CREATE INDEX ON pg_temp.\"orders\" (\"id\")") != std::string::npos);
     CHECK(prepared("SELECT id FROM users u WHERE age > (SELECT sum(o.total) FROM orders o WHERE o.note = u.name)")
               .find("CREATE INDEX") == std::string::npos);
+}
+
+TEST_CASE("what a type without a binary form, or with objects of one server, is told as") {
+    CHECK(is_binary_error("42883", "no binary output function available for type seg"));
+    CHECK_FALSE(is_binary_error("42883", "operator does not exist: seg = text"));
+    CHECK(binary_fault("no binary input function available for type s.\"A b\"").message ==
+          "a column of type s.\"A b\" cannot be brought to another shard: it has no binary form");
+    const std::string why = "column rc of t is of type regclass, whose values name objects of one server";
+    const auto told = "invalid input syntax for type boolean: \"ringway: " + why + "\"";
+    CHECK(is_guard_error("22P02", told));
+    CHECK(guard_fault(told).message == why);
 }

@@ -163,3 +163,30 @@ TEST_CASE("the shards check comparisons of one table's columns with constants be
     REQUIRE(twice.made->gather);
     CHECK(filter_of(twice.made->gather->tables.front(), twice.values_with({})).empty());
 }
+
+TEST_CASE("columns whose values name objects of one server are not brought to another") {
+    auto raw = raw_catalog();
+    for (const auto& [name, oid] : {std::pair{"rc", 2205u}, {"types", 2211u}}) {
+        auto& made = raw.relations["public.orders"].columns.emplace_back();
+        made.name = name;
+        made.type_oid = oid;
+    }
+    const auto in = make_catalog(std::move(raw));
+    const auto plan = [&in](std::string_view sql) { return plan_on(shop(), sql, {}, &in).made; };
+    for (const auto* each :
+         {"SELECT rc, count(*) OVER () FROM orders", "SELECT * FROM orders o, users u WHERE o.id = u.age",
+          "SELECT id FROM orders WHERE types IS NULL LIMIT (SELECT 1)", "SELECT json_agg(o) FROM orders o",
+          "UPDATE orders SET user_id = 5"})
+        CHECK_MESSAGE(plan(each)->refusal, each);
+    const auto refused = plan("SELECT rc, count(*) OVER () FROM orders");
+    CHECK(refused->placement == placement::refused);
+    CHECK(refused->refusal->message ==
+          "column rc of orders is of type regclass, whose values name objects of one server");
+    CHECK(plan("SELECT id, count(*) OVER () FROM orders")->gather);
+    CHECK(why_not_brought(*plan("SELECT id, count(*) OVER () FROM orders")->gather).empty());
+    const auto passed = plan("SELECT id, rc FROM orders");  // by each shard, as texts
+    REQUIRE(passed->scatter);
+    CHECK_FALSE(why_not_brought(*passed->gather).empty());
+    CHECK(filter_of(passed->gather->tables.front(), {}).find("'ringway: column rc of orders is") != std::string::npos);
+    CHECK_FALSE(plan("UPDATE orders SET user_id = 5 WHERE user_id = 7")->move);
+}

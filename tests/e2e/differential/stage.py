@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SHARDS = 4
 MAP = {
     "customers": {"key": "id"}, "orders": {"key": "customer_id"}, "items": {"key": "customer_id"}, "events": {"key": "who"},
-    "devices": {"key": "id"}, "accounts": {"key": "no"}, "nobody": {"key": "id"}, "lonely": {"key": "id"}, "zoo": {"key": "id"},
+    "devices": {"key": "id"}, "accounts": {"key": "no"}, "nobody": {"key": "id"}, "lonely": {"key": "id"}, "zoo": {"key": "id"}, "odd": {"key": "k"},
     "countries": {"reference": True}, "products": {"reference": True},
 }
 TABLES = [*MAP, "notes"]
