@@ -850,6 +850,13 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_changed(shop):  # M2
     assert shop.traces() == []
     with shop.proxy.connect() as db:
         db.execute("ALTER TABLE events SET LOGGED")
+        for type in ("regclass", "regtype[]", "pair"):
+            db.execute("CREATE TYPE pair AS (a int, b regproc)")
+            db.execute(f"ALTER TABLE events ADD COLUMN names {type}")
+            with pytest.raises(psycopg.Error, match="column names of public.events is of type reg"):
+                admin(shop.proxy, "REBALANCE reb")
+            db.execute("ALTER TABLE events DROP COLUMN names")
+            db.execute("DROP TYPE pair")
     shop.nodes["s3"].rows("CREATE TABLE users (id int)")
     with pytest.raises(psycopg.Error, match="table public.users differs"):
         admin(shop.proxy, "REBALANCE reb")

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "router/gather.hpp"
+#include "router/object_types.hpp"
 
 namespace ringway::proxy::rebalance::postgres {
 
@@ -149,6 +150,16 @@ std::string moved_table::checksum(const router::arc_set& arcs) const {
         qualified(), condition(arcs));
 }
 
+namespace {
+
+/// A column of a table whose values name objects of one server, in whatever types they are wrapped.
+constexpr const char* objects_sql =
+    "WITH RECURSIVE inside (of, type) AS (SELECT attnum, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {0} "
+    "AND attnum > 0 AND NOT attisdropped{1}) SELECT attname, pg_catalog.format_type(type, NULL) FROM inside JOIN "
+    "pg_catalog.pg_attribute ON attrelid = {0} AND attnum = of WHERE type IN ({2}) LIMIT 1";
+
+}  // namespace
+
 std::optional<trouble> read_tables(link& on, const config::cluster& cluster, const router::catalog& catalog,
                                    std::vector<moved_table>& to, std::vector<std::string>& refusals) {
     to.clear();
@@ -182,6 +193,12 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
         if (got.at(0, 5) == "t") refuse("it has rules, which would change what is moved");
         bool deterministic = true;
         if (auto why = read_columns(on, std::string(got.at(0, 8)), one, deterministic)) return why;
+        rows naming;
+        if (auto why =
+                on.ask(fmt::format(objects_sql, got.at(0, 8), router::parts_of_types_sql(), router::object_types_sql()),
+                       naming))
+            return why;
+        if (naming.size() > 0) refuse(router::why_object_column(naming.at(0, 0), one.plain(), naming.at(0, 1)));
         if (!entry.reference) {
             one.unread = true;
             if (const auto known = catalog.relations.find(one.plain()); known != catalog.relations.end())
