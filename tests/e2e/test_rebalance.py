@@ -521,6 +521,7 @@ class Appender(threading.Thread):
                         db.execute("INSERT INTO events (user_id, what) VALUES (%s, %s)", [key, self.mark])
                         self.unsure[key] -= 1
                         self.told[key] += 1
+                        time.sleep(0.003)  # what piles up is copied and compared in every later step
             except psycopg.Error:
                 time.sleep(0.05)
 
