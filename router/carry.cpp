@@ -271,6 +271,8 @@ class finding {
             if (tells_of_transaction(name))
                 return fmt::format("its SELECT calls {}, which tells of one server's transaction", name);
         out.source = made;
+        if (!rows.sequences.empty() && !sequences_.draws_anywhere(rows))
+            return "it draws from a sequence that counts on each shard by itself";
         if (made->gather && made->placement == placement::several)
             if (const auto& why = why_not_brought(*made->gather); !why.empty()) return why;
         switch (made->placement) {

@@ -53,6 +53,8 @@ def one_server(shop_cluster, proxy):
                 server.execute(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", row)
         for table in (*TABLES, "plain"):
             client.execute(f"DELETE FROM {table}")
+        for shard in shop_cluster.shards:  # the tests' own sessions may read on replicas
+            shop_cluster.caught_up(shard)
         yield server
         server.execute("DROP SCHEMA alone CASCADE")
 
