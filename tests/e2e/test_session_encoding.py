@@ -150,6 +150,8 @@ def test_a_sharded_cluster_hashes_no_foreign_bytes(places, shop_cluster):
         assert not codes(latin.run(query(b"UPDATE places SET note = " + quoted(U_LATIN1) + b" WHERE name = 'plain'")))
         assert not codes(latin.run(one("UPDATE places SET note = note || $1 WHERE name = $2", [U_LATIN1, "plain"]) + sync()))
         assert ask(latin, "SELECT note FROM places WHERE name = 'plain'") == 2 * U_LATIN1
+        for each in shop_cluster.shards:  # another session, which may read on a replica
+            shop_cluster.caught_up(each)
         assert ask(utf, "SELECT note FROM places WHERE name = 'plain'") == 2 * U_UTF8
         assert codes(latin.run(query(b'SELECT * FROM "' + U_LATIN1 + b'"'))) == ["0A000"]
         latin.run(query("SET client_encoding = 'UTF8'"))
