@@ -294,6 +294,10 @@ struct analysis {
     bool cacheable = true;             ///< false: depends on the literals' values, or on where things stand in the text
 };
 
+/// PostgreSQL's major version whose grammar parse_postgres knows: what it refuses, no server of up to that version
+/// takes.
+int postgres_grammar() noexcept;
+
 /// Parses PostgreSQL's SQL with libpg_query. Thread-safe. Literals are found by the shape lexer's offsets.
 /// A text that cannot be parsed gives `error` (or `too_deep`) and one statement that may do anything.
 analysis parse_postgres(std::string_view text, bool standard_conforming_strings = true);

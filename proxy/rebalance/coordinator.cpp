@@ -201,6 +201,7 @@ step coordinator::current() const noexcept {
 void coordinator::enter(phase next) noexcept {
     at_ = next;
     index_ = 0;
+    if (only_forward(at_)) given_up_ = 0;
 }
 
 void coordinator::advance() {
@@ -218,6 +219,7 @@ void coordinator::lose_undo() {
 
 /// The fence falls first.
 void coordinator::give_up_then(phase next) noexcept {
+    ++given_up_;
     back_ = backing_off_steps.size();
     then_ = next;
     stop_then_ = false;

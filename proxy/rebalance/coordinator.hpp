@@ -14,6 +14,7 @@
 // replacement of the file with the active ring (write_ring): before it everything may be taken back, after it only
 // forward; an undo has such a moment of its own.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -114,8 +115,9 @@ class coordinator {
     const std::string& reason() const noexcept { return reason_.empty() ? lost_ : reason_; }
     /// Why an undo is not possible any more, when nobody has decided so.
     const std::string& undo_lost() const noexcept { return lost_; }
-    /// Failures since something last went well.
-    unsigned failures() const noexcept { return failures_; }
+    /// Failures since something last went well, or cutovers in a row that were given up: writes wait in each of them,
+    /// so they grow rarer although the steps between them succeed.
+    unsigned failures() const noexcept { return std::max(failures_, given_up_); }
 
   private:
     void enter(phase next) noexcept;
@@ -130,7 +132,7 @@ class coordinator {
     phase then_ = phase::catching_up;
     bool undo_ = false;
     bool stopped_ = false, pausing_ = false, fenced_ = false, cancel_ = false, stop_then_ = false;
-    unsigned failures_ = 0;
+    unsigned failures_ = 0, given_up_ = 0;
     std::string reason_, lost_, lose_then_;
 };
 

@@ -157,11 +157,13 @@ void session::on_parse(std::string_view body, std::string_view frame) {
     const auto parse = pg::read_parse(body);
     if (!parse) return fail_next(malformed());
     auto& talk = *talk_;
-    if (!parse->name.empty() && find_statement(parse->name))
+    if (!parse->name.empty() && find_statement(parse->name)) {
+        if (talk.status == 'E' && !ends_transaction(*plan_of(parse->query).plan)) return fail_next(aborted());
         return fail_next({fault_kind::duplicate_statement,
                           fmt::format("prepared statement \"{}\" already exists", parse->name),
                           {},
                           {}});
+    }
     if (prepared_bytes_ + parse->query.size() > who_.cluster->now->max_prepared_bytes)
         return fail_next({fault_kind::over_limit,
                           "this session's prepared statements exceed max_prepared_bytes",

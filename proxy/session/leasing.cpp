@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/cleaner.hpp"
@@ -106,9 +107,21 @@ bool session::no_replica() const noexcept {
     return serializable_start_ || settings_->serializable();
 }
 
+/// A syntax error to the servers too: their grammar is not newer than the parser's.
+bool session::no_server_takes(const router::plan& plan) const {
+    if (plan.parsed.error.empty() || plan.parsed.too_deep || !told_) return false;
+    const auto version =
+        std::find_if(told_->begin(), told_->end(), [](const auto& each) { return each.first == "server_version"; });
+    int major = 0;
+    if (version == told_->end()) return false;
+    const auto& text = version->second;
+    return std::from_chars(text.data(), text.data() + text.size(), major).ec == std::errc() &&
+           major <= router::postgres_grammar();
+}
+
 /// What stays on its connection must not do so on a replica's: the session will want to write.
 std::optional<fault> session::pin_on_replica(const router::plan& plan) const {
-    if (plan.plain || !talk_ || !talk_->on_replica) return std::nullopt;
+    if (plan.plain || !talk_ || !talk_->on_replica || no_server_takes(plan)) return std::nullopt;
     const auto refused = [](std::string why) {
         return fault{fault_kind::unsupported,
                      "this statement would keep the session on the replica that its READ ONLY transaction is on",

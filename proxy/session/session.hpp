@@ -296,6 +296,7 @@ class session final : public client_session,
     std::optional<config::fault> destination_of(const router::plan& plan, const router::values& with, destination& out);
     bool suits(const destination& to) const;
     bool no_replica() const noexcept;
+    bool no_server_takes(const router::plan& plan) const;
     std::optional<config::fault> pin_on_replica(const router::plan& plan) const;
     config::read_consistency consistency() const;
 

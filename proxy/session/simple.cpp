@@ -246,12 +246,13 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                 ensure_on_server(statement_found);
                 if (!own_names_) splice(what.name_span, statement_found->text->name);
             } else if (what.what == effect::kind::prepare) {
-                if (find_statement(what.name))
+                const bool several = plan.parsed.statements.size() > 1;
+                if (!(several && own_names_) && find_statement(what.name))  // what stands before it may deallocate it
                     return fail_next({fault_kind::duplicate_statement,
                                       fmt::format("prepared statement \"{}\" already exists", what.name),
                                       {},
                                       {}});
-                if (plan.parsed.statements.size() > 1) {
+                if (several) {
                     pin("PREPARE among several statements");
                     continue;
                 }

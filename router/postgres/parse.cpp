@@ -376,6 +376,10 @@ const name_use* names_used::find(std::string_view name) const {
     return at == all.end() || at->name != name ? nullptr : &*at;
 }
 
+int postgres_grammar() noexcept {
+    return PG_VERSION_NUM / 10000;
+}
+
 analysis parse_postgres(std::string_view text, bool standard_conforming_strings) {
     analysis out;
     thread_local shape_lexer lexer;

@@ -85,6 +85,15 @@ class MyCluster:
     def replicas(self):
         return [node for node in self.nodes if node.role == "replica"]
 
+    def caught_up(self, shard="s0", limit=20):
+        """Waits until the shard's replicas have applied what its primary has written by now."""
+        mariadb = self.server == "mariadb"
+        position = self.primary(shard).rows("SELECT @@gtid_binlog_pos" if mariadb else "SELECT @@GLOBAL.gtid_executed", self.name)[0][0]
+        wait = f"SELECT {'MASTER_GTID_WAIT' if mariadb else 'WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS'}('{position}', {limit})"
+        for replica in self.replicas():
+            if replica.shard == shard:
+                assert replica.rows(wait, self.name)[0][0] >= 0, f"{replica.address} does not catch up"
+
     def ctl(self, verb, node, *more):
         subprocess.run([SCRIPT, verb, self.directory, str(node.port), *more], check=True, timeout=120,
                        env=os.environ | {"MY_SERVER": self.server})

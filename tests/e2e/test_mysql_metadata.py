@@ -98,9 +98,10 @@ def flags(request):
 
 
 @pytest.fixture
-def table(root):
+def table(root, my_cluster):
     my.rows(root, "CREATE OR REPLACE TABLE wide (a INT, b VARCHAR(10))")
     my.rows(root, "INSERT INTO wide VALUES (1, 'x'), (2, 'y')")
+    my_cluster.caught_up()  # it was written past the proxy
     yield "wide"
 
 

@@ -226,6 +226,13 @@ def test_a_read_only_transaction_goes_to_the_primary_for_what_no_replica_does(pr
             both_say(proxy, schema, [begin, [sql] if extended else sql, "SHOW transaction_isolation", "SHOW transaction_read_only", "ROLLBACK"])
 
 
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+def test_a_mistake_in_a_read_only_transaction_is_told_as_by_the_primary(proxy, schema, extended):
+    mistake = "SELEC id FROM r.t"
+    for before in ([], ["SELECT id FROM r.t ORDER BY id"]):
+        both_say(proxy, schema, ["BEGIN READ ONLY", *before, [mistake] if extended else mistake, "SELECT 1", "ROLLBACK", "SELECT 2"])
+
+
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
 def test_the_end_of_a_read_only_transaction_and_a_write_at_once(proxy, schema, end):
     write, asked = "INSERT INTO r.log (what) VALUES ('at once')", "SELECT count(*) FROM r.t"

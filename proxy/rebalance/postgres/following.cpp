@@ -193,9 +193,8 @@ result postgres_engine::verify() {
     for (const auto each : origins())
         if (auto made = connect(each, watching_.emplace_back()); !made.ok()) return made;
     model_.reset();
-    if (back_ || is_undoable())
-        for (const auto each : ends())
-            if (auto made = connect(each, marking_.emplace_back()); !made.ok()) return made;
+    for (const auto each : ends())
+        if (auto made = connect(each, marking_.emplace_back()); !made.ok()) return made;
     if (back_) return {};
     const auto all = targets();
     if (std::any_of(all.begin(), all.end(), [this](std::uint16_t each) { return joins(each); }))
@@ -308,8 +307,11 @@ result postgres_engine::last_catch_up(steady_time until) {
 
 /// A target's sequences go on behind those of its sources, at values that are the target's own.
 result postgres_engine::carry_sequences() {
-    const auto all = origins();
-    for (const auto target : ends()) {
+    const auto all = origins(), others = ends();
+    if (marking_.size() != others.size() || watching_.size() != all.size())
+        return {outcome::again, "the servers are not being watched"};
+    for (std::size_t i = 0; i < others.size(); ++i) {
+        const auto target = others[i];
         std::string values;
         for (const auto& each : moves_) {
             if (end_of(*each) != target) continue;
@@ -321,15 +323,13 @@ result postgres_engine::carry_sequences() {
                     "schemaname !~ '^pg_' AND schemaname <> 'ringway'",
                     got))
                 return of(*why, name_of(origin_of(*each)));
-            for (std::size_t i = 0; i < got.size(); ++i)
-                values += fmt::format("{}({}, {}, {})", values.empty() ? "" : ", ", link::quoted(got.at(i, 0)),
-                                      link::quoted(got.at(i, 1)), got.at(i, 2));
+            for (std::size_t row = 0; row < got.size(); ++row)
+                values += fmt::format("{}({}, {}, {})", values.empty() ? "" : ", ", link::quoted(got.at(row, 0)),
+                                      link::quoted(got.at(row, 1)), got.at(row, 2));
         }
         if (values.empty()) continue;
-        std::unique_ptr<link> on;
-        if (auto made = connect(target, on); !made.ok()) return made;
         rows got;
-        if (auto why = on->ask(
+        if (auto why = marking_[i]->ask(
                 fmt::format(
                     "SELECT setval(format('%I.%I', s.schemaname, s.sequencename)::regclass, CASE WHEN increment_by "
                     "= 128 THEN greatest(last, start_value) + (128 - (greatest(last, start_value) - start_value) % "

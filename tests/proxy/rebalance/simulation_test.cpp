@@ -460,6 +460,14 @@ TEST_CASE("rebalance: a cutover that cannot drain is given up, and tried again l
     one.happened(outcome::ok);
     CHECK(one.at() == phase::catching_up);
     CHECK(one.current() == step::pause);
+    for (unsigned given_up = 1; given_up <= 5; ++given_up) {  // the pauses grow, although all between them goes well
+        while (one.current() != step::drain) one.happened(outcome::ok);
+        CHECK(one.failures() == given_up);
+        one.happened(outcome::again, "a transaction is open");
+        while (one.current() != step::pause) one.happened(outcome::ok);
+    }
+    while (one.at() != phase::switched) one.happened(outcome::ok);
+    CHECK(one.failures() == 0);
 }
 
 TEST_CASE("rebalance: it can be cancelled until the ring is written, and not while that is not known") {
