@@ -94,9 +94,8 @@ TEST_CASE("H1: keys of several shards are refused, with the shards' names") {
           fault_kind::unsupported);
     CHECK(refused("SELECT * FROM orders, items WHERE orders.user_id = " + a + " AND items.user_id = " + far) ==
           fault_kind::unsupported);
-    const auto found =
-        plan_shop("INSERT INTO orders (user_id, note) VALUES (" + a + ", (SELECT 'x')), (" + far +
-                  ", '') RETURNING now()");
+    const auto found = plan_shop("INSERT INTO orders (user_id, note) VALUES (" + a + ", (SELECT 'x')), (" + far +
+                                 ", '') RETURNING now()");
     REQUIRE(found.route_with().refusal);
     std::vector<std::uint16_t> owners{owner_of(a), owner_of(far)};
     std::sort(owners.begin(), owners.end());
