@@ -376,6 +376,7 @@ def test_rights_are_those_of_the_user(proxy, shop_cluster, one_server):
     def everywhere(sql):
         for shard in shop_cluster.shards:
             shop_cluster.primary(shard).rows(f"{sql}; SELECT 1", user="app")
+            shop_cluster.caught_up(shard)
 
     sql = "INSERT INTO archive (user_id) SELECT user_id + 1 FROM orders"
     with proxy.connect(dbname="shop") as client:
