@@ -157,6 +157,12 @@ class judgement {
         for (const auto& child : block.children) tables(child);
     }
 
+    /// What it writes may be what it makes.
+    bool defines() const {
+        return std::any_of(what_.effects.begin(), what_.effects.end(),
+                           [](const effect& each) { return each.what == effect::kind::catalog_changed; });
+    }
+
     void relation(const table_ref& table) {
         const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
         if (found && table.written && found->triggers_set) may_set(in_->effects.trigger_pin);
@@ -164,6 +170,7 @@ class judgement {
             for (const auto& each : found->write_functions) attached(each);
         if (!found) {
             primary("unknown table " + table.name);
+            if ((table.written && !defines()) || !in_) may_set({});  // by a trigger; it may be a view, too
         } else if (found->kind == 'S' || found->unlogged) {
             primary(fmt::format("{} {} is not the same on a replica", found->unlogged ? "unlogged table" : "sequence",
                                 table.name));

@@ -196,8 +196,12 @@ bool session::wait_for_catalog() {
         return false;
     }
     const auto now = clock::now();
-    // An unsharded cluster can do without: all goes to its primary. Only at the start that is worth a moment's wait.
-    constexpr auto moment = std::chrono::seconds(2);
+    // An unsharded cluster can do without: all goes to its primary, and what it sets is looked for. What else its
+    // functions may leave behind is not known, so the start is worth a wait, a longer one where there is a primary to
+    // read them from.
+    const auto& health = who_.cluster->health;
+    const bool readable = health && !health->shards.empty() && health->shards.front().primary >= 0;
+    const auto moment = std::chrono::seconds(readable ? 10 : 2);
     if (!who_.cluster->now->map->is_sharded() && now - who_.cluster->created > moment) return false;
     if (catalog_hold_until_ == steady_time{}) {
         catalog_hold_until_ = now + who_.cluster->now->config.failover_hold;
