@@ -295,6 +295,6 @@ def test_a_dump_longer_than_memory_is_passed_on_in_pieces(both, target):
     assert running.returncode == 0, err
     if not {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ):
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # a child begins with its parent's
-    assert used.ru_maxrss < max(64 << 10, own + (8 << 10))  # KiB
+        assert used.ru_maxrss < max(64 << 10, own + (8 << 10))  # KiB
     with target.connect("postgres") as client:
         assert client.execute("SELECT count(*), max(length(name)) FROM users").fetchall() == [(80001, 20_000_000)]
