@@ -170,7 +170,7 @@ class judgement {
             for (const auto& each : found->write_functions) attached(each);
         if (!found) {
             primary("unknown table " + table.name);
-            if ((table.written && !defines()) || !in_) may_set({});  // by a trigger; it may be a view, too
+            if (!table.written || !defines()) may_set({});  // by a trigger; it may be a view, too
         } else if (found->kind == 'S' || found->unlogged) {
             primary(fmt::format("{} {} is not the same on a replica", found->unlogged ? "unlogged table" : "sequence",
                                 table.name));

@@ -90,8 +90,9 @@ def test_other_tables_do_not_pay(narrow, app_cluster):
     primary = app_cluster.primary()
     looked = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND query LIKE 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL%'"
     primary.rows("CREATE TABLE IF NOT EXISTS public.unpaid (a int)", user="app")  # of a table that is not known yet anything may be
-    assert until(lambda: "unknown table" not in str(admin(narrow, "SHOW ROUTE app 'SELECT a FROM public.unpaid'")))
     with Wire(narrow.port) as client:
+        client.run(query("SELECT 1"))  # which waits for the catalogs
+        assert until(lambda: "unknown table" not in str(admin(narrow, "SHOW ROUTE app 'SELECT a FROM public.unpaid'")))
         for sql, pays in (("INSERT INTO tr.stamped VALUES (1)", True), ("INSERT INTO public.unpaid VALUES (1)", False),
                           ("UPDATE tr.direct SET b = 2", True)):
             client.run(query(sql))
@@ -168,3 +169,13 @@ def test_s07_nothing_leaks_before_the_catalogs_are_read(ringway, app_cluster):
             owner.run(query("SELECT nextval('tr.drawn')"))
             for ask in (query("SELECT currval('tr.drawn')"), one("SELECT lastval()") + sync()):
                 assert codes(other.run(ask)) == ["55000"]
+
+
+def test_s07_nothing_leaks_from_what_has_just_been_made(narrow, app_cluster):
+    with Wire(narrow.port) as owner, Wire(narrow.port) as other:
+        for number in range(3):
+            app_cluster.primary().rows(f"CREATE VIEW tr.fresh{number} AS SELECT set_config('work_mem', '16MB', false)", user="app")
+            assert not codes(owner.run(query(f"SELECT count(*) FROM tr.fresh{number}")))
+            assert other.value("SHOW work_mem") == "4MB"
+            assert owner.value("SHOW work_mem") == "16MB"
+            owner.run(query("RESET ALL"))
