@@ -136,6 +136,21 @@ void name_functions(catalog& out) {
     }
 }
 
+/// Operators and casts are as volatile as their functions turn out to be.
+void name_operators_and_casts(catalog& out) {
+    const auto turned = [&out](const std::string& schema, const std::string& name) {
+        const auto places = places_of(&out, name);
+        return !is_system_schema(schema) && std::any_of(places.begin(), places.end(), [&](const function_place& each) {
+            return each.schema == schema && each.is_volatile;
+        });
+    };
+    for (const auto& each : out.operators)
+        if (turned(each.function_schema, each.function)) out.volatile_operators.insert(each.symbol);
+    for (const auto& each : out.casts)
+        if (turned(each.function_schema, each.function))
+            out.volatile_cast_types.insert(each.types.begin(), each.types.end());
+}
+
 /// Follows views through views until nothing changes: at most once for each level of nesting.
 class view_closure {
   public:
@@ -201,6 +216,7 @@ catalog make_catalog(catalog raw) {
         find_opaque(raw.functions);
     }
     name_functions(raw);
+    if (bodies) name_operators_and_casts(raw);
     if (bodies) find_reach(raw);
     const auto path = schemas_of(raw.default_search_path, {});
     view_closure(raw, path).run();

@@ -23,6 +23,7 @@ class judgement {
     need_finding run() {
         if (what_.writes) primary("changes data or definitions");
         if (what_.locks_rows) primary("locks rows");
+        if (defines()) may_set({});  // defaults, checks and event triggers run; search_path may make it temporary
         by_verb();
         for (const auto& each : what_.effects) by_effect(each);
         for (const auto& [schema, name] : what_.functions) function(schema, name);
@@ -70,6 +71,9 @@ class judgement {
                 break;
             case verb::load_library:
                 primary("loads a library");
+                break;
+            case verb::maintenance:  // runs the functions of indexes
+                may_set({});
                 break;
             case verb::lock_table:
                 primary("locks a table");
@@ -123,7 +127,7 @@ class judgement {
         if (!in_) return {};
         if (unknown) return std::string(unseen_function);
         const auto found = in_->effects.pins.find(name);
-        return found == in_->effects.pins.end() ? std::string() : found->second;
+        return std::string(found == in_->effects.pins.end() ? postgres::pin_of_function(name) : found->second);
     }
 
     /// Those that the text may mean do to the session what their functions do; of what no function is known of,
@@ -168,6 +172,9 @@ class judgement {
         if (found && table.written && found->triggers_set) may_set(in_->effects.trigger_pin);
         if (found && table.written)
             for (const auto& each : found->write_functions) attached(each);
+        if (found && found->row_security)
+            for (const auto& each : found->policy_functions) attached(each);
+        if (found && table.written && sets_by_writing(*found)) may_set({});
         if (!found) {
             primary("unknown table " + table.name);
             if (!table.written || !defines()) may_set({});  // by a trigger; it may be a view, too
@@ -183,7 +190,16 @@ class judgement {
         }
     }
 
-    /// Of a default, a check, an index: what it leaves in the session.
+    /// pg_settings, whose own rule sets what is updated, and views over it.
+    static bool sets_by_writing(const catalog_relation& view) {
+        if (view.kind != 'v') return false;
+        const auto& through = view.view_tables;
+        return (view.name == "pg_settings" && is_system_schema(view.schema)) ||
+               std::any_of(through.begin(), through.end(),
+                           [](const std::string& each) { return each.starts_with("pg_catalog."); });
+    }
+
+    /// Of a default, a check, an index, a row policy: what it leaves in the session.
     void attached(const attached_function& each) {
         const auto found = in_->effects.pins.find(each.name);
         if (found != in_->effects.pins.end() && !is_system_schema(each.schema))

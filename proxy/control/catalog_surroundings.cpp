@@ -25,8 +25,9 @@ ORDER BY c.oid)";
 constexpr const char* rule_query = R"(
 SELECT DISTINCT ev_class FROM pg_rewrite WHERE ev_type <> '1' AND ev_enabled IN ('O', 'A') AND ev_class >= 16384)";
 
-// Functions that a write of a table runs: triggers but those of foreign keys, and the users' own in defaults, checks,
-// domains' checks, index expressions; 'p': row policies. True for a trigger that may change the row to be stored.
+// Functions that a write of a table runs: triggers but those of foreign keys, and the users' own in triggers'
+// conditions, defaults, checks, domains' defaults and checks, indexes' expressions and comparisons; 'p': row policies.
+// True for a trigger that may change the row to be stored.
 constexpr const char* attached_query = R"(
 WITH RECURSIVE used(kind, class, id, relation) AS (
     SELECT 'w', 'pg_attrdef'::regclass, oid, adrelid FROM pg_attrdef
@@ -34,6 +35,8 @@ WITH RECURSIVE used(kind, class, id, relation) AS (
     SELECT 'w', 'pg_constraint'::regclass, oid, conrelid FROM pg_constraint WHERE conrelid <> 0
     UNION ALL
     SELECT 'w', 'pg_class'::regclass, indexrelid, indrelid FROM pg_index WHERE indexrelid >= 16384
+    UNION ALL
+    SELECT 'w', 'pg_trigger'::regclass, oid, tgrelid FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND tgqual IS NOT NULL
     UNION ALL
     SELECT 'p', 'pg_policy'::regclass, oid, polrelid FROM pg_policy),
 domains(column_type, type) AS (
@@ -43,13 +46,25 @@ domains(column_type, type) AS (
 checked AS (
     SELECT 'w' AS kind, 'pg_constraint'::regclass AS class, c.oid AS id, a.attrelid AS relation
     FROM pg_constraint c JOIN domains d ON d.type = c.contypid
-    JOIN pg_attribute a ON a.atttypid = d.column_type AND a.attnum > 0 AND NOT a.attisdropped),
+    JOIN pg_attribute a ON a.atttypid = d.column_type AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'w', 'pg_type'::regclass, d.type, a.attrelid
+    FROM domains d JOIN pg_attribute a ON a.atttypid = d.column_type AND a.attnum > 0 AND NOT a.attisdropped),
+ordering AS (
+    SELECT i.indrelid AS relation, c.opcfamily AS family
+    FROM pg_index i JOIN pg_opclass c ON c.oid = ANY (i.indclass) WHERE i.indexrelid >= 16384),
 called(kind, relation, function, rewrites) AS (
     SELECT u.kind, u.relation, coalesce(o.oprcode::oid, d.refobjid), false
     FROM (TABLE used UNION ALL TABLE checked) u
     JOIN pg_depend d ON d.classid = u.class AND d.objid = u.id
     LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
     WHERE d.refclassid = 'pg_proc'::regclass OR o.oid IS NOT NULL
+    UNION
+    SELECT 'w', i.relation, p.amproc, false FROM ordering i JOIN pg_amproc p ON p.amprocfamily = i.family
+    WHERE p.amproc >= 16384
+    UNION
+    SELECT 'w', i.relation, o.oprcode, false FROM ordering i JOIN pg_amop m ON m.amopfamily = i.family
+    JOIN pg_operator o ON o.oid = m.amopopr WHERE o.oprcode >= 16384
     UNION
     SELECT 'w', tgrelid, tgfoid, tgtype & 3 = 3 AND tgtype & 20 <> 0
     FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND (tgfoid >= 16384 OR NOT tgisinternal))

@@ -72,7 +72,7 @@ std::optional<std::string> write_state(const std::string& path, std::string_view
     const int to = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (to < 0) return failed("cannot write", next);
     const bool written = write_all(to, content) && ::fsync(to) == 0;
-    const auto why = written ? std::string() : failed("cannot write", next);
+    auto why = written ? std::string() : failed("cannot write", next);
     ::close(to);
     if (!written) return why;
     if (::rename(next.c_str(), path.c_str()) != 0) return failed("cannot replace", path);

@@ -411,7 +411,8 @@ std::optional<fault> carrying::parts(std::vector<span_part>& out, std::vector<st
         for (const auto shard : task_.map->members()) add_part(shard, rows_.front(), ends_.front(), out);
     } else {
         std::vector<std::uint16_t> place(rows_.size(), 0);
-        for (std::uint16_t shard = 0; shard < rows_.size(); ++shard) {
+        const auto shards = static_cast<std::uint16_t>(rows_.size());
+        for (std::uint16_t shard = 0; shard < shards; ++shard) {
             if (ends_[shard].empty()) continue;
             place[shard] = static_cast<std::uint16_t>(out.size());
             add_part(shard, rows_[shard], ends_[shard], out);

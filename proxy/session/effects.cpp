@@ -43,6 +43,23 @@ bool says_true(std::string_view value) {
     return value == "true" || value == "t" || value == "on" || value == "1" || value == "yes";
 }
 
+/// What DISCARD ALL leaves in the server's process: the connection ends with its session.
+bool outlives_reset(std::string_view pin) {
+    return pin == "replication origin" || pin == "dblink connection" || pin == "temporary replication slot" ||
+           pin == "LOAD";
+}
+
+/// What else a function, or a command that runs one, may have left behind: rows without a name, which say why the
+/// session is pinned. Objects in the session's temporary schema depend on it; 2615 is pg_namespace.
+constexpr std::string_view look_for_pins =
+    " UNION ALL SELECT '', 'session advisory lock' WHERE EXISTS (SELECT FROM pg_catalog.pg_locks WHERE pid "
+    "OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND locktype OPERATOR(pg_catalog.=) 'advisory') UNION ALL "
+    "SELECT '', 'temporary table' WHERE pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND EXISTS (SELECT "
+    "FROM pg_catalog.pg_depend WHERE refclassid OPERATOR(pg_catalog.=) 2615 AND refobjid OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_my_temp_schema()) UNION ALL SELECT '', 'LISTEN' WHERE EXISTS (SELECT FROM "
+    "pg_catalog.pg_listening_channels()) UNION ALL SELECT '', 'WITH HOLD cursor' WHERE EXISTS (SELECT FROM "
+    "pg_catalog.pg_cursors WHERE is_holdable)";
+
 }  // namespace
 
 /// One statement of a text has completed.
@@ -390,7 +407,9 @@ void session::apply(const effect& what, const router::statement& of, const runni
 
 void session::pin(const std::string& why) {
     if (std::find(pins_.begin(), pins_.end(), why) == pins_.end()) pins_.push_back(why);
-    if (talk_) talk_->server->reset_needed = true;
+    if (!talk_) return;
+    talk_->server->reset_needed = true;
+    talk_->server->doomed |= outlives_reset(why);
 }
 
 void session::unpin(const std::string& why) {
@@ -469,7 +488,8 @@ void session::apply_in_spite(const running_statement& run) {
 
 /// After a DO block, a CALL or a function of the users': read what it has set, then wipe it off the connection.
 /// pg_settings lists neither roles nor settings that users have made up: those are asked for by name. The settings of
-/// a transaction end with it, whatever pg_settings says.
+/// a transaction end with it, whatever pg_settings says. What cannot be put back elsewhere pins the session from here
+/// on.
 void session::begin_probe() {
     static constexpr std::string_view wipe = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL";
     std::vector<std::string> names = std::move(talk_->named);
@@ -487,8 +507,8 @@ void session::begin_probe() {
         "pg_catalog.current_setting(name) FROM listed WHERE source OPERATOR(pg_catalog.=) 'session' AND NOT name "
         "OPERATOR(pg_catalog.~) '^transaction_' UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM "
         "pg_catalog.unnest(ARRAY['role', 'session_authorization'{}]::pg_catalog.text[]) AS other(name) WHERE NOT name "
-        "OPERATOR(pg_catalog.=) ANY (SELECT name FROM listed)",
-        list);
+        "OPERATOR(pg_catalog.=) ANY (SELECT name FROM listed){}",
+        list, look_for_pins);
     std::string out;
     pg::write_query(out, look);
     pg::write_query(out, wipe);

@@ -50,7 +50,7 @@ void one_by_one::arm_refused(arm&, const fault& why) {
     }
     std::string error;
     pg::write_error(error, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
-    finish(std::move(error));
+    finish(error);
 }
 
 void one_by_one::tick(steady_time) {
@@ -61,7 +61,7 @@ bool one_by_one::give_up(const fault& why) {
     if (running_) return false;
     std::string error;
     pg::write_error(error, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
-    finish(std::move(error));
+    finish(error);
     return true;
 }
 
@@ -107,7 +107,7 @@ void one_by_one::arm_lost(arm&, const std::string& why) {
     std::string error;
     pg::write_error(error, "ERROR", config::sqlstate(fault_kind::server_lost),
                     fmt::format("the server was lost while it ran this: {}", why));
-    finish(std::move(error));
+    finish(error);
 }
 
 void one_by_one::primary_moved(std::uint16_t shard, int primary) {
@@ -138,7 +138,7 @@ std::string one_by_one::report() const {
     return out;
 }
 
-void one_by_one::finish(std::string error) {
+void one_by_one::finish(const std::string& error) {
     const auto keep = shared_from_this();
     auto* owner = std::exchange(owner_, nullptr);
     if (on_) on_->leave();

@@ -58,7 +58,7 @@ class one_by_one final : public shards_read, public arm_owner, public std::enabl
   private:
     void lease();
     void run();
-    void finish(std::string error);
+    void finish(const std::string& error);
     std::string report() const;
 
     gather_client* owner_;

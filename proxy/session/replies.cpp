@@ -40,6 +40,11 @@ bool no_replica_serves(const pg::error_fields& error) {
             error.get('R') == "check_transaction_isolation");
 }
 
+/// An unlogged table of which the statement does not speak: a function reads it.
+bool names_unlogged(const pg::error_fields& error) {
+    return error.get('C') == "0A000" && error.get('R') == "get_relation_info";
+}
+
 bool means_going_down(std::string_view sqlstate) noexcept {
     return sqlstate == "57P01" || sqlstate == "57P02" || sqlstate == "57P03";
 }
@@ -218,7 +223,9 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
                 std::string name(spelled);  // pg_settings has TimeZone, DateStyle and IntervalStyle
                 for (auto& c : name)
                     if (c >= 'A' && c <= 'Z') c |= 0x20;
-                if (!in.ok() || length < 0 || !is_own(name, value)) break;
+                if (!in.ok() || length < 0) break;
+                if (name.empty()) pin(std::string(value));
+                if (name.empty() || !is_own(name, value)) break;
                 talk.probed.insert_or_assign(name, pool::set_config_statement(name, value));
                 if (name == "search_path") talk.path_after = value;
                 if (name == "standard_conforming_strings") talk.conforming_after = value == "on";
@@ -322,7 +329,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     } else if (error) {
         // Not yet answered, in no transaction: the statement may run again where it can.
         const bool may_retry = talk.may_retry && !talk.emitted && tries_ < 3;
-        const bool read_only = sqlstate == "25006" && talk.on_replica;
+        const bool read_only = talk.on_replica && (sqlstate == "25006" || names_unlogged(*error));
         const bool recovery = sqlstate == "40001" && talk.on_replica && talk.replayable &&
                               error->get('M').find("recovery") != std::string_view::npos;
         const bool serializable = no_replica_serves(*error) && talk.on_replica;

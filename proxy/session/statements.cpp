@@ -16,6 +16,9 @@ using config::fault;
 using config::fault_kind;
 using router::effect;
 
+/// Of a statement's name, as a server tells statements apart (NAMEDATALEN - 1).
+constexpr std::size_t longest_name = 63;
+
 fault unknown_statement(std::string_view name) {
     return {fault_kind::undefined_statement,
             name.empty() ? std::string("unnamed prepared statement does not exist")
@@ -27,7 +30,7 @@ fault unknown_statement(std::string_view name) {
 statement_ref session::find_statement(std::string_view name) const {
     if (name.empty()) return unnamed_;
     if (!statements_) return nullptr;
-    const auto it = statements_->find(std::string(name));
+    const auto it = statements_->find(std::string(name.substr(0, longest_name)));
     return it == statements_->end() ? nullptr : it->second;
 }
 
@@ -53,7 +56,7 @@ statement_ref session::planned_statement(std::string_view name) {
 
 void session::forget_statement(const std::string& name) {
     if (!statements_) return;
-    const auto it = statements_->find(name);
+    const auto it = statements_->find(name.substr(0, longest_name));
     if (it == statements_->end()) return;
     prepared_bytes_ -= it->second->text->bytes();
     statements_->erase(it);
@@ -63,7 +66,7 @@ void session::forget_statement(const std::string& name) {
 void session::keep_statement(const std::string& name, statement_ref what) {
     if (!statements_) statements_ = std::make_unique<std::unordered_map<std::string, statement_ref>>();
     prepared_bytes_ += what->text->bytes();
-    (*statements_)[name] = std::move(what);
+    (*statements_)[name.substr(0, longest_name)] = std::move(what);
 }
 
 statement_ref session::make_statement(const pg::parse_message& parse) {

@@ -236,12 +236,20 @@ text_facts facts_of(std::string_view text, std::span<const literal> literals) {
     return out;
 }
 
+/// Whether a server keeps `written` as `name`: whole characters of at most 63 bytes (NAMEDATALEN).
+static bool is_kept_as(std::string_view written, std::string_view name) {
+    constexpr std::size_t most_bytes = 63, longest_character = 4;
+    if (written.size() <= most_bytes) return written == name;
+    return name.size() > most_bytes - longest_character && written.starts_with(name);
+}
+
 /// Whether a token is this name. A U&"name" is taken for any.
 static bool names(const token_reader& in, const token& what, std::string_view name) {
     const auto written = in.text_of(what);
     if (what.kind == token_kind::word) {
-        return std::equal(written.begin(), written.end(), name.begin(), name.end(),
-                          [](char a, char b) { return lexical::lower(a) == b; });
+        std::string folded(written);
+        std::transform(folded.begin(), folded.end(), folded.begin(), lexical::lower);
+        return is_kept_as(folded, name);
     }
     if (what.kind != token_kind::quoted_name) return false;
     if (written.front() != '"') return true;
@@ -250,7 +258,7 @@ static bool names(const token_reader& in, const token& what, std::string_view na
         undone += written[i];
         if (written[i] == '"') ++i;
     }
-    return undone == name;
+    return is_kept_as(undone, name);
 }
 
 namespace {

@@ -254,7 +254,8 @@ result postgres_engine::publish(std::uint16_t shard, const std::string& name, bo
 /// Shards that serve, before anything is asked of them that needs Ringway's functions.
 result postgres_engine::equip() {
     if (auto seen = look(); !seen.ok()) return seen;
-    for (std::uint16_t shard = 0; shard < view_.config.shards.size(); ++shard)
+    const auto shards = static_cast<std::uint16_t>(view_.config.shards.size());
+    for (std::uint16_t shard = 0; shard < shards; ++shard)
         if (!joins(shard))
             if (auto made = make_objects(shard); !made.ok()) return made;
     return {};
