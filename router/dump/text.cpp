@@ -81,13 +81,13 @@ item splitter::next_rows() {
                 return {item_kind::rows_end, {}, start_line_, {}};
             }
         }
-        const auto* newline = static_cast<const char*>(std::memchr(buffer_.data() + stop, '\n', buffer_.size() - stop));
-        if (!newline) {  // a line of which more follows
+        const auto newline = buffer_.find('\n', stop);
+        if (newline == buffer_.npos) {  // a line of which more follows
             stop = buffer_.size();
             line_start_ = false;
             break;
         }
-        stop = static_cast<std::size_t>(newline - buffer_.data()) + 1;
+        stop = newline + 1;
         ++line_;
         line_start_ = true;
     }
