@@ -130,7 +130,8 @@ std::optional<parted_insert> part_insert(const plan& what, const values& with, c
     const auto found = find_tuples(with.text, with.literals);
     if (!placed || !found || found->rows.size() != owners.size()) return std::nullopt;
     parted_insert out;
-    for (std::uint16_t shard = 0; shard < map.shards.size(); ++shard) {
+    const auto shards = static_cast<std::uint16_t>(map.shards.size());
+    for (std::uint16_t shard = 0; shard < shards; ++shard) {
         if (std::find(owners.begin(), owners.end(), shard) == owners.end()) continue;
         auto& part = out.parts.emplace_back();
         part.shard = shard;

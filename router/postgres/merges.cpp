@@ -37,7 +37,7 @@ std::vector<source_column> block_builder::columns_of_source(node source) {
         select["groupClause"])
         return out;
     std::size_t place = 0;
-    const auto name_at = [&](std::size_t at, std::string otherwise) {
+    const auto name_at = [&](std::size_t at, const std::string& otherwise) {
         auto given = inner["alias"]["colnames"].first();
         for (std::size_t i = 0; given && i < at; ++i) given = given.next();
         return given ? given["String"]["sval"].text() : otherwise;
