@@ -172,10 +172,18 @@ void session::on_parse(std::string_view body, std::string_view frame) {
     statement_ref made = make_statement(*parse);
     bool changed = false;
     if (!made->plan->plain && talk.status != 'E') {
-        for (const auto& one : made->plan->parsed.statements)
-            for (const auto& what : one.effects)
-                if (what.what == effect::kind::prepare && !pin_on_replica(*made->plan))
-                    pin("PREPARE by the extended protocol");
+        for (const auto& one : made->plan->parsed.statements) {
+            for (const auto& what : one.effects) {
+                if (what.what != effect::kind::prepare) continue;
+                if (who_.cluster->now->map->is_sharded())  // what an EXECUTE of it reads would not be known
+                    return fail_next(
+                        {fault_kind::unsupported,
+                         fmt::format("PREPARE {} by the extended protocol on a sharded cluster", what.name),
+                         {},
+                         "prepare it by the protocol's own Parse, or send PREPARE as a simple query"});
+                if (!pin_on_replica(*made->plan)) pin("PREPARE by the extended protocol");
+            }
+        }
         std::optional<fault> refused;
         client_statement found;
         if (auto text = rewritten(*parse, *made, refused, found)) {

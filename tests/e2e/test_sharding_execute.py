@@ -95,6 +95,13 @@ def test_what_is_prepared_or_run_among_others_is_refused_not_guessed(client):
     assert client.rows("SELECT 1") == [[b"1"]]
 
 
+def test_sql_s_prepare_by_the_extended_protocol_is_refused_and_ties_nothing(client):
+    came = client.run(parse("PREPARE q(int) AS SELECT name FROM users WHERE id = $1") + bind() + execute() + sync())
+    assert codes(came) == ["0A000"]
+    assert codes(client.run(query("EXECUTE q(3001)"))) == ["26000"]
+    assert not codes(client.run(query("SELECT count(*) FROM users")))
+
+
 def test_errors_are_the_servers(client):
     client.run(query("PREPARE few AS SELECT name FROM users WHERE id = $1"))
     assert codes(client.run(query("EXECUTE few"))) == ["42601"]
