@@ -201,7 +201,7 @@ def test_y28_nobody_else_is_believed(proxy):
     for header in (LINE, binary(1, 0x11, ENDS)):
         before = proxy.log.read_text().count("invalid length of startup packet")
         assert came(proxy.port, header, elsewhere) == b""
-        assert until(lambda: proxy.log.read_text().count("invalid length of startup packet") == before + 1)
+        assert until(lambda: proxy.log.read_text().count("invalid length of startup packet") > before)
         with socket.create_connection(("127.0.0.1", proxy.mysql_port), 10, source_address=(elsewhere, 0)) as one:
             one.sendall(header)
             said = b""
