@@ -51,9 +51,11 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         connection_.query(routines_query, routines) != 0 || state.size() != 1)
         return fail(connection_.problem());
     mysql_column_rows keys;
-    if (!keys.read(connection_, columns)) return fail(connection_.problem());
-    for (const auto* rows :
-         {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers, &keys.privileges})
+    const bool sequences = std::any_of(relations.begin(), relations.end(),
+                                       [](const auto& row) { return text_of(row, "k") == "SEQUENCE"; });
+    if (!keys.read(connection_, columns, sequences)) return fail(connection_.problem());
+    for (const auto* rows : {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers,
+                             &keys.privileges, &keys.drawing})
         for (const auto& row : *rows)
             for (const auto& [name, value] : row) out.fingerprint += value.value_or("-") + '\0';
     if (out.fingerprint == known) return out;
@@ -71,13 +73,17 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.kind = text_of(row, "k") == "VIEW" ? 'v' : 'r';
         raw.relations.emplace(made.schema + "." + made.name, std::move(made));
     }
-    mysql_bodies bodies;
-    bodies.untold = (connection_.capabilities() & protocol::mysql::capability::session_track) == 0;
-    // MariaDB's own mysql.AddGeometryColumn has dynamic SQL, which no function may run.
-    for (const auto* of : {&routines, &keys.triggers})
-        for (const auto& row : *of)
-            bodies.hidden |= text_of(row, "s") != "sys" && text_of(row, "s") != "mysql" &&
-                             router::mysql::names_user_variable(text_of(row, "b"), raw.modes);
+    mysql_bodies bodies((connection_.capabilities() & protocol::mysql::capability::session_track) == 0, raw.modes);
+    for (const auto& row : routines) {
+        const auto schema = text_of(row, "s");
+        if (schema != "sys" && schema != "mysql") bodies.add_routine(text_of(row, "n"), row.find("b")->second);
+    }
+    for (const auto& row : keys.triggers)
+        if (text_of(row, "s") != "sys") bodies.add_trigger(text_of(row, "s"), text_of(row, "n"), text_of(row, "b"));
+    for (const auto& row : keys.drawing) bodies.add_trigger(text_of(row, "s"), text_of(row, "n"), text_of(row, "b"));
+    for (const auto& [name, each] : raw.relations)
+        if (each.kind == 'v') bodies.add_view(each.schema, each.name, each.view_definition);
+    bodies.close();
     std::vector<std::vector<std::string>> calls;
     for (const auto& row : routines) {
         if (text_of(row, "t") != "FUNCTION") continue;
@@ -89,8 +95,8 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         made.is_volatile = access != "NO SQL" && access != "READS SQL DATA";
         made.is_volatile |= row.find("b")->second && router::mysql::asks_insert_id(text_of(row, "b"), raw.modes);
         // Whatever it is declared as, it may set a variable that the servers do not tell of.
-        made.is_volatile = made.is_volatile || (row.find("b")->second ? bodies.may_leave(text_of(row, "b"), raw.modes)
-                                                                      : bodies.untold || bodies.hidden);
+        const bool leaves = row.find("b")->second ? bodies.routine_leaves(made.name) : bodies.unseen_leaves();
+        made.is_volatile = made.is_volatile || leaves;
         auto& called = calls.emplace_back();
         made.is_volatile |= router::mysql::needs_primary(text_of(row, "b"), raw.modes, called);
         raw.functions.push_back(std::move(made));

@@ -8,7 +8,6 @@
 #include <map>
 
 #include "router/lexical.hpp"
-#include "router/mysql/routine_body.hpp"
 
 namespace ringway::proxy {
 
@@ -28,6 +27,9 @@ constexpr const char* foreign_keys_query =
 constexpr const char* triggers_query =
     "SELECT EVENT_OBJECT_SCHEMA AS s, EVENT_OBJECT_TABLE AS n, TRIGGER_NAME AS g, ACTION_STATEMENT AS b FROM "
     "information_schema.TRIGGERS ORDER BY 1, 2, 3";
+constexpr const char* drawing_query =
+    "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, COLUMN_DEFAULT AS b FROM information_schema.COLUMNS WHERE "
+    "COLUMN_DEFAULT LIKE '%nextval(%' ORDER BY 1, 2, ORDINAL_POSITION";
 constexpr const char* privileges_query =
     "SELECT '*' AS s FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'TRIGGER' UNION SELECT "
     "TABLE_SCHEMA "
@@ -112,13 +114,8 @@ void describe_mysql_column(const pool::mysql_row& row, router::catalog_column& o
     }
 }
 
-bool mysql_bodies::may_leave(std::string_view body, const router::mysql_modes& modes) const {
-    if (!untold && !hidden) return false;
-    if (router::mysql::names_user_variable(body, modes)) return true;
-    return !router::mysql::leaves_nothing(body, modes);  // it may call another one
-}
-
-bool mysql_column_rows::read(pool::mysql_control_connection& from, bool all) {
+bool mysql_column_rows::read(pool::mysql_control_connection& from, bool all, bool sequences) {
+    if (sequences && from.query(drawing_query, drawing) != 0) return false;
     if (all && (from.query(columns_query, columns) != 0 || from.query(foreign_keys_query, foreign_keys) != 0))
         return false;
     return from.query(triggers_query, triggers) == 0 && from.query(privileges_query, privileges) == 0;
@@ -150,14 +147,9 @@ void mysql_column_rows::add_to(router::catalog& out, const mysql_bodies& bodies)
         of->foreign_keys.back().columns.emplace_back(lowered(text_of(row, "c")), lowered(text_of(row, "tc")));
     }
     for (const auto& row : triggers)
-        if (auto* const of = relation(row)) {
+        if (auto* const of = relation(row))
             of->write_reach = fmt::format("trigger {} of {}", text_of(row, "g"), of->name);
-            of->triggers_set |= bodies.may_leave(text_of(row, "b"), out.modes);
-        }
-    const bool any_sets = std::any_of(out.relations.begin(), out.relations.end(),
-                                      [](const auto& each) { return each.second.triggers_set; });
-    for (auto& [name, each] : out.relations)  // a write through a view runs its tables' triggers
-        if (each.kind == 'v') each.triggers_set = any_sets;
+    for (auto& [name, each] : out.relations) each.triggers_set = bodies.write_leaves(each.schema, each.name);
     const auto sees = [this](std::string_view schema) {
         return std::any_of(privileges.begin(), privileges.end(), [&](const pool::mysql_row& row) {
             const auto where = text_of(row, "s");
@@ -168,7 +160,7 @@ void mysql_column_rows::add_to(router::catalog& out, const mysql_bodies& bodies)
         if (each.kind == 'r' && each.write_reach.empty() && !sees(each.schema)) {
             each.write_reach =
                 fmt::format("a trigger of {}, which monitor_user needs the TRIGGER privilege to see,", each.name);
-            each.triggers_set = bodies.untold;
+            each.triggers_set |= bodies.untold();
         }
 }
 

@@ -6,23 +6,18 @@
 #include <vector>
 
 #include "pool/mysql_control.hpp"
+#include "proxy/control/mysql_bodies.hpp"
 #include "router/catalog.hpp"
 
 namespace ringway::proxy {
 
-/// What is known of what routines and triggers leave behind.
-struct mysql_bodies {
-    bool untold = false;  ///< the servers tell of nothing
-    bool hidden = false;  ///< some routine names a user variable, which none tells of when a SELECT INTO sets it
-    bool may_leave(std::string_view body, const router::mysql_modes& modes) const;
-};
-
 /// The queries, in the order of `rows` below. Triggers are seen by who has the TRIGGER privilege only.
 struct mysql_column_rows {
-    std::vector<pool::mysql_row> columns, foreign_keys, triggers, privileges;
-    /// False: the connection tells the problem. `all`: not only triggers.
-    bool read(pool::mysql_control_connection& from, bool all);
-    /// `bodies`: what triggers may change of the session.
+    std::vector<pool::mysql_row> columns, foreign_keys, triggers, privileges, drawing;
+    /// False: the connection tells the problem. `all`: not only triggers. `sequences`: there are some, from which
+    /// columns' defaults may draw (`drawing`).
+    bool read(pool::mysql_control_connection& from, bool all, bool sequences);
+    /// `bodies`: what triggers may leave in the session.
     void add_to(router::catalog& out, const mysql_bodies& bodies) const;
 };
 

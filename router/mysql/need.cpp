@@ -151,6 +151,12 @@ class judgement {
         for (const auto& child : block.children) tables(child);
     }
 
+    /// What it writes is a definition: no trigger runs.
+    bool defines() const {
+        return std::any_of(what_.effects.begin(), what_.effects.end(),
+                           [](const effect& each) { return each.what == effect::kind::catalog_changed; });
+    }
+
     void relation(const table_ref& table) {
         const auto schema = lowered(table.schema.empty() ? database_ : std::string_view(table.schema));
         if (schema == "information_schema") {
@@ -161,7 +167,7 @@ class judgement {
         }
         if (is_system_schema(schema)) return primary(fmt::format("{}.{} is one server's", schema, table.name));
         const auto* found = in_ ? find_relation(*in_, path_, table.schema, table.name) : nullptr;
-        if (found && table.written) out_.may_set |= found->triggers_set;
+        if (found && table.written && !defines()) out_.may_set |= found->triggers_set;
         if (!found) {
             primary("unknown table " + table.name);
         } else if (found->unlogged || found->kind == 'S') {

@@ -58,6 +58,33 @@ bool names_user_variable(std::string_view body, const mysql_modes& modes) {
     return body.find('\\') != std::string_view::npos && body.find('@') != std::string_view::npos;
 }
 
+bool leaves_untold(std::string_view body, const mysql_modes& modes) {
+    static const std::unordered_set<std::string> untold{"get_lock", "temporary", "nextval"};
+    std::vector<part> parts;
+    if (names_user_variable(body, modes) || !cut(body, modes, parts)) return true;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (!is_name(parts[i])) continue;
+        if (untold.contains(parts[i].text)) return true;
+        if (parts[i].text == "next" && i + 1 < parts.size() && parts[i + 1].text == "value") return true;
+    }
+    return false;
+}
+
+std::optional<body_words> words_of(std::string_view body, const mysql_modes& modes) {
+    static const std::unordered_set<std::string> change{"insert", "replace", "update", "delete", "load", "call"};
+    std::vector<part> parts;
+    if (!cut(body, modes, parts)) return std::nullopt;
+    body_words out;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        auto& one = parts[i];
+        const bool quoted = one.kind == token_kind::string && one.text.starts_with('"');  // a name under ANSI_QUOTES
+        if (!is_name(one) && !quoted) continue;
+        out.writes = out.writes || (one.kind == token_kind::word && change.contains(one.text) && !is_call(parts, i));
+        out.names.push_back(quoted ? one.text.substr(1, one.text.size() - 2) : one.text);
+    }
+    return out;
+}
+
 bool asks_insert_id(std::string_view body, const mysql_modes& modes) {
     std::vector<part> parts;
     if (!cut(body, modes, parts)) return true;

@@ -51,6 +51,25 @@ TEST_CASE("user variables in bodies") {
     CHECK_FALSE(names_user_variable("SET @@SESSION.time_zone = 'SYSTEM'", {}));
 }
 
+TEST_CASE("bodies that leave what no server tells of") {
+    for (const auto* body : {"SELECT 7 INTO @x", "DO Get_Lock('a', 1)", "CREATE TEMPORARY TABLE t (a INT)",
+                             "SET NEW.id = NEXTVAL(s)", "RETURN NEXT /* c */ VALUE FOR s", "RETURN 'unterminated"})
+        CHECK_MESSAGE(leaves_untold(body, {}), body);
+    for (const auto* body : {"SET time_zone = 'SYSTEM'", "RETURN LASTVAL(s)", "RETURN 'GET_LOCK'", "DO other(1)"})
+        CHECK_MESSAGE(!leaves_untold(body, {}), body);
+}
+
+TEST_CASE("whom a body may run or write, by its words") {
+    const auto written = words_of("INSERT INTO `Far` VALUES (NEW.id, 'text', \"near\")", {});
+    REQUIRE(written);
+    CHECK(written->writes);
+    CHECK(written->names == std::vector<std::string>{"insert", "into", "far", "values", "new", "id", "near"});
+    const auto read = words_of("RETURN (SELECT INSERT('a', 1, 1, b) FROM t)", {});
+    REQUIRE(read);
+    CHECK_FALSE(read->writes);
+    CHECK_FALSE(words_of("RETURN 'unterminated", {}));
+}
+
 TEST_CASE("bodies that need the primary, whatever they are declared as") {
     std::vector<std::string> calls;
     for (const auto* body :
