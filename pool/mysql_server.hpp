@@ -29,6 +29,7 @@ struct mysql_part final : server_part {
     bool spent = false;      ///< no reset undoes what a client has done to it: it is closed when that client leaves it
     bool holds_prepared = false;  ///< an XA transaction that a reset would lose: it is closed
     bool drawn = false;           ///< LAST_INSERT_ID() there may be some client's; else it is 0
+    bool sequences = false;       ///< MariaDB's LASTVAL() there may be some client's
     std::unordered_map<std::uint64_t, mysql_statement> statements;  ///< by pool::prepared::id
 };
 

@@ -25,6 +25,13 @@ bool is_text(std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+/// Shown as an empty text, which is none of their values, when they are not set.
+bool may_be_null(std::string_view name) {
+    constexpr std::array names{"character_set_results", "default_tmp_storage_engine", "enforce_storage_engine",
+                               "innodb_ft_user_stopword_table", "innodb_tmpdir"};
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 bool is_simple(std::string_view value) {
     return std::all_of(value.begin(), value.end(),
                        [](char c) { return c >= ' ' && c < 127 && c != '\'' && c != '\\'; });
@@ -34,7 +41,7 @@ bool is_simple(std::string_view value) {
 
 std::string mysql_value_text(std::string_view name, std::string_view value) {
     if (is_number(value) && !is_text(name)) return std::string(value);
-    if (name == "character_set_results" && value.empty()) return "NULL";
+    if (value.empty() && may_be_null(name)) return "NULL";
     if (is_simple(value)) return fmt::format("'{}'", value);
     // No quoting means the same under every sql_mode and character set.
     std::string out = "CONVERT(0x";

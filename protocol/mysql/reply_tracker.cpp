@@ -300,7 +300,7 @@ void reply_tracker::skipped() noexcept {
             break;
         case part::rows:
         case part::fetched_rows:
-            ++rows_;
+            ++rows_, ++last_rows_;
             break;
         default:
             break;
@@ -367,6 +367,7 @@ void reply_tracker::packet(std::string_view payload) {
 void reply_tracker::result(std::string_view payload) {
     if (begins_with(payload, first_byte::ok)) {
         ++results_;
+        ends_in_rows_ = false;
         take_ok(payload);
         return next_result();
     }
@@ -386,6 +387,8 @@ void reply_tracker::result(std::string_view payload) {
         return;
     }
     ++results_;
+    ends_in_rows_ = true;
+    last_rows_ = 0;
     columns_ = left_ = static_cast<std::uint32_t>(count);
     counts_ = filter_ && has(client_, capability::mariadb_cache_metadata);
     if (notes()) notes_->holding = counts_ && results_ == 1;

@@ -67,8 +67,10 @@ class reply_tracker {
     std::uint64_t last_insert_id() const noexcept { return last_insert_id_; }  ///< of the last OK
     /// Result sets and OKs that came.
     std::uint32_t results() const noexcept { return results_; }
-    std::uint32_t columns() const noexcept { return columns_; }  ///< of the last result set
-    std::uint64_t rows() const noexcept { return rows_; }        ///< of all result sets
+    std::uint32_t columns() const noexcept { return columns_; }      ///< of the last result set
+    std::uint64_t rows() const noexcept { return rows_; }            ///< of all result sets
+    std::uint64_t last_rows() const noexcept { return last_rows_; }  ///< of the last result set
+    bool ends_in_rows() const noexcept { return ends_in_rows_; }     ///< what came last is a result set, not an OK
     /// Session changes of all OKs, one after the other, for read_session_changes.
     const std::string& session_state() const noexcept { return session_state_; }
     const std::string& file_name() const noexcept { return file_name_; }  ///< of file_wanted
@@ -138,7 +140,8 @@ class reply_tracker {
     std::uint8_t sequence_ = 0;
     std::uint16_t status_ = 0, warnings_ = 0;
     std::uint32_t results_ = 0, columns_ = 0;
-    std::uint64_t affected_rows_ = 0, last_insert_id_ = 0, rows_ = 0;
+    std::uint64_t affected_rows_ = 0, last_insert_id_ = 0, rows_ = 0, last_rows_ = 0;
+    bool ends_in_rows_ = false;
     std::string session_state_, file_name_;
     bool filter_ = false, changed_ = false, building_ = false;
     bool counts_ = false;        ///< the packet just seen is the number of columns, of which a client hears more

@@ -89,7 +89,7 @@ class cleaner final : public pool::lessee, public std::enable_shared_from_this<c
         if (!clean) return home->discard(std::move(server));
         server->statements.clear();
         part_.statements.clear();
-        part_.drawn = false;
+        part_.drawn = part_.sequences = false;
         server->settings = pool::mysql_base_settings();
         server->reset_needed = false;
         server->user = nullptr;

@@ -170,6 +170,11 @@ std::optional<fault> session::refusal_of(const reading& text) const {
                      "session_track_... set for one statement, or for all and for the session at once",
                      {},
                      "set it by a SET of its own"};
+    if (talk_ && talk_->draws_unseen && talk_->others_drew && asks_last_value(text))
+        return fault{fault_kind::unsupported,
+                     "LASTVAL() after a routine that may have drawn, on a connection on which others have",
+                     {},
+                     "draw by NEXTVAL() in a statement of the text protocol"};
     return refusal_of_diagnostics(text);
 }
 
@@ -177,6 +182,7 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     if (wait_for_catalog()) return false;
     const auto sql = payload.substr(1);
     const auto text = read_text(sql);
+    if (wait_for_triggers(*text)) return false;
     const auto& parsed = text->parsed();
     if (parsed.statements.size() == 1 && parsed.statements.front().verb == router::verb::kill && parsed.error.empty())
         return on_kill_statement(*text, sql);
@@ -192,9 +198,8 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
         return true;
     }
     before_statement(*text);
-    if (!move_to(to) || !seek(to)) return false;
-    if (!talk_->diagnosed && !talk_->cleared && talk_->own.empty() &&
-        any_statement(*text, [](const router::statement& each) { return each.asks_warnings; }))
+    if (!move_to(to) || !seek(to) || !has_clean_sequences(*text)) return false;
+    if (!talk_->diagnosed && !talk_->cleared && talk_->own.empty() && may_keep_others_warnings(*text))
         own_of_ours(own_command::kind::clear, "DO (SELECT 0 FROM (SELECT 0) AS x)");  // others leave them
     if (!prepare_lease(*text)) return false;
     if (who_.cluster->now->log_queries) log_statement(*text, sql);
@@ -210,6 +215,8 @@ bool session::on_query(std::string_view packets, std::string_view payload) {
     });
     next.replayable = text->reads() && !in_transaction();
     next.holds = wants_holding(*text, next.replayable);
+    if (draws_by_name(*text)) next.draws = sql;
+    next.keeps = prepares_without_tables(*text, sql);
     if (next.replayable || next.holds) next.retained = packets;
     begin_command(std::move(next));
     if (other) {

@@ -115,6 +115,10 @@ void session::apply(const router::effect& what, const router::statement& of) {
             if (handlers_.empty()) unpin(handler);
             break;
         case kind::catalog_changed:
+            note_definition(of);
+            for (const auto& table : of.block.tables)  // DROP SEQUENCE forgets what was drawn
+                drawn_values_.erase(
+                    fmt::format("`{}`.`{}`", table.schema.empty() ? database_ : table.schema, table.name));
             who_.cluster->now->schema->fetch_add(1, std::memory_order_acq_rel);
             home_.owner.catalog_changed(who_.cluster->now->config.name);
             break;
@@ -192,6 +196,7 @@ void session::reset_session() {
     forget_statements();
     settings_ = base_;
     last_insert_id_ = 0;
+    drawn_values_.clear();
     row_count_ = 0;
     found_rows_ = 0;
     found_known_ = true;

@@ -61,6 +61,7 @@ bool session::take(pool::server_ref got) {
         return false;
     }
     talk_ = std::make_unique<conversation>(part.capabilities);
+    talk_->others_drew = part.sequences;
     talk_->shard = search_.shard();
     talk_->node = search_.node();
     talk_->on_replica = search_.on_replica();

@@ -133,6 +133,9 @@ void session::own_done() {
     const auto& error = talk.tracker.error();
     using kind = own_command::kind;
     if (error.code == 0 && done.what != kind::prepare) talk.in_transaction = talk.tracker.in_transaction();
+    // ROW_COUNT() there is of ours now, FOUND_ROWS() where rows were read.
+    talk.touched = false;
+    if (talk.tracker.columns() > 0 && done.what != kind::ask_warnings) talk.counted = false;
     switch (done.what) {
         case kind::settings:
             if (error.code == 0) server.settings = done.settings;
@@ -160,6 +163,10 @@ void session::own_done() {
                 std::from_chars(value->data(), value->data() + value->size(), last_insert_id_);
             if (error.code != 0) break;
             part.drawn = talk.drawn_here = talk.insert_id_ready = talk.insert_id_set = false;  // it is 0 there now
+            break;
+        case kind::ask_sequence:
+            if (const auto value = first_value(talk.answer, part.capabilities); value && error.code == 0)
+                drawn_values_[done.text] = *value;
             break;
         case kind::ask_collation:
             if (const auto value = first_value(talk.answer, part.capabilities)) {

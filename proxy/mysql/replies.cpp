@@ -26,12 +26,6 @@ bool only_sets(const reading& text) {
     return !text.unknown() && !text.parsed().statements.empty();
 }
 
-/// Its last result may not be all that FOUND_ROWS() counts. A text that could not be read has no statements.
-bool skips_rows(const reading& text) {
-    const auto& all = text.parsed().statements;
-    return !all.empty() && all.back().skips_rows;
-}
-
 }  // namespace
 
 /// Of the answer to a COM_STMT_PREPARE the first packet is an error.
@@ -180,6 +174,10 @@ void session::note_changes(std::string_view session_state) {
                     break;
                 }
                 if (name == "last_insert_id" || name == "identity") break;
+                if (name == "system_versioning_asof") {  // a time in the time zone of now
+                    change.value == "DEFAULT" ? unpin("SET system_versioning_asof") : pin("SET system_versioning_asof");
+                    break;
+                }
                 if (name.starts_with(tracking_variables) && text && sets_tracking(*text)) break;  // kept as it was
                 if (name == "timestamp" || name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" ||
                     name == "gtid_seq_no" || name == "pseudo_thread_id" || name.starts_with(tracking_variables)) {
@@ -320,11 +318,8 @@ void session::finish_command() {
     if (statement) {
         traffic.transactions += talk.in_transaction ? 0 : 1;
         if (now_.text) after_statement(*now_.text, failed);
-        row_count_ = failed || tracker.columns() > 0 ? -1 : static_cast<std::int64_t>(tracker.affected_rows());
-        if (tracker.columns() > 0) {
-            found_rows_ = tracker.rows();
-            found_known_ = !now_.text || !skips_rows(*now_.text);
-        }
+        if (now_.text) note_draws(*now_.text, now_.draws);
+        note_counts(failed);
         // What the OK tells may be a value that the statement gave itself; results, errors and former statements' OKs
         // tell of none.
         const bool untold_id =
@@ -336,7 +331,7 @@ void session::finish_command() {
     }
     // A statement that is prepared does to the warnings what it does when it runs.
     const bool diagnoses = statement || prepares;
-    if (diagnoses && (failed || !text || !keeps_warnings(*text))) {
+    if (diagnoses && (failed || !text || !(keeps_warnings(*text) || (now_.keeps && tracker.warnings() == 0)))) {
         warning_count_ = failed ? std::uint16_t{1} : tracker.warnings();
         error_count_.reset();
         warnings_known_ = false;
@@ -345,7 +340,7 @@ void session::finish_command() {
     // MariaDB tells of each write in the OK of its commit: what ends in rows is ended before it is committed, and an
     // ERR tells of nothing.
     const bool maria = part.tracks && part.version.find("MariaDB") != std::string::npos;
-    const bool silent = failed || tracker.columns() > 0;
+    const bool silent = failed || tracker.ends_in_rows();
     const bool told = maria && (!silent || (talk.in_transaction && text && text->parsed().statements.size() == 1));
     if (!told && statement && now_.text && !now_.text->reads() && !only_sets(*now_.text)) last_write_ = answered_;
     using kind = own_command::kind;
@@ -371,7 +366,7 @@ void session::finish_command() {
     if (statement && now_.text && !part.tracks) {
         watch_transaction(*now_.text, was_in_transaction, talk.in_transaction, failed);
         changes.swap(talk.own);
-        ask_what_changed(*now_.text, failed && now_.text->parsed().statements.size() == 1);
+        ask_what_changed(*now_.text, failed);
         changes.swap(talk.own);
     }
     const bool leaves = !talk.in_transaction && !pinned();
@@ -384,6 +379,13 @@ void session::finish_command() {
     if (diagnoses && (leaves || (failed && !pinned()) || !changes.empty())) {
         const bool shows = text && !text->parsed().statements.empty() && text->parsed().statements.back().asks_warnings;
         if (warning_count_ > 0 && !shows && !warnings_known_) ask(kind::ask_warnings, "SHOW WARNINGS");
+        if (leaves) {
+            for (const auto& each : talk.drawn) {
+                ask(kind::ask_sequence, fmt::format("SELECT LASTVAL({})", each));
+                talk.own.back().text = each;
+            }
+            talk.drawn.clear();
+        }
         if (std::exchange(talk.ask_insert_id, false))
             ask(kind::ask_insert_id, "SELECT LAST_INSERT_ID(), LAST_INSERT_ID(0)");
     }

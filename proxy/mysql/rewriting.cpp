@@ -61,26 +61,6 @@ std::size_t statement_at(const router::analysis& parsed, std::uint32_t offset) {
     return at;
 }
 
-/// It leaves FOUND_ROWS() as it was.
-bool finds_no_rows(const router::statement& one) {
-    using router::verb;
-    switch (one.verb) {
-        case verb::set:
-        case verb::begin:
-        case verb::commit:
-        case verb::rollback:
-        case verb::insert:
-        case verb::update:
-        case verb::delete_:
-        case verb::replace:
-        case verb::use_database:
-        case verb::ddl:
-            return true;
-        default:
-            return false;
-    }
-}
-
 }  // namespace
 
 /// Whether a SET would change what the server tells of changes, by which the session is followed.
@@ -170,12 +150,12 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
     if (statements.size() == 1 && statements[0].verb == router::verb::show)
         if (auto status = tls_status(sql)) return status;
     bool asks = false;
-    const bool elsewhere = !touched_here();
+    const bool elsewhere = !touched_here(), counted_elsewhere = !counted_here() && found_known_;
     const bool diagnostics_here = warning_count_ == 0 || has_own_diagnostics();
     bool calls_connection_id = false, finds_lock_owner = false, lists = false;
     for (const auto& each : text.parsed().statements) {
-        asks = asks || each.asks_connection_id || (elsewhere && (each.asks_row_count || each.asks_found_rows)) ||
-               (!diagnostics_here && each.asks_warnings);
+        asks = asks || each.asks_connection_id || (elsewhere && each.asks_row_count) ||
+               (counted_elsewhere && each.asks_found_rows) || (!diagnostics_here && each.asks_warnings);
         lists = lists || lists_connections(each.block);
         for (const auto& [schema, name] : each.functions) {
             calls_connection_id = calls_connection_id || name == "connection_id";
@@ -185,7 +165,9 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
     // Where a text compares with the server's ids of connections, its own is the server's too.
     const bool servers_ids = lists || (finds_lock_owner && calls_connection_id);
     const bool owns_lock = finds_lock_owner && !calls_connection_id && user_locks_ > 0;
-    if (!asks && !owns_lock) return std::nullopt;
+    const bool asks_sequence = asks_last_value(text);
+    if (!asks && !owns_lock && !asks_sequence) return std::nullopt;
+    std::set<std::string> drawn;  // by the text itself: the server has that
     std::vector<token> tokens;
     router::mysql::lexer words(sql, modes());
     for (auto next = words.next(); next.kind != token_kind::end && next.kind != token_kind::bad; next = words.next())
@@ -253,12 +235,20 @@ std::optional<std::string> session::rewritten(const reading& text, std::string_v
             if (last >= tokens.size()) continue;
             const auto of = sql.substr(one.offset, tokens[last].stop() - one.offset);
             value = fmt::format("IF({0}=CONNECTION_ID(),CAST({1} AS UNSIGNED),{0})", of, who_.id);
+        } else if (const auto sequence = asks_sequence ? sequence_call_at(sql, tokens, i) : std::nullopt) {
+            if (sequence->draws) drawn.insert(sequence->name);
+            if (sequence->name.empty() || sequence->draws || drawn.contains(sequence->name)) continue;
+            last = sequence->last;
+            value = last_value(sql.substr(one.offset, tokens[last].stop() - one.offset), sequence->name);
         } else if (one.kind == token_kind::word && last < tokens.size() && text_of(tokens[i + 1]) == "(" &&
                    text_of(tokens[last]) == ")") {
             // The call itself gives the value its type.
             const auto& all = text.parsed().statements;
             const bool found_before =
-                elsewhere && std::all_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(which), finds_no_rows);
+                counted_elsewhere && std::all_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(which),
+                                                 [this](const router::statement& each) {
+                                                     return counting_of(each, is_mariadb()) == counting::keeps;
+                                                 });
             if (word == "connection_id" && !servers_ids)
                 value = fmt::format("IF(0,CONNECTION_ID(),CAST({} AS UNSIGNED))", who_.id);
             if (word == "row_count" && elsewhere && which == 0) value = fmt::format("IF(0,ROW_COUNT(),{})", row_count_);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "protocol/mysql/command.hpp"
 #include "proxy/mysql/session.hpp"
@@ -16,6 +17,23 @@ using config::fault;
 using config::fault_kind;
 
 namespace {
+
+std::atomic<bool> triggers_made{false};
+
+/// Whether a write of some table may leave what no server tells of.
+bool leaves_by_triggers(const router::catalog& in) {
+    struct answer {
+        const router::catalog* of = nullptr;
+        std::uint64_t version = 0;
+        bool found = false;
+    };
+    thread_local answer last;
+    if (last.of != &in || last.version != in.version)
+        last = {&in, in.version, std::any_of(in.relations.begin(), in.relations.end(), [](const auto& each) {
+                    return each.second.triggers_set;
+                })};
+    return last.found;
+}
 
 /// Of a setting's text in quotes.
 std::uint8_t widest_of(const std::string* setting) {
@@ -135,7 +153,24 @@ bool session::catalog_is_current() const {
 /// Which tables are sharded by which columns is told by the catalogs, and what triggers and functions may change where
 /// servers do not tell.
 bool session::wait_for_catalog() {
-    if ((!is_sharded() && !untold()) || catalog_is_current()) {
+    if (!is_sharded() && !untold()) return false;
+    return hold_for_catalog();
+}
+
+/// On servers that tell of changes too, what they do not tell of is known by triggers' bodies: after definitions have
+/// changed, where there are such triggers or some have been made.
+bool session::wait_for_triggers(const reading& text) {
+    const auto* const catalog = who_.cluster->catalog.get();
+    const bool writes = !text.unknown() &&
+                        std::any_of(text.parsed().statements.begin(), text.parsed().statements.end(),
+                                    [](const router::statement& each) { return each.writes && !each.implicit_commit; });
+    if (!writes || !catalog || (!leaves_by_triggers(*catalog) && !triggers_made.load(std::memory_order_relaxed)))
+        return false;
+    return hold_for_catalog();
+}
+
+bool session::hold_for_catalog() {
+    if (catalog_is_current()) {
         catalog_until_ = {};
         return false;
     }
@@ -148,6 +183,13 @@ bool session::wait_for_catalog() {
     phase_ = phase::holding;
     home_.watch(shared_from_this());
     return true;
+}
+
+/// Routines and triggers are not made often; from then on a process looks closer.
+void note_definition(const router::statement& made) {
+    if (made.name == "create sequence" || made.name == "create trigger" || made.name == "create function" ||
+        made.name == "create procedure")
+        triggers_made.store(true, std::memory_order_relaxed);
 }
 
 std::uint8_t session::widest_character() const {

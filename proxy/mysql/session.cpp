@@ -378,6 +378,7 @@ void session::send_error(std::uint16_t number, std::string_view sqlstate, std::s
     std::string out;
     my::write_error(out, sequence, {number, sqlstate, message}, capabilities_);
     emit(out);
+    note_own_error(number, message);
 }
 
 namespace {

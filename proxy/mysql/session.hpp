@@ -6,11 +6,12 @@
 // Files: session.cpp life and input; commands.cpp the client's commands; statements.cpp its prepared statements;
 // routing.cpp the shard; leasing.cpp from a route to a server connection and back; own.cpp commands of ours before and
 // after the client's; replies.cpp the server's answers; effects.cpp what statements do to the session; diagnostics.cpp
-// what they ask of the one before; untold.cpp what servers without session tracking are asked; again.cpp what runs a
-// second time; users.cpp COM_CHANGE_USER.
+// what they ask of the one before; sequences.cpp MariaDB's LASTVAL(); untold.cpp what servers without session tracking
+// are asked; again.cpp what runs a second time; users.cpp COM_CHANGE_USER.
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -31,6 +32,7 @@
 #include "proxy/mysql/login.hpp"
 #include "proxy/net/client_session.hpp"
 #include "proxy/net/lease_search.hpp"
+#include "router/mysql/lexer.hpp"
 #include "router/mysql/modes.hpp"
 #include "router/plan.hpp"
 
@@ -51,6 +53,18 @@ struct reading {
 /// What the server tells of changes: by that a session is followed, so no client may change it.
 inline constexpr std::string_view tracking_variables = "session_track_";
 bool sets_tracking(const reading& text);
+
+/// A definition has been made: a trigger may leave something from now on.
+void note_definition(const router::statement& made);
+
+/// What a statement that runs well does to FOUND_ROWS().
+enum class counting : std::uint8_t {
+    keeps,
+    rows,  ///< as many as it shows
+    zero,
+    untold  ///< only the server knows
+};
+counting counting_of(const router::statement& one, bool mariadb);
 
 /// max_prepared_stmt_count is reached.
 inline constexpr std::uint16_t too_many_statements = 1461;
@@ -128,6 +142,7 @@ class session final : public client_session,
             insert_id,      ///< makes LAST_INSERT_ID() what this client has last had
             ask_status,     ///< COM_PING: its OK tells whether a transaction is open
             ask_warnings,   ///< keeps the warnings for the client
+            ask_sequence,   ///< keeps LASTVAL() of the sequence `text` for the client
             ask_insert_id,  ///< keeps LAST_INSERT_ID() for the client
             ask_collation,  ///< keeps collation_connection
             ask_variables,  ///< keeps the variables that `text` names, each between commas
@@ -158,10 +173,14 @@ class session final : public client_session,
         bool preparing = false;          ///< ours are for the client's next command
         bool cleared = false;            ///< no warnings of others are there: ours have seen to it
         bool diagnosed = false;          ///< or the client's, by a statement that does not keep them
+        bool counted = false;            ///< FOUND_ROWS() there is of a statement of the client's
         bool overlaid = false;           ///< a question of ours came after the client's last statement
         bool insert_id_ready = false;    ///< LAST_INSERT_ID() there is this client's
         bool insert_id_set = false;      ///< by the client, to what may be 0
         bool drawn_here = false;         ///< it was 0 before the client's first statement on this lease that draws one
+        bool others_drew = false;        ///< from sequences, on this connection
+        bool draws_unseen = false;       ///< the client may have, by a routine
+        std::set<std::string> drawn;     ///< sequences that the client has drawn from here, since it was asked
         bool file = false;               ///< the client sends a file now
         std::uint8_t file_sequence = 0;  ///< of the file's next packet, as the server counts
         std::string begun;               ///< of the reply's first packet, while it is looked at
@@ -181,7 +200,9 @@ class session final : public client_session,
         std::string retained;  ///< the command's bytes, while it may be sent again
         bool holds = false;    ///< the answer's beginning is held back: it may be sent again because of it
         std::string held;
+        std::string draws;   ///< the text, if it draws from a sequence
         bool peeks = false;  ///< the first value of the answer is looked at
+        bool keeps = false;  ///< SQL's PREPARE of what uses no table: warnings stay
     };
 
     struct change_of_user {
@@ -265,6 +286,8 @@ class session final : public client_session,
     }
     bool is_sharded() const { return who_.cluster->now->map->is_sharded(); }
     bool wait_for_catalog();
+    bool wait_for_triggers(const reading& text);
+    bool hold_for_catalog();
     bool catalog_is_current() const;
     /// Finds the shard of one execution. A fault: there is none, or the session cannot go there.
     std::optional<config::fault> find_shard(const reading& text, std::string_view sql,
@@ -332,8 +355,28 @@ class session final : public client_session,
     bool has_own_diagnostics() const noexcept;
     std::optional<config::fault> refusal_of_diagnostics(const reading& text) const;
     bool touched_here() const noexcept;
+    bool counted_here() const noexcept { return talk_ && talk_->counted; }
+    bool may_keep_others_warnings(const reading& text) const;
+    bool prepares_without_tables(const reading& text, std::string_view sql) const;
+    void note_counts(bool failed);
+    void note_own_error(std::uint16_t number, std::string_view message);
     bool answer_locally(const reading& text, std::string_view sql);
     void note_warnings();
+
+    // sequences.cpp
+    struct sequence_call {
+        bool draws = false;    ///< else it asks what was drawn
+        std::size_t last = 0;  ///< token
+        std::string name;      ///< with its schema, in quotes; empty: it cannot be read
+    };
+    std::optional<sequence_call> sequence_call_at(std::string_view sql, const std::vector<router::mysql::token>& tokens,
+                                                  std::size_t at) const;
+    bool draws_by_name(const reading& text) const;
+    bool asks_last_value(const reading& text) const;
+    bool hides_sequences(const reading& text) const;
+    bool has_clean_sequences(const reading& text);
+    void note_draws(const reading& text, std::string_view sql);
+    std::string last_value(std::string_view call, const std::string& of) const;
 
     // untold.cpp: servers without session tracking
     void watch_transaction(const reading& text, bool was_open, bool is_open, bool failed);
@@ -380,6 +423,7 @@ class session final : public client_session,
     std::uint32_t next_statement_ = 1, last_prepared_ = 0;
     std::unique_ptr<change_of_user> changing_;
     std::uint64_t last_insert_id_ = 0;
+    std::map<std::string, std::string> drawn_values_;  ///< of MariaDB's sequences, by their names with schemas
     std::int64_t row_count_ = 0;
     std::uint64_t found_rows_ = 0;
     bool found_known_ = true;  ///< else only the server that ran the statement can tell

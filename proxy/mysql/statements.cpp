@@ -52,6 +52,13 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
                 "set it by a SET of the text protocol"});
         return true;
     }
+    if (asks_last_value(*text)) {
+        refuse({fault_kind::unsupported,
+                "LASTVAL() in a prepared statement",
+                {},
+                "ask for it in a statement of the text protocol"});
+        return true;
+    }
     for (const auto& each : text->parsed().statements)
         if (each.asks_row_count || each.asks_found_rows || each.asks_connection_id || each.asks_warnings) {
             if (each.asks_connection_id) {
@@ -107,10 +114,10 @@ bool session::on_prepare(std::string_view packets, std::string_view payload) {
     return true;
 }
 
-/// A new shard map or new catalogs may place it elsewhere.
+/// A new shard map or new catalogs may place it elsewhere, or tell of triggers.
 void session::read_again(client_statement& what) const {
     const auto& old = what.text->plan;
-    if ((!is_sharded() && !untold()) || !old) return;
+    if (!old) return;
     const auto version = who_.cluster->catalog ? who_.cluster->catalog->version : 0;
     if (old->map_epoch == who_.cluster->now->map->epoch && old->catalog_version == version) return;
     what.text = read_text(what.what->query, what.database, modes_of(*what.settings));
@@ -153,6 +160,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
         refuse(*why);
         return true;
     }
+    if (wait_for_triggers(*statement->text)) return false;
     read_again(*statement);
     auto to = wish_for(*statement->text);
     if (auto why = find_shard_of_execution(*statement, payload, to)) {
@@ -160,7 +168,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
         return true;
     }
     before_statement(*statement->text);
-    if (!move_to(to) || !seek(to)) return false;
+    if (!move_to(to) || !seek(to) || !has_clean_sequences(*statement->text)) return false;
     if (!ensure_prepared(*statement)) return false;
     follow_ties(*statement->text, {});
     if (!prepare_lease(*statement->text)) return false;
@@ -209,6 +217,7 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     next.what = static_cast<my::command>(payload[0]);
     next.statement = statement;
     next.text = statement->text;
+    if (draws_by_name(*next.text)) next.draws = statement->what->query;
     next.replayable = statement->text->reads() && !in_transaction() && !statement->long_data && !statement->cursor;
     if (next.replayable) next.holds = wants_holding(*statement->text, true), next.retained = packets;
     begin_command(std::move(next));

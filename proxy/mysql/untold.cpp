@@ -76,6 +76,7 @@ void session::own_of_ours(own_command::kind what, std::string_view sql, std::str
     my::write_command(out, sequence, my::command::query, sql);
     want_own({what, std::move(out), nullptr, nullptr, std::move(text)});
     talk_->overlaid = true;
+    talk_->diagnosed = false;
 }
 
 /// MySQL 5.6 tells that a transaction is over which a deadlock has rolled back, but what the client does next is in a
@@ -96,24 +97,35 @@ void session::watch_transaction(const reading& text, bool was_open, bool is_open
     if (ends && !failed) unpin(why);
 }
 
-/// After a statement. The order of the questions does not matter to one another.
+/// After a statement. The order of the questions does not matter to one another. A SET that fails sets nothing, but for
+/// what a COMMIT that autocommit began has kept from being set; what is asked for in vain could not be set again.
 void session::ask_what_changed(const reading& text, bool failed) {
     using kind = router::effect::kind;
     std::set<std::string, std::less<>> names;
     bool database = false, all = text.unknown();
-    for (const auto& each : text.parsed().statements) {
+    const auto& statements = text.parsed().statements;
+    const bool calls = std::any_of(statements.begin(), statements.end(), [](const router::statement& each) {
+        return each.verb == router::verb::call || each.verb == router::verb::execute;  // of any number of results
+    });
+    const std::size_t ran = failed && !calls ? talk_->tracker.results() : statements.size();
+    for (std::size_t i = 0; i < statements.size() && i <= ran; ++i) {
+        const auto& each = statements[i];
+        const bool failing = failed && (i == ran || statements.size() == 1);
         all = all || each.verb == router::verb::call || each.verb == router::verb::compound;
         for (const auto& what : each.effects) switch (what.what) {
                 case kind::set:
                 case kind::reset:
                     if (what.name == "last_insert_id" || what.name == "identity") break;
-                    if (!stays_here(what.name))
+                    if (failing && what.name != "autocommit") break;
+                    if (failing && each.effects.size() > 1)
+                        pin("a SET that has failed in part");
+                    else if (!stays_here(what.name))
                         add_names(what.name, names);
-                    else if (!failed)
+                    else
                         pin(fmt::format("SET {}", what.name));
                     break;
                 case kind::set_local:
-                    if (!failed) pin("SET TRANSACTION");
+                    if (!failing) pin("SET TRANSACTION");
                     break;
                 case kind::settings_unknown:
                 case kind::execute:
@@ -133,14 +145,12 @@ void session::ask_what_changed(const reading& text, bool failed) {
         database = true;
     }
     if (!names.empty()) {
-        // Of a SET that failed it does not matter if there is no such variable.
-        std::string sql = "SHOW SESSION VARIABLES WHERE Variable_name IN (", asked = failed ? "?," : ",";
+        std::string sql = "SHOW SESSION VARIABLES WHERE Variable_name IN (", asked = ",";
         bool first = true;
         for (const auto& name : names) {
             const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
                 return c == '_' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
             });
-            if (!plain && failed) continue;
             if (!plain) {  // of a structured variable, or of no variable at all
                 pin(fmt::format("SET {}", name));
                 continue;
@@ -169,7 +179,7 @@ void session::note_variables(const std::string& asked) {
         }
     settings_ = pool::session_settings::of(std::move(entries));
     talk_->server->settings = settings_;
-    if (missing.size() > 1 && missing.front() != '?') pin(fmt::format("SET {}", missing.substr(1, missing.size() - 2)));
+    if (missing.size() > 1) pin(fmt::format("SET {}", missing.substr(1, missing.size() - 2)));
 }
 
 void session::note_database() {

@@ -211,7 +211,7 @@ void session::kill(std::uint64_t id, bool query_only, std::string then) {
                          if (there && !then.empty())
                              self->pending_.insert(0, then);
                          else if (there)
-                             self->send_ok(1);
+                             self->row_count_ = 0, self->send_ok(1);
                          else
                              self->send_error(1094, "HY000", fmt::format("Unknown thread id: {}", id), 1);
                          self->pump({});
