@@ -16,7 +16,7 @@ namespace ringway::proxy {
 class mysql_bodies {
   public:
     /// `untold`: the servers tell of no change of a session.
-    mysql_bodies(bool untold, router::mysql_modes modes) : untold_(untold), modes_(std::move(modes)) {}
+    mysql_bodies(bool untold, router::mysql_modes modes) : untold_(untold), modes_(modes) {}
 
     void add_routine(std::string_view name, const std::optional<std::string>& body);  ///< nullopt: it is not seen
     void add_trigger(std::string_view schema, std::string_view table, const std::string& body);
