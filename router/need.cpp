@@ -190,11 +190,11 @@ class judgement {
         }
     }
 
-    /// pg_settings, whose own rule sets what is updated, and views over it.
+    /// pg_settings, whose own rule sets what is updated, and views over it: they have no table below them.
     static bool sets_by_writing(const catalog_relation& view) {
         if (view.kind != 'v') return false;
         const auto& through = view.view_tables;
-        return (view.name == "pg_settings" && is_system_schema(view.schema)) ||
+        return (view.name == "pg_settings" && is_system_schema(view.schema)) || through.empty() ||
                std::any_of(through.begin(), through.end(),
                            [](const std::string& each) { return each.starts_with("pg_catalog."); });
     }

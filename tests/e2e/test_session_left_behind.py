@@ -40,7 +40,9 @@ def narrow(ringway_session, app_cluster):
     primary.rows(INDEXED)
     primary.rows("CREATE EXTENSION IF NOT EXISTS dblink")
     proxy = ringway_session({"clusters": {"app": {"pool_size": 1}}}, app_cluster)
-    assert until(lambda: knows_tables(proxy, "app"), 10)
+    def told():
+        return any("volatile function takes" in row["value"] for row in admin(proxy, "SHOW ROUTE app 'SELECT lb.takes(1)'"))
+    assert until(lambda: knows_tables(proxy, "app") and told(), 10)
     yield proxy
     primary.rows("DROP SCHEMA lb CASCADE; DROP EXTENSION dblink")
 
