@@ -173,7 +173,10 @@ class judgement {
         if (found && table.written)
             for (const auto& each : found->write_functions) attached(each);
         if (found && found->row_security)
-            for (const auto& each : found->policy_functions) attached(each);
+            for (const auto& each : found->policy_functions) {
+                attached(each);
+                if (out_.may_set) primary(fmt::format("row policies of {} change the session", table.name));
+            }
         if (found && table.written && sets_by_writing(*found)) may_set({});
         if (!found) {
             primary("unknown table " + table.name);

@@ -16,6 +16,8 @@ OBJECTS = """
     CREATE TABLE lb.policed (a int); ALTER TABLE lb.policed ENABLE ROW LEVEL SECURITY; ALTER TABLE lb.policed FORCE ROW LEVEL SECURITY;
     CREATE POLICY own ON lb.policed USING (true) WITH CHECK (lb.holds(a));
     CREATE FUNCTION lb.compare(a int, b int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(4410); RETURN btint4cmp(a, b); END $$;
+    CREATE TABLE lb.filtered (a int); INSERT INTO lb.filtered VALUES (6); ALTER TABLE lb.filtered ENABLE ROW LEVEL SECURITY; ALTER TABLE lb.filtered FORCE ROW LEVEL SECURITY;
+    CREATE POLICY own ON lb.filtered USING (lb.holds(a));
     CREATE TABLE lb.plain (a int); INSERT INTO lb.plain VALUES (1), (2);
     CREATE TABLE lb.expressed (a int); CREATE INDEX by_lock ON lb.expressed (lb.takes(a)); INSERT INTO lb.expressed VALUES (1);
     CREATE VIEW lb.settings AS SELECT name, setting FROM pg_settings;
@@ -127,6 +129,14 @@ def test_s04_locks_that_are_taken_out_of_sight_are_their_session_s(narrow, app_c
     assert until(lambda: held() == 0, 5)
     with Wire(narrow.port) as client:
         client.run(query("DROP INDEX IF EXISTS lb.lb_locking"))
+
+
+def test_s04_a_read_whose_policy_takes_a_lock_runs_where_the_session_can_write(narrow):
+    for _ in range(3):
+        with Wire(narrow.port) as client:
+            assert client.rows("SELECT a FROM lb.filtered") == [[b"6"]]
+            assert until(lambda: admin(narrow, "SHOW PINS"), 5)
+            assert not codes(client.run(query("INSERT INTO lb.plain VALUES (9)")))
 
 
 @pytest.mark.parametrize("does,asks", [
