@@ -445,6 +445,7 @@ void reply_tracker::take_eof(std::string_view payload) {
     }
     status_ = eof->status;
     warnings_ = eof->warnings;
+    untold_ = untold_ || (status_ & status::session_state_changed) != 0;
 }
 
 void reply_tracker::take_error(std::string_view payload) {

@@ -73,6 +73,9 @@ class reply_tracker {
     bool ends_in_rows() const noexcept { return ends_in_rows_; }     ///< what came last is a result set, not an OK
     /// Session changes of all OKs, one after the other, for read_session_changes.
     const std::string& session_state() const noexcept { return session_state_; }
+    bool untold_changes() const noexcept {
+        return untold_;
+    }  ///< an EOF, which has no room for them, has announced some
     const std::string& file_name() const noexcept { return file_name_; }  ///< of file_wanted
 
     struct failure {
@@ -143,7 +146,7 @@ class reply_tracker {
     std::uint64_t affected_rows_ = 0, last_insert_id_ = 0, rows_ = 0, last_rows_ = 0;
     bool ends_in_rows_ = false;
     std::string session_state_, file_name_;
-    bool filter_ = false, changed_ = false, building_ = false;
+    bool filter_ = false, changed_ = false, untold_ = false, building_ = false;
     bool counts_ = false;        ///< the packet just seen is the number of columns, of which a client hears more
     bool swallowed_ = false;     ///< it is a definition that is held back
     std::uint8_t left_out_ = 0;  ///< packets left out: those after them are numbered so much lower

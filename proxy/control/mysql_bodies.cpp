@@ -21,7 +21,8 @@ std::string mysql_bodies::place(std::string_view schema, std::string_view name) 
     return std::string(schema).append(1, '\0').append(name);
 }
 
-mysql_bodies::body& mysql_bodies::add(std::string_view name, const std::optional<std::string>& text) {
+mysql_bodies::body& mysql_bodies::add(std::string_view name, const std::optional<std::string>& text,
+                                      std::span<const std::string> parameters) {
     auto& made = bodies_.emplace_back();
     made.name = folded(name);
     const auto read = text ? router::mysql::words_of(*text, modes_) : std::nullopt;
@@ -34,12 +35,14 @@ mysql_bodies::body& mysql_bodies::add(std::string_view name, const std::optional
     std::sort(made.words.begin(), made.words.end());
     made.words.erase(std::unique(made.words.begin(), made.words.end()), made.words.end());
     made.leaves = text && router::mysql::leaves_untold(*text, modes_);
-    made.unsure = !text || !router::mysql::leaves_nothing(*text, modes_);
+    made.sets = text && router::mysql::sets_variables(*text, modes_, parameters);
+    made.unsure = !text || !router::mysql::leaves_nothing(*text, modes_, parameters);
     return made;
 }
 
-void mysql_bodies::add_routine(std::string_view name, const std::optional<std::string>& body) {
-    add(name, body).routine = true;
+void mysql_bodies::add_routine(std::string_view name, const std::optional<std::string>& body,
+                               std::span<const std::string> parameters) {
+    add(name, body, parameters).routine = true;
 }
 
 void mysql_bodies::add_trigger(std::string_view schema, std::string_view table, const std::string& body) {
@@ -50,7 +53,8 @@ void mysql_bodies::add_view(std::string_view schema, std::string_view name, cons
     auto& made = add(name, definition.empty() ? std::nullopt : std::optional(definition));
     made.place = place(schema, name);
     made.writes = true;
-    made.leaves = made.unsure = false;  // what its functions leave, reads of it do too (catalog_relation::view_writes)
+    // What its functions leave, reads of it do too (catalog_relation::view_writes).
+    made.leaves = made.sets = made.unsure = false;
 }
 
 bool mysql_bodies::any_of(const body& one, const names& of) {
@@ -59,6 +63,7 @@ bool mysql_bodies::any_of(const body& one, const names& of) {
 }
 
 void mysql_bodies::close() {
+    for (auto& each : bodies_) each.leaves = each.leaves || each.sets;
     const bool any = std::any_of(bodies_.begin(), bodies_.end(), [](const body& each) { return each.leaves; });
     if (untold_ || any)
         for (auto& each : bodies_) each.leaves = each.leaves || each.unsure;

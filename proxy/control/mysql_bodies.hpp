@@ -2,6 +2,7 @@
 // What stored routines and triggers leave behind in the session that runs them, also through one another.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -18,7 +19,9 @@ class mysql_bodies {
     /// `untold`: the servers tell of no change of a session.
     mysql_bodies(bool untold, router::mysql_modes modes) : untold_(untold), modes_(modes) {}
 
-    void add_routine(std::string_view name, const std::optional<std::string>& body);  ///< nullopt: it is not seen
+    /// nullopt: it is not seen. `parameters`: their names in lower case.
+    void add_routine(std::string_view name, const std::optional<std::string>& body,
+                     std::span<const std::string> parameters);
     void add_trigger(std::string_view schema, std::string_view table, const std::string& body);
     /// A write of it is one of its tables. Empty: the definition is not seen.
     void add_view(std::string_view schema, std::string_view name, const std::string& definition);
@@ -38,11 +41,13 @@ class mysql_bodies {
         std::string name, place;
         bool routine = false, writes = false, leaves = false;
         bool unsure = false;  ///< it may set a variable, or call what does
+        bool sets = false;    ///< by its own words; clients that ask for EOFs are not told which
         std::vector<std::string> words;
     };
     using names = std::unordered_set<std::string>;
 
-    body& add(std::string_view name, const std::optional<std::string>& text);
+    body& add(std::string_view name, const std::optional<std::string>& text,
+              std::span<const std::string> parameters = {});
     static std::string place(std::string_view schema, std::string_view name);
     static std::string folded(std::string_view name);
     static bool any_of(const body& one, const names& of);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 #include <vector>
 
@@ -22,6 +23,9 @@ constexpr const char* tables =
 constexpr const char* routines_query =
     "SELECT ROUTINE_SCHEMA AS s, LOWER(ROUTINE_NAME) AS n, SQL_DATA_ACCESS AS a, ROUTINE_DEFINITION AS b, ROUTINE_TYPE "
     "AS t FROM information_schema.ROUTINES ORDER BY 1, 2, 5";
+constexpr const char* parameters_query =
+    "SELECT SPECIFIC_SCHEMA AS s, LOWER(SPECIFIC_NAME) AS n, ROUTINE_TYPE AS t, LOWER(PARAMETER_NAME) AS p FROM "
+    "information_schema.PARAMETERS WHERE PARAMETER_NAME IS NOT NULL ORDER BY 1, 2, 3, ORDINAL_POSITION";
 constexpr const char* modes = "SELECT @@GLOBAL.sql_mode AS m, @@lower_case_table_names AS f, @@version AS v";
 
 std::string text_of(const pool::mysql_row& row, std::string_view name) {
@@ -46,16 +50,17 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         connected_to_ = from;
         if (auto why = connection_.open(from)) return fail(std::move(*why));
     }
-    std::vector<pool::mysql_row> state, relations, routines;
+    std::vector<pool::mysql_row> state, relations, routines, parameters;
     if (connection_.query(modes, state) != 0 || connection_.query(tables, relations) != 0 ||
-        connection_.query(routines_query, routines) != 0 || state.size() != 1)
+        connection_.query(routines_query, routines) != 0 || connection_.query(parameters_query, parameters) != 0 ||
+        state.size() != 1)
         return fail(connection_.problem());
     mysql_column_rows keys;
     const bool sequences = std::any_of(relations.begin(), relations.end(),
                                        [](const auto& row) { return text_of(row, "k") == "SEQUENCE"; });
     if (!keys.read(connection_, columns, sequences)) return fail(connection_.problem());
-    for (const auto* rows : {&state, &relations, &routines, &keys.columns, &keys.foreign_keys, &keys.triggers,
-                             &keys.privileges, &keys.drawing})
+    for (const auto* rows : {&state, &relations, &routines, &parameters, &keys.columns, &keys.foreign_keys,
+                             &keys.triggers, &keys.privileges, &keys.drawing})
         for (const auto& row : *rows)
             for (const auto& [name, value] : row) out.fingerprint += value.value_or("-") + '\0';
     if (out.fingerprint == known) return out;
@@ -74,9 +79,15 @@ catalog_reading mysql_catalog_reader::read(const pool::control_login& from, std:
         raw.relations.emplace(made.schema + "." + made.name, std::move(made));
     }
     mysql_bodies bodies((connection_.capabilities() & protocol::mysql::capability::session_track) == 0, raw.modes);
+    std::map<std::string, std::vector<std::string>> parameters_of;
+    const auto routine = [](const pool::mysql_row& row) {
+        return text_of(row, "s") + '\0' + text_of(row, "t") + '\0' + text_of(row, "n");
+    };
+    for (const auto& row : parameters) parameters_of[routine(row)].push_back(text_of(row, "p"));
     for (const auto& row : routines) {
         const auto schema = text_of(row, "s");
-        if (schema != "sys" && schema != "mysql") bodies.add_routine(text_of(row, "n"), row.find("b")->second);
+        if (schema != "sys" && schema != "mysql")
+            bodies.add_routine(text_of(row, "n"), row.find("b")->second, parameters_of[routine(row)]);
     }
     for (const auto& row : keys.triggers)
         if (text_of(row, "s") != "sys") bodies.add_trigger(text_of(row, "s"), text_of(row, "n"), text_of(row, "b"));

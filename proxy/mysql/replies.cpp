@@ -8,6 +8,7 @@
 #include "protocol/mysql/reply.hpp"
 #include "proxy/mysql/session.hpp"
 #include "proxy/net/worker.hpp"
+#include "router/mysql/need.hpp"
 
 namespace ringway::proxy::mysql {
 
@@ -24,6 +25,15 @@ bool only_sets(const reading& text) {
             if (what.name == "autocommit" || what.what == router::effect::kind::settings_unknown) return false;
     }
     return !text.unknown() && !text.parsed().statements.empty();
+}
+
+/// By its words; views may call others.
+bool calls_built_in_only(const reading& text) {
+    const auto& all = text.parsed().statements;
+    return !text.unknown() && std::all_of(all.begin(), all.end(), [](const router::statement& each) {
+        return std::all_of(each.functions.begin(), each.functions.end(),
+                           [](const auto& name) { return router::mysql::is_built_in(name.second); });
+    });
 }
 
 }  // namespace
@@ -347,6 +357,8 @@ void session::finish_command() {
     // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
     const bool later =
         tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
+    // But MariaDB tells no more of what a function has set, whose body may be one that is not seen.
+    if (tells && tracker.untold_changes() && !(text && calls_built_in_only(*text))) server.reset_needed = true;
     const bool ends_xa = text && std::any_of(text->parsed().statements.begin(), text->parsed().statements.end(),
                                              [](const router::statement& each) {
                                                  return each.verb == router::verb::xa_prepare ||

@@ -266,6 +266,7 @@ class session final : public client_session,
     bool on_statement(protocol::mysql::command what, std::string_view packets, std::string_view payload);
     void on_close(std::string_view payload);
     statement_ref find_statement(std::uint32_t id) const;
+    std::optional<client_statement> with_counts(const client_statement& what) const;
     bool ensure_prepared(const client_statement& what);
     void read_again(client_statement& what) const;
     void unknown_statement(std::uint32_t id, std::string_view where);

@@ -147,6 +147,21 @@ bool session::ensure_prepared(const client_statement& what) {
     return false;
 }
 
+/// A statement that asks what the one before it did, which did it elsewhere: with the values as literals, to be
+/// prepared for this execution.
+std::optional<client_statement> session::with_counts(const client_statement& what) const {
+    const auto& all = what.text->parsed().statements;
+    const bool asks = std::any_of(all.begin(), all.end(), [](const router::statement& each) {
+        return each.asks_row_count || each.asks_found_rows || each.asks_warnings;
+    });
+    if (!asks || what.long_data) return std::nullopt;
+    const auto sql = rewritten(*what.text, what.what->query);
+    if (!sql) return std::nullopt;
+    auto out = what;
+    out.what = pool::share_prepared(*sql, fmt::format("values in {}", what.what->id), 0);
+    return out;
+}
+
 bool session::on_execute(std::string_view packets, std::string_view payload) {
     if (wait_for_catalog()) return false;
     const bool bulk = static_cast<my::command>(payload[0]) == my::command::stmt_bulk_execute;
@@ -169,11 +184,13 @@ bool session::on_execute(std::string_view packets, std::string_view payload) {
     }
     before_statement(*statement->text);
     if (!move_to(to) || !seek(to) || !has_clean_sequences(*statement->text)) return false;
-    if (!ensure_prepared(*statement)) return false;
+    const auto with_values = with_counts(*statement);
+    const auto& as_run = with_values ? *with_values : *statement;
+    if (!ensure_prepared(as_run)) return false;
     follow_ties(*statement->text, {});
     if (!prepare_lease(*statement->text)) return false;
     if (who_.cluster->now->log_queries) log_statement(*statement->text, statement->what->query);
-    auto* const there = on_server(*statement);
+    auto* const there = on_server(as_run);
     std::string out(packets);
     bool sends_types = true;
     if (bulk) {

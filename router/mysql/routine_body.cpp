@@ -49,6 +49,40 @@ bool is_call(const std::vector<part>& parts, std::size_t at) {
     return is_name(parts[at]) && at + 1 < parts.size() && parts[at + 1].text == "(" && !is_keyword(parts[at]);
 }
 
+/// SET of what is no variable or parameter of the body's own. UPDATE t SET c = 1 sets columns: what follows it is of no
+/// variable either, but it may have a comma; such a body is not believed when a name is not declared.
+bool sets_others(const std::vector<part>& parts, std::span<const std::string> parameters) {
+    std::unordered_set<std::string> declared(parameters.begin(), parameters.end());
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].text != "declare") continue;
+        for (auto j = i + 1; j < parts.size() && is_name(parts[j]); j += 2) {  // DECLARE a, b INT
+            declared.insert(parts[j].text);
+            if (j + 1 >= parts.size() || parts[j + 1].text != ",") break;
+        }
+    }
+    const auto text_at = [&parts](std::size_t at) { return at < parts.size() ? std::string_view(parts[at].text) : ""; };
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        if (parts[i].kind != token_kind::word || parts[i].text != "set" || i + 1 >= parts.size()) continue;
+        if (i > 0 && text_at(i - 1) == "character") continue;  // of a column or a variable
+        bool update = false;
+        for (auto j = i; j-- > 0 && text_at(j) != ";" && !update;)
+            update = text_at(j) == "update" || text_at(j) == "insert";
+        if (update) continue;
+        int depth = 0;
+        bool target = true;
+        for (auto j = i + 1; j < parts.size() && text_at(j) != ";"; ++j) {
+            if (target) {
+                const bool of_row = (text_at(j) == "new" || text_at(j) == "old") && text_at(j + 1) == ".";
+                if (!of_row && !declared.contains(std::string(text_at(j)))) return true;
+                target = false;
+            }
+            depth += text_at(j) == "(" ? 1 : text_at(j) == ")" ? -1 : 0;
+            target = depth == 0 && text_at(j) == ",";
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool names_user_variable(std::string_view body, const mysql_modes& modes) {
@@ -115,50 +149,35 @@ bool needs_primary(std::string_view body, const mysql_modes& modes, std::vector<
     return false;
 }
 
-bool leaves_nothing(std::string_view body, const mysql_modes& modes) {
+bool sets_variables(std::string_view body, const mysql_modes& modes, std::span<const std::string> parameters) {
+    // Each routine has a sql_mode of its own: what a backslash means is not known here.
+    for (const bool plain : {false, true}) {
+        auto either = modes;
+        either.no_backslash_escapes = plain;
+        std::vector<part> parts;
+        if (cut(body, either, parts) && sets_others(parts, parameters)) return true;
+        if (body.find('\\') == std::string_view::npos) return false;
+    }
+    return false;
+}
+
+bool leaves_nothing(std::string_view body, const mysql_modes& modes, std::span<const std::string> parameters) {
     static const std::unordered_set<std::string> leave{"call",      "temporary", "get_lock", "release_lock", "prepare",
                                                        "execute",   "lock",      "handler",  "names",        "charset",
                                                        "character", "global",    "session",  "local",        "user"};
     std::vector<part> parts;
-    // Each routine has a sql_mode of its own: what a backslash means is not known here.
     if (body.find('\\') != std::string_view::npos) return false;
     if (!cut(body, modes, parts)) return false;
-    std::unordered_set<std::string> declared;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        if (parts[i].text != "declare") continue;
-        for (auto j = i + 1; j < parts.size() && is_name(parts[j]); j += 2) {  // DECLARE a, b INT
-            declared.insert(parts[j].text);
-            if (j + 1 >= parts.size() || parts[j + 1].text != ",") break;
-        }
-    }
-    const auto text_at = [&parts](std::size_t at) { return at < parts.size() ? std::string_view(parts[at].text) : ""; };
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const auto& one = parts[i];
         if (one.kind == token_kind::user_variable || one.text == "@@" || one.text == "@") return false;
         if (one.kind == token_kind::word && leave.contains(one.text)) return false;
-        if (one.kind == token_kind::string && text_at(i + 1) == "(") return false;  // a name under ANSI_QUOTES
-        if (is_call(parts, i) && !is_built_in(one.text) && text_at(i - 1) != "into" && text_at(i - 1) != "table")
-            return false;
-        // SET of what is no variable of the body's own. UPDATE t SET c = 1 sets columns: what follows it is of no
-        // variable either, but it may have a comma; such a body is not believed when a name is not declared.
-        if (one.kind != token_kind::word || one.text != "set") continue;
-        bool update = false;
-        for (auto j = i; j-- > 0 && text_at(j) != ";" && !update;)
-            update = text_at(j) == "update" || text_at(j) == "insert";
-        if (update) continue;
-        int depth = 0;
-        bool target = true;
-        for (auto j = i + 1; j < parts.size() && text_at(j) != ";"; ++j) {
-            if (target) {
-                const bool of_row = (text_at(j) == "new" || text_at(j) == "old") && text_at(j + 1) == ".";
-                if (!of_row && !declared.contains(std::string(text_at(j)))) return false;
-                target = false;
-            }
-            depth += text_at(j) == "(" ? 1 : text_at(j) == ")" ? -1 : 0;
-            target = depth == 0 && text_at(j) == ",";
-        }
+        if (one.kind == token_kind::string && i + 1 < parts.size() && parts[i + 1].text == "(")
+            return false;  // a name under ANSI_QUOTES
+        const bool table = i > 0 && (parts[i - 1].text == "into" || parts[i - 1].text == "table");
+        if (is_call(parts, i) && !is_built_in(one.text) && !table) return false;
     }
-    return true;
+    return !sets_others(parts, parameters);
 }
 
 }  // namespace ringway::router::mysql

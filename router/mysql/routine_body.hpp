@@ -2,6 +2,7 @@
 // What a stored function's or a trigger's body may leave behind in the session that runs it.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,11 @@ struct body_words {
 std::optional<body_words> words_of(std::string_view body, const mysql_modes& modes);
 /// Whether it asks for LAST_INSERT_ID(), by its words.
 bool asks_insert_id(std::string_view body, const mysql_modes& modes);
+/// Whether it sets a variable that is none of its own, by its own words. `parameters`: of the routine, in lower case.
+bool sets_variables(std::string_view body, const mysql_modes& modes, std::span<const std::string> parameters);
 /// Whether it certainly sets no variable of the session, makes no temporary table and takes no lock, by its words
 /// alone: for servers that do not tell of changes. A body that calls other routines may.
-bool leaves_nothing(std::string_view body, const mysql_modes& modes);
+bool leaves_nothing(std::string_view body, const mysql_modes& modes, std::span<const std::string> parameters = {});
 /// Whether it may write, lock rows or ask what only the primary knows, by its words, whatever it is declared as.
 /// `calls`: names of the stored functions that it calls, which may do so too.
 bool needs_primary(std::string_view body, const mysql_modes& modes, std::vector<std::string>& calls);

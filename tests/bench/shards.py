@@ -5,6 +5,7 @@ import bisect
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import socket
 import statistics
@@ -98,6 +99,41 @@ def at_once(connections, sql):
     return took
 
 
+class Durations:
+    """What each shard's log says a statement took there, as a `with` block: seconds, also of what it waited for a core."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.logs = [pathlib.Path(line.split()[-1] + ".log") for line in (cluster.place / "nodes").read_text().splitlines()]
+
+    def set(self, value):
+        for each in self.cluster.ports:
+            with connect(each) as server:
+                server.execute(f"ALTER SYSTEM SET log_min_duration_statement = {value}")
+                server.execute("SELECT pg_reload_conf()")
+        time.sleep(0.5)
+
+    def __enter__(self):
+        self.set(0)
+        return self
+
+    def __exit__(self, *_):
+        self.set(-1)
+
+    def of(self, run):
+        """(seconds of the run, of each shard)"""
+        before = [each.stat().st_size for each in self.logs]
+        took, shards = run(), []
+        for log, at in zip(self.logs, before):
+            for _ in range(200):
+                found = re.findall(rb"duration: ([0-9.]+) ms.*readings", log.read_bytes()[at:])
+                if found:
+                    break
+                time.sleep(0.01)
+            shards.append(sum(float(each) for each in found) / 1e3)
+        return took, shards
+
+
 def best(times, sql, connection):
     return min((read_all(connection, sql) for _ in range(times)), key=lambda pair: pair[1])
 
@@ -186,6 +222,11 @@ def compare(chosen, place, port, proxy, four, one):
             print(f"count over 4 shards     {min(times) * 1e3:8.2f} ms, the slowest shard {min(shares) * 1e3:8.2f}: "
                   f"{statistics.median(a / b for a, b in zip(times, shares)):.2f} (at most 1.5; all four asked directly at once "
                   f"{min(together) * 1e3:.2f}: {statistics.median(a / b for a, b in zip(together, shares)):.2f})   {sql}")
+            with Durations(four) as durations:
+                best(3, sql, client)
+                seen = [durations.of(lambda: read_all(client, sql)[1]) for _ in range(4 * chosen.rounds)]
+            print(f"  the same, by its logs {min(took for took, _ in seen) * 1e3:8.2f} ms, the slowest shard in that very scatter "
+                  f"{min(max(shards) for _, shards in seen) * 1e3:8.2f}: {statistics.median(took / max(shards) for took, shards in seen):.2f}")
         sql = "SELECT id, sensor, value, note FROM readings ORDER BY id"
         rates = []
         with connect(one.ports[0]) as direct:

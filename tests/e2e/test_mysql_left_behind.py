@@ -1,6 +1,8 @@
 """What a statement leaves on its connection by a way that its text does not show reaches no other client: triggers behind triggers
 and views, sequences, SETs that failed or took a default, the diagnostics of others."""
 
+import time
+
 import my
 import pymysql
 import pytest
@@ -240,6 +242,48 @@ def test_warnings_are_the_clients_own(my_proxy, my_cluster, steps):
 @pytest.mark.parametrize("pins", ["BEGIN", "LOCK TABLES t READ", "PREPARE s FROM 'SELECT 1'", "SET @a = 1", "SET timestamp = 1", "HANDLER t OPEN", "DO GET_LOCK('of_counts', 0)"])
 def test_found_rows_is_the_clients_own_after_a_pin(my_proxy, my_cluster, pins):
     alike(my_proxy, my_cluster, ["SELECT id FROM t", pins, "SELECT FOUND_ROWS()", "SELECT FOUND_ROWS()", "SELECT id FROM t LIMIT 2", "SELECT FOUND_ROWS(), ROW_COUNT()"])
+
+
+@pytest.mark.parametrize("asks", ["SELECT FOUND_ROWS(), ROW_COUNT()", "SELECT ? + ROW_COUNT() AS n, FOUND_ROWS()", "SELECT @@warning_count"])
+def test_a_prepared_statement_tells_the_counts_of_the_clients_own_statement(my_proxy, my_cluster, asks):
+    """Also where it runs on a connection on which others have counted since."""
+    befores = ["SELECT id FROM t LIMIT 2", "UPDATE t SET v = v", "SELECT CAST('y' AS SIGNED)", "DELETE FROM t WHERE id < 0"]
+    values = [7] * asks.count("?")
+    seen = []
+    for port in (my_cluster.primary().port, my_proxy.mysql_port):
+        with Wire(port) as a, \
+                my.connect(my_proxy.mysql_port) as b, my.connect(my_proxy.mysql_port) as c:
+            def others():
+                for other in (b, c):
+                    told(other, "SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5")
+                    told(other, "SELECT CAST('x' AS SIGNED)")
+            seen.append([])
+            a.query(befores[0])
+            others()
+            number, _, _ = a.prepare(asks)
+            for before in [None] + befores:
+                others()
+                if before:
+                    a.query(before)
+                    others()
+                a.execute(number, values)
+                seen[-1].append((before, a.result()))
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("declared", ["NO SQL", "READS SQL DATA", "MODIFIES SQL DATA"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_variable_of_the_session_that_a_function_sets_is_its_clients(pair, declared, settled):
+    """Where no other body leaves anything."""
+    a, b = pair
+    shown = "SELECT @@group_concat_max_len"
+    others = my.rows(b, shown)[0]
+    my.made_anew(a, "FUNCTION", "hides()", f"RETURNS INT {declared} BEGIN SET group_concat_max_len = 77; RETURN 1; END")
+    if settled:
+        time.sleep(1)
+    assert my.rows(a, "SELECT hides()") == [(1,)]
+    interleaved(a, b, shown, (77,), others)
+    my.rows(a, "UPDATE t SET v = v WHERE id < 0")
 
 
 KEEPING = ["CHECK TABLE t", "ANALYZE TABLE t", "CHECKSUM TABLE t", "SHOW WARNINGS", "SHOW ERRORS", "HELP 'x'", "SHOW CREATE TABLE t", "SHOW GRANTS", "SHOW PRIVILEGES",

@@ -7,6 +7,7 @@ import my_wire
 import pymysql
 import pytest
 from conftest import admin, knows_tables, until
+from pymysql.constants import CLIENT
 
 
 def test_y32_a_write_is_seen_by_the_next_read(my_proxy, my_cluster):
@@ -151,6 +152,35 @@ def test_a_write_that_a_replica_refuses_runs_again_on_the_primary(my_ringway, my
         with pytest.raises(pymysql.err.MySQLError) as refused:
             my.rows(a, texts[0])
         assert refused.value.args[0] == 1792
+
+
+@pytest.mark.servers("mariadb")
+def test_what_an_unseen_function_sets_reaches_no_other_client(my_ringway, my_cluster):
+    """Clients that ask for EOFs, as PyMySQL does, are not told of it, nor is Ringway on their connections."""
+    root = my_cluster.primary()
+    root.rows("CREATE USER IF NOT EXISTS blind@'%' IDENTIFIED BY 'blind'")
+    root.rows("GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE ON shop.* TO blind@'%'")
+    root.rows("GRANT SLAVE MONITOR ON *.* TO blind@'%'")
+    root.rows("CREATE OR REPLACE FUNCTION hidden_set(n INT) RETURNS INT NO SQL BEGIN SET group_concat_max_len = n; RETURN n; END")
+    found = "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop' AND ROUTINE_NAME = 'hidden_set'"
+    for replica in my_cluster.replicas():
+        assert until(lambda node=replica: node.rows(found)[0][0] == 1)
+    proxy = my_ringway({"clusters": {"shop": {"monitor_user": "blind", "monitor_password": "blind", "pool_size": 1}}})
+    wait_for_reads_on_replicas(proxy, "SELECT hidden_set(77)")
+    with my.connect(proxy.mysql_port, client_flag=CLIENT.MULTI_STATEMENTS) as a, my.connect(proxy.mysql_port) as b:
+        others = my.value(b, "SELECT @@group_concat_max_len")
+        for sql in ("SELECT hidden_set(77)", "SELECT hidden_set(77); SELECT 1", "SELECT hidden_set(77), v FROM t WHERE id = 1"):
+            a.query(sql)
+            while a._result.has_next:
+                a.next_result()
+            for _ in range(4):
+                assert my.value(b, "SELECT @@group_concat_max_len") == others
+        my.rows(a, "BEGIN")
+        my.rows(a, "SELECT hidden_set(77), v FROM t WHERE id = 1")
+        my.rows(a, "COMMIT")
+        for _ in range(4):
+            assert my.value(b, "SELECT @@group_concat_max_len") == others
+        assert not admin(proxy, "SHOW PINS")
 
 
 def test_y31_read_only_transaction(my_proxy):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from conftest import knows_tables, until
 from wire import Wire, bind, close, codes, describe, execute, fields, flush, kinds, parse, query, sync
 
 ROWS = "SELECT * FROM described ORDER BY a"
@@ -208,7 +209,8 @@ LOCKING = ROWS + " FOR SHARE"
 @pytest.mark.parametrize("end", [sync(), flush() + sync()], ids=["Sync", "Flush and Sync"])
 def test_what_has_been_described_is_described_while_all_connections_are_out(table, narrow, end):
     first, holder, other = clients(narrow, 3)
-    time.sleep(0.5)  # what is known of a table made just now is forgotten once more when the catalogs have been read
+    assert until(lambda: knows_tables(narrow, "app"))
+    time.sleep(0.5)  # what is known of a table made just now is forgotten once more when the workers hear of the catalogs
     told = learn(first, LOCKING)
     holder.run(query("BEGIN; LOCK TABLE described"))
     preparing = parse(LOCKING, "s") + describe("S", "s")

@@ -168,6 +168,20 @@ TEST_CASE("a cursor of a routine leaves its flag in what a query answers") {
     }
 }
 
+TEST_CASE("changes that the EOF of a result before the last announces are not told") {
+    const auto of = [](std::string_view first_end) {
+        reply_tracker tracker(plain);
+        tracker.begin(command::query);
+        const auto bytes =
+            packets({"\x01", "definition", "\xfe\0\0\x0a\0"sv, "\x01x", first_end, "\0\0\0\x02\0\0\0"sv});
+        CHECK(tracker.take(bytes) == bytes.size());
+        CHECK(tracker.now() == state::done);
+        return tracker.untold_changes();
+    };
+    CHECK(of("\xfe\0\0\x0a\x40"sv));
+    CHECK_FALSE(of("\xfe\0\0\x0a\0"sv));
+}
+
 TEST_CASE("an error in the middle of rows ends the answer") {
     const auto bytes = packets(
         {"\x01", "definition", "\xfe\0\0\x02\0"sv, "\x01x", "\xff\x25\x05#70100Query execution was interrupted"});

@@ -43,6 +43,22 @@ TEST_CASE("bodies that may leave something") {
         CHECK_MESSAGE(!leaves_nothing(body, {}), body);
 }
 
+TEST_CASE("variables of others that bodies set") {
+    const std::string parameters[] = {"n"};
+    for (const auto* body :
+         {"SET time_zone = '+01:00'", "BEGIN DECLARE a INT; SET a = 1, sql_mode = ''; END", "SET NAMES utf8",
+          "SET CHARACTER SET utf8", "SET @@SESSION.sql_mode = ''", "SET SESSION sql_mode = ''", "SET `time_zone` = 'x'",
+          "BEGIN SELECT 'a\\'; SET sql_mode = ''; SELECT ''; END"})
+        CHECK_MESSAGE(sets_variables(body, {}, parameters), body);
+    for (const auto* body :
+         {"SET n = n + 1", "SET NEW.a = 1", "RETURN other(n)", "CALL other(n)", "RETURN 'SET sql_mode = 1'",
+          "BEGIN DECLARE s VARCHAR(9) CHARACTER SET utf8; SET s = 'a\\'b'; RETURN s; END", "UPDATE t SET time_zone = 1",
+          "RETURN 'unterminated"})
+        CHECK_MESSAGE(!sets_variables(body, {}, parameters), body);
+    CHECK(leaves_nothing("SET n = n + 1", {}, parameters));
+    CHECK_FALSE(leaves_nothing("SET m = n + 1", {}, parameters));
+}
+
 TEST_CASE("user variables in bodies") {
     CHECK(names_user_variable("SELECT 7 INTO @x", {}));
     CHECK(names_user_variable("SELECT 7 INTO @`x`", {}));
