@@ -22,7 +22,8 @@ from side_by_side import cpu_seconds  # noqa: E402
 from stack import BIN, ENV, ROOT, USER, free_port  # noqa: E402
 
 SHARDS = 4
-TABLE = "CREATE TABLE readings (id bigint PRIMARY KEY, sensor int, value numeric, note text); CREATE INDEX ON readings (sensor)"
+TABLE = ("CREATE TABLE readings (id bigint PRIMARY KEY, sensor int, value numeric, note text); CREATE INDEX ON readings (sensor);"
+         "CREATE TABLE loaded (LIKE readings INCLUDING ALL)")
 
 
 class Cluster:
@@ -56,7 +57,7 @@ def config(place, port, clusters):
         nodes = "\n".join(f's{i} = {{ nodes = ["127.0.0.1:{each}"] }}' for i, each in enumerate(ports))
         out.append(f'[clusters.{name}]\ndatabase = "{USER}"\nmonitor_user = "{USER}"\nmonitor_password = "{USER}"\n[clusters.{name}.shards]\n{nodes}\n')
         if len(ports) > 1:
-            out.append(f'[clusters.{name}.tables]\nreadings = {{ key = "id" }}\n')
+            out.append(f'[clusters.{name}.tables]\nreadings = {{ key = "id" }}\nloaded = {{ key = "id" }}\n')
     return "".join(out)
 
 
@@ -136,6 +137,16 @@ class Durations:
 
 def best(times, sql, connection):
     return min((read_all(connection, sql) for _ in range(times)), key=lambda pair: pair[1])
+
+
+def load(connection, pieces):
+    """Seconds of a COPY of these pieces into an empty table."""
+    connection.execute("TRUNCATE loaded")
+    begin = time.perf_counter()
+    with connection.cursor() as cursor, cursor.copy("COPY loaded FROM STDIN") as copy:
+        for each in pieces:
+            copy.write(each)
+    return time.perf_counter() - begin
 
 
 def pgbench_cpu(process, port, database, seconds, script, place):
@@ -236,6 +247,15 @@ def compare(chosen, place, port, proxy, four, one):
                 rates.append((size / took, size_direct / took_direct))
         print(f"sorted merge            {statistics.median(a for a, _ in rates) / 2**20:8.1f} MB/s, one server directly "
               f"{statistics.median(b for _, b in rates) / 2**20:8.1f}: {statistics.median(a / b for a, b in rates):.2f} (at least 0.6)")
+        rows = chosen.rows // 4
+        pieces = ["".join(f"{key}\t{key * 7919 % 1000}\t{key % 977 / 8}\treading {key}\n" for key in range(at, min(at + 2000, rows + 1)))
+                  for at in range(1, rows + 1, 2000)]
+        with connect(one.ports[0]) as direct:
+            loads = [(load(client, pieces), load(direct, pieces)) for _ in range(chosen.rounds)]
+        if client.execute("SELECT count(*) FROM loaded").fetchone()[0] != rows:
+            raise SystemExit("rows of a COPY are lost")
+        print(f"COPY in                 {rows / min(a for a, _ in loads):8.0f} rows a second over 4 shards, into one server "
+              f"{rows / min(b for _, b in loads):8.0f}: {statistics.median(b / a for a, b in loads):.2f} (at least 0.7)")
         sql = "SELECT sensor, count(*), sum(value), avg(value) FROM readings GROUP BY sensor ORDER BY 2 DESC, 1 LIMIT 10"
         with connect(one.ports[0]) as direct:
             pairs = [(best(2, sql, client)[1], best(2, sql, direct)[1]) for _ in range(chosen.rounds)]
