@@ -357,8 +357,10 @@ void session::finish_command() {
     // After an error the transaction may be over, and clients without DEPRECATE_EOF hear of changes with the next OK.
     const bool later =
         tells && tracker.session_state().empty() && (tracker.status() & my::status::session_state_changed) != 0;
-    // But MariaDB tells no more of what a function has set, whose body may be one that is not seen.
-    if (tells && tracker.untold_changes() && !(text && calls_built_in_only(*text))) server.reset_needed = true;
+    // But MariaDB tells no more of what a function has set, whose body may be one that is not seen, as may be a view's.
+    // In a transaction an EOF announces that too, and of a write its place in the log.
+    const bool view = text && text->reads() && !talk.in_transaction && !draws_by_name(*text);
+    if (tells && tracker.untold_changes() && (view || !text || !calls_built_in_only(*text))) server.reset_needed = true;
     const bool ends_xa = text && std::any_of(text->parsed().statements.begin(), text->parsed().statements.end(),
                                              [](const router::statement& each) {
                                                  return each.verb == router::verb::xa_prepare ||

@@ -162,14 +162,15 @@ def test_what_an_unseen_function_sets_reaches_no_other_client(my_ringway, my_clu
     root.rows("GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE ON shop.* TO blind@'%'")
     root.rows("GRANT SLAVE MONITOR ON *.* TO blind@'%'")
     root.rows("CREATE OR REPLACE FUNCTION hidden_set(n INT) RETURNS INT NO SQL BEGIN SET group_concat_max_len = n; RETURN n; END")
-    found = "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'shop' AND ROUTINE_NAME = 'hidden_set'"
+    root.rows("CREATE OR REPLACE VIEW through_set AS SELECT hidden_set(77) AS n")
+    found = "SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'shop' AND TABLE_NAME = 'through_set'"
     for replica in my_cluster.replicas():
         assert until(lambda node=replica: node.rows(found)[0][0] == 1)
     proxy = my_ringway({"clusters": {"shop": {"monitor_user": "blind", "monitor_password": "blind", "pool_size": 1}}})
     wait_for_reads_on_replicas(proxy, "SELECT hidden_set(77)")
     with my.connect(proxy.mysql_port, client_flag=CLIENT.MULTI_STATEMENTS) as a, my.connect(proxy.mysql_port) as b:
         others = my.value(b, "SELECT @@group_concat_max_len")
-        for sql in ("SELECT hidden_set(77)", "SELECT hidden_set(77); SELECT 1", "SELECT hidden_set(77), v FROM t WHERE id = 1"):
+        for sql in ("SELECT hidden_set(77)", "SELECT hidden_set(77); SELECT 1", "SELECT hidden_set(77), v FROM t WHERE id = 1", "SELECT n FROM through_set"):
             a.query(sql)
             while a._result.has_next:
                 a.next_result()
