@@ -177,14 +177,18 @@ rebalance::fence_look runtime::look_behind_fence(const std::string& cluster) {
         rebalance::fence_look here;
         for (const auto& entry : on.sessions) {
             if (entry.second->identity().cluster != slot->second) continue;
-            here.oldest = std::min(here.oldest, entry.second->working_since());
-            if (entry.second->writes_on_the_move())
+            const auto since = entry.second->working_since();
+            here.oldest = std::min(here.oldest, since);
+            if (entry.second->writes_on_the_move()) {
                 ++here.inside;
-            else
+                here.inside_since = std::min(here.inside_since, since);
+            } else {
                 entry.second->add_server_pids(here.pids);
+            }
         }
         const std::lock_guard guard(all->lock);
         all->look.inside += here.inside;
+        all->look.inside_since = std::min(all->look.inside_since, here.inside_since);
         all->look.oldest = std::min(all->look.oldest, here.oldest);
         all->look.pids.insert(all->look.pids.end(), here.pids.begin(), here.pids.end());
     });

@@ -86,12 +86,6 @@ bool asks_error_count(const router::statement& one) {
     return std::find(all.begin(), all.end(), "error_count") != all.end();
 }
 
-/// Stored functions may use tables.
-bool calls_built_in_only(const router::statement& one) {
-    return std::all_of(one.functions.begin(), one.functions.end(),
-                       [](const auto& each) { return router::mysql::is_built_in(each.second); });
-}
-
 /// Of a SHOW, by what it shows: those that are read like a table count, those that servers make row by row do not.
 counting counting_of_show(std::string_view what) {
     static constexpr std::array<std::string_view, 28> counted{
@@ -198,18 +192,18 @@ counting counting_of(const router::statement& one, bool mariadb) {
         case verb::show:
             return counting_of_show(one.name);
         case verb::explain:
-            if (mariadb || !calls_built_in_only(one)) return counting::untold;
+            if (mariadb || !router::mysql::calls_built_in_only(one)) return counting::untold;
             return one.writes ? counting::keeps : counting::zero;
         case verb::insert:
         case verb::replace:
             if (block.insert && block.insert->from_select) return counting::untold;
-            return one_table && calls_built_in_only(one) ? counting::keeps : counting::untold;
+            return one_table && router::mysql::calls_built_in_only(one) ? counting::keeps : counting::untold;
         case verb::update:
         case verb::delete_:
-            return one_table && calls_built_in_only(one) ? counting::keeps : counting::untold;
+            return one_table && router::mysql::calls_built_in_only(one) ? counting::keeps : counting::untold;
         case verb::set:
         case verb::evaluate:
-            return names_no_table(block) && calls_built_in_only(one) ? counting::keeps : counting::untold;
+            return names_no_table(block) && router::mysql::calls_built_in_only(one) ? counting::keeps : counting::untold;
         case verb::ddl:
             return one.name != "create table" || one_table ? counting::keeps : counting::untold;
         case verb::call:
@@ -339,7 +333,7 @@ bool session::prepares_without_tables(const reading& text, std::string_view sql)
     const auto read = read_text(inner);
     const auto& made = read->parsed().statements;
     return !read->unknown() && made.size() == 1 && names_no_table(made.front().block) &&
-           may_keep_warnings(made.front()) && calls_built_in_only(made.front());
+           may_keep_warnings(made.front()) && router::mysql::calls_built_in_only(made.front());
 }
 
 /// Of the statement that has just run well.

@@ -30,10 +30,7 @@ bool only_sets(const reading& text) {
 /// By its words; views may call others.
 bool calls_built_in_only(const reading& text) {
     const auto& all = text.parsed().statements;
-    return !text.unknown() && std::all_of(all.begin(), all.end(), [](const router::statement& each) {
-        return std::all_of(each.functions.begin(), each.functions.end(),
-                           [](const auto& name) { return router::mysql::is_built_in(name.second); });
-    });
+    return !text.unknown() && std::all_of(all.begin(), all.end(), router::mysql::calls_built_in_only);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using config::fault_kind;
 
 namespace {
 
-constexpr auto longest_pause = 5s, longest_await = 5s;
+constexpr auto longest_pause = 5s, longest_await = 5s, longest_search = 3s;
 
 double milliseconds_since(clock::time_point then) {
     return std::chrono::duration<double, std::milli>(clock::now() - then).count();
@@ -278,6 +278,7 @@ result run::take(step what, phase at) {
         case step::own_state:
             return lately(host_.own_state(), "another process of this proxy still serves clients by the old ring");
         case step::raise_fence: {
+            if (auto ended = wait_for_a_moment(view->config.cutover_timeout); !ended.ok()) return ended;
             {
                 const std::lock_guard guard(lock_);
                 ++cutovers_;
@@ -305,6 +306,7 @@ result run::take(step what, phase at) {
             const bool lowered = host_.set_fence(cluster_, false);
             const std::lock_guard guard(lock_);
             if (fenced_at_ != clock::time_point{}) pause_ = milliseconds_since(fenced_at_);
+            if (lowered) fenced_at_ = {};  // one that is given up before its fence has no pause
             return lately(lowered, "not every worker knows that the fence is down");
         }
         case step::share_state:
@@ -351,6 +353,26 @@ result run::wait_for_the_unaware() {
             const std::lock_guard guard(lock_);
             if (stopping_ || cancelling_) return {outcome::again, "it is being stopped"};
         }
+    }
+}
+
+/// Writes that wait for what takes longer than cutover_timeout wait for nothing. So the fence goes up when nobody writes
+/// to what moves, or, where short transactions overlap all the time, when none of them has begun long ago; after
+/// longest_search whatever there is.
+result run::wait_for_a_moment(std::chrono::milliseconds cutover_timeout) {
+    const auto begun = clock::now();
+    for (;;) {
+        const auto asked = clock::now();
+        const auto look = host_.look_behind_fence(cluster_);
+        const auto now = clock::now();
+        if (now - begun >= longest_search || (look.complete && look.inside == 0)) return {};
+        const bool all_young = look.complete && asked - look.inside_since < cutover_timeout / 10;
+        if (all_young && now - begun >= longest_search / 2) return {};
+        {
+            const std::lock_guard guard(lock_);
+            if (stopping_ || cancelling_) return {outcome::again, "it is being stopped"};
+        }
+        std::this_thread::sleep_for(std::max<clock::duration>(2ms, 2 * (now - asked)));
     }
 }
 

@@ -39,6 +39,7 @@ class run {
     void work();
     result take(step what, phase at);
     result wait_for_the_unaware();
+    result wait_for_a_moment(std::chrono::milliseconds cutover_timeout);
     result drain();
     result write_ring(bool back);
     result wait_for_readers();

@@ -179,6 +179,10 @@ bool is_built_in(std::string_view name) noexcept {
     return among(built_in, name);
 }
 
+bool calls_built_in_only(const statement& one) {
+    return std::all_of(one.functions.begin(), one.functions.end(), [](const auto& each) { return is_built_in(each.second); });
+}
+
 bool is_same_everywhere(std::string_view variable) noexcept {
     return among(same_everywhere, variable) || variable.starts_with("character_set_") ||
            variable.starts_with("collation_") || variable.starts_with("sql_") || variable.starts_with("optimizer_");

@@ -22,6 +22,9 @@ call_nature nature_of(const catalog* in, std::string_view database, std::string_
 /// The server's own, whatever its version. `name` is in lower case.
 bool is_built_in(std::string_view name) noexcept;
 
+/// By its words; stored functions may use tables, and views may call others.
+bool calls_built_in_only(const statement& one);
+
 /// Whether all servers of a shard give one answer for @@name.
 bool is_same_everywhere(std::string_view variable) noexcept;
 

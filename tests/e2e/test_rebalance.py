@@ -319,6 +319,10 @@ def test_under_load_no_row_is_lost_or_doubled_and_no_client_hears_of_it(shop):
     looking.join(60)
     for each in loads:
         each.finish()
+    slow = max(loads, key=lambda each: each.longest)
+    print(f"{4 * users} rows, {sum(each.statements for each in loads)} statements, {len(counts)} counts while it moved; "  # pytest -s
+          f"{rows[0]['seconds']} s, {rows[0]['cutovers']} cutovers, pause {rows[0]['pause_ms']} ms; longest statement of the load "
+          f"{slow.longest * 1000:.0f} ms (kind {slow.longest_kind}), {shop.phases[-1][0] - slow.longest_at:.1f} s before the end")
     assert set(counts) == {counts[0]} and counts[0][0] == 2 * users and len(counts) > 5
     with shop.proxy.connect() as db:
         for each in loads:

@@ -60,6 +60,36 @@ def test_a_cutover_that_cannot_drain_is_given_up_and_tried_again(shop):  # M4
     assert shop.traces() == []
 
 
+def test_the_fence_goes_up_between_long_transactions(shop):  # M4
+    """Writers whose transactions are longer than cutover_timeout, with short gaps: writes do not wait for nothing."""
+    shop.fill(300)
+    shop.reload_shards(shop.fourth)
+    assert until(lambda: admin(shop.proxy, "SHOW RING reb")[3]["configured_share"] > 0)
+    stop, written = threading.Event(), []
+
+    def write():
+        with shop.proxy.connect(autocommit=False) as db:
+            while not stop.is_set():
+                for key in range(0, 300, 10):  # some of them move
+                    db.execute("INSERT INTO events (user_id, what) VALUES (%s, 'y')", [key])
+                time.sleep(1.3)
+                db.commit()
+                written.append(30)
+                time.sleep(0.1)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    admin(shop.proxy, "REBALANCE reb")
+    rows = shop.wait()
+    stop.set()
+    writer.join(30)
+    assert rows[0]["phase"] == "done" and rows[0]["cutovers"] <= 2, rows  # by chance one of seven would find a gap
+    with shop.proxy.connect() as db:
+        assert db.execute("SELECT count(*) FROM events WHERE what = 'y'").fetchone()[0] == sum(written)
+    shop.check_places()
+    assert shop.traces() == []
+
+
 @pytest.mark.parametrize("shop", [{"more_sql": MANY_SEQUENCES, "over": {"clusters": {"reb": {"cutover_timeout": "25ms"}}}}],
                          indirect=True, ids=["sequences"])
 def test_a_cutover_that_comes_late_to_its_decision_is_given_up(shop):  # M4
