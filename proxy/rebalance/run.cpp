@@ -305,7 +305,10 @@ result run::take(step what, phase at) {
         case step::lower_fence: {
             const bool lowered = host_.set_fence(cluster_, false);
             const std::lock_guard guard(lock_);
-            if (fenced_at_ != clock::time_point{}) pause_ = milliseconds_since(fenced_at_);
+            if (fenced_at_ != clock::time_point{}) {
+                pause_ = milliseconds_since(fenced_at_);
+                spdlog::info("rebalance of cluster {}: writes to moving rows waited for {:.1f} ms", cluster_, pause_);
+            }
             if (lowered) fenced_at_ = {};  // one that is given up before its fence has no pause
             return lately(lowered, "not every worker knows that the fence is down");
         }
@@ -356,8 +359,8 @@ result run::wait_for_the_unaware() {
     }
 }
 
-/// Writes that wait for what takes longer than cutover_timeout wait for nothing. So the fence goes up when nobody writes
-/// to what moves, or, where short transactions overlap all the time, when none of them has begun long ago; after
+/// Writes that wait for what takes longer than cutover_timeout wait for nothing. So the fence goes up when nobody
+/// writes to what moves, or, where short transactions overlap all the time, when none of them has begun long ago; after
 /// longest_search whatever there is.
 result run::wait_for_a_moment(std::chrono::milliseconds cutover_timeout) {
     const auto begun = clock::now();

@@ -163,7 +163,7 @@ def main():
     options.add_argument("ringway")
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--secs", type=int, default=5)
+    options.add_argument("--secs", type=int, default=3)
     chosen = options.parse_args()
     place = pathlib.Path(tempfile.mkdtemp(prefix="ringway_shards."))
     place.chmod(0o755)
@@ -215,7 +215,7 @@ def compare(chosen, place, port, proxy, four, one):
     script = place / "one.sql"
     script.write_text(f"\\set id random(1, {chosen.rows})\nSELECT value FROM readings WHERE id = :id;\n")
     pairs = [(pgbench_cpu(proxy, port, "four", chosen.secs, script, place), pgbench_cpu(proxy, port, "one", chosen.secs, script, place))
-             for _ in range(3)]
+             for _ in range(2 * chosen.rounds + 1)]
     sharded, plain = (statistics.median(column) for column in zip(*pairs))
     print(f"one shard's statement   {sharded:8.1f} us of CPU, unsharded {plain:8.1f}: {statistics.median(a / b for a, b in pairs):.2f} (at most 1.1)")
 

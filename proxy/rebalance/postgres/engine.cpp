@@ -111,16 +111,20 @@ result postgres_engine::connect(std::uint16_t shard, std::unique_ptr<link>& to, 
     return {};
 }
 
-/// The first failure is the answer; the others are waited for.
-result postgres_engine::each_move(const std::function<result(move&)>& work) {
-    std::vector<result> answers(moves_.size());
+result at_once(std::size_t count, const std::function<result(std::size_t)>& work) {
+    std::vector<result> answers(count);
     std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < moves_.size(); ++i) threads.emplace_back([&, i] { answers[i] = work(*moves_[i]); });
+    for (std::size_t i = 1; i < count; ++i) threads.emplace_back([&, i] { answers[i] = work(i); });
+    if (count > 0) answers[0] = work(0);
     for (auto& each : threads) each.join();
     result worst;
     for (auto& each : answers)
         if (worst.ok() || (!each.ok() && each.how > worst.how)) worst = std::move(each);
     return worst;
+}
+
+result postgres_engine::each_move(const std::function<result(move&)>& work) {
+    return at_once(moves_.size(), [&](std::size_t i) { return work(*moves_[i]); });
 }
 
 std::vector<move_figures> postgres_engine::figures() {

@@ -15,6 +15,9 @@
 
 namespace ringway::proxy::rebalance::postgres {
 
+/// Each in a thread of its own. The worst failure is the answer; the others are waited for.
+result at_once(std::size_t count, const std::function<result(std::size_t)>& work);
+
 class postgres_engine final : public engine {
   public:
     /// `plan` and its notes live as long as the engine; `save` writes it down.

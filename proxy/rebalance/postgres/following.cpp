@@ -276,21 +276,26 @@ result postgres_engine::last_catch_up(steady_time until) {
         }
     };
     const rest at_the_end{moves_};
-    if (model_) {
+    const auto others = back_ ? ends() : std::vector<std::uint16_t>{};
+    const auto look_at = [&](std::size_t i) -> result {
+        if (i < all.size()) {
+            auto& on = *watching_[i];
+            if (auto why = position_of(on, "pg_current_wal_insert_lsn", last[i])) return of(*why, name_of(all[i]));
+            // A commit, so that all before it is on the disk, where the stream reads it.
+            if (auto why = on.run("SELECT pg_logical_emit_message(true, 'ringway', '')"))
+                return of(*why, name_of(all[i]));
+            return same_tables(on, all[i]);
+        }
+        i -= all.size();
+        if (i < others.size()) return same_tables(*marking_[i], others[i]);
         std::string mark;
         if (auto why = schema_mark(*model_, mark)) return of(*why, name_of(0));
         if (mark != schema_mark_) return {outcome::again, "something has been defined meanwhile: it is made first"};
-    }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        auto& on = *watching_[i];
-        if (auto why = position_of(on, "pg_current_wal_insert_lsn", last[i])) return of(*why, name_of(all[i]));
-        // A commit, so that all before it is on the disk, where the stream reads it.
-        if (auto why = on.run("SELECT pg_logical_emit_message(true, 'ringway', '')")) return of(*why, name_of(all[i]));
-        if (auto same = same_tables(on, all[i]); !same.ok()) return same;
-    }
-    const auto others = ends();
-    for (std::size_t i = 0; back_ && i < others.size(); ++i)
-        if (auto same = same_tables(*marking_[i], others[i]); !same.ok()) return same;
+        return {};
+    };
+    // Writes wait, and a busy server's answers take their time: all are asked at once.
+    if (auto seen_all = at_once(all.size() + others.size() + (model_ ? 1 : 0), look_at); !seen_all.ok())
+        return seen_all;
     for (auto& each : moves_) {
         const auto place = static_cast<std::size_t>(std::find(all.begin(), all.end(), origin_of(*each)) - all.begin());
         while (!each->stream->has_reached(last[place])) {
@@ -310,24 +315,28 @@ result postgres_engine::carry_sequences() {
     const auto all = origins(), others = ends();
     if (marking_.size() != others.size() || watching_.size() != all.size())
         return {outcome::again, "the servers are not being watched"};
-    for (std::size_t i = 0; i < others.size(); ++i) {
+    std::vector<rows> seen(all.size());
+    const auto look_at = [&](std::size_t i) -> result {
+        if (auto why = watching_[i]->ask(
+                "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL AND "
+                "schemaname !~ '^pg_' AND schemaname <> 'ringway'",
+                seen[i]))
+            return of(*why, name_of(all[i]));
+        return {};
+    };
+    if (auto seen_all = at_once(all.size(), look_at); !seen_all.ok()) return seen_all;
+    return at_once(others.size(), [&](std::size_t i) -> result {
         const auto target = others[i];
         std::string values;
         for (const auto& each : moves_) {
             if (end_of(*each) != target) continue;
-            const auto place =
-                static_cast<std::size_t>(std::find(all.begin(), all.end(), origin_of(*each)) - all.begin());
-            rows got;
-            if (auto why = watching_[place]->ask(
-                    "SELECT schemaname, sequencename, last_value FROM pg_sequences WHERE last_value IS NOT NULL AND "
-                    "schemaname !~ '^pg_' AND schemaname <> 'ringway'",
-                    got))
-                return of(*why, name_of(origin_of(*each)));
+            const auto& got =
+                seen[static_cast<std::size_t>(std::find(all.begin(), all.end(), origin_of(*each)) - all.begin())];
             for (std::size_t row = 0; row < got.size(); ++row)
                 values += fmt::format("{}({}, {}, {})", values.empty() ? "" : ", ", link::quoted(got.at(row, 0)),
                                       link::quoted(got.at(row, 1)), got.at(row, 2));
         }
-        if (values.empty()) continue;
+        if (values.empty()) return {};
         rows got;
         if (auto why = marking_[i]->ask(
                 fmt::format(
@@ -342,8 +351,8 @@ result postgres_engine::carry_sequences() {
                     values),
                 got))
             return of(*why, name_of(target));
-    }
-    return {};
+        return {};
+    });
 }
 
 }  // namespace ringway::proxy::rebalance::postgres

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "proxy/rebalance/postgres/engine.hpp"
 #include "proxy/transaction/array_text.hpp"
@@ -57,6 +59,16 @@ std::string dropped(const std::string& kind, const std::string& name) {
                quoted(name.substr(dot + 1, open - dot - 1)) + name.substr(open) + " CASCADE";
     }
     return {};  // goes with what it belongs to
+}
+
+/// It waits for all that use the table, and everybody else waits behind it: so it tries briefly, and often.
+std::optional<trouble> set_identity(link& on, const stop_signal& stop, std::string_view table, std::string_view to) {
+    constexpr int tries = 30;
+    for (int i = 1;; ++i) {
+        auto why = on.run(fmt::format("SET lock_timeout = '100ms'; ALTER TABLE {} REPLICA IDENTITY {}", table, to));
+        if (!why || why->state != "55P03" || i == tries || stop.is_raised()) return why;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100 + 37 * i % 100));  // other statements go on
+    }
 }
 
 }  // namespace
@@ -194,7 +206,6 @@ result postgres_engine::unmake_schema(std::uint16_t shard, bool roles) {
 result postgres_engine::watch_tables(std::uint16_t shard) {
     std::unique_ptr<link> on;
     if (auto made = connect(shard, on); !made.ok()) return made;
-    if (auto why = on->run("SET lock_timeout = '100ms'")) return of(*why, name_of(shard));
     for (const auto& table : tables_) {
         rows got;
         if (auto why =
@@ -209,7 +220,7 @@ result postgres_engine::watch_tables(std::uint16_t shard) {
                                                       : fmt::format("USING INDEX {}", got.at(0, 1));
         if (!note(fmt::format("identity {} {}", name_of(shard), table.qualified()), was))
             return {outcome::again, "the journal cannot be written"};
-        if (auto why = on->run(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", table.qualified())))
+        if (auto why = set_identity(*on, stop_, table.qualified(), "FULL"))
             return of(*why, fmt::format("{} {}", name_of(shard), table.plain()));
     }
     return {};
@@ -226,9 +237,8 @@ result postgres_engine::unwatch_tables(std::uint16_t shard) {
     if (noted.empty()) return {};
     std::unique_ptr<link> on;
     if (auto made = connect(shard, on); !made.ok()) return made;
-    if (auto why = on->run("SET lock_timeout = '100ms'")) return of(*why, name_of(shard));
     for (const auto& [name, was] : noted) {
-        const auto why = on->run(fmt::format("ALTER TABLE {} REPLICA IDENTITY {}", name.substr(prefix.size()), was));
+        const auto why = set_identity(*on, stop_, name.substr(prefix.size()), was);
         const bool gone = why && (why->state == "42P01" || why->state == "3F000" || why->state == "42704");
         if (why && !gone) return of(*why, name_of(shard));
         const std::lock_guard guard(lock_);
