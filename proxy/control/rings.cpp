@@ -40,6 +40,13 @@ std::optional<fault> runtime::find_rings(const config::settings& from, std::map<
                                          cluster.name),
                              {},
                              "wait until SHOW REBALANCE says that it has ended; CANCEL or FINISH REBALANCE ends it"};
+            const auto& running = clusters_.at(cluster.name)->config;
+            if (running.tables != cluster.tables || running.rebalance != cluster.rebalance)
+                return fault{fault_kind::invalid_parameter,
+                             fmt::format("a rebalance of cluster \"{}\" is under way: {} cannot change now",
+                                         cluster.name, running.tables != cluster.tables ? "its tables" : "rebalance"),
+                             {},
+                             "wait until SHOW REBALANCE says that it has ended; CANCEL or FINISH REBALANCE ends it"};
             out.emplace(cluster.name, before->second);
             continue;
         }

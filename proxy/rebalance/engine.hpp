@@ -63,8 +63,8 @@ class engine {
     /// Lets changes go back; ends when that is not possible any more (`restart`), has failed, or at `until`.
     virtual result hold(std::chrono::system_clock::time_point until) = 0;
     /// Of the servers, while the fence is up and no session is inside: nobody but `pids` works there, nothing is in
-    /// doubt. `again`: not yet.
-    virtual result quiet(const std::vector<std::uint32_t>& pids) = 0;
+    /// doubt. `again`: not yet. Neither this nor what else is done under the fence waits for servers after `until`.
+    virtual result quiet(const std::vector<std::uint32_t>& pids, steady_time until) = 0;
     virtual result last_catch_up(steady_time until) = 0;
     virtual result carry_sequences() = 0;
     /// Of the way back too, unless `keeps_undo`.

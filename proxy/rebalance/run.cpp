@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 
 #include "proxy/rebalance/ring_file.hpp"
 #include "proxy/rebalance/state_file.hpp"
@@ -217,7 +218,11 @@ void run::work() {
             continue;
         }
         die_if_told(at, next);
+        const auto taken_up = clock::now();
         auto how = take(next, at);
+        if (fenced_at_ != clock::time_point{})
+            fmt::format_to(std::back_inserter(fenced_steps_), "{}{} {:.1f}", fenced_steps_.empty() ? "" : ", ",
+                           name_of(next), milliseconds_since(std::max(taken_up, fenced_at_)));
         if (!how.ok()) spdlog::warn("rebalance of cluster {}: {}: {}", cluster_, name_of(next), how.why);
         const std::lock_guard guard(lock_);
         if (stopping_) break;
@@ -241,6 +246,11 @@ result run::take(step what, phase at) {
     };
     const auto view = host_.look_at(cluster_);
     if (!view) return {outcome::again, "the cluster is not configured"};
+    const auto in_time = [&](result how) {
+        if (how.how == outcome::again && clock::now() >= fenced_at_ + view->config.cutover_timeout)
+            how.why.insert(0, "the cutover was given up after cutover_timeout: ");
+        return how;
+    };
     const bool back = goes_back(at);
     engine_->turn(back);
     switch (what) {
@@ -283,6 +293,7 @@ result run::take(step what, phase at) {
                 const std::lock_guard guard(lock_);
                 ++cutovers_;
                 fenced_at_ = clock::now();
+                fenced_steps_.clear();
                 undecided_ = false;
             }
             return lately(host_.set_fence(cluster_, true), "not every worker knows of the fence yet");
@@ -290,11 +301,11 @@ result run::take(step what, phase at) {
         case step::drain:
             return drain();
         case step::last_catch_up:
-            return engine_->last_catch_up(fenced_at_ + view->config.cutover_timeout);
+            return in_time(engine_->last_catch_up(fenced_at_ + view->config.cutover_timeout));
         case step::carry_sequences:
-            return engine_->carry_sequences();
+            return in_time(engine_->carry_sequences());
         case step::mark:
-            return engine_->mark();
+            return in_time(engine_->mark());
         case step::write_ring:
             return write_ring(back);
         case step::tell_ring:
@@ -307,7 +318,8 @@ result run::take(step what, phase at) {
             const std::lock_guard guard(lock_);
             if (fenced_at_ != clock::time_point{}) {
                 pause_ = milliseconds_since(fenced_at_);
-                spdlog::info("rebalance of cluster {}: writes to moving rows waited for {:.1f} ms", cluster_, pause_);
+                spdlog::info("rebalance of cluster {}: writes to moving rows waited for {:.1f} ms ({})", cluster_,
+                             pause_, fenced_steps_);
             }
             if (lowered) fenced_at_ = {};  // one that is given up before its fence has no pause
             return lately(lowered, "not every worker knows that the fence is down");
@@ -392,7 +404,7 @@ result run::drain() {
             why = fmt::format("{} transaction{} on rows that move {} still open", look.inside,
                               look.inside == 1 ? "" : "s", look.inside == 1 ? "is" : "are");
         } else {
-            auto servers = engine_->quiet(look.pids);
+            auto servers = engine_->quiet(look.pids, until);
             if (servers.how != outcome::again) return servers;
             why = std::move(servers.why);
         }

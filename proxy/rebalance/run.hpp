@@ -58,6 +58,7 @@ class run {
     std::chrono::steady_clock::time_point begun_, ended_{}, phase_begun_, fenced_at_{}, switched_at_{}, told_at_{};
     bool undecided_ = false;  ///< whether the new ring's file is written is not known
     double pause_ = -1;
+    std::string fenced_steps_;  ///< how long each step under the fence has taken, in ms
     unsigned cutovers_ = 0;
     std::thread thread_;
 };

@@ -47,7 +47,8 @@ void session::start_one_by_one(const router::plan& plan, one_by_one_task task) {
     ++who_.cluster->traffic.statements;
     requested_ = clock::now();
     if (who_.cluster->now->log_queries) log_statement(plan, task.text);
-    for (const auto& each : who_.cluster->now->config.shards) task.shards.push_back(each.name);
+    task.members = who_.cluster->now->map->members();
+    for (const auto each : task.members) task.shards.push_back(who_.cluster->now->config.shards[each].name);
     task.client_id = who_.id;
     task.settings = settings_;
     task.changed = [this] {

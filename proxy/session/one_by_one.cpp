@@ -28,7 +28,7 @@ one_by_one::~one_by_one() {
 
 void one_by_one::lease() {
     const auto keep = shared_from_this();
-    if (!on_) on_ = std::make_shared<arm>(*this, owner_->gather_home(), static_cast<std::uint16_t>(done_));
+    if (!on_) on_ = std::make_shared<arm>(*this, owner_->gather_home(), task_.members[done_]);
     auto found = owner_->gather_node(on_->shard, true);
     if (found.why) return arm_refused(*on_, *found.why);
     if (found.hold) {

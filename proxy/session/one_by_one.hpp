@@ -15,7 +15,8 @@
 namespace ringway::proxy {
 
 struct one_by_one_task {
-    std::vector<std::string> shards;  ///< names
+    std::vector<std::string> shards;     ///< names
+    std::vector<std::uint16_t> members;  ///< their places: those that have joined
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
     std::string text;

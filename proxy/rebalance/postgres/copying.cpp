@@ -54,6 +54,12 @@ result postgres_engine::copy() {
         if (auto seen = look_at_tables(); !seen.ok()) return seen;
     verified_ = false;
     auto done = each_move([this](move& each) { return copy_move(each); });
+    if (done.how != outcome::stop || schema_mark_.empty()) return done;
+    std::unique_ptr<link> model;
+    std::string mark;
+    if (auto made = connect(0, model); !made.ok()) return made;
+    if (auto why = schema_mark(*model, mark)) return of(*why, name_of(0));
+    if (mark != schema_mark_) done.how = outcome::restart;  // a shard that joins has what was defined before
     return done;
 }
 

@@ -35,7 +35,7 @@ class postgres_engine final : public engine {
     result arm() override;
     result mark() override;
     result hold(std::chrono::system_clock::time_point until) override;
-    result quiet(const std::vector<std::uint32_t>& pids) override;
+    result quiet(const std::vector<std::uint32_t>& pids, steady_time until) override;
     result last_catch_up(steady_time until) override;
     result carry_sequences() override;
     result release(bool keeps_undo) override;
@@ -109,6 +109,9 @@ class postgres_engine final : public engine {
     result verify_move(move& what);
     result compare_rows(move& what, link& source, link& target);
     result same_tables(link& on, std::uint16_t shard);
+    result quiet_at(std::size_t origin, const std::string& pids);
+    result carry_sequences(bool rehearses);
+    result rehearse();
 
     // undo.cpp
     result check_way_back();

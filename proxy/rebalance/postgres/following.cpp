@@ -199,36 +199,54 @@ result postgres_engine::verify() {
     const auto all = targets();
     if (std::any_of(all.begin(), all.end(), [this](std::uint16_t each) { return joins(each); }))
         if (auto made = connect(0, model_); !made.ok()) return made;
-    return {};
+    return rehearse();
+}
+
+/// What is asked under the fence is asked before it too: the servers' processes have then read their catalogs.
+result postgres_engine::rehearse() {
+    const auto all = origins(), others = back_ ? ends() : std::vector<std::uint16_t>{};
+    if (model_) {
+        std::string mark;
+        if (auto why = schema_mark(*model_, mark)) return of(*why, name_of(0));
+    }
+    auto seen = at_once(all.size() + others.size(), [&](std::size_t i) -> result {
+        if (i >= all.size()) return same_tables(*marking_[i - all.size()], others[i - all.size()]);
+        static_cast<void>(quiet_at(i, "-1"));  // whatever it is now
+        return same_tables(*watching_[i], all[i]);
+    });
+    return seen.ok() ? carry_sequences(true) : seen;
 }
 
 /// Who works on a source and is not one of those that are known to write elsewhere may still write to what moves: a
 /// statement whose client has gone, a connection that does not come through the proxy.
-result postgres_engine::quiet(const std::vector<std::uint32_t>& pids) {
+result postgres_engine::quiet(const std::vector<std::uint32_t>& pids, steady_time until) {
     std::string list = "-1";
     for (const auto each : pids) list += fmt::format(",{}", each);
     const auto all = origins();
     if (watching_.size() != all.size())
         return {back_ ? outcome::again : outcome::restart, "the servers are not being watched"};
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        rows got;
-        if (auto why = watching_[i]->ask(
-                fmt::format(
-                    "SELECT pid, application_name, state FROM pg_stat_activity WHERE backend_type = 'client "
-                    "backend' AND datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() "
-                    "AND application_name NOT LIKE 'ringway %' AND pid <> ALL ('{{{}}}'::int[]) UNION ALL SELECT "
-                    "0, gid, 'prepared' FROM pg_prepared_xacts WHERE database = current_database() LIMIT 1",
-                    list),
-                got))
-            return of(*why, name_of(all[i]));
-        if (got.size() == 0) continue;
-        return {outcome::again,
-                got.at(0, 2) == "prepared"
-                    ? fmt::format("shard {}: prepared transaction {} is in doubt", name_of(all[i]), got.at(0, 1))
-                    : fmt::format("shard {}: the server's process {} ({}) is {}", name_of(all[i]), got.at(0, 0),
-                                  got.at(0, 1), got.at(0, 2))};
-    }
-    return {};
+    for (const auto* links : {&watching_, &marking_})
+        for (const auto& each : *links) each->until(until);
+    if (model_) model_->until(until);
+    return at_once(all.size(), [&](std::size_t i) { return quiet_at(i, list); });
+}
+
+result postgres_engine::quiet_at(std::size_t origin, const std::string& pids) {
+    const auto& name = name_of(origins()[origin]);
+    rows got;
+    if (auto why = watching_[origin]->ask(
+            fmt::format("SELECT pid, application_name, state FROM pg_stat_activity WHERE backend_type = 'client "
+                        "backend' AND datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid() "
+                        "AND application_name NOT LIKE 'ringway %' AND pid <> ALL ('{{{}}}'::int[]) UNION ALL SELECT "
+                        "0, gid, 'prepared' FROM pg_prepared_xacts WHERE database = current_database() LIMIT 1",
+                        pids),
+            got))
+        return of(*why, name);
+    if (got.size() == 0) return {};
+    return {outcome::again, got.at(0, 2) == "prepared"
+                                ? fmt::format("shard {}: prepared transaction {} is in doubt", name, got.at(0, 1))
+                                : fmt::format("shard {}: the server's process {} ({}) is {}", name, got.at(0, 0),
+                                              got.at(0, 1), got.at(0, 2))};
 }
 
 /// The tables are what they were, and all there are.
@@ -312,6 +330,10 @@ result postgres_engine::last_catch_up(steady_time until) {
 
 /// A target's sequences go on behind those of its sources, at values that are the target's own.
 result postgres_engine::carry_sequences() {
+    return carry_sequences(false);
+}
+
+result postgres_engine::carry_sequences(bool rehearses) {
     const auto all = origins(), others = ends();
     if (marking_.size() != others.size() || watching_.size() != all.size())
         return {outcome::again, "the servers are not being watched"};
@@ -340,7 +362,7 @@ result postgres_engine::carry_sequences() {
         rows got;
         if (auto why = marking_[i]->ask(
                 fmt::format(
-                    "SELECT setval(format('%I.%I', s.schemaname, s.sequencename)::regclass, CASE WHEN increment_by "
+                    "SELECT {}(format('%I.%I', s.schemaname, s.sequencename)::regclass, CASE WHEN increment_by "
                     "= 128 THEN greatest(last, start_value) + (128 - (greatest(last, start_value) - start_value) % "
                     "128) "
                     "% 128 ELSE last END) FROM (SELECT s.*, CASE WHEN increment_by > 0 THEN greatest(max(v.value), "
@@ -348,7 +370,7 @@ result postgres_engine::carry_sequences() {
                     "FROM (VALUES {}) v (schema, name, value) JOIN pg_sequences s ON schemaname = v.schema AND "
                     "sequencename = v.name GROUP BY s.schemaname, s.sequencename, s.sequenceowner, s.data_type, "
                     "start_value, min_value, max_value, increment_by, cycle, cache_size, s.last_value) s",
-                    values),
+                    rehearses ? "num_nonnulls" : "setval", values),
                 got))
             return of(*why, name_of(target));
         return {};

@@ -165,7 +165,12 @@ std::optional<trouble> link::flush() {
 std::optional<trouble> link::wait_result(pg_result*& out) {
     if (auto why = flush()) return why;
     while (PQisBusy(connection_) != 0) {
-        wait(false, moment);
+        const auto left = until_ - std::chrono::steady_clock::now();
+        if (left <= 0ms) {
+            close();
+            return trouble{{}, "the server's answer took too long"};
+        }
+        wait(false, std::min(moment, std::chrono::ceil<std::chrono::milliseconds>(left)));
         if (stop_.is_raised()) return lost("");
         if (PQconsumeInput(connection_) == 0) return lost("the connection broke");
     }

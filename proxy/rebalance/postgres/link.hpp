@@ -70,6 +70,8 @@ class link {
                                 bool replication = false);
     void close();
     bool is_open() const noexcept { return connection_ != nullptr; }
+    /// An answer that is not there by then is not waited for any more: the connection is given up.
+    void until(std::chrono::steady_clock::time_point latest) noexcept { until_ = latest; }
 
     std::optional<trouble> run(const std::string& sql);
     std::optional<trouble> ask(const std::string& sql, rows& out);
@@ -106,6 +108,7 @@ class link {
     std::unordered_map<std::string, std::string> statements_;  ///< text -> name
     std::size_t pushed_ = 0;
     std::size_t unsent_ = 0;
+    std::chrono::steady_clock::time_point until_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace ringway::proxy::rebalance::postgres

@@ -52,7 +52,11 @@ std::string dropped(const std::string& kind, const std::string& name) {
                          "DO $x$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), {}); "
                          "END $x$",
                          link::quoted(name.substr(tab + 1)));
-    if (kind == "role") return "DROP ROLE IF EXISTS " + quoted(name);
+    if (kind == "role")  // who is connected as it would go on with nobody's rights
+        return fmt::format(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {} AND datname = "
+            "current_database() AND pid <> pg_backend_pid(); DROP ROLE IF EXISTS {}",
+            link::quoted(name), quoted(name));
     if (kind == "function") {
         const auto open = name.find('(');
         return "DROP ROUTINE IF EXISTS " + quoted(name.substr(0, dot)) + "." +
@@ -101,7 +105,7 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
     for (const auto& [name, value] : plan_.notes) number += name.starts_with("made ");
     while (!left.empty()) {
         std::vector<schema_object> later;
-        std::optional<trouble> last;
+        std::optional<trouble> first_of_all;
         for (auto& each : left) {
             const auto name = each.was.empty() ? each.name : each.name + "\t" + each.was;
             if (!dropped(each.kind, name).empty() &&
@@ -110,11 +114,12 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
             auto why = on->run(each.make);
             if (!why) continue;
             if (why->is_lost()) return of(*why, name_of(shard));
-            last = trouble{why->state, fmt::format("{} {}: {}", each.kind, each.name, why->message)};
+            if (!first_of_all)
+                first_of_all = trouble{why->state, fmt::format("{} {}: {}", each.kind, each.name, why->message)};
             later.push_back(std::move(each));
         }
         if (later.size() == left.size())
-            return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), last->message)};
+            return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), first_of_all->message)};
         left = std::move(later);
     }
     return space_sequences(shard);

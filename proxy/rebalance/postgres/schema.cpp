@@ -50,10 +50,18 @@ constexpr part parts[] = {
      "format_type(typbasetype, typtypmod), coalesce(' DEFAULT ' || typdefault, ''), CASE WHEN typnotnull THEN ' NOT "
      "NULL' ELSE '' END, (SELECT string_agg(format(' CONSTRAINT %I %s', conname, pg_get_constraintdef(c.oid)), '' "
      "ORDER "
-     "BY conname) FROM pg_constraint c WHERE contypid = t.oid), nspname, typname, pg_get_userbyid(typowner)) END, "
+     "BY conname) FROM pg_constraint c WHERE contypid = t.oid), nspname, typname, pg_get_userbyid(typowner)) WHEN 'c' "
+     "THEN format('CREATE TYPE %I.%I AS (%s); ALTER TYPE %I.%I OWNER TO %I', nspname, typname, (SELECT "
+     "string_agg(format('%I %s%s', attname, format_type(atttypid, atttypmod), CASE WHEN attcollation <> typcollation "
+     "AND attcollation <> 0 THEN (SELECT format(' COLLATE %I.%I', cn.nspname, collname) FROM pg_collation co JOIN "
+     "pg_namespace cn ON cn.oid = collnamespace WHERE co.oid = attcollation) ELSE '' END), ', ' ORDER BY attnum) FROM "
+     "pg_attribute JOIN pg_type at ON at.oid = atttypid WHERE attrelid = t.typrelid AND attnum > 0 AND NOT "
+     "attisdropped), nspname, typname, pg_get_userbyid(typowner)) END, "
      "CASE typtype WHEN 'e' THEN (SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE "
      "enumtypid "
-     "= t.oid) WHEN 'd' THEN format_type(typbasetype, typtypmod) END, false FROM pg_type t JOIN pg_namespace n ON "
+     "= t.oid) WHEN 'd' THEN format_type(typbasetype, typtypmod) WHEN 'c' THEN (SELECT string_agg(format('%s %s', "
+     "attname, format_type(atttypid, atttypmod)), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = typrelid "
+     "AND attnum > 0 AND NOT attisdropped) END, false FROM pg_type t JOIN pg_namespace n ON "
      "n.oid "
      "= typnamespace WHERE (typtype IN ('e', 'd', 'r') OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = "
      "typrelid AND relkind = 'c') OR typtype = 'b' AND typelem = 0) AND" OURS("pg_type", "t.oid",
@@ -121,9 +129,10 @@ constexpr part parts[] = {
      "i.relnamespace WHERE c.relkind IN ('r', 'm') AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.oid "
      "AND "
      "contype IN ('p', 'u', 'x')) AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY c.relkind DESC, i.oid"},
-    {"SELECT 'view', format('%s.%s', nspname, relname), format('CREATE %sVIEW %I.%I AS %s ALTER TABLE %I.%I OWNER TO "
+    {"SELECT 'view', format('%s.%s', nspname, relname), format('CREATE %sVIEW %I.%I%s AS %s ALTER TABLE %I.%I OWNER TO "
      "%I', "
-     "CASE relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, nspname, relname, pg_get_viewdef(c.oid), nspname, "
+     "CASE relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, nspname, relname, coalesce(' WITH (' || "
+     "array_to_string(reloptions, ', ') || ')', ''), pg_get_viewdef(c.oid), nspname, "
      "relname, "
      "pg_get_userbyid(relowner)), pg_get_viewdef(c.oid), true FROM pg_class c JOIN pg_namespace n ON n.oid = "
      "relnamespace "
@@ -168,6 +177,85 @@ constexpr part parts[] = {
      "string_agg(privilege_type, ', ' ORDER BY privilege_type), nspname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE "
      "quote_ident(pg_get_userbyid(grantee)) END), '', true FROM pg_namespace n, aclexplode(nspacl) WHERE grantee <> "
      "nspowner AND" OURS("pg_namespace", "n.oid", "nspname") " GROUP BY nspname, grantee ORDER BY 2"},
+    {"SELECT 'grant', format('%s (%s) on %s.%s to %s', privilege_type, attname, nspname, relname, CASE grantee WHEN 0 "
+     "THEN 'public' ELSE pg_get_userbyid(grantee) END), format('GRANT %s (%I) ON %I.%I TO %s%s', privilege_type, "
+     "attname, nspname, relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, "
+     "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '', true FROM pg_attribute a JOIN pg_class c ON "
+     "c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(attacl) WHERE attnum > 0 AND NOT "
+     "attisdropped AND relkind IN ('r', 'v', 'm', 'p') AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY 2"},
+    // All of a routine's at once: what its owner or PUBLIC may not do any more is among it.
+    {"SELECT 'routine grants', format('%s.%s(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), "
+     "(SELECT format('REVOKE ALL ON ROUTINE %I.%I(%s) FROM PUBLIC, %I; ', nspname, proname, "
+     "pg_get_function_identity_arguments(p.oid), pg_get_userbyid(proowner)) || coalesce(string_agg(format('GRANT "
+     "EXECUTE ON ROUTINE %I.%I(%s) TO %s%s', nspname, proname, pg_get_function_identity_arguments(p.oid), CASE grantee "
+     "WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable AND grantee <> "
+     "proowner THEN ' WITH GRANT OPTION' ELSE '' END), '; '), '') FROM aclexplode(proacl)), '', true FROM pg_proc p "
+     "JOIN pg_namespace n ON n.oid = pronamespace WHERE proacl IS NOT NULL AND proname <> 'ringway_position' "
+     "AND" OURS("pg_proc", "p.oid", "nspname") " ORDER BY p.oid"},
+    {"SELECT 'default privileges', concat_ws(' ', pg_get_userbyid(defaclrole), nspname, defaclobjtype::text), (SELECT "
+     "format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s REVOKE ALL ON %s FROM PUBLIC, %I; ', "
+     "pg_get_userbyid(defaclrole), within, what, pg_get_userbyid(defaclrole)) "
+     "|| coalesce(string_agg(format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s', "
+     "pg_get_userbyid(defaclrole), within, privilege_type, what, CASE grantee "
+     "WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable AND grantee <> "
+     "defaclrole THEN ' WITH GRANT OPTION' ELSE '' END), '; '), '') FROM aclexplode(defaclacl)), '', true FROM "
+     "pg_default_acl LEFT JOIN pg_namespace n ON n.oid = defaclnamespace CROSS JOIN LATERAL (SELECT CASE WHEN nspname "
+     "IS NULL "
+     "THEN '' ELSE format(' IN SCHEMA %I', nspname) END, CASE defaclobjtype "
+     "WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' "
+     "END) w (within, what) ORDER BY 2"},
+    {"SELECT 'cluster', format('%s on %s.%s', i.relname, nspname, c.relname), format('ALTER TABLE %I.%I CLUSTER ON "
+     "%I', "
+     "nspname, c.relname, i.relname), '', true FROM pg_index JOIN pg_class i ON i.oid = indexrelid JOIN pg_class c ON "
+     "c.oid = indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE indisclustered AND c.relkind = 'r' "
+     "AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY 2"},
+    {"SELECT 'statistics', format('%s.%s', nspname, stxname), pg_get_statisticsobjdef(s.oid) || format('; ALTER "
+     "STATISTICS %I.%I OWNER TO %I', nspname, stxname, pg_get_userbyid(stxowner)), '', true FROM pg_statistic_ext s "
+     "JOIN pg_namespace n ON n.oid = stxnamespace WHERE" OURS("pg_statistic_ext", "s.oid", "nspname") " ORDER BY 2"},
+    {"SELECT 'storage', format('%s.%s.%s', nspname, relname, attname), concat_ws('; ', CASE WHEN attstorage <> "
+     "typstorage THEN format('ALTER TABLE %I.%I ALTER %I SET STORAGE %s', nspname, relname, attname, CASE attstorage "
+     "WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END, CASE "
+     "attcompression "
+     "WHEN 'p' THEN format('ALTER TABLE %I.%I ALTER %I SET COMPRESSION pglz', nspname, relname, attname) WHEN 'l' THEN "
+     "format('ALTER TABLE %I.%I ALTER %I SET COMPRESSION lz4', nspname, relname, attname) END), '', true FROM "
+     "pg_attribute a JOIN pg_type t ON t.oid = atttypid JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON "
+     "n.oid = relnamespace WHERE attnum > 0 AND NOT attisdropped AND relkind = 'r' AND (attstorage <> typstorage OR "
+     "attcompression <> '') AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY 2"},
+    {"SELECT 'comment', what || ' ' || said, format('COMMENT ON %s IS %L', what, said), '', true FROM ("
+     "SELECT CASE WHEN objsubid > 0 THEN format('COLUMN %I.%I.%I', nspname, relname, attname) ELSE format('%s %I.%I', "
+     "CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'i' THEN "
+     "'INDEX' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, nspname, relname) END AS what, description AS said FROM "
+     "pg_description d JOIN pg_class c ON c.oid = d.objoid JOIN pg_namespace n ON n.oid = relnamespace LEFT JOIN "
+     "pg_attribute a ON attrelid = c.oid AND attnum = objsubid AND attnum > 0 WHERE d.classoid = 'pg_class'::regclass "
+     "AND relkind IN ('r', 'v', 'm', 'S', 'i', 'c') AND" OURS(
+         "pg_class", "c.oid",
+         "nspname") " UNION ALL SELECT format('ROUTINE %I.%I(%s)', nspname, proname, "
+                    "pg_get_function_identity_arguments(p.oid)), "
+                    "description FROM pg_description d JOIN pg_proc p ON p.oid = d.objoid JOIN pg_namespace n ON n.oid "
+                    "= pronamespace "
+                    "WHERE d.classoid = 'pg_proc'::regclass AND" OURS(
+                        "pg_proc", "p.oid",
+                        "nspname") " UNION ALL SELECT format('TYPE %I.%I', nspname, typname), description FROM "
+                                   "pg_description d JOIN pg_type t ON "
+                                   "t.oid = d.objoid JOIN pg_namespace n ON n.oid = typnamespace WHERE d.classoid = "
+                                   "'pg_type'::regclass "
+                                   "AND" OURS("pg_type", "t.oid",
+                                              "nspname") " UNION ALL SELECT format('TRIGGER %I ON %I.%I', tgname, "
+                                                         "nspname, relname), description FROM pg_description d JOIN "
+                                                         "pg_trigger t ON t.oid = d.objoid JOIN pg_class c ON c.oid = "
+                                                         "tgrelid JOIN pg_namespace n ON n.oid = relnamespace "
+                                                         "WHERE d.classoid = 'pg_trigger'::regclass AND" OURS(
+                                                             "pg_class", "c.oid",
+                                                             "nspname") " UNION ALL SELECT format('CONSTRAINT %I ON "
+                                                                        "%I.%I', conname, nspname, relname), "
+                                                                        "description FROM pg_description d "
+                                                                        "JOIN pg_constraint k ON k.oid = d.objoid JOIN "
+                                                                        "pg_class c ON c.oid = conrelid JOIN "
+                                                                        "pg_namespace n ON n.oid = "
+                                                                        "relnamespace WHERE d.classoid = "
+                                                                        "'pg_constraint'::regclass AND" OURS(
+                                                                            "pg_class", "c.oid",
+                                                                            "nspname") ") commented ORDER BY 2"},
     {R"(SELECT 'setting', format('%s%s', c, coalesce(' of ' || rolname, '')),
           CASE WHEN rolname IS NULL THEN format('DO $x$ BEGIN EXECUTE format(%L, current_database()); END $x$',
             format('ALTER DATABASE %%I SET %s TO %L', split_part(c, '=', 1), substr(c, strpos(c, '=') + 1))) END, '', false

@@ -191,6 +191,14 @@ std::optional<trouble> read_tables(link& on, const config::cluster& cluster, con
         if (got.at(0, 3) != "p") refuse("an unlogged table's changes cannot be followed");
         if (got.at(0, 4) == "t") refuse("tables that inherit, or that others inherit from, are not moved");
         if (got.at(0, 5) == "t") refuse("it has rules, which would change what is moved");
+        rows triggers;
+        if (auto why = on.ask("SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = $1::pg_catalog.oid AND NOT "
+                              "tgisinternal AND tgenabled IN ('A', 'R') LIMIT 1",
+                              {std::string(got.at(0, 8))}, triggers))
+            return why;
+        if (triggers.size() > 0)
+            refuse(fmt::format("trigger {} is enabled ALWAYS or REPLICA, and would fire for rows that are moved",
+                               triggers.at(0, 0)));
         bool deterministic = true;
         if (auto why = read_columns(on, std::string(got.at(0, 8)), one, deterministic)) return why;
         rows naming;
