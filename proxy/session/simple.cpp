@@ -57,6 +57,44 @@ bool stays_after(std::string_view frame) {
            std::find(std::begin(built_in), std::end(built_in), function) != std::end(built_in);
 }
 
+struct modes {
+    std::string text;  ///< as BEGIN takes them
+    std::optional<bool> read_only;
+};
+
+/// Of SET TRANSACTION with modes, whose syntax has been seen to be right: they may as well stand behind the BEGIN.
+std::optional<modes> modes_set_by(std::string_view sql, const router::statement& one) {
+    if (one.verb != verb::set || one.name != "transaction") return std::nullopt;
+    static constexpr std::array<std::string_view, 11> known{"isolation",    "level",      "read",        "only",
+                                                            "write",        "committed",  "uncommitted", "repeatable",
+                                                            "serializable", "deferrable", "not"};
+    modes out;
+    std::string_view before;
+    constexpr std::string_view blanks = " \t\r\n\f\v,";
+    std::vector<std::string> words;
+    for (std::size_t at = 0; (at = sql.find_first_not_of(blanks, at)) != std::string_view::npos;) {
+        const auto end = std::min(sql.find_first_of(blanks, at), sql.size());
+        auto& word = words.emplace_back(sql.substr(at, end - at));
+        for (char& c : word)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+        at = end;
+    }
+    if (words.size() < 4 || words[0] != "set" || words[1] != "transaction") return std::nullopt;
+    for (std::size_t i = 2; i < words.size(); ++i) {
+        if (std::find(known.begin(), known.end(), words[i]) == known.end()) return std::nullopt;
+        if (before == "read" && (words[i] == "only" || words[i] == "write")) out.read_only = words[i] == "only";
+        out.text += (out.text.empty() ? "" : " ") + words[i];
+        before = words[i];
+    }
+    return out;
+}
+
+bool names_serializable(std::string_view begin) {
+    constexpr std::string_view word = "serializable";
+    return std::search(begin.begin(), begin.end(), word.begin(), word.end(),
+                       [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
+}
+
 }  // namespace
 
 /// Before a Query or a FunctionCall. It ends a batch that has had no Sync: a server answers all that came before it.
@@ -420,6 +458,14 @@ bool session::answer_locally(std::string_view sql, const router::plan& plan, con
         begun_reads_ = one.read_only_begin;
         begun_ = sql.substr(one.where.offset, one.where.length);  // sent to the shard that the first statement names
         pg::write_command_complete(out, one.name.empty() ? "BEGIN" : one.name);
+    } else if (const auto modes =
+                   !talk_ && !spanning_ && !begun_.empty() && !begun_failed_ && begun_.find(';') == std::string::npos
+                       ? modes_set_by(sql.substr(one.where.offset, one.where.length), one)
+                       : std::nullopt) {
+        begun_ += "\n" + modes->text;
+        if (modes->read_only) begun_reads_ = *modes->read_only;
+        if (names_serializable(begun_)) begun_reads_ = false;  // which no replica serves
+        pg::write_command_complete(out, "SET");
     } else if (!talk_ && !begun_.empty() && (one.verb == verb::commit || one.verb == verb::rollback) && !one.chain) {
         std::string_view tag;
         if (const auto why = end_begun(one.verb == verb::commit, tag))

@@ -100,6 +100,28 @@ def test_a_snapshot_for_the_whole_transaction_stays_where_it_was_taken(client, k
     assert client.value("SELECT 1") == "1"
 
 
+@pytest.mark.parametrize("sets, is_now", [("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", ("repeatable read", "off")),
+                                          ("set transaction  read only,\nisolation level serializable", ("serializable", "on")),
+                                          ("SET TRANSACTION /* so */ ISOLATION LEVEL REPEATABLE READ", ("repeatable read", "off"))])
+def test_modes_that_are_set_behind_begin_are_part_of_it(client, keys, sets, is_now):
+    """No shard is asked before it is known which one."""
+    for key in keys if "/*" not in sets else keys[:1]:
+        client.run(query("BEGIN"))
+        assert client.run(query(sets)) == [("C", b"SET\0"), ("Z", b"T")]
+        if "/*" not in sets:
+            assert len(client.rows(f"SELECT name FROM users WHERE id = {key}")) == 1
+        assert client.rows("SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only')") == [
+            [each.encode() for each in is_now]]
+        client.run(query("COMMIT"))
+    assert client.rows("SELECT current_setting('transaction_isolation')") == [[b"read committed"]]
+    client.run(query("BEGIN READ ONLY") + query("SET TRANSACTION READ WRITE"), 2)
+    client.rows(f"UPDATE users SET name = name WHERE id = {keys[1]}")
+    assert client.run(query("ROLLBACK"))[-1] == ("Z", b"I")
+    client.run(query("BEGIN"))
+    assert codes(client.run(query("SET TRANSACTION ISOLATION LEVEL NEVER"))) == ["42601"]
+    client.run(query("ROLLBACK"))
+
+
 def test_isolation_by_setting_is_seen_too(client, keys):
     client.rows("SET default_transaction_isolation = 'repeatable read'")
     client.run(query("BEGIN") + query("SELECT 1"), 2)
