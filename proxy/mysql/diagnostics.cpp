@@ -203,7 +203,8 @@ counting counting_of(const router::statement& one, bool mariadb) {
             return one_table && router::mysql::calls_built_in_only(one) ? counting::keeps : counting::untold;
         case verb::set:
         case verb::evaluate:
-            return names_no_table(block) && router::mysql::calls_built_in_only(one) ? counting::keeps : counting::untold;
+            return names_no_table(block) && router::mysql::calls_built_in_only(one) ? counting::keeps
+                                                                                    : counting::untold;
         case verb::ddl:
             return one.name != "create table" || one_table ? counting::keeps : counting::untold;
         case verb::call:

@@ -26,8 +26,8 @@ struct cluster_view {
 
 /// Who may still write to the rows on the move.
 struct fence_look {
-    bool complete = false;            ///< every worker has answered
-    std::uint32_t inside = 0;         ///< sessions whose transaction has written there, or may have
+    bool complete = false;     ///< every worker has answered
+    std::uint32_t inside = 0;  ///< sessions whose transaction has written there, or may have
     /// When the first of these began; the far future: there is none.
     std::chrono::steady_clock::time_point inside_since = std::chrono::steady_clock::time_point::max();
     std::vector<std::uint32_t> pids;  ///< of servers' processes that sessions hold which have not

@@ -17,6 +17,7 @@ namespace pg = protocol::postgres;
 using config::fault;
 using config::fault_kind;
 using router::effect;
+using router::verb;
 
 namespace {
 
@@ -249,7 +250,30 @@ void session::open_portal(std::string_view name, const statement_ref& what, std:
 }
 
 /// Where a Bind of this statement belongs, or why nowhere.
+std::optional<fault> check_count(const router::plan& plan, std::string_view name, std::string_view rest,
+                                 std::string_view types) {
+    const auto& statements = plan.parsed.statements;
+    if (statements.size() != 1 || !plan.parsed.error.empty() ||
+        (!plan.gather && plan.spread == router::spreading::none))
+        return std::nullopt;
+    const auto what = statements.front().verb;
+    if (what != verb::select && what != verb::insert && what != verb::update && what != verb::delete_ &&
+        what != verb::merge)
+        return std::nullopt;
+    pg::reader in(rest);
+    for (int formats = in.i16(); formats > 0; --formats) in.i16();
+    const std::size_t given = static_cast<std::uint16_t>(in.i16());
+    const auto wanted = std::max<std::size_t>(types.size() / 4, plan.parsed.parameters);
+    if (!in.ok() || given == wanted) return std::nullopt;
+    return fault{fault_kind::malformed_message,
+                 fmt::format("bind message supplies {} parameters, but prepared statement \"{}\" requires {}", given,
+                             name, wanted),
+                 {},
+                 {}};
+}
+
 std::optional<fault> session::bind_destination(const client_statement& what, std::string_view rest, destination& to) {
+    if (auto why = check_count(*what.plan, {}, rest, what.types())) return why;
     router::values with{what.planned_text(), what.literals, {}, conforming_strings_};
     bool fine = true;
     if (!what.plan->keys.empty()) with.parameters = parameters_of(rest, what.types(), fine);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "proxy/net/worker.hpp"
+#include "proxy/session/binding.hpp"
 #include "proxy/session/session.hpp"
 #include "proxy/session/spanning.hpp"
 #include "router/gather.hpp"
@@ -80,6 +81,8 @@ void session::span_bind(std::string_view body) {
     if (!bind) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
     const auto what = planned_statement(bind->statement);
     if (!what) return span_refuse(unknown_statement(bind->statement), doing::message);
+    if (auto why = check_count(*what->plan, bind->statement, bind->rest, what->types()))
+        return span_refuse(*why, doing::message);
     auto& made = spanning_->portals[std::string(bind->portal)];
     made = {};
     made.statement = what;

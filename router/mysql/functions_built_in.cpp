@@ -180,7 +180,8 @@ bool is_built_in(std::string_view name) noexcept {
 }
 
 bool calls_built_in_only(const statement& one) {
-    return std::all_of(one.functions.begin(), one.functions.end(), [](const auto& each) { return is_built_in(each.second); });
+    return std::all_of(one.functions.begin(), one.functions.end(),
+                       [](const auto& each) { return is_built_in(each.second); });
 }
 
 bool is_same_everywhere(std::string_view variable) noexcept {

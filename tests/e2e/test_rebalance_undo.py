@@ -213,7 +213,8 @@ def test_a_stop_before_each_step_of_an_undo_loses_nothing(shop, monkeypatch):
                 if each.startswith("REBALANCE"):
                     assert until(lambda: shop.proxy.process.poll() is not None or
                                  admin(shop.proxy, "SHOW REBALANCE")[0]["phase"] == "undoable", 60)
-        assert shop.proxy.process.wait(60) == -9
+        assert until(lambda: shop.proxy.process.poll() is not None, 90), (step, admin(shop.proxy, "SHOW REBALANCE"), shop.proxy.log_tail())
+        assert shop.proxy.process.poll() == -9
         shop.proxy.process = None
 
     for number, step in enumerate(STEPS):

@@ -108,3 +108,23 @@ def test_errors_are_the_servers(client):
     assert codes(client.run(query("EXECUTE few('x')"))) == ["22P02"]
     assert codes(client.run(query("EXECUTE few(3001, 2)"))) == ["42601"]
     assert codes(client.run(query("EXECUTE nobody(1)"))) == ["26000"]
+
+
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM users WHERE id < $1", "SELECT id FROM users WHERE id < $1 ORDER BY id",
+                                 "INSERT INTO users VALUES (9990001, $1, 'de'), (9990002, $1, 'de'), (9990003, $1, 'de')",
+                                 "UPDATE users SET name = $1 WHERE id > 9990000", "SELECT id, rank() OVER (ORDER BY id) FROM users WHERE id < $1"])
+@pytest.mark.parametrize("values", [[], ["5", "6"]], ids=["none", "two"])
+def test_another_number_of_parameters_is_an_error(shop_proxy, sql, values):
+    """Of statements that no server sees as they are: each shard would take what it gets."""
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(parse(sql, "named") + sync())
+        for begin in ("", "BEGIN"):
+            if begin:
+                client.run(query(begin))
+                client.run(query("UPDATE users SET name = name WHERE id > 9990000"))  # on all shards
+            assert codes(client.run(bind(values, "named") + execute() + sync())) == ["08P01"]
+            if begin:
+                client.run(query("ROLLBACK"))
+        assert client.value("SELECT count(*) FROM users WHERE id > 9990000") == "0"
+        if sql.startswith("SELECT"):
+            assert not codes(client.run(bind(["0"], "named") + execute() + sync()))
