@@ -249,7 +249,6 @@ void session::open_portal(std::string_view name, const statement_ref& what, std:
     talk.portals.push_back({std::string(name), what, keep ? std::string(rest) : std::string()});
 }
 
-/// Where a Bind of this statement belongs, or why nowhere.
 std::optional<fault> check_count(const router::plan& plan, std::string_view name, std::string_view rest,
                                  std::string_view types) {
     const auto& statements = plan.parsed.statements;
@@ -272,6 +271,7 @@ std::optional<fault> check_count(const router::plan& plan, std::string_view name
                  {}};
 }
 
+/// Where a Bind of this statement belongs, or why nowhere.
 std::optional<fault> session::bind_destination(const client_statement& what, std::string_view rest, destination& to) {
     if (auto why = check_count(*what.plan, {}, rest, what.types())) return why;
     router::values with{what.planned_text(), what.literals, {}, conforming_strings_};

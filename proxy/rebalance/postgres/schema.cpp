@@ -184,7 +184,8 @@ constexpr part parts[] = {
      "c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(attacl) WHERE attnum > 0 AND NOT "
      "attisdropped AND relkind IN ('r', 'v', 'm', 'p') AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY 2"},
     // All of a routine's at once: what its owner or PUBLIC may not do any more is among it.
-    {"SELECT 'routine grants', format('%s.%s(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)), "
+    {"SELECT 'routine grants', format('%s.%s(%s) %s', nspname, proname, pg_get_function_identity_arguments(p.oid), "
+     "proacl), "
      "(SELECT format('REVOKE ALL ON ROUTINE %I.%I(%s) FROM PUBLIC, %I; ', nspname, proname, "
      "pg_get_function_identity_arguments(p.oid), pg_get_userbyid(proowner)) || coalesce(string_agg(format('GRANT "
      "EXECUTE ON ROUTINE %I.%I(%s) TO %s%s', nspname, proname, pg_get_function_identity_arguments(p.oid), CASE grantee "
@@ -192,7 +193,8 @@ constexpr part parts[] = {
      "proowner THEN ' WITH GRANT OPTION' ELSE '' END), '; '), '') FROM aclexplode(proacl)), '', true FROM pg_proc p "
      "JOIN pg_namespace n ON n.oid = pronamespace WHERE proacl IS NOT NULL AND proname <> 'ringway_position' "
      "AND" OURS("pg_proc", "p.oid", "nspname") " ORDER BY p.oid"},
-    {"SELECT 'default privileges', concat_ws(' ', pg_get_userbyid(defaclrole), nspname, defaclobjtype::text), (SELECT "
+    {"SELECT 'default privileges', concat_ws(' ', pg_get_userbyid(defaclrole), nspname, defaclobjtype::text, "
+     "defaclacl::text), (SELECT "
      "format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s REVOKE ALL ON %s FROM PUBLIC, %I; ', "
      "pg_get_userbyid(defaclrole), within, what, pg_get_userbyid(defaclrole)) "
      "|| coalesce(string_agg(format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s', "
