@@ -13,21 +13,6 @@ namespace ringway::router {
 namespace {
 
 constexpr std::uint64_t last_position = std::numeric_limits<std::uint64_t>::max();
-/// From here on a position is negative as a signed number.
-constexpr std::uint64_t first_negative = std::uint64_t{1} << 63;
-
-std::int64_t as_signed(std::uint64_t at) {
-    return static_cast<std::int64_t>(at);
-}
-
-/// One range of int8multirange's text form. The highest number has no successor, which a range's end would be.
-void append_range(std::string& out, std::uint64_t first, std::uint64_t last) {
-    if (out.size() > 1) out += ',';
-    if (as_signed(last) == std::numeric_limits<std::int64_t>::max())
-        out += fmt::format("[{},)", as_signed(first));
-    else
-        out += fmt::format("[{},{}]", as_signed(first), as_signed(last));
-}
 
 }  // namespace
 
@@ -115,17 +100,17 @@ std::string key_text_sql(key_type type, std::string_view column) {
 }
 
 std::string in_arcs_sql(const arc_set& set, std::string_view key_text) {
-    std::string ranges = "{";
+    // How many of the arcs' ends lie before it is odd within an arc. A name is the server's only short text of a fixed
+    // width: half of the work of a multirange of numbers, which md5's digits would be made into.
+    std::string ends;
     for (const auto& each : set.arcs()) {
-        if (each.first < first_negative && each.last >= first_negative) {
-            append_range(ranges, each.first, first_negative - 1);
-            append_range(ranges, first_negative, each.last);
-        } else {
-            append_range(ranges, each.first, each.last);
-        }
+        ends += fmt::format("{}{:016x}", ends.empty() ? "" : ",", each.first);
+        if (each.last != last_position) ends += fmt::format(",{:016x}", each.last + 1);
     }
-    return fmt::format("('{}}}'::pg_catalog.int8multirange OPERATOR(pg_catalog.@>) ringway.place({}))", ranges,
-                       key_text);
+    return fmt::format(
+        "(pg_catalog.width_bucket(pg_catalog.md5({})::pg_catalog.name COLLATE pg_catalog.\"C\", "
+        "'{{{}}}'::pg_catalog.name[]) OPERATOR(pg_catalog.%) 2 OPERATOR(pg_catalog.=) 1)",
+        key_text, ends);
 }
 
 std::string_view place_function() noexcept {

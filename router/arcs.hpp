@@ -67,8 +67,7 @@ struct ring_change {
 /// type it is not certain.
 std::string key_text_sql(key_type type, std::string_view column);
 
-/// SQL: is the position of a key's canonical text, given as SQL, in the set? NULL for NULL. Needs ringway.place(text)
-/// on the server.
+/// SQL: is the position of a key's canonical text, given as SQL, in the set? NULL for NULL.
 std::string in_arcs_sql(const arc_set& set, std::string_view key_text);
 
 /// CREATE OR REPLACE FUNCTION ringway.place(text): the position as a signed bigint, which a server computes and

@@ -427,8 +427,9 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
         why_not = std::move(why);
         return std::nullopt;
     };
+    const bool copies = what.verb == verb::copy_to && !what.copy && what.copy_stdin_or_stdout;  // a query's rows
     const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
-                       what.verb == verb::prepare;
+                       what.verb == verb::prepare || copies;
     if (!reads || what.writes || what.locks_rows) return refuse("only reads are run over several shards");
     if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");

@@ -567,8 +567,7 @@ class placing {
         if (auto out = carried(why_not)) return std::move(*out);
         auto out = gather();
         if (!out.gather) {
-            if (out.refusal && !what_.writes && what_.verb != verb::copy_to)
-                why.detail += fmt::format("; {}", out.refusal->detail);
+            if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }
         if (const auto& why_not_here = why_not_brought(*out.gather); !out.scatter && !why_not_here.empty())

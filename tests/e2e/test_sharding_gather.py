@@ -183,13 +183,37 @@ def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, c
     "WITH users AS (SELECT 1) SELECT * FROM public.users", "SELECT public.users.id FROM users, orders public", "SELECT nextval('s'), id FROM users",
     "SELECT pg_advisory_lock(id) FROM users",
     "WITH d AS (DELETE FROM users RETURNING id) SELECT * FROM d", "SELECT * INTO copied FROM users",
-    "COPY (SELECT * FROM users) TO STDOUT",
+    "COPY (SELECT ctid FROM users) TO STDOUT", "COPY (DELETE FROM users RETURNING id) TO STDOUT", "COPY (SELECT * FROM users FOR UPDATE) TO STDOUT",
 ])
 def test_what_could_differ_is_refused(data, shop_proxy, sql):
     with shop_proxy.connect() as client:
         with pytest.raises(psycopg.Error) as why:
             client.execute(sql)
         assert why.value.sqlstate in ("0A000", "42P01"), why.value
+
+
+@pytest.mark.parametrize("form", ["", " (FORMAT csv, HEADER)", " (FORMAT binary)"])
+def test_a_query_is_copied(data, shop_proxy, form):
+    """As one COPY: a header, the rows, the number of them; one that fails tells its error, and the session goes on."""
+    def copied(db, sql):
+        with db.cursor() as cursor:
+            with cursor.copy(sql) as rows:
+                out = b"".join(bytes(each) for each in rows)
+            return out, cursor.statusmessage
+
+    with shop_proxy.connect() as client:
+        for query in ("SELECT * FROM users ORDER BY id", "SELECT count(*), sum(id) FROM users",
+                      "SELECT u.id, count(o.id) FROM users u LEFT JOIN orders o ON o.user_id = u.id GROUP BY u.id ORDER BY 1",
+                      "SELECT id FROM users WHERE id < 0"):
+            sql = f"COPY ({query}) TO STDOUT{form}"
+            assert copied(client, sql) == copied(data, sql), sql
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            copied(client, f"COPY (SELECT 1 / (id - id) FROM users) TO STDOUT{form}")
+        with client.transaction():
+            client.execute("SELECT 1 FROM users WHERE id = 5001")
+            sql = f"COPY (SELECT id, name FROM users ORDER BY name, id) TO STDOUT{form}"
+            assert copied(client, sql) == copied(data, sql)
+        assert client.execute("SELECT count(*) FROM users").fetchone() == data.execute("SELECT count(*) FROM users").fetchone()
 
 
 @pytest.mark.parametrize("first", ["SELECT name FROM users WHERE id = 5001", "SELECT 1", None])

@@ -111,18 +111,7 @@ result postgres_engine::check_target(std::uint16_t shard, std::vector<std::strin
             for (const auto& each : moves_)
                 if (each->target == shard) arcs.insert(arcs.end(), each->arcs.arcs().begin(), each->arcs.arcs().end());
             const router::arc_set all(std::move(arcs));
-            // The function may not be there yet.
-            auto condition = table.condition(all);
-            const std::string function = "ringway.place(";
-            if (const auto at = condition.find(function); at != std::string::npos) {
-                const auto key = condition.substr(at + function.size(), condition.rfind("))") - at - function.size());
-                condition = condition.substr(0, at) +
-                            fmt::format(
-                                "('x' || pg_catalog.substr(pg_catalog.md5({}), 1, 16))::pg_catalog.bit(64)"
-                                "::pg_catalog.int8)",
-                                key);
-            }
-            sql = fmt::format("SELECT FROM {} t WHERE {} LIMIT 1", table.qualified(), condition);
+            sql = fmt::format("SELECT FROM {} t WHERE {} LIMIT 1", table.qualified(), table.condition(all));
         }
         rows found;
         if (auto why = on->ask(sql, found)) return {outcome::stop, why->message};

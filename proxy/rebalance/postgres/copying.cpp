@@ -54,6 +54,8 @@ result postgres_engine::copy() {
         if (auto seen = look_at_tables(); !seen.ok()) return seen;
     verified_ = false;
     auto done = each_move([this](move& each) { return copy_move(each); });
+    const auto all = targets();
+    if (done.ok()) done = at_once(all.size(), [&](std::size_t i) { return complete(all[i]); });
     if (done.how != outcome::stop || schema_mark_.empty()) return done;
     std::unique_ptr<link> model;
     std::string mark;
@@ -61,6 +63,22 @@ result postgres_engine::copy() {
     if (auto why = schema_mark(*model, mark)) return of(*why, name_of(0));
     if (mark != schema_mark_) done.how = outcome::restart;  // a shard that joins has what was defined before
     return done;
+}
+
+/// What a shard needs behind its rows: the indexes, and what the planner knows of them.
+result postgres_engine::complete(std::uint16_t shard) {
+    if (joins(shard))
+        if (auto made = make_schema(shard, true, true); !made.ok()) return made;
+    std::unique_ptr<link> on;
+    if (auto made = connect(shard, on); !made.ok()) return made;
+    for (const auto& table : tables_) {
+        const auto gets_rows = [&](const auto& each) {
+            return each->target == shard && (each->references || !table.reference);
+        };
+        if (std::none_of(moves_.begin(), moves_.end(), gets_rows)) continue;
+        if (auto why = on->run("ANALYZE " + table.qualified())) return of(*why, name_of(shard));
+    }
+    return {};
 }
 
 result postgres_engine::copy_move(move& what) {
@@ -95,9 +113,6 @@ result postgres_engine::copy_move(move& what) {
             return of(*why, fmt::format("{} to {}, table {}", what.source_name, what.target_name, table.plain()));
     }
     if (auto why = from->run("COMMIT")) return of(*why, what.source_name);
-    for (const auto& table : tables_)
-        if (!table.reference || what.references)
-            if (auto why = into->run("ANALYZE " + table.qualified())) return of(*why, what.target_name);
     return {};
 }
 

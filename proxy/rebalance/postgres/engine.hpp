@@ -85,7 +85,8 @@ class postgres_engine final : public engine {
 
     // prepare.cpp
     result make_objects(std::uint16_t shard);
-    result make_schema(std::uint16_t shard, bool replaces = false);
+    /// `indexes`: with those that hold nothing together. They cost least when all rows are there.
+    result make_schema(std::uint16_t shard, bool replaces, bool indexes);
     result carry_schema();
     result give_number(std::uint16_t shard);
     result space_sequences(std::uint16_t shard);
@@ -95,6 +96,7 @@ class postgres_engine final : public engine {
 
     // copying.cpp
     result copy_move(move& what);
+    result complete(std::uint16_t shard);
     result drop_slot(std::uint16_t shard, const std::string& name);
     result forget_position(std::uint16_t shard, const std::string& move);
     result wipe(move& what);

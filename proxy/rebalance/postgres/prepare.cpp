@@ -89,7 +89,7 @@ result postgres_engine::make_objects(std::uint16_t shard) {
 }
 
 /// In passes: what needs something that comes later is tried again.
-result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
+result postgres_engine::make_schema(std::uint16_t shard, bool replaces, bool indexes) {
     std::unique_ptr<link> model, on;
     if (auto made = connect(0, model); !made.ok()) return made;
     if (auto made = connect(shard, on); !made.ok()) return made;
@@ -101,6 +101,7 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
         return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), difference.refusals.front())};
     if (auto why = on->run("SET check_function_bodies = off")) return of(*why, name_of(shard));
     auto& left = difference.missing;
+    if (!indexes) std::erase_if(left, [](const schema_object& each) { return each.form.starts_with("CREATE INDEX "); });
     std::size_t number = 0;
     for (const auto& [name, value] : plan_.notes) number += name.starts_with("made ");
     while (!left.empty()) {
@@ -118,8 +119,13 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces) {
                 first_of_all = trouble{why->state, fmt::format("{} {}: {}", each.kind, each.name, why->message)};
             later.push_back(std::move(each));
         }
-        if (later.size() == left.size())
+        if (later.size() == left.size()) {
+            const auto of_an_index = [](const schema_object& each) {
+                return each.kind == "cluster" || each.name.starts_with("INDEX ");
+            };
+            if (!indexes && std::all_of(later.begin(), later.end(), of_an_index)) break;
             return {outcome::stop, fmt::format("shard {}: {}", name_of(shard), first_of_all->message)};
+        }
         left = std::move(later);
     }
     return space_sequences(shard);
@@ -287,7 +293,7 @@ result postgres_engine::carry_schema() {
     if (mark == schema_mark_) return {};
     for (const auto each : all) {
         if (!joins(each)) continue;
-        auto made = make_schema(each, true);
+        auto made = make_schema(each, true, true);
         if (made.how == outcome::stop) made.how = outcome::restart;  // a copy that begins anew makes it anew
         if (!made.ok()) return made;
     }
@@ -307,7 +313,7 @@ result postgres_engine::prepare() {
         }
         if (auto made = make_objects(each); !made.ok()) return made;
         if (auto made = give_number(each); !made.ok()) return made;
-        if (auto made = make_schema(each); !made.ok()) return made;
+        if (auto made = make_schema(each, false, false); !made.ok()) return made;
     }
     if (auto seen = look_at_tables(); !seen.ok()) return seen;
     for (const auto each : sources())

@@ -119,6 +119,25 @@ EXPLAIN (COSTS OFF) SELECT 1;
 COPY countries TO STDOUT;
 COPY (SELECT code FROM countries ORDER BY code) TO STDOUT;
 COPY (SELECT 1, 'x') TO STDOUT (FORMAT csv, HEADER);
+COPY (SELECT id, name, credit FROM customers ORDER BY id) TO STDOUT;
+COPY (SELECT * FROM customers WHERE id = 3) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE *);
+COPY (SELECT country, count(*), sum(credit) FROM customers GROUP BY country ORDER BY 1) TO STDOUT (FORMAT csv, HEADER, DELIMITER ';');
+COPY (SELECT c.name, o.id, o.amount FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.id IN (1, 2, 3, 4) ORDER BY 1, 2) TO STDOUT WITH CSV;
+COPY (WITH big AS (SELECT customer_id, sum(amount) s FROM orders GROUP BY 1) SELECT * FROM big ORDER BY s DESC NULLS LAST, customer_id LIMIT 7) TO STDOUT;
+COPY (SELECT name FROM everybody ORDER BY 1) TO STDOUT (NULL 'none');
+COPY (SELECT 1 / (id - id) FROM customers) TO STDOUT;
+COPY (SELECT none FROM customers) TO STDOUT;
+COPY (SELECT id FROM customers WHERE false) TO STDOUT (FORMAT csv, HEADER);
+COPY (TABLE nobody) TO STDOUT;
+COPY (VALUES (1), (2)) TO STDOUT;
+BEGIN;
+UPDATE customers SET credit = credit + 1;
+COPY (SELECT id, credit FROM customers ORDER BY id) TO STDOUT;
+ROLLBACK;
+BEGIN READ ONLY;
+COPY (SELECT id, credit FROM customers ORDER BY id) TO STDOUT;
+COMMIT;
+COPY (SELECT count(*) FROM orders) TO STDOUT\; SELECT 1;
 COPY notes FROM STDIN;
 800	copied	1
 801	\N	\N
