@@ -52,7 +52,7 @@ void add_admin(CLI::App& app, choices& chosen) {
     admin->add_option("--ca", chosen.admin.ca, "What the port's own certificate must be signed by");
     admin->add_flag("--json", chosen.admin.json, "Print JSON");
     admin->add_flag("--follow", chosen.admin.follow,
-                    "After REBALANCE, MOVE or UNDO: draw how far it is until it has ended");
+                    "After REBALANCE, MOVE, UNDO, or SHOW REBALANCE: draw how far it is until it has ended");
     admin->add_option("command", chosen.admin_words, "The command, such as \"SHOW LAG\"")->required();
 }
 

@@ -46,7 +46,8 @@ followed progress_of(const admin::table& rows, const std::string& cluster, std::
     std::uint64_t all = 0, copied = 0, cleaned = 0, changes = 0, lag = 0, left = 0;
     std::string phase, reason, pause;
     for (const auto& each : rows.rows) {
-        if (value(rows, each, "cluster") != cluster) continue;
+        if (value(rows, each, "cluster") != (cluster.empty() ? value(rows, rows.rows[0], "cluster") : cluster))
+            continue;
         phase = value(rows, each, "phase");
         reason = value(rows, each, "reason");
         pause = value(rows, each, "pause_ms");

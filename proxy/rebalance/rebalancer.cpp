@@ -25,6 +25,11 @@ fault refused(std::string message, std::string detail = {}, std::string hint = {
     return {fault_kind::invalid_parameter, std::move(message), std::move(detail), std::move(hint)};
 }
 
+fault unknown(const std::string& cluster) {
+    return refused(fmt::format("there is no PostgreSQL cluster \"{}\"", cluster),
+                   "Those of MySQL, and the one for all databases (\"*\"), are not rebalanced.", "see SHOW CLUSTERS");
+}
+
 }  // namespace
 
 bool rebalancer::own() {
@@ -100,7 +105,7 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
             return refused("another process of this proxy still runs rebalances", {}, "wait until it has ended");
     }
     auto view = host_.look_at(cluster);
-    if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!view) return unknown(cluster);
     if (!dry && !view->config.rebalance)
         return refused(
             fmt::format("rebalances of cluster \"{}\" are switched off", cluster),
@@ -153,14 +158,14 @@ std::optional<fault> rebalancer::begin(const std::string& cluster, const router:
 
 std::optional<fault> rebalancer::rebalance(const std::string& cluster, bool dry, std::vector<planned_table>& planned) {
     const auto view = host_.look_at(cluster);
-    if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!view) return unknown(cluster);
     return begin(cluster, view->active, router::target_of(view->active, view->config), dry, planned);
 }
 
 std::optional<fault> rebalancer::move_key(const std::string& cluster, std::uint64_t position,
                                           const std::string& shard) {
     const auto view = host_.look_at(cluster);
-    if (!view) return refused(fmt::format("there is no PostgreSQL cluster \"{}\" of its own name", cluster));
+    if (!view) return unknown(cluster);
     const auto& shards = view->config.shards;
     if (std::none_of(shards.begin(), shards.end(), [&](const config::shard& each) { return each.name == shard; }))
         return refused(fmt::format("cluster \"{}\" has no shard \"{}\"", cluster, shard));

@@ -753,6 +753,30 @@ def test_definitions_during_a_move_are_not_lost(shop):  # M1
     assert shop.traces() == []
 
 
+def test_rights_that_change_during_a_move_are_carried(shop):  # M1
+    shop.fill(50)
+    with shop.proxy.connect() as db:
+        for each in ("CREATE ROLE clerk", "GRANT SELECT, INSERT, DELETE ON users TO clerk", "GRANT SELECT ON orders TO PUBLIC",
+                     "GRANT UPDATE (note) ON orders TO clerk", "GRANT SELECT (what) ON events TO clerk WITH GRANT OPTION"):
+            db.execute(each)
+        past = begin_held(shop)
+        for each in ("REVOKE INSERT ON users FROM clerk", "REVOKE SELECT ON orders FROM PUBLIC", "GRANT SELECT ON orders TO clerk",
+                     "REVOKE SELECT (what) ON events FROM clerk", "GRANT INSERT (what) ON events TO clerk"):
+            db.execute(each)
+        past.commit()
+        past.close()
+        shop.wait()
+    shop.check_places()
+    assert schema_of(shop.nodes["s3"]) == schema_of(shop.nodes["s0"])
+    rights = ("SELECT has_table_privilege('clerk', 'users', 'INSERT'), has_table_privilege('clerk', 'users', 'DELETE'),"
+              " has_table_privilege('clerk', 'orders', 'SELECT'), has_column_privilege('clerk', 'orders', 'note', 'UPDATE'),"
+              " has_column_privilege('clerk', 'events', 'what', 'SELECT'), has_column_privilege('clerk', 'events', 'what', 'INSERT')")
+    assert shop.nodes["s3"].rows(rights) == [(False, True, True, True, False, True)]
+    with shop.proxy.connect() as db:
+        db.execute("DROP OWNED BY clerk")
+        db.execute("DROP ROLE clerk")
+
+
 @pytest.mark.parametrize("shop", [{"more_tables": {"visits": {"key": "user_id"}}}], indirect=True, ids=["visits"])
 def test_tables_that_are_made_during_a_move_move_too(shop):  # M1
     shop.fill(200)

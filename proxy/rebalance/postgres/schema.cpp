@@ -163,26 +163,34 @@ constexpr part parts[] = {
      "'PUBLIC' ELSE quote_ident(r::text) END, ', ') FROM unnest(roles) r), coalesce(format(' USING (%s)', qual), ''), "
      "coalesce(format(' WITH CHECK (%s)', with_check), '')), concat_ws('/', permissive, cmd, roles::text, qual, "
      "with_check), true FROM pg_policies WHERE schemaname !~ '^pg_' ORDER BY 2"},
-    {"SELECT 'grant', format('%s on %s.%s to %s', string_agg(privilege_type, ',' ORDER BY privilege_type), nspname, "
-     "relname, CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee) END), format('GRANT %s ON %s%I.%I TO "
-     "%s%s', "
-     "string_agg(privilege_type, ', ' ORDER BY privilege_type), CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, "
-     "nspname, relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN "
-     "is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '', true FROM pg_class c JOIN pg_namespace n ON n.oid = "
-     "relnamespace, aclexplode(relacl) WHERE relkind IN ('r', 'v', 'm', 'S', 'p') AND grantee <> relowner AND" OURS(
-         "pg_class", "c.oid", "nspname") " GROUP BY nspname, relname, relkind, grantee, is_grantable ORDER BY 2"},
+    // All of a table's at once, and those of its columns, which go with them: what has been revoked is among it.
+    {R"(SELECT 'grant', concat_ws(' ', format('%s.%s', nspname, relname),
+          (SELECT string_agg(i::text, ',' ORDER BY i::text) FROM unnest(acl) i),
+          (SELECT string_agg(attname || ':' || i::text, ',' ORDER BY attname, i::text) FROM pg_attribute, unnest(attacl) i
+             WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped)),
+          format('DO $x$ DECLARE who text; BEGIN FOR who IN SELECT DISTINCT CASE grantee WHEN 0 THEN ''PUBLIC'' ELSE
+              quote_ident(pg_get_userbyid(grantee)) END FROM pg_class k, LATERAL (SELECT grantee FROM aclexplode(k.relacl)
+              UNION SELECT grantee FROM pg_attribute, aclexplode(attacl) WHERE attrelid = k.oid UNION SELECT k.relowner) a
+              WHERE k.oid = to_regclass(%L) LOOP EXECUTE %L || who || '' CASCADE''; END LOOP; END $x$',
+            table_name, 'REVOKE ALL ON ' || what || ' FROM ') ||
+          coalesce((SELECT string_agg(format('; GRANT %s ON %s TO %s%s', privilege_type, what, CASE grantee WHEN 0 THEN
+              'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable AND grantee <> relowner THEN
+              ' WITH GRANT OPTION' ELSE '' END), '') FROM aclexplode(acl)), '') ||
+          coalesce((SELECT string_agg(format('; GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, what, CASE grantee WHEN
+              0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, CASE WHEN is_grantable AND grantee <> relowner
+              THEN ' WITH GRANT OPTION' ELSE '' END), '') FROM pg_attribute, aclexplode(attacl) WHERE attrelid = c.oid AND
+              attnum > 0 AND NOT attisdropped), ''), '', true
+        FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace CROSS JOIN LATERAL (SELECT
+          coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)),
+          format('%I.%I', nspname, relname), CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || format('%I.%I', nspname,
+          relname)) g (acl, table_name, what) WHERE relkind IN ('r', 'v', 'm', 'S', 'p') AND)" OURS(
+        "pg_class", "c.oid", "nspname") " ORDER BY 2"},
     {"SELECT 'grant', format('%s on schema %s to %s', string_agg(privilege_type, ',' ORDER BY privilege_type), "
      "nspname, "
      "CASE grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(grantee) END), format('GRANT %s ON SCHEMA %I TO %s', "
      "string_agg(privilege_type, ', ' ORDER BY privilege_type), nspname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE "
      "quote_ident(pg_get_userbyid(grantee)) END), '', true FROM pg_namespace n, aclexplode(nspacl) WHERE grantee <> "
      "nspowner AND" OURS("pg_namespace", "n.oid", "nspname") " GROUP BY nspname, grantee ORDER BY 2"},
-    {"SELECT 'grant', format('%s (%s) on %s.%s to %s', privilege_type, attname, nspname, relname, CASE grantee WHEN 0 "
-     "THEN 'public' ELSE pg_get_userbyid(grantee) END), format('GRANT %s (%I) ON %I.%I TO %s%s', privilege_type, "
-     "attname, nspname, relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END, "
-     "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '', true FROM pg_attribute a JOIN pg_class c ON "
-     "c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace, aclexplode(attacl) WHERE attnum > 0 AND NOT "
-     "attisdropped AND relkind IN ('r', 'v', 'm', 'p') AND" OURS("pg_class", "c.oid", "nspname") " ORDER BY 2"},
     // All of a routine's at once: what its owner or PUBLIC may not do any more is among it.
     {"SELECT 'routine grants', format('%s.%s(%s) %s', nspname, proname, pg_get_function_identity_arguments(p.oid), "
      "proacl), "
@@ -326,6 +334,9 @@ std::optional<trouble> schema_mark(link& from, std::string& to) {
         "SELECT 'd' || oid || ' ' || xmin FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM tables) UNION ALL "
         "SELECT 'g' || oid || ' ' || xmin FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) UNION ALL "
         "SELECT 'r' || oid || ' ' || xmin FROM pg_rewrite WHERE ev_class IN (SELECT oid FROM tables) UNION ALL "
+        "SELECT 'a' || attrelid || ' ' || attnum || ' ' || attacl::text FROM pg_attribute WHERE attacl IS NOT NULL AND "
+        "attrelid IN (SELECT oid FROM tables) UNION ALL "
+        "SELECT 'u' || oid || ' ' || xmin FROM pg_default_acl UNION ALL "
         "SELECT 'y' || oid || ' ' || xmin FROM pg_policy UNION ALL "
         "SELECT 'x' || oid || ' ' || xmin FROM pg_extension) all_of_them";
     rows got;

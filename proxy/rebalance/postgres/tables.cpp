@@ -41,7 +41,9 @@ constexpr const char* relation_sql =
     "SELECT nspname, relname, relkind, relpersistence, relispartition OR EXISTS (SELECT FROM pg_inherits WHERE "
     "inhparent "
     "= c.oid OR inhrelid = c.oid), EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid AND rulename <> '_RETURN'), "
-    "greatest(reltuples, 0)::int8, pg_total_relation_size(c.oid), c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = "
+    "CASE WHEN reltuples >= 0 THEN reltuples ELSE pg_relation_size(c.oid) / (SELECT 28 + sum(CASE WHEN attlen > 0 THEN "
+    "attlen ELSE 32 END) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0) END::int8, "  // never analyzed
+    "pg_total_relation_size(c.oid), c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = "
     "relnamespace WHERE relname = $1 AND ($2 = '' OR nspname = $2) AND nspname !~ '^pg_' AND nspname NOT IN "
     "('information_schema', 'ringway') AND relkind IN ('r', 'p', 'v', 'm', 'f')";
 
