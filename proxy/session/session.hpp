@@ -355,7 +355,7 @@ class session final : public client_session,
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
     std::optional<config::fault> span_parts(const router::plan& plan, const router::values& with, span_unit& unit);
     void span_count(const router::plan& plan, const span_unit& unit);
-    void span_parse(std::string_view body);
+    void span_parse(std::string_view body, bool used_next);
     void span_bind(std::string_view body);
     void span_describe(std::string_view body);
     void span_execute(std::string_view body);

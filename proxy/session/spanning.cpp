@@ -83,6 +83,23 @@ bool is_plain_begin(std::string_view sql) {
     return true;
 }
 
+/// Whether the next messages have a shard look at the statement that this Parse makes: a Describe of it, or a Bind that
+/// is described or executed.
+bool is_used_next(std::string_view parse, std::string_view rest) {
+    const auto made = pg::read_parse(parse);
+    pg::frame_header header;
+    if (!made || pg::read_header(rest, header) != pg::header_state::ready || rest.size() < header.total()) return false;
+    const auto body = rest.substr(pg::header_size, header.body());
+    rest.remove_prefix(header.total());
+    if (header.type == 'D') {
+        const auto target = pg::read_target(body);
+        return target && target->kind == 'S' && target->name == made->name;
+    }
+    if (header.type != 'B' || rest.empty() || (rest.front() != 'D' && rest.front() != 'E')) return false;
+    const auto bind = pg::read_bind(body);
+    return bind && bind->statement == made->name;
+}
+
 }  // namespace
 
 fault not_across(std::string_view what) {
@@ -130,6 +147,7 @@ void session::begin_span() {
         with.history = std::move(talk_->history);
         spanning_->reads_only = talk_->reads_only;
         spanning_->changes_catalog = talk_->ddl != nullptr;
+        if (talk_->ddl) spanning_->unsure.add_anything();
         spanning_->on_the_move = talk_->on_the_move;
     } else {
         spanning_->implicit = begun_.empty();
@@ -187,7 +205,7 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
             span_refuse(not_across("FunctionCall"), doing::query);
             break;
         case 'P':
-            span_parse(body);
+            span_parse(body, is_used_next(body, rest));
             break;
         case 'B':
             span_bind(body);
@@ -381,6 +399,19 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
 std::optional<fault> session::span_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
     auto& span = *spanning_;
     const auto& map = *who_.cluster->now->map;
+    for (const auto& one : plan.parsed.statements) {
+        const auto name = span.unsure.find(one, with.text, with.literals, who_.cluster->catalog.get());
+        if (!name.empty())
+            return fault{fault_kind::unsupported,
+                         fmt::format("this transaction has changed what \"{}\" means, or may mean, which is not known "
+                                     "before it is committed",
+                                     name),
+                         {},
+                         "commit it first"};
+        if (std::any_of(one.effects.begin(), one.effects.end(),
+                        [](const effect& each) { return each.what == effect::kind::catalog_changed; }))
+            span.unsure.add(with.text, with.literals);
+    }
     auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
     if (encoding_ != text_encoding::utf8 && !plan.keys.empty()) {
