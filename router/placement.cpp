@@ -15,6 +15,7 @@
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
+#include "router/table_changes.hpp"
 #include "router/uneven.hpp"
 #include "router/volatility.hpp"
 
@@ -77,6 +78,7 @@ class placing {
                 if (rules_.hinted) return on_shard(*rules_.hinted);
                 if (rules_.dialect == dialect::mysql)
                     return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
+                if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
                 return spread_alike();
             case verb::do_block:
                 return on_hinted("a DO block may touch any table");
@@ -216,6 +218,7 @@ class placing {
     placed definition() {
         if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (rules_.hinted) return on_shard(*rules_.hinted);
+        if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
         auto source = what_.block;
         for (const auto& each : source.tables)
             if (each.written && tables_.find(each).what == table_class::keyed)
