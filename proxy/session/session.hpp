@@ -334,7 +334,8 @@ class session final : public client_session,
     node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);
 
     // spanning.cpp
-    bool can_span() const;
+    bool can_span() const { return talk_ && tied_by().empty(); }
+    std::string_view tied_by() const;
     void begin_span();
     bool span_step(const protocol::postgres::frame_header& header, std::string_view frame, bool whole,
                    std::string_view& rest);

@@ -52,6 +52,7 @@ struct spanning {
     portal* holding = nullptr;                        ///< the one whose answer is being kept
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
+    bool asked = false;           ///< a statement has run in it, on whatever connection
     router::unsure_names unsure;  ///< what it has defined
     bool on_the_move = false;     ///< it has written to rows on the move, or may have
     std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
