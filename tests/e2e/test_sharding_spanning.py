@@ -244,7 +244,34 @@ def test_what_is_set_before_the_first_write_goes_along(shop_proxy, shop_cluster,
     for _ in range(6):
         with shop_proxy.connect() as other:
             for pair in keys:
-                assert other.execute("SELECT current_setting('timezone') FROM users WHERE id = %s", [pair[0]]).fetchone()[0] != "Asia/Tokyo"
+                asked = other.execute("/* ringway: role=primary */ SELECT current_setting('timezone') FROM users WHERE id = %s", [pair[0]])
+                assert asked.fetchone()[0] != "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("local", ["true", "false"])
+@pytest.mark.parametrize("name, value", [("app.tenant", "t'7"), ("timezone", "Asia/Tokyo"), ("search_path", "public, nowhere")])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_what_set_config_sets_goes_along(shop_proxy, shop_cluster, keys, clean, local, name, value, prepared):
+    """As row policies want it: SELECT set_config('app.tenant', $1, true) behind BEGIN."""
+    quoted = value.replace("'", "''")
+    with Wire(shop_proxy.port, database="shop") as client:
+        values = ", ".join(f"({key}, 'n', 'de')" for key in clean)
+        client.run(query(f"INSERT INTO users VALUES {values}"))
+        client.run(query("BEGIN"))
+        if prepared:
+            came = client.run(parse("SELECT set_config($1, $2, $3)") + bind([name, value, local]) + execute() + sync())
+        else:
+            came = client.run(query(f"SELECT set_config('{name}', '{quoted}', {local})"))
+        assert not codes(came)
+        assert not codes(client.run(query(f"UPDATE users SET name = current_setting('{name}') WHERE id >= 70000 AND id < 80000")))
+        assert client.run(query("COMMIT"))[0] == ("C", b"COMMIT\0")
+        assert {row[1] for rows in stored(shop_cluster) for row in rows} == {value}
+        now = client.value(f"SELECT current_setting('{name}', true) FROM users WHERE id = {keys[2][0]}")
+        assert (now == value) == (local == "false")
+    with shop_proxy.connect() as other:
+        for pair in keys:
+            asked = other.execute(f"/* ringway: role=primary */ SELECT current_setting('{name}', true) FROM users WHERE id = %s", [pair[0]])
+            assert asked.fetchone()[0] != value
 
 
 def test_what_is_set_behind_a_savepoint_is_said_to_tie(shop_proxy, keys, clean):
