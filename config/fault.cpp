@@ -52,6 +52,8 @@ codes codes_of(fault_kind kind) noexcept {
             return {"34000", 1325};
         case fault_kind::aborted_transaction:
             return {"25P02", 1235};
+        case fault_kind::active_transaction:
+            return {"25001", 1568};
         case fault_kind::query_wait_timeout:
             return {"53300", 1205};
         case fault_kind::shutting_down:

@@ -29,6 +29,7 @@ enum class fault_kind : std::uint8_t {
     duplicate_statement,   ///< 42P05 / 1235
     undefined_cursor,      ///< 34000 / 1325
     aborted_transaction,   ///< 25P02 / 1235
+    active_transaction,    ///< 25001 / 1568  too late in a transaction
     query_wait_timeout,    ///< 53300 / 1205
     shutting_down,         ///< 57P01 / 1053
     invalid_parameter,     ///< 22023 / 1231

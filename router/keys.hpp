@@ -34,6 +34,10 @@ class table_finder {
     table_meaning find(const table_ref& table) const;
     /// Of a relation by "schema.name", as in catalog_relation::view_tables.
     table_meaning find_qualified(std::string_view name) const;
+    /// Of a table that would have this name and inherit from none.
+    table_meaning of_name(std::string_view schema, std::string_view name) const {
+        return classify(nullptr, schema, name);
+    }
     /// Whether a name may be a schema that is itself a key, or a table of one.
     bool is_by_schema(const std::string& name) const;
     /// Whether a user's operator = may be meant where a key of this type is compared.

@@ -8,6 +8,27 @@ namespace ringway::router {
 
 namespace {
 
+/// Of a key; by schema none.
+std::vector<std::string> columns_of(const config::table& entry) {
+    std::vector<std::string> out;
+    if (entry.by_schema) return out;
+    out.push_back(entry.key);
+    out.insert(out.end(), entry.further_keys.begin(), entry.further_keys.end());
+    return out;
+}
+
+bool same_schema(const table_meaning& a, const table_meaning& b) {
+    return a.relation && b.relation && a.relation->schema == b.relation->schema;
+}
+
+std::optional<key_type> type_of(const table_meaning& table, const std::string& key) {
+    if (!table.relation) return std::nullopt;
+    const auto& columns = table.relation->columns;
+    const auto found =
+        std::find_if(columns.begin(), columns.end(), [&](const catalog_column& each) { return each.name == key; });
+    return found == columns.end() ? key_type::unsupported : found->type;
+}
+
 class follower {
   public:
     explicit follower(const table_finder& tables) : tables_(tables) {}
@@ -25,37 +46,14 @@ class follower {
     }
 
   private:
-    const config::table& entry_of(const table_meaning& table) const { return tables_.map().tables[table.map_index]; }
-
-    /// Of a key; by schema none.
-    static std::vector<std::string> columns_of(const config::table& entry) {
-        std::vector<std::string> out;
-        if (entry.by_schema) return out;
-        out.push_back(entry.key);
-        out.insert(out.end(), entry.further_keys.begin(), entry.further_keys.end());
-        return out;
-    }
-
-    static bool same_schema(const table_meaning& a, const table_meaning& b) {
-        return a.relation && b.relation && a.relation->schema == b.relation->schema;
-    }
-
-    /// A row of one is a row of the other.
-    bool same_rows(const table_meaning& a, const table_meaning& b) const {
-        if (a.what != b.what) return false;
-        if (a.what != table_class::keyed) return true;
-        const auto &left = entry_of(a), &right = entry_of(b);
-        return left.placed_as(right) && columns_of(left) == columns_of(right) && (!left.by_schema || same_schema(a, b));
-    }
-
     std::string by_inheritance(const table_meaning& table) const {
         for (const auto& name : table.relation->heirs)
-            if (!same_rows(table, tables_.find_qualified(name)))
+            if (!placed_alike(table, tables_.find_qualified(name), tables_.map()))
                 return fmt::format("{} inherits from {}, and their rows are placed differently", name,
                                    table.relation->name);
         for (const auto& name : table.relation->ancestors) {
             const auto above = tables_.find_qualified(name);
-            if (above.what != table_class::elsewhere && !same_rows(table, above))
+            if (above.what != table_class::elsewhere && !placed_alike(table, above, tables_.map()))
                 return fmt::format("{} inherits from {}, and their rows are placed differently", table.relation->name,
                                    name);
         }
@@ -80,7 +78,7 @@ class follower {
         if (table.what == table_class::reference && !relation.rewritten.empty())
             return fmt::format("a trigger of {} may give each of its copies another value", relation.name);
         if (table.what != table_class::keyed) return {};
-        const auto keys = columns_of(entry_of(table));
+        const auto keys = columns_of(tables_.map().tables[table.map_index]);
         for (const auto& column : relation.rewritten)
             if ((column == "*" && !keys.empty()) || std::find(keys.begin(), keys.end(), column) != keys.end())
                 return fmt::format("a trigger of {} may change its key", relation.name);
@@ -89,34 +87,10 @@ class follower {
 
     static std::string may(const std::string& what) { return what + " may touch tables of several shards"; }
 
-    /// What a foreign key ties together must be at hand on one shard.
-    bool is_local(const table_meaning& child, const foreign_key& tie, const table_meaning& parent) const {
-        if (parent.what == table_class::reference) return true;
-        if (child.what == table_class::elsewhere) return parent.what == table_class::elsewhere;
-        if (child.what != table_class::keyed || parent.what != table_class::keyed) return false;
-        const auto &left = entry_of(child), &right = entry_of(parent);
-        if (!left.placed_as(right)) return false;
-        if (left.by_schema) return same_schema(child, parent);
-        const auto own = columns_of(left), others = columns_of(right);
-        for (std::size_t i = 0; i < own.size(); ++i) {
-            const std::pair pair(own[i], others[i]);
-            if (std::find(tie.columns.begin(), tie.columns.end(), pair) == tie.columns.end()) return false;
-            if (type_of(child, own[i]) != type_of(parent, others[i])) return false;
-        }
-        return true;
-    }
-
-    static key_type type_of(const table_meaning& table, const std::string& key) {
-        const auto& columns = table.relation->columns;
-        const auto found =
-            std::find_if(columns.begin(), columns.end(), [&](const catalog_column& each) { return each.name == key; });
-        return found == columns.end() ? key_type::unsupported : found->type;
-    }
-
     std::string by_reference(const table_meaning& child) const {
         for (const auto& each : child.relation->foreign_keys) {
             const auto parent = tables_.find_qualified(each.target);
-            if (!parent.relation || !is_local(child, each, parent))
+            if (!parent.relation || !ties_locally(child, each, parent, tables_.map()))
                 return fmt::format("a foreign key of {} refers to {}, whose rows may be on another shard",
                                    child.relation->name, each.target);
         }
@@ -129,7 +103,7 @@ class follower {
             const auto child = tables_.find_qualified(name);
             if (!child.relation) continue;
             for (const auto& each : child.relation->foreign_keys)
-                if (each.target == own && !is_local(child, each, parent))
+                if (each.target == own && !ties_locally(child, each, parent, tables_.map()))
                     return fmt::format("a foreign key of {} refers to {}, and its rows may be on another shard", name,
                                        parent.relation->name);
             if (auto why = follow(child, access::writes); !why.empty()) return why;
@@ -142,6 +116,33 @@ class follower {
 };
 
 }  // namespace
+
+bool placed_alike(const table_meaning& a, const table_meaning& b, const shard_map& map) {
+    if (a.what != b.what) return false;
+    if (a.what != table_class::keyed) return true;
+    const auto &left = map.tables[a.map_index], &right = map.tables[b.map_index];
+    return left.placed_as(right) && columns_of(left) == columns_of(right) && (!left.by_schema || same_schema(a, b));
+}
+
+bool ties_locally(const table_meaning& child, const foreign_key& tie, const table_meaning& parent,
+                  const shard_map& map) {
+    if (parent.what == table_class::reference) return true;
+    if (child.what == table_class::elsewhere) return parent.what == table_class::elsewhere;
+    if (child.what != table_class::keyed || parent.what != table_class::keyed) return false;
+    const auto &left = map.tables[child.map_index], &right = map.tables[parent.map_index];
+    if (!left.placed_as(right)) return false;
+    if (left.by_schema) return same_schema(child, parent);
+    const auto own = columns_of(left), others = columns_of(right);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        if (std::none_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) {
+                return pair.first == own[i] && (pair.second == others[i] || pair.second.empty());
+            }))
+            return false;
+        const auto type = type_of(child, own[i]), other = type_of(parent, others[i]);
+        if (type && other && *type != *other) return false;
+    }
+    return true;
+}
 
 std::string leads_elsewhere(const table_meaning& table, const table_finder& tables, access how) {
     return table.relation ? follower(tables).follow(table, how) : std::string();

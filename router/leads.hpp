@@ -14,4 +14,12 @@ enum class access : std::uint8_t { reads, inserts, writes };
 /// rules, foreign keys or row policies. Empty: there are none.
 std::string leads_elsewhere(const table_meaning& table, const table_finder& tables, access how);
 
+/// Whether a row of one table is, by its place, a row of the other.
+bool placed_alike(const table_meaning& a, const table_meaning& b, const shard_map& map);
+
+/// Whether the rows that a foreign key ties together are at hand on one shard. Of a table that is not in the catalogs
+/// types are not compared; columns of the target that are left out count as its key.
+bool ties_locally(const table_meaning& child, const foreign_key& tie, const table_meaning& parent,
+                  const shard_map& map);
+
 }  // namespace ringway::router

@@ -15,6 +15,7 @@
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
+#include "router/table_changes.hpp"
 #include "router/uneven.hpp"
 #include "router/volatility.hpp"
 
@@ -77,6 +78,7 @@ class placing {
                 if (rules_.hinted) return on_shard(*rules_.hinted);
                 if (rules_.dialect == dialect::mysql)
                     return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
+                if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
                 return spread_alike();
             case verb::do_block:
                 return on_hinted("a DO block may touch any table");
@@ -216,6 +218,7 @@ class placing {
     placed definition() {
         if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (rules_.hinted) return on_shard(*rules_.hinted);
+        if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
         auto source = what_.block;
         for (const auto& each : source.tables)
             if (each.written && tables_.find(each).what == table_class::keyed)
@@ -367,6 +370,8 @@ class placing {
     /// Empty: each shard's part of this write depends on its own rows and on reference tables only.
     std::string why_not_spread(bool moves = false, const std::string& why_not_moved = {}) const {
         const auto& block = what_.block;
+        if (what_.verb == verb::select || what_.verb == verb::explain)
+            return "what writes stands within another statement (in WITH, or behind EXPLAIN)";
         if (what_.verb != verb::update && what_.verb != verb::delete_ && what_.verb != verb::insert)
             return "it is of a kind that is not served on several shards";
         if (!block.exact || !block.derived.empty()) return "its form is not understood well enough";
@@ -374,8 +379,10 @@ class placing {
         const bool selects = what_.verb == verb::insert && block.insert && block.insert->from_select;
         if (selects && !inserts_apart(what_, tables_, rules_.in))
             return "what its SELECT gives is made of rows of several shards, or belongs to other shards than they do";
-        if (what_.verb == verb::insert && !selects && (!block.insert || !block.children.empty()))
-            return "its rows do not stand in its text";
+        if (what_.verb == verb::insert && !selects && !block.insert) return "its rows do not stand in its text";
+        if (what_.verb == verb::insert && !selects && !block.children.empty())
+            return "it has a query besides its VALUES (WITH, or a subquery among the values, in ON CONFLICT or in "
+                   "RETURNING)";
         if (!selects && count_keyed(block) != 1 && (moves || !writes_apart(what_, tables_, rules_.in)))
             return "it reads rows of other shards";
         if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||
@@ -512,7 +519,8 @@ class placing {
             out.gather = std::move(whole.gather);
             out.scatter = std::move(whole.scatter);
         }
-        if (what_.writes && !rules_.hinted && why_not_spread(move != nullptr).empty()) {
+        if (what_.writes && !rules_.hinted) out.alone = why_not_spread(move != nullptr);
+        if (what_.writes && !rules_.hinted && out.alone.empty()) {
             const bool given = what_.verb == verb::insert && !what_.block.insert->from_select;
             out.spread = given ? spreading::rows : spreading::apart;
             out.move = move;
@@ -522,6 +530,7 @@ class placing {
         if (what_.verb == verb::insert && out.spread != spreading::rows)
             out.carry = find_carry(what_, rules_, tables_, why_not);
         if (out.carry && out.spread == spreading::none) out.spread = spreading::carried;
+        if (out.spread != spreading::none) out.alone.clear();
         out.fixed_shard = rules_.hinted;
         if (!out.fixed_shard && (seen_.elsewhere || needs_one_place(true))) out.fixed_shard = first_shard;
         return out;

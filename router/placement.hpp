@@ -26,6 +26,7 @@ struct placed {
     std::shared_ptr<const carry_recipe> carry = nullptr;
     std::string spread_key = {};  ///< of spreading::apart
     key_type spread_type = key_type::unsupported;
+    std::string alone = {};  ///< as of a plan
 };
 
 /// What place() looks at besides the statement. Points into what it is made from.

@@ -267,6 +267,7 @@ class planner {
         out_.refusal = std::move(all.refusal);
         if (out_.parsed.statements.size() == 1) {
             out_.spread = all.spread;
+            out_.alone = std::move(all.alone);
             out_.copy = std::move(all.copy);
             out_.move = std::move(all.move);
             out_.carry = std::move(all.carry);

@@ -126,6 +126,7 @@ struct plan {
     std::shared_ptr<const key_move> move;     ///< of an UPDATE on several shards that gives rows a new key
     std::string spread_key;                   ///< of spreading::apart: its table's shard key when that is on the ring
     key_type spread_type = key_type::unsupported;
+    std::string alone;       ///< of a write with keys that does not run on several shards: why
     std::string reason;      ///< for SHOW ROUTE: "reads only", "volatile function f", "FOR UPDATE", ...
     bool plain = false;      ///< one statement without any effect on the session: the fast path
     bool traceless = false;  ///< leaves nothing behind in its transaction and depends on nothing of it: that may move

@@ -119,6 +119,8 @@ class finding {
         if (what_.fixed_shard)
             detail = fmt::format("shard {} is needed whatever the keys: a hint names it, or a table that is only there",
                                  map_.shards[*what_.fixed_shard].name);
+        else if (!what_.alone.empty())
+            detail = fmt::format("it does not run on several shards because {}", what_.alone);
         refusal_ = fault{fault_kind::unsupported,
                          fmt::format("this statement does not name one shard of cluster \"{}\": its {} to shards {}",
                                      map_.cluster, subject, names),

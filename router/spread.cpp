@@ -60,20 +60,23 @@ struct tuples {
     std::size_t tail = 0;  ///< after the last
 };
 
+/// VALUES and its rows, which may stand in parentheses. A column or a table of that name has no row behind it.
 std::optional<tuples> find_tuples(std::string_view text, std::span<const literal> literals) {
     reading in(text, literals);
     std::string_view word;
     int depth = 0;
+    bool opened = false, found = false;  // whether what came last was a parenthesis, or VALUES
     for (;;) {
         const char c = in.next(word);
         if (c == '\0') return std::nullopt;
-        if (c == '(') ++depth;
-        if (c == ')') --depth;
-        if (depth == 0 && lexical::same_word(word, "values")) break;
+        if (c == '(' && found) break;
+        found = (depth == 0 || opened) && lexical::same_word(word, "values");
+        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        opened = c == '(';
     }
     tuples out;
-    for (;;) {
-        if (in.next(word) != '(') return std::nullopt;
+    for (bool first = true;; first = false) {
+        if (!first && in.next(word) != '(') return std::nullopt;
         const auto from = in.at() - 1;
         if (out.rows.empty()) out.head = from;
         for (depth = 1; depth > 0;) {
@@ -83,7 +86,9 @@ std::optional<tuples> find_tuples(std::string_view text, std::span<const literal
         }
         out.rows.push_back(text.substr(from, in.at() - from));
         out.tail = in.at();
-        if (in.next(word) != ',') return out;
+        if (in.next(word) != ',' && !lexical::same_word(word, "values")) return out;
+        if (word.empty()) continue;
+        out = {};  // they were the columns of a table of that name
     }
 }
 
@@ -118,8 +123,14 @@ void append_renumbered(std::string_view text, std::size_t offset, const values& 
 
 }  // namespace
 
-std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map) {
-    if (what.keys.size() != 1 || !what.keys.front().rows) return std::nullopt;
+std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map,
+                                         std::string* why_not) {
+    const auto none = [why_not](std::string_view why) {
+        if (why_not) *why_not = why;
+        return std::nullopt;
+    };
+    if (what.keys.size() != 1 || !what.keys.front().rows)
+        return none("its ON CONFLICT gives a key too, which may be of another shard than the rows");
     std::vector<std::uint16_t> owners;
     bool placed = true;
     each_owner(what.keys.front(), with, map, [&](const placed_key& key) {
@@ -128,7 +139,8 @@ std::optional<parted_insert> part_insert(const plan& what, const values& with, c
         return placed;
     });
     const auto found = find_tuples(with.text, with.literals);
-    if (!placed || !found || found->rows.size() != owners.size()) return std::nullopt;
+    if (!placed) return none("a row has no key, or one that no shard has");
+    if (!found || found->rows.size() != owners.size()) return none("its VALUES are not found in its text");
     parted_insert out;
     const auto shards = static_cast<std::uint16_t>(map.shards.size());
     for (std::uint16_t shard = 0; shard < shards; ++shard) {

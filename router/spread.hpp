@@ -23,8 +23,9 @@ struct parted_insert {
     std::vector<std::uint16_t> order;  ///< by row of the input: its part
 };
 
-/// Of a plan with spreading::rows. Null: the rows are not found in the text.
-std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map);
+/// Of a plan with spreading::rows. Null: the rows are not found in the text; `why_not` tells why.
+std::optional<parted_insert> part_insert(const plan& what, const values& with, const shard_map& map,
+                                         std::string* why_not = nullptr);
 
 /// Of a plan with spreading::apart or merged, for one shard: where others' rows may stand there, its text on its own
 /// rows only, in `text`; else `text` stays empty, for the statement's own. False: it cannot be done.

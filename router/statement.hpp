@@ -241,6 +241,27 @@ struct sequence_use {
     }
 };
 
+/// What a definition does to a table, where that may change which rows a table of the map has, or their keys.
+/// PostgreSQL's.
+struct table_change {
+    enum class kind : std::uint8_t {
+        attached,        ///< becomes a part of `other`: ATTACH PARTITION, INHERIT
+        detached,        ///< ... is one no more
+        renamed,         ///< is `other` from now on: RENAME TO, SET SCHEMA
+        schema_renamed,  ///< all tables of table.schema are of other.schema
+        column_renamed,  ///< `columns`: the old name and the new one
+        column_retyped,  ///< `columns`: its name; `type`, `limit`
+        column_dropped,
+        column_computed,  ///< SET EXPRESSION
+        refers,  ///< gets a foreign key to `other`: `columns`, pairs of own and the target's, which may be empty
+    } what{};
+    table_ref table, other;
+    std::vector<std::pair<std::string, std::string>> columns;
+    std::string type;         ///< as it is written; empty: it depends on more than the name (USING, COLLATE, an array)
+    std::int64_t limit = -1;  ///< of varchar(n); -2: other limits
+    bool is_new = false;      ///< refers: the table is made by the same statement
+};
+
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
@@ -256,6 +277,7 @@ struct statement {
     std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
     std::vector<sequence_use> sequences;  ///< PostgreSQL's; their names are literals, which shapes leave out
+    std::vector<table_change> table_changes;
     std::vector<std::string> operators;
     std::vector<std::string> cast_types;
     std::vector<effect> effects;

@@ -299,6 +299,9 @@ void session::apply_set_config(const effect& what, const running_statement& run)
     const bool for_transaction = says_true(*local) || (local->size() == 1 && (*local)[0] == '\x01');
     if (!for_transaction) set_setting(lower, pool::set_config_statement(lower, *value));
     follow_path(lower, *value, for_transaction);
+    if (who_.cluster->now->map->is_sharded())  // further shards of the transaction do it too
+        talk_->history.push_back(fmt::format("SELECT pg_catalog.set_config({}, {}, {})", pool::quote_literal(lower),
+                                             pool::quote_literal(*value), for_transaction));
 }
 
 void session::apply(const effect& what, const router::statement& of, const running_statement& run) {

@@ -68,20 +68,15 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
         out.need = router::need::primary;
         if (out.may_spread) return std::nullopt;
         return fault{fault_kind::unsupported,
-                     fmt::format("this statement runs on several shards of cluster \"{}\", and the session is tied to "
-                                 "one, or it stands behind EXECUTE",
+                     fmt::format("this statement runs on several shards of cluster \"{}\", which it cannot here",
                                  who_.cluster->now->config.name),
-                     {},
-                     "send it by itself; SHOW PINS on the admin port tells what ties the session"};
+                     std::string(tied_by()), "send it by itself"};
     }
     if (out.several && !out.may_gather && !out.may_spread)
-        return fault{
-            fault_kind::unsupported,
-            fmt::format(
-                "this statement does not name one shard of cluster \"{}\", and the session is tied to one, or it "
-                "stands in a READ ONLY transaction or behind EXECUTE",
-                who_.cluster->now->config.name),
-            "Rows of several shards are read by a statement of its own.", "send it outside of transactions"};
+        return fault{fault_kind::unsupported,
+                     fmt::format("this statement reads rows of several shards of cluster \"{}\", which it cannot here",
+                                 who_.cluster->now->config.name),
+                     std::string(tied_by()), "send it by itself, outside of transactions"};
     using wish = router::routing_hint::role_wish;
     const auto hint = plan.parsed.hint.role;
     out.need = route.need;

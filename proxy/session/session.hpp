@@ -334,7 +334,8 @@ class session final : public client_session,
     node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);
 
     // spanning.cpp
-    bool can_span() const;
+    bool can_span() const { return talk_ && tied_by().empty(); }
+    std::string_view tied_by() const;
     void begin_span();
     bool span_step(const protocol::postgres::frame_header& header, std::string_view frame, bool whole,
                    std::string_view& rest);
@@ -355,7 +356,7 @@ class session final : public client_session,
     std::optional<config::fault> span_control(const router::plan& plan, std::string_view sql, spanning::doing within);
     std::optional<config::fault> span_parts(const router::plan& plan, const router::values& with, span_unit& unit);
     void span_count(const router::plan& plan, const span_unit& unit);
-    void span_parse(std::string_view body);
+    void span_parse(std::string_view body, bool used_next);
     void span_bind(std::string_view body);
     void span_describe(std::string_view body);
     void span_execute(std::string_view body);

@@ -46,9 +46,17 @@ void write_some_parameters(std::string& out, std::string_view bound, const std::
     out.append(in.rest());
 }
 
+/// BEGIN, COMMIT, SAVEPOINT, SET and the like, whose words are all there is to know.
+bool only_controls(const router::plan& plan) {
+    const auto& statements = plan.parsed.statements;
+    return statements.size() == 1 && plan.parsed.error.empty() &&
+           (runs_everywhere(statements.front().verb) || ends_transaction(plan) || only_begins(plan));
+}
+
 }  // namespace
 
-void session::span_parse(std::string_view body) {
+/// `used_next`: what follows has a shard look at the statement.
+void session::span_parse(std::string_view body, bool used_next) {
     const auto parse = pg::read_parse(body);
     if (!parse) return span_refuse({fault_kind::malformed_message, "invalid message format", {}, {}}, doing::message);
     if (!parse->name.empty() && find_statement(parse->name))
@@ -71,9 +79,22 @@ void session::span_parse(std::string_view body) {
         unnamed_ = made;
     else
         keep_statement(std::string(parse->name), made);
-    std::string out;
-    pg::write_empty(out, '1');
-    emit(out);
+    if (used_next || only_controls(*made->plan)) {
+        std::string out;
+        pg::write_empty(out, '1');
+        return emit(out);
+    }
+    // Whether there is such a column is not known here; what has been written must not be committed if not.
+    span_unit unit;
+    const auto open = spanning_->across->shards();
+    auto& part = unit.parts.emplace_back();
+    part.shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+    pg::write_parse(part.bytes, {}, made->planned_text(), made->types());
+    pg::write_sync(part.bytes);
+    spanning_->held = made->plan;
+    spanning_->what = doing::message;
+    spanning_->running = nullptr;
+    spanning_->across->run(std::move(unit));
 }
 
 void session::span_bind(std::string_view body) {
@@ -268,11 +289,7 @@ void session::span_describe(std::string_view body) {
         what = planned_statement(target->name);
         if (!what) return span_refuse(unknown_statement(target->name), doing::message);
     }
-    const auto& statements = what->plan->parsed.statements;
-    const bool rowless =
-        statements.size() == 1 && what->plan->parsed.error.empty() &&
-        (runs_everywhere(statements.front().verb) || ends_transaction(*what->plan) || only_begins(*what->plan));
-    if (rowless) {
+    if (only_controls(*what->plan)) {
         std::string out;
         if (target->kind == 'S') pg::write_parameter_description(out, {});
         pg::write_empty(out, 'n');

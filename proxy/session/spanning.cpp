@@ -83,6 +83,42 @@ bool is_plain_begin(std::string_view sql) {
     return true;
 }
 
+/// Whether the next messages have a shard look at the statement that this Parse makes: a Describe of it, or a Bind that
+/// is described or executed.
+bool is_used_next(std::string_view parse, std::string_view rest) {
+    const auto made = pg::read_parse(parse);
+    pg::frame_header header;
+    if (!made || pg::read_header(rest, header) != pg::header_state::ready || rest.size() < header.total()) return false;
+    const auto body = rest.substr(pg::header_size, header.body());
+    rest.remove_prefix(header.total());
+    if (header.type == 'D') {
+        const auto target = pg::read_target(body);
+        return target && target->kind == 'S' && target->name == made->name;
+    }
+    if (header.type != 'B' || rest.empty() || (rest.front() != 'D' && rest.front() != 'E')) return false;
+    const auto bind = pg::read_bind(body);
+    return bind && bind->statement == made->name;
+}
+
+/// SET TRANSACTION behind the first query, in the server's own words.
+std::optional<fault> comes_too_late(const router::statement& set, bool reads_only) {
+    for (const auto& each : set.effects) {
+        if (each.what != effect::kind::set_local) continue;
+        const auto to = each.values.size() == 1 && each.values.front().what == router::value_source::from::constant
+                            ? std::string_view(each.values.front().constant)
+                            : std::string_view();
+        std::string_view why;
+        if (each.name == "transaction_isolation" && to != "read committed")
+            why = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
+        else if (each.name == "transaction_deferrable")
+            why = "SET TRANSACTION [NOT] DEFERRABLE must be called before any query";
+        else if (each.name == "transaction_read_only" && reads_only && to == "off")
+            why = "transaction read-write mode must be set before any query";
+        if (!why.empty()) return fault{fault_kind::active_transaction, std::string(why), {}, {}};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 fault not_across(std::string_view what) {
@@ -102,16 +138,24 @@ fault too_much_held() {
 
 // ---- into it --------------------------------------------------------------------------------------------------------
 
-/// Whether the transaction on the lease may go on on other shards too.
-bool session::can_span() const {
-    if (!talk_ || !who_.cluster->now->map->is_sharded() || talk_->status != 'T' || pinned() ||
-        !talk_->replies.empty() || talk_->on_replica || talk_->probe_settings || talk_->limited ||
-        !talk_->portals.empty() || talk_->history.empty())
-        return false;
-    return std::all_of(talk_->marks.begin(), talk_->marks.end(), [this](const settings_mark& mark) {
-        return mark.client == settings_ && mark.search_path == search_path_ &&
-               mark.conforming_strings == conforming_strings_;
-    });
+/// Why the session cannot go on on other shards too; empty: it has a transaction on the lease that may.
+std::string_view session::tied_by() const {
+    if (pinned()) return "the session is pinned to one server connection, and SHOW PINS on the admin port tells why";
+    if (!talk_ || talk_->status != 'T' || !who_.cluster->now->map->is_sharded() || !talk_->replies.empty() ||
+        talk_->history.empty())
+        return "it stands behind EXECUTE, or with others in a text or a pipeline";
+    if (talk_->on_replica) return "its READ ONLY transaction has read on a replica";
+    if (talk_->probe_settings)
+        return "its transaction has run something on one shard that may have changed settings: a function, CALL or DO";
+    if (talk_->limited || !talk_->portals.empty()) return "its transaction has a portal open on one shard";
+    // What has been set since the BEGIN, the first mark, goes along; it is taken back with the transaction.
+    const auto& marks = talk_->marks;
+    for (std::size_t i = 0; i < marks.size(); ++i)
+        if ((i > 0 && (marks[i].client != settings_ || marks[i].search_path != search_path_)) ||
+            marks[i].conforming_strings != conforming_strings_)
+            return i > 0 ? "its transaction has a SET behind a SAVEPOINT"
+                         : "its transaction has set standard_conforming_strings";
+    return {};
 }
 
 /// From the lease's transaction, from a BEGIN that no shard knows yet, or for one statement or batch.
@@ -128,8 +172,16 @@ void session::begin_span() {
     spanning_->conforming_before = spanning_->conforming_after = conforming_strings_;
     if (talk_) {
         with.history = std::move(talk_->history);
+        spanning_->asked = true;
+        spanning_->savepoints = talk_->marks.size() > 1;
+        if (!talk_->marks.empty()) {
+            spanning_->settings_before = talk_->marks.front().client;
+            spanning_->path_before = talk_->marks.front().search_path;
+        }
+        if (talk_->local_path) spanning_->path_after = talk_->path_after;
         spanning_->reads_only = talk_->reads_only;
         spanning_->changes_catalog = talk_->ddl != nullptr;
+        if (talk_->ddl) spanning_->unsure.add_anything();
         spanning_->on_the_move = talk_->on_the_move;
     } else {
         spanning_->implicit = begun_.empty();
@@ -187,7 +239,7 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
             span_refuse(not_across("FunctionCall"), doing::query);
             break;
         case 'P':
-            span_parse(body);
+            span_parse(body, is_used_next(body, rest));
             break;
         case 'B':
             span_bind(body);
@@ -355,6 +407,9 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
         statement.effects.front().what != effect::kind::set_local)
         return not_across("SET after a SAVEPOINT");
     if (span.commands >= most_history) return not_across("so long a list of savepoints and settings");
+    // Where reads have run beside it no shard of the transaction knows that it has begun to read.
+    if (span.asked && span.across->shards().empty())
+        if (auto why = comes_too_late(statement, span.reads_only)) return why;
     span_unit unit;
     span.text = sql.substr(statement.where.offset, statement.where.length);
     span.whole = sql;
@@ -381,6 +436,20 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
 std::optional<fault> session::span_parts(const router::plan& plan, const router::values& with, span_unit& unit) {
     auto& span = *spanning_;
     const auto& map = *who_.cluster->now->map;
+    span.asked = true;
+    for (const auto& one : plan.parsed.statements) {
+        const auto name = span.unsure.find(one, with.text, with.literals, who_.cluster->catalog.get());
+        if (!name.empty())
+            return fault{fault_kind::unsupported,
+                         fmt::format("this transaction has changed what \"{}\" means, or may mean, which is not known "
+                                     "before it is committed",
+                                     name),
+                         {},
+                         "commit it first"};
+        if (std::any_of(one.effects.begin(), one.effects.end(),
+                        [](const effect& each) { return each.what == effect::kind::catalog_changed; }))
+            span.unsure.add(with.text, with.literals);
+    }
     auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
     if (encoding_ != text_encoding::utf8 && !plan.keys.empty()) {
@@ -431,9 +500,12 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             unit.in_turn = plan.spread == router::spreading::alike;
             unit.writes = true;
             if (plan.spread == router::spreading::rows) {
-                auto parted = router::part_insert(plan, with, map);
+                std::string why_not;
+                auto parted = router::part_insert(plan, with, map, &why_not);
                 if (!parted)
-                    return fault{fault_kind::unsupported, "the rows of this INSERT cannot be told apart", {}, {}};
+                    return fault{fault_kind::unsupported,
+                                 "the rows of this INSERT belong to several shards, and cannot be told apart",
+                                 std::move(why_not), "send the rows of each shard in a statement of their own"};
                 unit.order = std::move(parted->order);
                 for (auto& each : parted->parts) {
                     unit.parts.push_back({each.shard, std::move(each.text)});

@@ -10,6 +10,7 @@
 
 #include "proxy/session/span.hpp"
 #include "proxy/session/statements.hpp"
+#include "router/unsure_names.hpp"
 
 namespace ringway::proxy {
 
@@ -51,7 +52,9 @@ struct spanning {
     portal* holding = nullptr;                        ///< the one whose answer is being kept
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
-    bool on_the_move = false;  ///< it has written to rows on the move, or may have
+    bool asked = false;           ///< a statement has run in it, on whatever connection
+    router::unsure_names unsure;  ///< what it has defined
+    bool on_the_move = false;     ///< it has written to rows on the move, or may have
     std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
     std::uint32_t next_portal = 0;
     std::unique_ptr<span_unit> instead;  ///< what runs when a read apart cannot be scattered

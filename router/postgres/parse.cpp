@@ -11,6 +11,7 @@
 #include "router/postgres/copy.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/postgres/outline.hpp"
+#include "router/postgres/table_changes.hpp"
 #include "router/postgres/walk.hpp"
 #include "router/shape.hpp"
 #include "router/statement.hpp"
@@ -279,6 +280,7 @@ class statement_reader {
         }
         made.writes = true;
         read_sequence_change(inner, made);
+        made.table_changes = table_changes_of(inner);
         // What PostgreSQL runs outside of transactions only.
         bool concurrently = inner["concurrent"].is_true();
         for (const auto each : inner["cmds"])

@@ -17,7 +17,7 @@ query_block block_builder::of_insert(node insert) {
     const auto source = insert["selectStmt"]["SelectStmt"];
     if (!source) {
         made.rows.emplace_back();  // DEFAULT VALUES
-    } else if (source["valuesLists"] && !source["withClause"]) {
+    } else if (source["valuesLists"] && !source["withClause"] && !source["limitCount"] && !source["limitOffset"]) {
         add_rows(source["valuesLists"], made, out);
     } else {
         made.from_select = true;

@@ -36,6 +36,7 @@ TEST_CASE("every fault has an SQLSTATE and a MySQL number") {
                          {fault_kind::duplicate_statement, "42P05", 1235},
                          {fault_kind::undefined_cursor, "34000", 1325},
                          {fault_kind::aborted_transaction, "25P02", 1235},
+                         {fault_kind::active_transaction, "25001", 1568},
                          {fault_kind::query_wait_timeout, "53300", 1205},
                          {fault_kind::shutting_down, "57P01", 1053},
                          {fault_kind::invalid_parameter, "22023", 1231},

@@ -216,6 +216,108 @@ def test_settings_of_the_transaction_hold_on_all_shards_and_only_there(shop_prox
                                      [pair[0]]).fetchone()[0] == "2020-02-01"
 
 
+@pytest.mark.parametrize("scope", ["", "LOCAL "])
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_what_is_set_before_the_first_write_goes_along(shop_proxy, shop_cluster, keys, clean, scope, end, prepared):
+    def run(client, sql):
+        return client.run(parse(sql) + bind() + describe("P") + execute() + sync() if prepared else query(sql))
+
+    with Wire(shop_proxy.port, database="shop") as client:
+        values = ", ".join(f"({key}, 'n', 'de')" for key in clean)
+        client.run(query(f"INSERT INTO users VALUES {values}"))
+        before = client.value("SHOW timezone"), client.value("SHOW search_path")
+        client.run(query("BEGIN"))
+        for sql in (f"SET {scope}timezone = 'Asia/Tokyo'", f"SET {scope}search_path = public, nowhere",
+                    "UPDATE users SET name = to_char('2020-01-01 00:00Z'::timestamptz, 'HH24') WHERE id >= 70000 AND id < 80000"):
+            assert not codes(run(client, sql)), sql
+        assert client.value("SHOW timezone") == "Asia/Tokyo"
+        assert client.value(f"SELECT current_setting('timezone') FROM users WHERE id = {keys[2][0]}") == "Asia/Tokyo"
+        client.run(query(end))
+        kept = end == "COMMIT" and not scope
+        now = ("Asia/Tokyo", "public, nowhere") if kept else before
+        for key in (keys[0][0], keys[1][0], keys[2][0]):
+            came = client.run(query(f"SELECT current_setting('timezone'), current_setting('search_path') FROM users WHERE id = {key}"))
+            assert not codes(came) and all(value.encode() in came[1][1] for value in now), came
+        assert client.value("SHOW search_path") == now[1]
+        assert client.value("SELECT count(*) FROM users WHERE name = '09'") == ("6" if end == "COMMIT" else "0")
+    for _ in range(6):
+        with shop_proxy.connect() as other:
+            for pair in keys:
+                asked = other.execute("/* ringway: role=primary */ SELECT current_setting('timezone') FROM users WHERE id = %s", [pair[0]])
+                assert asked.fetchone()[0] != "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("local", ["true", "false"])
+@pytest.mark.parametrize("name, value", [("app.tenant", "t'7"), ("timezone", "Asia/Tokyo"), ("search_path", "public, nowhere")])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_what_set_config_sets_goes_along(shop_proxy, shop_cluster, keys, clean, local, name, value, prepared):
+    """As row policies want it: SELECT set_config('app.tenant', $1, true) behind BEGIN."""
+    quoted = value.replace("'", "''")
+    with Wire(shop_proxy.port, database="shop") as client:
+        values = ", ".join(f"({key}, 'n', 'de')" for key in clean)
+        client.run(query(f"INSERT INTO users VALUES {values}"))
+        client.run(query("BEGIN"))
+        if prepared:
+            came = client.run(parse("SELECT set_config($1, $2, $3)") + bind([name, value, local]) + execute() + sync())
+        else:
+            came = client.run(query(f"SELECT set_config('{name}', '{quoted}', {local})"))
+        assert not codes(came)
+        assert not codes(client.run(query(f"UPDATE users SET name = current_setting('{name}') WHERE id >= 70000 AND id < 80000")))
+        assert client.run(query("COMMIT"))[0] == ("C", b"COMMIT\0")
+        assert {row[1] for rows in stored(shop_cluster) for row in rows} == {value}
+        now = client.value(f"SELECT current_setting('{name}', true) FROM users WHERE id = {keys[2][0]}")
+        assert (now == value) == (local == "false")
+    with shop_proxy.connect() as other:
+        for pair in keys:
+            asked = other.execute(f"/* ringway: role=primary */ SELECT current_setting('{name}', true) FROM users WHERE id = %s", [pair[0]])
+            assert asked.fetchone()[0] != value
+
+
+def test_what_is_set_behind_a_savepoint_is_said_to_tie(shop_proxy, keys, clean):
+    with Wire(shop_proxy.port, database="shop") as client:
+        for sql in ("BEGIN", f"INSERT INTO users VALUES ({keys[0][0]}, 'x', NULL)", "SAVEPOINT a", "SET timezone = 'Asia/Tokyo'"):
+            assert not codes(client.run(query(sql)))
+        came = client.run(query("UPDATE users SET name = 'y'"))
+        assert codes(came) == ["0A000"] and b"SET behind a SAVEPOINT" in came[0][1]
+        client.run(query("ROLLBACK"))
+        for sql in ("BEGIN", f"INSERT INTO users VALUES ({keys[0][0]}, 'x', NULL)", "SAVEPOINT a", f"INSERT INTO users VALUES ({keys[1][0]}, 'x', NULL)"):
+            assert not codes(client.run(query(sql)))
+        assert codes(client.run(query("SET timezone = 'Asia/Tokyo'"))) == ["0A000"]
+        client.run(query("ROLLBACK"))
+        assert client.value("SHOW timezone") != "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("first", ["SELECT count(*) FROM users", "SELECT max(id) FROM orders", "UPDATE users SET name = 'x' WHERE id = 70999"])
+@pytest.mark.parametrize("mode", ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET TRANSACTION DEFERRABLE",
+                                  "SET transaction_isolation = 'repeatable read'"])
+def test_a_level_behind_a_query_is_too_late(shop_proxy, keys, clean, first, mode):
+    with Wire(shop_proxy.port, database="shop") as client:
+        for how in (query(mode), parse(mode) + bind() + execute() + sync()):
+            client.run(query("BEGIN"))
+            assert not codes(client.run(query(first)))
+            came = client.run(how)
+            assert codes(came) == ["25001"] and came[-1] == ("Z", b"E"), came
+            client.run(query("ROLLBACK"))
+        client.run(query("BEGIN"))
+        assert not codes(client.run(query(first)))
+        assert not codes(client.run(query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")))
+        assert not codes(client.run(query("SET TRANSACTION READ ONLY")))
+        client.run(query("ROLLBACK"))
+
+
+def test_rows_in_parentheses_and_with_a_limit(shop_proxy, shop_cluster, keys, clean):
+    rows = ", ".join(f"({key}, 'p', NULL)" for key in clean)
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert not codes(client.run(query(f"INSERT INTO users (id, name, country) (VALUES {rows})")))
+        assert [len(each) for each in stored(shop_cluster)] == [2, 2, 2]
+        client.run(query("DELETE FROM users WHERE name = 'p'"))
+        came = client.run(query(f"INSERT INTO users (id, name, country) VALUES {rows} LIMIT 3"))
+        assert not codes(came) and sum(len(each) for each in stored(shop_cluster)) == 3
+        came = client.run(query(f"WITH x AS (INSERT INTO users VALUES {rows} RETURNING id) SELECT count(*) FROM x"))
+        assert codes(came) == ["0A000"] and b"WITH" in came[0][1]
+
+
 def test_a_pipeline_over_several_shards_is_one_transaction(shop_proxy, shop_cluster, keys, clean):
     with shop_proxy.connect() as client:
         with client.pipeline():

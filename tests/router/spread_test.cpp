@@ -73,3 +73,35 @@ TEST_CASE("nothing inside of strings, names and comments is taken for a row") {
     CHECK(part_of(all, keys[1]).text.ends_with("VALUES ($q$ ($2) $q$, " + keys[1] + ")"));
     CHECK(part_of(all, keys[0]).parameters.empty());
 }
+
+TEST_CASE("rows in parentheses, and names that read like the word before them") {
+    const auto keys = keys_apart();
+    const auto all = parted("INSERT INTO orders (user_id, note) (VALUES (" + keys[0] + ", 'a'), (" + keys[1] +
+                            ", 'b')) ON CONFLICT DO NOTHING");
+    CHECK(part_of(all, keys[0]).text ==
+          "INSERT INTO orders (user_id, note) (VALUES (" + keys[0] + ", 'a')) ON CONFLICT DO NOTHING");
+    const auto named =
+        parted("INSERT INTO orders AS values (user_id, note) VALUES (" + keys[0] + ", 'a'), (" + keys[1] + ", 'b')");
+    CHECK(part_of(named, keys[1]).text == "INSERT INTO orders AS values (user_id, note) VALUES (" + keys[1] + ", 'b')");
+}
+
+TEST_CASE("why rows cannot be told apart") {
+    const auto keys = keys_apart();
+    const auto what = plan_shop("INSERT INTO orders (user_id, id) VALUES (" + keys[0] + ", 1), (" + keys[1] +
+                                ", 2) ON CONFLICT (user_id, id) DO UPDATE SET user_id = " + keys[0]);
+    std::string why;
+    CHECK_FALSE(part_insert(*what.made, what.values_with({}), shop(), &why));
+    CHECK(why.find("ON CONFLICT") != std::string::npos);
+}
+
+TEST_CASE("why a write with keys of several shards does not run on several") {
+    const auto keys = keys_apart();
+    const auto rows = "INSERT INTO orders (user_id, id) VALUES (" + keys[0] + ", 1), (" + keys[1] + ", 2)";
+    CHECK(plan_shop("WITH x AS (SELECT 1) " + rows).made->spread == spreading::carried);
+    const auto beside = plan_shop(rows + " RETURNING (SELECT count(*) FROM countries)").route_with();
+    REQUIRE(beside.kind == route::to::refused);
+    CHECK(beside.refusal->detail.find("a query besides its VALUES") != std::string::npos);
+    const auto inside = plan_shop("WITH x AS (" + rows + " RETURNING id) SELECT * FROM x").route_with();
+    REQUIRE(inside.kind == route::to::refused);
+    CHECK(inside.refusal->detail.find("WITH") != std::string::npos);
+}

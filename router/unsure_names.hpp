@@ -1,0 +1,38 @@
+#pragma once
+// What definitions within a transaction have made unsure. Until it is committed no catalog knows what a name means that
+// it has made, renamed or replaced, so what uses such a name is not routed by what it meant before.
+
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "router/statement.hpp"
+
+namespace ringway::router {
+
+struct catalog;
+struct literal;
+
+class unsure_names {
+  public:
+    /// Of a text that is one statement, which changes the catalogs.
+    void add(std::string_view text, std::span<const literal> literals);
+    /// Something has been defined, and it is not known what.
+    void add_anything() noexcept { anything_ = blurred_ = true; }
+    /// A relation or function of this statement that may mean something else than the catalog says; empty: none.
+    /// `text`, `literals`: of the statement alone. `in` may be null: then no name is known.
+    std::string find(const statement& what, std::string_view text, std::span<const literal> literals,
+                     const catalog* in) const;
+
+  private:
+    std::string find(const query_block& within, const catalog* in) const;
+    bool is_unsure(const table_ref& which, const catalog* in) const;
+
+    bool anything_ = false;
+    bool blurred_ = false;           ///< what the catalog says of views and functions need not hold any more
+    std::set<std::string> touched_;  ///< names that mean something else, or did
+    std::set<std::string> made_;     ///< tables that are new: on one server only
+};
+
+}  // namespace ringway::router

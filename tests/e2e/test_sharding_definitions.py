@@ -1,0 +1,171 @@
+"""Definitions within a transaction over several shards: what they have made unsure is refused, never guessed; the rest goes on."""
+
+import psycopg
+import pytest
+
+from test_sharding_spanning import clean, keys  # noqa: F401 (fixtures)
+from wire import Wire, bind, codes, describe, execute, parse, query, sync
+
+UNSURE = [
+    ("CREATE VIEW fresh AS SELECT id, name FROM users", "SELECT count(*) FROM fresh"),
+    ("CREATE VIEW fresh AS SELECT id, name FROM users", "UPDATE fresh SET name = 'x'"),
+    ("CREATE VIEW fresh AS SELECT id, name FROM users", "INSERT INTO fresh VALUES (70100, 'a'), (70101, 'b')"),
+    ("CREATE VIEW fresh AS SELECT * FROM countries", "UPDATE fresh SET name = 'x' WHERE code = 'zz'"),
+    ("CREATE OR REPLACE VIEW given AS SELECT id, 1 AS n FROM users", "SELECT sum(n) FROM given"),
+    ("ALTER VIEW given RENAME TO fresh", "SELECT count(*) FROM fresh"),
+    ("ALTER TABLE plain RENAME TO people", "SELECT count(*) FROM people"),
+    ("ALTER TABLE plain RENAME TO people", "INSERT INTO people VALUES (1), (2)"),
+    ("ALTER TABLE orders RENAME COLUMN note TO x", "SELECT count(*) FROM orders WHERE user_id = 5"),
+    ("CREATE FUNCTION fresh() RETURNS int8 LANGUAGE sql STABLE AS 'SELECT count(*) FROM users'", "SELECT fresh()"),
+    ("CREATE RULE fresh AS ON INSERT TO users DO ALSO DELETE FROM orders", "INSERT INTO users VALUES (70001, 'a', 'de')"),
+]
+
+
+@pytest.fixture(scope="module")
+def given(shop_proxy, keys):  # noqa: F811
+    with shop_proxy.connect() as client:
+        client.execute("CREATE VIEW given AS SELECT id, 0 AS n FROM users")
+        client.execute("CREATE TABLE plain (a int)")
+    yield
+    with shop_proxy.connect() as client:
+        client.execute("DROP VIEW given")
+        client.execute("DROP TABLE plain")
+
+
+@pytest.mark.parametrize("definition, sql", UNSURE)
+@pytest.mark.parametrize("how", ["statements", "one text", "prepared"])
+def test_what_a_transaction_has_defined_is_not_guessed(shop_proxy, clean, given, definition, sql, how):  # noqa: F811
+    with Wire(shop_proxy.port, database="shop") as client:
+        if how == "one text":
+            came = client.run(query(f"{definition}; {sql}"))
+        else:
+            client.run(query("BEGIN"))
+            assert not codes(client.run(query(definition)))
+            run = query(sql) if how == "statements" else parse(sql) + bind() + describe("P") + execute() + sync()
+            came = client.run(run)
+            client.run(query("ROLLBACK"))
+        assert codes(came) == ["0A000"], came
+        assert client.value("SELECT count(*) FROM users WHERE name IN ('x', 'all')") == "0"
+        assert client.value("SELECT count(*) FROM pg_class WHERE relname IN ('fresh', 'people')") == "0"
+
+
+def test_what_is_not_touched_goes_on(shop_proxy, clean):  # noqa: F811
+    """As migrations do: definitions, then rows of other tables, in one transaction."""
+    with shop_proxy.connect(autocommit=False) as client:
+        client.execute("CREATE TABLE migrations (id int, at timestamptz DEFAULT now())")
+        client.execute("CREATE INDEX users_name ON users (name)")
+        client.execute("CREATE VIEW fresh AS SELECT id, name FROM users")
+        client.execute("CREATE VIEW fresher AS SELECT * FROM fresh")
+        client.execute("COMMENT ON VIEW fresh IS 'new'")
+        client.execute("INSERT INTO migrations VALUES (1)")
+        assert client.execute("SELECT id FROM migrations").fetchall() == [(1,)]
+        client.execute("INSERT INTO users VALUES (70001, 'a', 'de')")
+        assert client.execute("SELECT name FROM users WHERE id = 70001").fetchall() == [("a",)]
+        client.commit()
+        assert client.execute("SELECT count(*) FROM fresher WHERE id = 70001").fetchone() == (1,)
+        client.rollback()
+        client.execute("DROP VIEW fresher, fresh")
+        client.execute("DROP TABLE migrations")
+        client.execute("DROP INDEX users_name")
+        client.commit()
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            client.execute("SELECT * FROM fresh")
+
+
+@pytest.mark.parametrize("wrong", ["SELECT nope FROM users", "SELEC 1"])
+@pytest.mark.parametrize("begun", [False, True], ids=["pipeline", "transaction"])
+@pytest.mark.parametrize("behind", ["nothing", "a bind of it", "a bind of another", "a whole statement"])
+def test_a_parse_that_fails_behind_a_write_on_all_shards_takes_it_back(shop_proxy, keys, clean, wrong, begun, behind):  # noqa: F811
+    more = {"nothing": b"", "a bind of it": bind([], "bad"), "a bind of another": bind() + execute(),
+            "a whole statement": parse("SELECT 1") + bind() + describe("P") + execute()}[behind]
+    with Wire(shop_proxy.port, database="shop") as client:
+        for pair in keys:
+            assert not codes(client.run(query(f"INSERT INTO users VALUES ({pair[0]}, 'a', 'de')")))
+        write = parse("UPDATE users SET name = 'b' WHERE id >= 70000 AND id < 80000") + bind() + describe("P") + execute()
+        if begun:
+            client.run(query("BEGIN"))
+            client.run(write + sync())
+            came = client.run(parse(wrong, "bad") + more + sync())
+        else:
+            came = client.run(write + parse(wrong, "bad") + more + sync())
+        assert codes(came) == ["42703" if "nope" in wrong else "42601"]
+        if begun:
+            assert came[-1] == ("Z", b"E")
+            client.run(query("ROLLBACK"))
+        assert client.value("SELECT count(*) FROM users WHERE name = 'b'") == "0"
+        assert not codes(client.run(parse("SELECT name FROM users WHERE id = $1", "good") + sync()))
+        client.run(query("BEGIN"))
+        client.run(write + sync())
+        assert not codes(client.run(parse("SELECT count(*) FROM users WHERE name = $1", "late") + sync()))
+        came = client.run(bind(["b"], "late") + execute() + sync())
+        assert not codes(came)
+        client.run(query("ROLLBACK"))
+
+
+@pytest.fixture(scope="module")
+def parts(shop_cluster, keys):  # noqa: F811
+    """Tables beside those of the map, on every shard as Ringway makes them: one with rows on the first."""
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("""CREATE TABLE beside (id int8, user_id int8 NOT NULL, amount numeric, note text); CREATE SCHEMA aside;
+                                            ALTER TABLE beside OWNER TO app; ALTER SCHEMA aside OWNER TO app""")
+    yield
+    for shard in shop_cluster.shards:
+        shop_cluster.primary(shard).rows("DROP TABLE beside; DROP SCHEMA aside")
+
+
+MOVING = [
+    "ALTER TABLE beside INHERIT orders", "ALTER TABLE users RENAME TO people", "ALTER TABLE beside RENAME TO users_too; ALTER TABLE users_too RENAME TO orders",
+    "ALTER TABLE countries RENAME TO lands", "ALTER TABLE orders RENAME COLUMN user_id TO owner", "ALTER TABLE orders DROP COLUMN user_id",
+    "ALTER TABLE orders ALTER COLUMN user_id TYPE int8 USING -user_id", "ALTER TABLE orders ALTER user_id TYPE text",
+    "ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES users (id)", "ALTER TABLE beside ADD FOREIGN KEY (user_id) REFERENCES users",
+    "CREATE TABLE fresh (id int8 REFERENCES users)",
+]
+
+
+@pytest.mark.parametrize("sql", MOVING)
+@pytest.mark.parametrize("how", ["alone", "in a transaction", "prepared"])
+def test_what_would_leave_rows_behind_is_refused(shop_proxy, parts, clean, sql, how):  # noqa: F811
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert not codes(client.run(query("INSERT INTO orders (id, user_id) VALUES (1, 70001), (2, 70002), (3, 70003)")))
+        first, _, last = sql.rpartition("; ")
+        if how == "in a transaction" or first:
+            client.run(query("BEGIN"))
+            assert not codes(client.run(query(first or "SELECT count(*) FROM users")))
+        came = client.run(parse(last) + bind() + execute() + sync() if how == "prepared" else query(last))
+        assert codes(came) == ["0A000"], came
+        if how == "in a transaction" or first:
+            client.run(query("ROLLBACK"))
+        assert client.value("SELECT count(*) FROM orders WHERE user_id BETWEEN 70000 AND 71000") == "3"
+        assert client.value("SELECT count(user_id) FROM orders WHERE user_id = 70002") == "1"
+        assert client.value("SELECT count(*) FROM pg_class WHERE relname IN ('people', 'fresh', 'lands')") == "0"
+
+
+def test_each_refusal_says_what_to_do(shop_proxy, parts):
+    with shop_proxy.connect() as client:
+        for sql in MOVING:
+            if ";" not in sql:
+                with pytest.raises(psycopg.errors.FeatureNotSupported) as came:
+                    client.execute(sql)
+                assert came.value.diag.message_hint and came.value.diag.message_detail
+
+
+def test_definitions_that_leave_rows_where_they_are_run(shop_proxy, shop_cluster, parts, keys, clean):  # noqa: F811
+    with shop_proxy.connect() as client:
+        key = keys[1][0]
+        client.execute("INSERT INTO orders (id, user_id) VALUES (1, %s)", [key])
+        client.execute("ALTER TABLE orders ALTER COLUMN user_id TYPE int4")
+        assert client.execute("SELECT count(*) FROM orders WHERE user_id = %s", [key]).fetchone() == (1,)
+        client.execute("ALTER TABLE orders ALTER COLUMN user_id TYPE int8")
+        client.execute("ALTER TABLE orders RENAME COLUMN note TO remark")
+        client.execute("ALTER TABLE orders RENAME COLUMN remark TO note")
+        client.execute("ALTER TABLE orders ADD CONSTRAINT tied FOREIGN KEY (user_id) REFERENCES users NOT VALID")
+        client.execute("ALTER TABLE orders DROP CONSTRAINT tied")
+        client.execute("ALTER TABLE beside SET SCHEMA aside")
+        client.execute("ALTER TABLE aside.beside RENAME TO beyond")
+        client.execute("ALTER TABLE aside.beyond RENAME TO beside")
+        client.execute("ALTER TABLE aside.beside SET SCHEMA public")
+        for shard in shop_cluster.shards:  # the operator's own word counts
+            client.execute(f"/* ringway: shard={shard} */ ALTER TABLE orders RENAME COLUMN user_id TO owner")
+        for shard in shop_cluster.shards:
+            client.execute(f"/* ringway: shard={shard} */ ALTER TABLE orders RENAME COLUMN owner TO user_id")
+        assert client.execute("SELECT count(*) FROM orders WHERE user_id = %s", [key]).fetchone() == (1,)

@@ -1,0 +1,102 @@
+// What definitions of a transaction make unsure for its later statements.
+
+#include "router/unsure_names.hpp"
+
+#include <doctest/doctest.h>
+
+#include "plans.hpp"
+#include "router/shape.hpp"
+
+using namespace ringway::router;
+using namespace ringway::router::world;
+
+namespace {
+
+/// What of a statement is unsure behind these definitions.
+std::string behind(std::initializer_list<std::string_view> definitions, std::string_view sql) {
+    static const catalog known = [] {
+        auto raw = raw_catalog();
+        auto& view = raw.relations["public.named"];
+        view.schema = "public";
+        view.name = "named";
+        view.kind = 'v';
+        view.view_definition = " SELECT users.name FROM public.users;";
+        return make_catalog(std::move(raw));
+    }();
+    unsure_names all;
+    for (const auto each : definitions) {
+        shape_lexer lexer;
+        const auto shape = lexer.scan(each, true);
+        all.add(each, shape.literals);
+    }
+    const auto what = plan_shop(sql);
+    REQUIRE(what.made->parsed.statements.size() == 1);
+    return all.find(what.made->parsed.statements.front(), sql, what.literals, &known);
+}
+
+}  // namespace
+
+TEST_CASE("what is made beside tables leaves names as they are") {
+    for (const std::string_view each :
+         {"CREATE TABLE fresh (a int)", "CREATE INDEX i ON users (name)", "ALTER TABLE users ADD COLUMN x int",
+          "COMMENT ON TABLE users IS 'x'", "GRANT SELECT ON users TO app", "TRUNCATE users", "CREATE TYPE t AS ENUM ()",
+          "CREATE UNIQUE INDEX IF NOT EXISTS i ON users (name)", "CREATE UNLOGGED TABLE IF NOT EXISTS fresh (a int)"}) {
+        CAPTURE(each);
+        CHECK(behind({each}, "SELECT * FROM users") == "");
+        CHECK(behind({each}, "SELECT * FROM named") == "");
+        CHECK(behind({each}, "INSERT INTO fresh VALUES (1)") == "");
+    }
+}
+
+TEST_CASE("a view that is new or another one") {
+    CHECK(behind({"CREATE VIEW v1 AS SELECT id FROM users"}, "SELECT count(*) FROM v1") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT id FROM users"}, "SELECT count(*) FROM users") == "");
+    CHECK(behind({"CREATE OR REPLACE VIEW public.\"V\" AS SELECT id FROM users"}, "SELECT count(*) FROM \"V\"") == "V");
+    CHECK(behind({"CREATE OR REPLACE VIEW named AS SELECT 1"}, "UPDATE named SET name = 'x'") == "named");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "SELECT (SELECT max(id) FROM v1) FROM users") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "WITH w AS (SELECT * FROM v1) SELECT * FROM w") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "INSERT INTO v1 VALUES (1)") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE VIEW v2 AS SELECT * FROM v1") == "");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE TABLE t AS SELECT * FROM v1") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "SELECT relname FROM pg_class") == "");
+    CHECK(behind({"CREATE TABLE fresh (a int)", "CREATE VIEW v1 AS SELECT 1"}, "INSERT INTO fresh VALUES (1)") == "");
+}
+
+TEST_CASE("names that are given to something else") {
+    CHECK(behind({"ALTER TABLE users RENAME TO u2"}, "SELECT count(*) FROM u2") == "u2");
+    CHECK(behind({"ALTER TABLE users RENAME TO u2"}, "SELECT count(*) FROM users") == "users");
+    CHECK(behind({"ALTER TABLE users RENAME TO u2"}, "SELECT count(*) FROM orders") == "");
+    CHECK(behind({"ALTER TABLE users RENAME TO u2"}, "SELECT count(*) FROM named") == "named");
+    CHECK(behind({"ALTER TABLE orders RENAME COLUMN user_id TO x"}, "SELECT 1 FROM orders WHERE user_id = 5") ==
+          "orders");
+    CHECK(behind({"ALTER TABLE orders SET SCHEMA other"}, "DELETE FROM orders WHERE user_id = 5") == "orders");
+    CHECK(behind({"ALTER TABLE orders DETACH PARTITION o1"}, "SELECT * FROM o1") == "o1");
+    CHECK(behind({"ALTER TABLE users DROP age"}, "INSERT INTO users VALUES (5, 'x')") == "users");
+    CHECK(behind({"ALTER TABLE users ALTER age DROP NOT NULL, DROP COLUMN name"}, "INSERT INTO users VALUES (5)") ==
+          "users");
+    CHECK(behind({"ALTER TABLE users DROP CONSTRAINT c, ALTER age DROP DEFAULT"}, "INSERT INTO users VALUES (5)") ==
+          "");
+    CHECK(behind({"DROP TABLE orders"}, "SELECT * FROM orders") == "orders");
+}
+
+TEST_CASE("what runs beside a statement") {
+    CHECK(behind({"CREATE RULE r AS ON INSERT TO users DO ALSO DELETE FROM orders"}, "INSERT INTO users VALUES (1)") ==
+          "users");
+    CHECK(behind({"CREATE TRIGGER t BEFORE INSERT ON users EXECUTE FUNCTION f()"}, "INSERT INTO users VALUES (1)") ==
+          "users");
+    CHECK(behind({"CREATE OR REPLACE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'"}, "SELECT f(1)") == "f");
+    CHECK(behind({"CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT count(*) FROM users'"},
+                 "SELECT count(*) FROM users") == "");
+    CHECK(behind({"CREATE OPERATOR === (LEFTARG = int8, RIGHTARG = int8, FUNCTION = int8ne)"},
+                 "SELECT 1 FROM users WHERE id === 5") == "users");
+    CHECK(behind({"DROP FUNCTION f(int)"}, "SELECT now(), lower(name) FROM users") == "");
+}
+
+TEST_CASE("nothing is sure behind what is not known") {
+    unsure_names all;
+    all.add_anything();
+    const auto what = plan_shop("SELECT * FROM users");
+    CHECK(all.find(what.made->parsed.statements.front(), "SELECT * FROM users", what.literals, nullptr) == "users");
+    const auto none = plan_shop("SELECT 1");
+    CHECK(all.find(none.made->parsed.statements.front(), "SELECT 1", none.literals, nullptr) == "");
+}
