@@ -65,6 +65,19 @@ bool drops_column(std::string_view text, std::span<const literal> literals) {
     return false;
 }
 
+/// WITH NO DATA: what is made is not filled.
+bool stays_empty(std::string_view text, std::span<const literal> literals) {
+    token_reader in(text, literals);
+    bool with = false, no = false, data = false;  // whether these are the last words
+    for (auto each = in.next(); each.kind != token_kind::end; each = in.next()) {
+        if (in.text_of(each) == ";") continue;
+        data = no && in.is(each, "data");
+        no = with && in.is(each, "no");
+        with = in.is(each, "with");
+    }
+    return data;
+}
+
 bool has(const names_used& names, std::string_view what) {
     return names.find(what) != nullptr;
 }
@@ -155,7 +168,7 @@ std::string unsure_names::find(const statement& what, std::string_view text, std
         const bool reads = std::any_of(words.begin(), words.end(), [](const word& each) {
             return each.text == "table" || each.text == "materialized";
         });
-        if (words.empty() || words.front().text != "create" || !reads) return {};
+        if (words.empty() || words.front().text != "create" || !reads || stays_empty(text, literals)) return {};
     }
     if (auto found = find(what.block, in); !found.empty()) return found;
     for (const auto& [schema, name] : what.functions) {

@@ -235,13 +235,18 @@ bool loading::run_schema() {
 bool loading::run(const statement& what) {
     if (!begin()) return false;
     if (what.what.rows_follow) return run_copy(what);
-    if (what.what.what == deed::counts) return run_on_shards(what);
+    if (what.what.what == deed::counts) {
+        ++report_.sequences;
+        return run_on_shards(what);
+    }
     if (checker_.leaves_out(what.what)) {
         ++report_.left_out;
         fmt::print(stderr, "{}:{}: left out: foreign key {} of {}\n", title_, what.line,
                    what.what.references.front().name, what.what.references.front().table);
         return true;
     }
+    // ATTACH PARTITION, INHERIT: the dump has made the part, and its rows come later. The proxy cannot know.
+    if (!what.what.made && !what.what.descents.empty()) return run_on_shards(what);
     return run_plain(what);
 }
 
@@ -251,7 +256,6 @@ bool loading::run_plain(const statement& what) {
 
 /// Each shard's sequence goes on where the dump's stood.
 bool loading::run_on_shards(const statement& what) {
-    ++report_.sequences;
     if (!cluster_.is_sharded()) return run_plain(what);
     for (const auto& shard : cluster_.shards)
         if (!to_->run(fmt::format("/* ringway: shard={} */ {}", shard.name, what.text))) return fail(what.line);

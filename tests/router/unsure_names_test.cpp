@@ -58,6 +58,9 @@ TEST_CASE("a view that is new or another one") {
     CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "INSERT INTO v1 VALUES (1)") == "v1");
     CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE VIEW v2 AS SELECT * FROM v1") == "");
     CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE TABLE t AS SELECT * FROM v1") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE MATERIALIZED VIEW m AS SELECT * FROM v1") == "v1");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE MATERIALIZED VIEW m AS SELECT * FROM v1 WITH NO DATA;") == "");
+    CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "CREATE TABLE t AS SELECT 1 AS no, v1.a AS data FROM v1") == "v1");
     CHECK(behind({"CREATE VIEW v1 AS SELECT 1"}, "SELECT relname FROM pg_class") == "");
     CHECK(behind({"CREATE TABLE fresh (a int)", "CREATE VIEW v1 AS SELECT 1"}, "INSERT INTO fresh VALUES (1)") == "");
 }
