@@ -755,8 +755,10 @@ def test_definitions_during_a_move_are_not_lost(shop):  # M1
 
 def test_rights_that_change_during_a_move_are_carried(shop):  # M1
     shop.fill(50)
+    for name in ("s0", "s1", "s2"):
+        shop.nodes[name].rows("CREATE ROLE clerk")
     with shop.proxy.connect() as db:
-        for each in ("CREATE ROLE clerk", "GRANT SELECT, INSERT, DELETE ON users TO clerk", "GRANT SELECT ON orders TO PUBLIC",
+        for each in ("GRANT SELECT, INSERT, DELETE ON users TO clerk", "GRANT SELECT ON orders TO PUBLIC",
                      "GRANT UPDATE (note) ON orders TO clerk", "GRANT SELECT (what) ON events TO clerk WITH GRANT OPTION"):
             db.execute(each)
         past = begin_held(shop)
@@ -772,9 +774,9 @@ def test_rights_that_change_during_a_move_are_carried(shop):  # M1
               " has_table_privilege('clerk', 'orders', 'SELECT'), has_column_privilege('clerk', 'orders', 'note', 'UPDATE'),"
               " has_column_privilege('clerk', 'events', 'what', 'SELECT'), has_column_privilege('clerk', 'events', 'what', 'INSERT')")
     assert shop.nodes["s3"].rows(rights) == [(False, True, True, True, False, True)]
-    with shop.proxy.connect() as db:
-        db.execute("DROP OWNED BY clerk")
-        db.execute("DROP ROLE clerk")
+    for node in shop.nodes.values():
+        node.rows("DROP OWNED BY clerk")
+        node.rows("DROP ROLE clerk")
 
 
 @pytest.mark.parametrize("shop", [{"more_tables": {"visits": {"key": "user_id"}}}], indirect=True, ids=["visits"])
