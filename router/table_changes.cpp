@@ -67,9 +67,16 @@ class judge_of_changes {
 
     bool alike(const table_meaning& a, const table_meaning& b) const { return placed_alike(a, b, tables_.map()); }
 
+    /// Two of one schema that is the key, not yet in the catalog, or indexes, which never are.
+    bool of_one_schema(const table_change& change, const table_meaning& a, const table_meaning& b) const {
+        return a.what == table_class::keyed && b.what == table_class::keyed && entry_of(a).by_schema &&
+               &entry_of(a) == &entry_of(b) && (!a.relation || !b.relation) && !change.table.schema.empty() &&
+               change.table.schema == (change.other.schema.empty() ? change.table.schema : change.other.schema);
+    }
+
     std::optional<fault> attached(const table_change& change) const {
         const auto part = tables_.find(change.table), whole = tables_.find(change.other);
-        if (alike(part, whole)) return std::nullopt;
+        if (alike(part, whole) || of_one_schema(change, part, whole)) return std::nullopt;
         return fault{fault_kind::unsupported,
                      fmt::format("{} cannot become a part of {}: their rows are placed differently",
                                  titled(change.table), titled(change.other)),
@@ -114,6 +121,7 @@ class judge_of_changes {
         const bool stays = known.relation && known.relation->schema == schema;
         after.relation = known.relation;  // its schema is looked at here
         if (alike(before, after) && (!by_schema || stays)) return std::nullopt;
+        if (!known.relation && of_one_schema(change, before, after)) return std::nullopt;
         const auto now = titled(change.table), then = titled({change.other.schema, name, {}, false});
         return fault{fault_kind::unsupported,
                      fmt::format("{} cannot become {}: its rows would be looked for on other shards", now, then),

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "router/catalog.hpp"
+#include "router/keys.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/search_path.hpp"
+#include "router/sharding.hpp"
 
 namespace ringway::router {
 
@@ -45,25 +47,64 @@ constexpr std::array<std::string_view, 13> before_the_kind{"create",     "or",  
 /// Statements that leave all names as they are.
 constexpr std::array<std::string_view, 12> telling{"comment", "grant",   "revoke", "truncate", "analyze", "vacuum",
                                                    "reindex", "cluster", "lock",   "security", "refresh", "set"};
-/// What may be made without a change of what a statement on tables means.
-constexpr std::array<std::string_view, 10> beside_tables{"index",      "sequence",  "type", "domain", "schema",
-                                                         "statistics", "collation", "role", "user",   "publication"};
-/// Of ALTER TABLE: what changes how the table is found or what happens when it is used.
-constexpr std::array<std::string_view, 11> changing{"rename",  "attach", "detach", "inherit", "schema", "rule",
-                                                    "trigger", "level",  "type",   "using",   "of"};
+/// What may be made, changed or dropped without a change of what a statement on tables means.
+constexpr std::array<std::string_view, 13> beside_tables{
+    "index", "sequence", "type",     "domain",  "statistics",  "collation", "role",
+    "user",  "group",    "database", "default", "publication", "tablespace"};
+/// What is tied to a table, and runs with what is done there.
+constexpr std::array<std::string_view, 3> on_tables{"trigger", "rule", "policy"};
+constexpr std::array<std::string_view, 6> callable{"function",  "procedure", "routine",
+                                                   "aggregate", "view",      "materialized"};
 
-/// ALTER TABLE ... DROP of a column: rows without a list of columns are read by the places of those.
-bool drops_column(std::string_view text, std::span<const literal> literals) {
-    static constexpr std::array<std::string_view, 5> others{"constraint", "default", "not", "identity", "expression"};
+/// ALTER TABLE ... ENABLE TRIGGER or RULE: it was there, and did nothing.
+bool enables(std::string_view text, std::span<const literal> literals) {
+    static constexpr std::array<std::string_view, 4> what{"trigger", "rule", "always", "replica"};
     token_reader in(text, literals);
-    for (auto each = in.next(); each.kind != token_kind::end; each = in.next()) {
-        if (!in.is(each, "drop")) continue;
-        const auto what = in.next();
-        if (std::none_of(others.begin(), others.end(), [&](std::string_view word) { return in.is(what, word); }))
-            return true;
-    }
+    for (auto each = in.next(); each.kind != token_kind::end; each = in.next())
+        if (in.is(each, "enable")) {
+            const auto next = in.next();
+            if (std::any_of(what.begin(), what.end(), [&](std::string_view word) { return in.is(next, word); }))
+                return true;
+        }
     return false;
 }
+
+/// What the map and the catalog say of names, in whatever schema.
+class known_names {
+  public:
+    known_names(const shard_map& map, const catalog* in) : in_(in), tables_(map, in, nowhere_) {}
+
+    /// Whether a relation of this name has rows on other shards than the first, or is a view.
+    bool counts(const std::string& name) const {
+        for (const auto& each : tables_.map().tables)
+            if (!each.by_schema && each.name.substr(each.name.rfind('.') + 1) == name) return true;
+        if (!in_) return true;
+        return std::any_of(in_->relations.begin(), in_->relations.end(), [&](const auto& entry) {
+            const auto& relation = entry.second;
+            return relation.name == name && (relation.kind == 'v' || relation.kind == 'm' || is_placed(relation));
+        });
+    }
+    bool counts_any(const names_used& names) const {
+        return std::any_of(names.all.begin(), names.all.end(), [this](const name_use& each) {
+            return counts(each.name) || tables_.is_by_schema(each.name);
+        });
+    }
+    /// Whether tables of this schema have rows on other shards.
+    bool counts_in(const std::string& schema) const {
+        return !in_ || tables_.is_by_schema(schema) ||
+               std::any_of(in_->relations.begin(), in_->relations.end(),
+                           [&](const auto& entry) { return entry.second.schema == schema && is_placed(entry.second); });
+    }
+
+  private:
+    bool is_placed(const catalog_relation& relation) const {
+        const auto what = tables_.find({relation.schema, relation.name, {}, false}).what;
+        return what == table_class::keyed || what == table_class::reference;
+    }
+    const catalog* in_;
+    const std::vector<std::string> nowhere_{};
+    const table_finder tables_;
+};
 
 /// WITH NO DATA: what is made is not filled.
 bool stays_empty(std::string_view text, std::span<const literal> literals) {
@@ -78,10 +119,6 @@ bool stays_empty(std::string_view text, std::span<const literal> literals) {
     return data;
 }
 
-bool has(const names_used& names, std::string_view what) {
-    return names.find(what) != nullptr;
-}
-
 /// A SELECT ... INTO, CREATE TABLE ... AS and the like read rows; other definitions only name them.
 bool only_defines(const statement& what) {
     return std::any_of(what.effects.begin(), what.effects.end(),
@@ -91,49 +128,91 @@ bool only_defines(const statement& what) {
 
 }  // namespace
 
-void unsure_names::add(std::string_view text, std::span<const literal> literals) {
+void unsure_names::add(const statement& made, std::string_view text, std::span<const literal> literals,
+                       const shard_map& map, const catalog* in) {
     const auto words = words_of(text, literals);
     if (words.empty()) return;
     const auto first = std::string_view(words.front().text);
     if (among(telling, first)) return;
     const auto stop = static_cast<std::uint32_t>(text.size());
-    auto names = postgres::names_in(text, literals, 0, stop);
+    const auto names = postgres::names_in(text, literals, 0, stop);
     if (names.unsure) return add_anything();
-    std::size_t kind = 0;
-    while (kind < words.size() && (among(before_the_kind, words[kind].text))) ++kind;
-    const std::string_view what = first == "create" && kind < words.size() ? std::string_view(words[kind].text)
-                                  : words.size() > 1                       ? std::string_view(words[1].text)
-                                                                           : std::string_view();
-    // The name behind the kind, and the parts of it.
-    const auto name_only = [&](std::size_t from) {
-        auto last = from;
-        while (last + 1 < words.size() && (words[last].text == "if" || words[last].text == "not" ||
-                                           words[last].text == "exists" || words[last].text == "view"))
-            ++last;
-        auto end = last;
-        while (end + 2 < words.size() && words[end + 1].text == ".") end += 2;
-        const auto begin = last == 0 ? 0 : words[last - 1].end;
-        return postgres::names_in(text, literals, begin, end < words.size() ? words[end].end : stop);
+    const known_names known(map, in);
+    const bool creates = first == "create";
+    std::size_t kind = creates ? 0 : 1;
+    while (creates && kind < words.size() && among(before_the_kind, words[kind].text)) ++kind;
+    const auto what = kind < words.size() ? std::string_view(words[kind].text) : std::string_view();
+    // The place of the name behind the kind, and of its last part.
+    auto name_from = std::min(kind + 1, words.size());
+    while (name_from < words.size() &&
+           (words[name_from].text == "if" || words[name_from].text == "not" || words[name_from].text == "exists" ||
+            words[name_from].text == "view" || words[name_from].text == "only" || words[name_from].text == "table"))
+        ++name_from;
+    auto name_to = name_from;
+    while (name_to + 2 < words.size() && words[name_to + 1].text == ".") name_to += 2;
+    const auto own_names = [&] {
+        return postgres::names_in(text, literals, words[name_from - 1].end,
+                                  name_to < words.size() ? words[name_to].end : stop);
     };
-    if (first == "create" && what == "table" && !has(names, "inherits") && !has(names, "partition")) {
-        for (const auto& each : name_only(kind + 1).all) made_.insert(each.name);
+    const auto touch = [this](const names_used& all) {
+        for (const auto& each : all.all) touched_.insert(each.name);
+    };
+    if (first == "select" || (creates && (what == "table" || what == "foreign"))) {
+        // A part of another table has its rows where that one has them.
+        const auto word_behind = [&](std::size_t n) {
+            return name_to + n < words.size() ? std::string_view(words[name_to + n].text) : std::string_view();
+        };
+        const auto* inherits = names.find("inherits");
+        const bool part = word_behind(1) == "partition" && word_behind(2) == "of";
+        const bool heir = part || (inherits && inherits->opened);
+        const auto whole = part ? postgres::names_in(text, literals, words[name_to + 2].end, stop) : names;
+        const bool counts = heir && (known.counts_any(whole) ||
+                                     std::any_of(whole.all.begin(), whole.all.end(),
+                                                 [this](const auto& each) { return touched_.count(each.name) > 0; }));
+        if (counts) return touch(own_names());
+        for (const auto& each : first == "select" ? names.all : own_names().all) made_.insert(each.name);
         return;
     }
-    if ((first == "create" || first == "alter") && among(beside_tables, what)) {
-        if (first == "create" || !has(names, "rename")) return;
+    if (what == "schema") {  // its elements are definitions too
+        const auto* create = names.find("create");
+        if (creates && create && create->bare > 1) return add_anything();
+        if (first == "drop")
+            for (const auto& each : names.all)
+                if (known.counts_in(each.name)) return add_anything();
+        return;
     }
+    if (among(beside_tables, what)) return;
     if (what == "operator" || what == "cast") return add_anything();  // conditions may mean something else
-    if (first == "alter" && what == "table" && !drops_column(text, literals) &&
-        std::none_of(changing.begin(), changing.end(), [&](std::string_view each) { return has(names, each); }))
+    if (what == "table" || what == "foreign") {
+        if (first == "drop") {
+            for (const auto& each : names.all)
+                if (known.counts(each.name)) touched_.insert(each.name);
+            return;
+        }
+        if (enables(text, literals)) touch(own_names());
+        for (const auto& each : made.table_changes) {
+            using change = table_change::kind;
+            const bool placed =
+                known.counts(each.table.name) || (!each.other.name.empty() && known.counts(each.other.name));
+            if (!placed || each.what == change::refers || each.what == change::column_retyped) continue;
+            touched_.insert(each.table.name);
+            if (each.what == change::renamed && !each.other.name.empty()) touched_.insert(each.other.name);
+            blurred_ |= each.what != change::column_dropped;
+        }
         return;
-    if (first == "select") {
-        for (const auto& each : names.all) made_.insert(each.name);
+    }
+    if (among(on_tables, what)) {  // gone or weaker it does less than is known
+        if (first != "drop") touch(names);
         return;
+    }
+    if (among(callable, what)) {
+        // A new one changes nothing that stood before; another in its place may be used by whatever is called.
+        blurred_ |= !creates || std::any_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(kind),
+                                            [](const word& each) { return each.text == "replace"; });
+        return touch(creates ? own_names() : names);
     }
     blurred_ = true;
-    if (first == "create" && (what == "view" || what == "materialized" || what == "function" || what == "procedure"))
-        names = name_only(kind + 1);
-    for (const auto& each : names.all) touched_.insert(each.name);
+    touch(names);
 }
 
 bool unsure_names::is_unsure(const table_ref& which, const catalog* in) const {
@@ -150,27 +229,28 @@ bool unsure_names::is_unsure(const table_ref& which, const catalog* in) const {
     return !known;
 }
 
-std::string unsure_names::find(const query_block& within, const catalog* in) const {
+std::string unsure_names::find(const query_block& within, const catalog* in, bool defines) const {
     for (const auto& each : within.tables)
-        if (is_unsure(each, in)) return each.name;
+        if (!(defines && each.written) && is_unsure(each, in)) return each.name;
     if (within.insert && !within.insert->table.name.empty() && is_unsure(within.insert->table, in))
         return within.insert->table.name;
     for (const auto& each : within.children)
-        if (auto found = find(each, in); !found.empty()) return found;
+        if (auto found = find(each, in, defines); !found.empty()) return found;
     return {};
 }
 
 std::string unsure_names::find(const statement& what, std::string_view text, std::span<const literal> literals,
                                const catalog* in) const {
     if (!anything_ && !blurred_ && touched_.empty()) return {};
-    if (only_defines(what)) {
+    const bool defines = only_defines(what);
+    if (defines) {
         const auto words = words_of(text, literals);
         const bool reads = std::any_of(words.begin(), words.end(), [](const word& each) {
             return each.text == "table" || each.text == "materialized";
         });
         if (words.empty() || words.front().text != "create" || !reads || stays_empty(text, literals)) return {};
     }
-    if (auto found = find(what.block, in); !found.empty()) return found;
+    if (auto found = find(what.block, in, defines); !found.empty()) return found;
     for (const auto& [schema, name] : what.functions) {
         if (anything_ || touched_.count(name) > 0) {
             const auto known = in ? in->function_places.find(name) : decltype(in->function_places.end()){};
@@ -180,7 +260,7 @@ std::string unsure_names::find(const statement& what, std::string_view text, std
             if (!built_in) return name;
             continue;
         }
-        if (is_system_schema(schema)) continue;
+        if (!blurred_ || is_system_schema(schema)) continue;
         if (!in) return name;
         const auto known = in->function_places.find(name);
         if (known == in->function_places.end() ||

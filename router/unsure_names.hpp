@@ -13,11 +13,13 @@ namespace ringway::router {
 
 struct catalog;
 struct literal;
+struct shard_map;
 
 class unsure_names {
   public:
-    /// Of a text that is one statement, which changes the catalogs.
-    void add(std::string_view text, std::span<const literal> literals);
+    /// Of a statement that changes the catalogs, with its text and its literals. `in` may be null.
+    void add(const statement& made, std::string_view text, std::span<const literal> literals, const shard_map& map,
+             const catalog* in);
     /// Something has been defined, and it is not known what.
     void add_anything() noexcept { anything_ = blurred_ = true; }
     /// A relation or function of this statement that may mean something else than the catalog says; empty: none.
@@ -26,7 +28,7 @@ class unsure_names {
                      const catalog* in) const;
 
   private:
-    std::string find(const query_block& within, const catalog* in) const;
+    std::string find(const query_block& within, const catalog* in, bool defines) const;
     bool is_unsure(const table_ref& which, const catalog* in) const;
 
     bool anything_ = false;

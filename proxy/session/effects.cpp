@@ -299,9 +299,12 @@ void session::apply_set_config(const effect& what, const running_statement& run)
     const bool for_transaction = says_true(*local) || (local->size() == 1 && (*local)[0] == '\x01');
     if (!for_transaction) set_setting(lower, pool::set_config_statement(lower, *value));
     follow_path(lower, *value, for_transaction);
-    if (who_.cluster->now->map->is_sharded())  // further shards of the transaction do it too
-        talk_->history.push_back(fmt::format("SELECT pg_catalog.set_config({}, {}, {})", pool::quote_literal(lower),
-                                             pool::quote_literal(*value), for_transaction));
+    if (!who_.cluster->now->map->is_sharded()) return;
+    // Further shards of the transaction do it too; of several of one name, one behind the other, the last.
+    const auto begin = fmt::format("SELECT pg_catalog.set_config({}, ", pool::quote_literal(lower));
+    auto& history = talk_->history;
+    if (!history.empty() && history.back().starts_with(begin)) history.pop_back();
+    history.push_back(fmt::format("{}{}, {})", begin, pool::quote_literal(*value), for_transaction));
 }
 
 void session::apply(const effect& what, const router::statement& of, const running_statement& run) {

@@ -155,9 +155,10 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     } else if (auto refused = executes(*found.plan) ? destination_of_execute(sql, found, to)
                                                     : destination_of(*found.plan, with, to)) {
         if (spans_as_text(*found.plan)) {  // taken again, as the span's first text
+            const bool begun = talk_ || !begun_.empty();
             begin_span();
             spanning_->implicit = false;
-            spanning_->of_text = true;
+            spanning_->of_text = !begun;
             return true;
         }
         if (!talk_) {

@@ -53,6 +53,13 @@ bool only_controls(const router::plan& plan) {
            (runs_everywhere(statements.front().verb) || ends_transaction(plan) || only_begins(plan));
 }
 
+/// A shard that knows the tables of a statement whose values are not known yet: one of the transaction's, if it may be.
+std::uint16_t looked_at_on(const router::plan& plan, const std::vector<std::uint16_t>& open) {
+    const std::uint16_t any = open.empty() ? std::uint16_t{0} : open.front();
+    return plan.placement == router::placement::single && plan.keys.empty() ? plan.fixed_shard.value_or(0)
+                                                                            : plan.fixed_shard.value_or(any);
+}
+
 }  // namespace
 
 /// `used_next`: what follows has a shard look at the statement.
@@ -75,8 +82,9 @@ void session::span_parse(std::string_view body, bool used_next) {
     const auto made = make_statement(*parse);
     if (spanning_->across->failed() && !ends_transaction(*made->plan) && !is_one(*made->plan, verb::rollback_to))
         return span_refuse(aborted(), doing::message);
+    auto undo = std::make_unique<undo_record>(std::string(parse->name));
     if (parse->name.empty())
-        unnamed_ = made;
+        undo->before = std::exchange(unnamed_, made);
     else
         keep_statement(std::string(parse->name), made);
     if (used_next || only_controls(*made->plan)) {
@@ -86,11 +94,11 @@ void session::span_parse(std::string_view body, bool used_next) {
     }
     // Whether there is such a column is not known here; what has been written must not be committed if not.
     span_unit unit;
-    const auto open = spanning_->across->shards();
     auto& part = unit.parts.emplace_back();
-    part.shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+    part.shard = looked_at_on(*made->plan, spanning_->across->shards());
     pg::write_parse(part.bytes, {}, made->planned_text(), made->types());
     pg::write_sync(part.bytes);
+    spanning_->parsed = std::move(undo);
     spanning_->held = made->plan;
     spanning_->what = doing::message;
     spanning_->running = nullptr;
@@ -157,7 +165,7 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         of.opened.clear();
         return std::nullopt;
     }
-    if (unit.merges_copy) max_rows = 0;  // as on a server, which heeds no limit on COPY
+    if (unit.merges_copy || is_one(*what.plan, verb::copy_to)) max_rows = 0;  // a server heeds no limit on COPY
     const auto gathers = unit.gathers;
     const bool kept = max_rows > 0 && (gathers || unit.parts.size() > 1);
     if (message == 'E') {
@@ -301,9 +309,8 @@ void session::span_describe(std::string_view body) {
     if (target->kind == 'P') {
         if (auto why = span_portal_unit(portal->second, 'D', 0, unit)) return span_refuse(*why, doing::message);
     } else {
-        const auto open = span.across->shards();
         auto& part = unit.parts.emplace_back();
-        part.shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
+        part.shard = looked_at_on(*what->plan, span.across->shards());
         pg::write_parse(part.bytes, {}, what->planned_text(), what->types());
         pg::write_target(part.bytes, 'D', 'S', {});
         pg::write_sync(part.bytes);

@@ -101,10 +101,10 @@ void session::span_one_by_one(std::string_view sql, const router::plan& plan) {
     span.across->run(std::move(unit));
 }
 
-/// Outside of a transaction, as in one that nobody began, which ends with the text.
+/// Outside of a transaction as in one that nobody began, which ends with the text.
 bool session::spans_as_text(const router::plan& plan) const {
     const auto& hint = plan.parsed.hint;
-    return !talk_ && begun_.empty() && !pinned() && who_.cluster->now->map->is_sharded() &&
+    return (talk_ ? can_span() : !pinned()) && who_.cluster->now->map->is_sharded() &&
            plan.parsed.statements.size() > 1 && plan.parsed.error.empty() && !plan.parsed.too_deep &&
            hint.shard.empty() && hint.unknown.empty() && hint.role == router::routing_hint::role_wish::none;
 }

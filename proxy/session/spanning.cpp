@@ -446,9 +446,12 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                                      name),
                          {},
                          "commit it first"};
-        if (std::any_of(one.effects.begin(), one.effects.end(),
-                        [](const effect& each) { return each.what == effect::kind::catalog_changed; }))
-            span.unsure.add(with.text, with.literals);
+        const bool defines = std::any_of(one.effects.begin(), one.effects.end(),
+                                         [](const effect& each) { return each.what == effect::kind::catalog_changed; });
+        if (defines && plan.parsed.statements.size() > 1)
+            span.unsure.add_anything();
+        else if (defines)
+            span.unsure.add(one, with.text, with.literals, map, who_.cluster->catalog.get());
     }
     auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
@@ -601,6 +604,16 @@ void session::span_remember(const router::statement& what) {
     auto& span = *spanning_;
     ++span.commands;
     span.savepoints |= what.verb == verb::savepoint;
+    if (what.verb == verb::savepoint) span.unsure_at.emplace_back(what.name, span.unsure);
+    if (what.verb == verb::rollback_to || what.verb == verb::release) {
+        auto& marks = span.unsure_at;
+        const auto last =
+            std::find_if(marks.rbegin(), marks.rend(), [&](const auto& each) { return each.first == what.name; });
+        if (last != marks.rend()) {
+            if (what.verb == verb::rollback_to) span.unsure = last->second;
+            marks.erase(what.verb == verb::rollback_to ? last.base() : last.base() - 1, marks.end());
+        }
+    }
     if (what.verb != verb::savepoint && what.verb != verb::release && what.verb != verb::rollback_to)
         span.read_apart = false;
     span.across->remember(span.text);
@@ -654,6 +667,7 @@ void session::span_answered() {
         }
     }
     if (!failed) span_followed();
+    if (const auto parsed = std::exchange(span.parsed, nullptr); parsed && failed) undo(*parsed);
     if (span.what == doing::query) {
         const bool more = goes_on(failed);
         if (!more && (span.implicit || span.of_text)) return span_text_over(failed);

@@ -17,7 +17,8 @@ query_block block_builder::of_insert(node insert) {
     const auto source = insert["selectStmt"]["SelectStmt"];
     if (!source) {
         made.rows.emplace_back();  // DEFAULT VALUES
-    } else if (source["valuesLists"] && !source["withClause"] && !source["limitCount"] && !source["limitOffset"]) {
+    } else if (source["valuesLists"] && !source["withClause"] && !source["limitCount"] && !source["limitOffset"] &&
+               !source["sortClause"]) {
         add_rows(source["valuesLists"], made, out);
     } else {
         made.from_select = true;

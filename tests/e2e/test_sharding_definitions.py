@@ -13,8 +13,6 @@ UNSURE = [
     ("CREATE VIEW fresh AS SELECT * FROM countries", "UPDATE fresh SET name = 'x' WHERE code = 'zz'"),
     ("CREATE OR REPLACE VIEW given AS SELECT id, 1 AS n FROM users", "SELECT sum(n) FROM given"),
     ("ALTER VIEW given RENAME TO fresh", "SELECT count(*) FROM fresh"),
-    ("ALTER TABLE plain RENAME TO people", "SELECT count(*) FROM people"),
-    ("ALTER TABLE plain RENAME TO people", "INSERT INTO people VALUES (1), (2)"),
     ("ALTER TABLE orders RENAME COLUMN note TO x", "SELECT count(*) FROM orders WHERE user_id = 5"),
     ("CREATE FUNCTION fresh() RETURNS int8 LANGUAGE sql STABLE AS 'SELECT count(*) FROM users'", "SELECT fresh()"),
     ("CREATE RULE fresh AS ON INSERT TO users DO ALSO DELETE FROM orders", "INSERT INTO users VALUES (70001, 'a', 'de')"),
@@ -70,6 +68,42 @@ def test_what_is_not_touched_goes_on(shop_proxy, clean):  # noqa: F811
         client.commit()
         with pytest.raises(psycopg.errors.UndefinedTable):
             client.execute("SELECT * FROM fresh")
+
+
+@pytest.mark.parametrize("how", ["statements", "one text", "prepared"])
+def test_tables_of_the_first_shard_are_made_anew_renamed_and_filled(shop_proxy, clean, given, how):  # noqa: F811
+    """Nothing that is on other shards depends on their names."""
+    steps = ["DROP TABLE IF EXISTS made", "CREATE TABLE made (a int, partition int)", "INSERT INTO made VALUES (1, 1), (2, 2)",
+             "ALTER TABLE made RENAME TO kept", "INSERT INTO kept VALUES (3, 3)", "CREATE TABLE days (d int) PARTITION BY RANGE (d)",
+             "CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM (0) TO (10)", "CREATE TABLE days_2 (d int)",
+             "ALTER TABLE days ATTACH PARTITION days_2 FOR VALUES FROM (10) TO (20)", "INSERT INTO days VALUES (1), (11)",
+             "INSERT INTO days_2 VALUES (12)", "ALTER TABLE users ADD COLUMN type text", "UPDATE users SET type = 'x'",
+             "CREATE MATERIALIZED VIEW lands AS SELECT * FROM countries", "SAVEPOINT a", "CREATE VIEW seen AS SELECT * FROM users",
+             "ROLLBACK TO a", "SELECT name FROM users WHERE id = 70001"]
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        if how == "one text":
+            assert not codes(client.run(query("; ".join(steps[:-4]))))
+        for sql in steps if how != "one text" else []:
+            run = query(sql) if how == "statements" else parse(sql) + bind() + describe("P") + execute() + sync()
+            assert not codes(client.run(run)), sql
+        assert client.value("SELECT count(*) FROM kept") == "3"
+        assert client.value("SELECT count(*) FROM days") == "3"
+        client.run(query("ROLLBACK"))
+
+
+def test_a_shard_that_has_the_table_looks_at_a_parse_and_one_that_fails_leaves_no_statement(shop_proxy, keys, given, clean):  # noqa: F811
+    with Wire(shop_proxy.port, database="shop") as client:
+        for pair in keys:
+            assert not codes(client.run(query(f"INSERT INTO users VALUES ({pair[0]}, 'a', 'de')")))
+            client.run(query("BEGIN"))
+            assert not codes(client.run(query(f"UPDATE users SET name = 'b' WHERE id = {pair[0]}")))
+            assert not codes(client.run(query("UPDATE users SET name = 'c' WHERE id >= 70000 AND id < 80000")))
+            assert not codes(client.run(parse("SELECT a FROM plain WHERE a = $1", "of_first") + sync()))
+            assert codes(client.run(parse("SELECT nope FROM users", "again") + sync())) == ["42703"]
+            client.run(query("ROLLBACK"))
+            assert not codes(client.run(parse("SELECT name FROM users", "again") + sync()))
+            client.run(query("DEALLOCATE ALL"))
 
 
 @pytest.mark.parametrize("wrong", ["SELECT nope FROM users", "SELEC 1"])

@@ -25,9 +25,9 @@ std::string behind(std::initializer_list<std::string_view> definitions, std::str
     }();
     unsure_names all;
     for (const auto each : definitions) {
-        shape_lexer lexer;
-        const auto shape = lexer.scan(each, true);
-        all.add(each, shape.literals);
+        const auto made = plan_shop(each);
+        REQUIRE(made.made->parsed.statements.size() == 1);
+        all.add(made.only(), each, made.literals, shop(), &known);
     }
     const auto what = plan_shop(sql);
     REQUIRE(what.made->parsed.statements.size() == 1);
@@ -80,6 +80,31 @@ TEST_CASE("names that are given to something else") {
     CHECK(behind({"ALTER TABLE users DROP CONSTRAINT c, ALTER age DROP DEFAULT"}, "INSERT INTO users VALUES (5)") ==
           "");
     CHECK(behind({"DROP TABLE orders"}, "SELECT * FROM orders") == "orders");
+}
+
+TEST_CASE("names of which nothing depends stay sure") {
+    CHECK(behind({"DROP TABLE IF EXISTS plain", "CREATE TABLE plain (a int)"}, "INSERT INTO plain VALUES (1)") == "");
+    CHECK(behind({"DROP TABLE users", "CREATE TABLE users (a int)"}, "INSERT INTO users VALUES (1)") == "users");
+    CHECK(behind({"ALTER TABLE users ADD COLUMN type text"}, "UPDATE users SET type = 'x' WHERE id = 5") == "");
+    CHECK(behind({"ALTER TABLE users ADD CONSTRAINT c UNIQUE USING INDEX i"}, "SELECT * FROM users") == "");
+    CHECK(behind({"ALTER TABLE users ALTER age TYPE int8, ENABLE ROW LEVEL SECURITY"}, "SELECT * FROM users") == "");
+    CHECK(behind({"ALTER TABLE users DISABLE TRIGGER ALL"}, "INSERT INTO users VALUES (1)") == "");
+    CHECK(behind({"ALTER TABLE users ENABLE TRIGGER ALL"}, "INSERT INTO users VALUES (1)") == "users");
+    CHECK(behind({"CREATE TABLE kafka (topic text, partition int)"}, "INSERT INTO kafka VALUES ('x', 1)") == "");
+    CHECK(behind(
+              {"CREATE TABLE marks (id int REFERENCES users) PARTITION BY RANGE (id)",
+               "CREATE TABLE marks_1 PARTITION OF marks DEFAULT", "ALTER TABLE marks ATTACH PARTITION marks_2 DEFAULT"},
+              "WITH m AS (SELECT * FROM marks), n AS (SELECT * FROM marks_1), o AS (SELECT * FROM marks_2) SELECT "
+              "count(*) FROM users, m, n, o") == "");
+    CHECK(behind({"CREATE TABLE users_1 PARTITION OF users DEFAULT"}, "INSERT INTO users_1 VALUES (1)") == "users_1");
+    CHECK(behind({"CREATE TABLE users_1 (x int) INHERITS (users)"}, "INSERT INTO users_1 VALUES (1)") == "users_1");
+    CHECK(behind({"ALTER TABLE plain RENAME COLUMN state TO status"}, "SELECT * FROM status") == "");
+    CHECK(behind({"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app"}, "SELECT own(id) FROM users") == "");
+    CHECK(behind({"CREATE FUNCTION fresh() RETURNS int LANGUAGE sql AS 'SELECT 1'"}, "SELECT own(id) FROM users") ==
+          "");
+    CHECK(behind({"CREATE SCHEMA hr CREATE VIEW v AS SELECT * FROM public.users"}, "SELECT count(*) FROM hr.v") == "v");
+    CHECK(behind({"CREATE MATERIALIZED VIEW m AS SELECT * FROM users"},
+                 "CREATE MATERIALIZED VIEW m AS SELECT * FROM users") == "");
 }
 
 TEST_CASE("what runs beside a statement") {

@@ -55,7 +55,7 @@ result postgres_engine::copy() {
     verified_ = false;
     auto done = each_move([this](move& each) { return copy_move(each); });
     const auto all = targets();
-    if (done.ok()) done = at_once(all.size(), [&](std::size_t i) { return complete(all[i]); });
+    if (done.ok()) done = at_once(all.size(), [&](std::size_t i) { return complete_at_last(all[i]); });
     if (done.how != outcome::stop || schema_mark_.empty()) return done;
     std::unique_ptr<link> model;
     std::string mark;
@@ -63,6 +63,16 @@ result postgres_engine::copy() {
     if (auto why = schema_mark(*model, mark)) return of(*why, name_of(0));
     if (mark != schema_mark_) done.how = outcome::restart;  // a shard that joins has what was defined before
     return done;
+}
+
+/// A server that is away for a moment does not cost the copy.
+result postgres_engine::complete_at_last(std::uint16_t shard) {
+    constexpr int tries = 30;
+    for (int i = 1;; ++i) {
+        auto done = complete(shard);
+        if (done.how != outcome::again || i == tries || stop_.is_raised()) return done;
+        for (int k = 0; k < 10 && !stop_.is_raised(); ++k) std::this_thread::sleep_for(100ms);
+    }
 }
 
 /// What a shard needs behind its rows: the indexes, and what the planner knows of them.

@@ -97,6 +97,7 @@ class postgres_engine final : public engine {
     // copying.cpp
     result copy_move(move& what);
     result complete(std::uint16_t shard);
+    result complete_at_last(std::uint16_t shard);
     result drop_slot(std::uint16_t shard, const std::string& name);
     result forget_position(std::uint16_t shard, const std::string& move);
     result wipe(move& what);

@@ -103,7 +103,10 @@ result postgres_engine::make_schema(std::uint16_t shard, bool replaces, bool ind
     auto& left = difference.missing;
     if (!indexes) std::erase_if(left, [](const schema_object& each) { return each.form.starts_with("CREATE INDEX "); });
     std::size_t number = 0;
-    for (const auto& [name, value] : plan_.notes) number += name.starts_with("made ");
+    {
+        const std::lock_guard guard(lock_);
+        for (const auto& [name, value] : plan_.notes) number += name.starts_with("made ");
+    }
     while (!left.empty()) {
         std::vector<schema_object> later;
         std::optional<trouble> first_of_all;

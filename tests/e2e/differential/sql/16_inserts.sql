@@ -64,3 +64,5 @@ DELETE FROM zoo WHERE id = 500;
 DELETE FROM notes WHERE id >= 100;
 DELETE FROM countries WHERE code IN ('xx', 'yy');
 DELETE FROM products WHERE id = 100;
+INSERT INTO lonely VALUES (901, 'b', 1), (902, 'a', 2), (903, 'c', 3), (904, 'd', 4) ORDER BY 2 RETURNING id, t;
+DELETE FROM lonely WHERE id > 900;
