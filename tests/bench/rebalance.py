@@ -64,13 +64,13 @@ def watched(db):
         phase = now[0]["phase"] if now else "starting"
         if phase.startswith("stopped"):
             raise SystemExit(f"the rebalance has stopped: {now[0]['reason']}")
-        rows = sum(each["rows_copied"] for each in now)
+        rows = sum(each["rows_copied"] or 0 for each in now)
         if phase == "copying" and began is None:
             began = time.perf_counter()
         if began is not None and ended is None and phase not in ("copying", "preparing"):
             ended = time.perf_counter()
         if phase == "catching up":
-            lag = max(lag, sum(each["lag_bytes"] for each in now))
+            lag = max(lag, sum(each["lag_bytes"] or 0 for each in now))
         if phase in ("done", "cancelled"):
             return rows, ended - began, lag, now[0]
         time.sleep(0.05)
