@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$0")/place.sh"
 running "$place/ringway.pid" || { echo "demo: it does not run; make demo starts it" >&2; exit 1; }
 export PG_SUPERUSER=app PG_PASSWORD=demo PG_AUTH=scram-sha-256 PGPASSWORD=demo
-port=$((shop_port + 30))
+port=$((shop_port + 22))
 if [[ ! -e $place/more/nodes ]]; then
   PG_BASE_PORT=$port PG_DATABASES=shop "$root/tests/servers/pg_cluster.sh" up "$place/more" 1 0 >"$place/more.log" 2>&1 ||
     { cat "$place/more.log" >&2; exit 1; }

@@ -5,7 +5,7 @@ binary=${RINGWAY_BINARY:-$root/build/ringway}
 psql=/usr/lib/postgresql/15/bin/psql
 data_port=${RINGWAY_DEMO_DATA_PORT:-6432} mysql_port=${RINGWAY_DEMO_MYSQL_PORT:-6433} admin_port=${RINGWAY_DEMO_ADMIN_PORT:-6434} http_port=${RINGWAY_DEMO_HTTP_PORT:-6480}
 app_port=${RINGWAY_DEMO_APP_PORT:-5500}   # and the 2 above it
-shop_port=${RINGWAY_DEMO_SHOP_PORT:-5510} # 2 each from here, 10 above and 20 above
+shop_port=${RINGWAY_DEMO_SHOP_PORT:-5510} # 2 each from here, 10 above and 20 above; and 22 above, for add_shard.sh
 market_port=${RINGWAY_DEMO_MARKET_PORT:-5540} # and the 2 above it
 
 running() { # PIDFILE

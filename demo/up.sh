@@ -13,7 +13,7 @@ if running "$place/ringway.pid"; then
 fi
 "$root/demo/down.sh" quietly
 for port in $data_port $mysql_port $admin_port $http_port $((market_port)) $((market_port + 1)) $((market_port + 2)) $((app_port)) $((app_port + 1)) $((app_port + 2)) \
-  $((shop_port)) $((shop_port + 1)) $((shop_port + 10)) $((shop_port + 11)) $((shop_port + 20)) $((shop_port + 21)); do
+  $((shop_port)) $((shop_port + 1)) $((shop_port + 10)) $((shop_port + 11)) $((shop_port + 20)) $((shop_port + 21)) $((shop_port + 22)); do
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "demo: port $port is taken by another program; the demo needs it" >&2
     exit 1
