@@ -12,7 +12,7 @@ import pytest
 
 from conftest import BINARY, ROOT, free_ports
 
-SERVER_PORTS = [0, 1, 2, 10, 11, 20, 21, 30, 31, 40, 41, 42]  # app's three, two for each of shop's shards, market's three
+SERVER_PORTS = [0, 1, 2, 10, 11, 20, 21, 30, 31, 32, 40, 41, 42]  # app's three, two for each of shop's shards, the fourth's, market's three
 
 
 def listens(port):
@@ -106,6 +106,19 @@ def test_up_again_says_it_again(demo):
     done = subprocess.run([ROOT / "demo" / "up.sh"], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stdout.strip() == said[said.index("Ringway is up"):].strip()
+
+
+def test_three_commands_move_a_part_to_a_fourth_shard(demo):
+    environment, _ = demo
+    admin = [BINARY, "admin", "--config", pathlib.Path(environment["RINGWAY_DEMO_DIR"]) / "ringway.toml"]
+    steps = [[ROOT / "demo" / "add_shard.sh"], [*admin, "REBALANCE shop", "--follow"], [*admin, "SHOW REBALANCE"]]
+    for step in steps:
+        done = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+    rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines() if "|" in line]
+    moves = [dict(zip(rows[0], row)) for row in rows[1:]]
+    assert {each["phase"] for each in moves} == {"done"} and {each["target"] for each in moves} == {"s3"} and len(moves) == 3
+    assert 0.2 < sum(float(each["share"]) for each in moves) < 0.5 and all(float(each["pause_ms"]) >= 0 for each in moves)
 
 
 def test_down_leaves_nothing_behind(demo):
