@@ -157,6 +157,18 @@ void unsure_names::add(const statement& made, std::string_view text, std::span<c
     const auto touch = [this](const names_used& all) {
         for (const auto& each : all.all) touched_.insert(each.name);
     };
+    // A default or a check may call what reads other tables: one that is known to, or that is new.
+    const auto may_read = [&](const name_use& each) {
+        if (!each.opened) return false;
+        if (touched_.count(each.name) > 0) return true;
+        if (!in) return false;
+        const auto found = in->function_places.find(each.name);
+        return found != in->function_places.end() &&
+               std::any_of(found->second.begin(), found->second.end(), [](const auto& place) { return place.opaque; });
+    };
+    if ((what == "table" || what == "foreign") && first != "drop" &&
+        std::any_of(names.all.begin(), names.all.end(), may_read))
+        touch(own_names());
     if (first == "select" || (creates && (what == "table" || what == "foreign"))) {
         // A part of another table has its rows where that one has them.
         const auto word_behind = [&](std::size_t n) {

@@ -4,7 +4,7 @@
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
 // naming.cpp and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a
-// transaction to another shard; spanning.cpp transactions and across.cpp reads over several shards; replies.cpp the
+// transaction to another shard; spanning.cpp and span_answers.cpp transactions and across.cpp reads over several shards; replies.cpp the
 // server's messages; effects.cpp what statements do to the session; parting.cpp a client that has ended its sending.
 
 #include <chrono>

@@ -92,6 +92,24 @@ def test_tables_of_the_first_shard_are_made_anew_renamed_and_filled(shop_proxy, 
         client.run(query("ROLLBACK"))
 
 
+@pytest.mark.parametrize("before", [None, "SELECT name FROM users WHERE id = 70002", "INSERT INTO users VALUES (70002, 'b', 'de')"])
+def test_a_text_of_several_is_taken_within_a_transaction(shop_proxy, clean, given, before):  # noqa: F811
+    """As the first of it, and behind statements on one shard; what was written there belongs to it."""
+    with Wire(shop_proxy.port, database="shop") as client:
+        for end, rows in (("ROLLBACK", "0"), ("COMMIT", "3")):
+            client.run(query("BEGIN"))
+            if before:
+                assert not codes(client.run(query(before)))
+            came = client.run(query("CREATE TABLE made (a int); INSERT INTO made VALUES (1); INSERT INTO users VALUES (70003, 'x', 'de'), (70004, 'x', 'de'),"
+                                    " (70005, 'x', 'de'); UPDATE users SET name = 'y' WHERE id >= 70000 AND id < 80000"))
+            assert not codes(came) and came[-1] == ("Z", b"T"), came
+            assert not codes(client.run(query(end)))
+            written = 1 if before and before.startswith("INSERT") and end == "COMMIT" else 0
+            assert client.value("SELECT count(*) FROM users WHERE name = 'y'") == str(int(rows) + written)
+            assert client.value("SELECT count(*) FROM pg_class WHERE relname = 'made'") == ("1" if end == "COMMIT" else "0")
+        client.run(query("DROP TABLE made"))
+
+
 def test_a_shard_that_has_the_table_looks_at_a_parse_and_one_that_fails_leaves_no_statement(shop_proxy, keys, given, clean):  # noqa: F811
     with Wire(shop_proxy.port, database="shop") as client:
         for pair in keys:

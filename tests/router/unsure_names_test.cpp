@@ -120,6 +120,17 @@ TEST_CASE("what runs beside a statement") {
     CHECK(behind({"DROP FUNCTION f(int)"}, "SELECT now(), lower(name) FROM users") == "");
 }
 
+TEST_CASE("defaults and checks that may read other tables") {
+    CHECK(behind({"CREATE TABLE fresh (a int DEFAULT tax(1))"}, "INSERT INTO fresh DEFAULT VALUES") == "fresh");
+    CHECK(behind({"CREATE TABLE fresh (a int DEFAULT pure(1))"}, "INSERT INTO fresh DEFAULT VALUES") == "");
+    CHECK(behind({"ALTER TABLE users ALTER age SET DEFAULT tax(1)"}, "INSERT INTO users (id) VALUES (1)") == "users");
+    CHECK(behind({"ALTER TABLE users ADD CHECK (lower(name) <> '' AND pure(age) > 0)"},
+                 "INSERT INTO users (id) VALUES (1)") == "");
+    CHECK(
+        behind({"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE TABLE fresh (a int DEFAULT f())"},
+               "INSERT INTO fresh DEFAULT VALUES") == "fresh");
+}
+
 TEST_CASE("nothing is sure behind what is not known") {
     unsure_names all;
     all.add_anything();
