@@ -36,7 +36,8 @@ class cutter {
             if (!take_list(at, out_.sorts)) return false;
         }
         out_.bounds = at;
-        return at == out_.end || is_word(at, "limit") || is_word(at, "offset") || is_word(at, "fetch");
+        return at == out_.end || is_word(at, "limit") || is_word(at, "offset") || is_word(at, "fetch") ||
+               is_word(at, "for");
     }
 
   private:

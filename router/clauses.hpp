@@ -28,7 +28,7 @@ struct clauses {
     std::vector<token_range> groups;  ///< of GROUP BY
     token_range having;               ///< without the word
     std::vector<token_range> sorts;   ///< of ORDER BY, with ASC, NULLS FIRST and the like
-    std::size_t bounds = 0;           ///< the first token of LIMIT, OFFSET, FETCH; as many as tokens: none
+    std::size_t bounds = 0;           ///< the first token of LIMIT, OFFSET, FETCH, FOR; as many as tokens: none
     std::size_t end = 0;              ///< one past the statement's last token
 
     std::string_view text_of(token_range tokens) const noexcept;

@@ -9,6 +9,7 @@
 #include "router/key_value.hpp"
 #include "router/owners.hpp"
 #include "router/plan.hpp"
+#include "router/row_locks.hpp"
 #include "router/scatter.hpp"
 
 namespace ringway::router {
@@ -44,6 +45,9 @@ std::string shards_of(const route& found, const plan& what, const values& with, 
             return "any";
         case route::to::all_same:
             return "the session's";
+        case route::to::spread:
+            if (!locks_apart(what)) return "all";
+            [[fallthrough]];
         case route::to::several: {
             const auto asked = owners_of(what, with, map);
             if (asked.size() == map.shards.size()) return "all";
@@ -51,8 +55,6 @@ std::string shards_of(const route& found, const plan& what, const values& with, 
             for (const auto each : asked) out += (out.empty() ? "" : ", ") + name(each);
             return out;
         }
-        case route::to::spread:
-            return "all";
         case route::to::refused:
             break;
     }
@@ -153,6 +155,7 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                  : what.spread == spreading::carried
                                      ? "its rows are made on one shard, then inserted where their keys belong"
                                  : what.spread == spreading::copied ? "each shard takes the rows that belong to it"
+                                 : locks_apart(what) ? "each shard locks and reads the rows it has, one after the other"
                                  : what.spread == spreading::merged ? "on every shard, one after the other's rows"
                                  : what.spread == spreading::apart  ? "on every shard, on the rows it has"
                                                                     : "the same on every shard");

@@ -421,6 +421,19 @@ const std::string& why_not_brought(const gather_recipe& all) {
     return none;
 }
 
+std::string why_of_one_server(const statement& what, const std::vector<std::string>& path) {
+    if (what.names.unsure) return "it has names that are not understood here";
+    for (const auto& each : places)
+        if (what.names.find(each)) return fmt::format("it asks for {}, which is a row's place on one server", each);
+    for (const auto& each : object_type_names())
+        if (what.names.find(each)) return fmt::format("it uses {}, which names tables of one server", each);
+    for (const auto& [schema, name] : what.functions)
+        if (looks_at_objects(name)) return fmt::format("function {} looks at one server's objects", name);
+    if (std::any_of(path.begin(), path.end(), [](const std::string& each) { return each.starts_with("pg_temp"); }))
+        return "pg_temp is in the search_path";
+    return {};
+}
+
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
                                          const std::vector<std::string>& path, std::string& why_not) {
     const auto refuse = [&](std::string why) {
@@ -431,18 +444,9 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     const bool reads = what.verb == verb::select || what.verb == verb::explain || what.verb == verb::declare_cursor ||
                        what.verb == verb::prepare || copies;
     if (!reads || what.writes || what.locks_rows) return refuse("only reads are run over several shards");
-    if (what.names.unsure) return refuse("it has names that are not understood here");
     if (what.names.rows) return refuse("it uses whole rows as values");
     if (what.names.only) return refuse("it asks for the rows of ONLY one table of several that inherit");
-    for (const auto& each : places)
-        if (what.names.find(each))
-            return refuse(fmt::format("it asks for {}, which is a row's place on one server", each));
-    for (const auto& each : object_type_names())
-        if (what.names.find(each)) return refuse(fmt::format("it uses {}, which names tables of one server", each));
-    for (const auto& [schema, name] : what.functions)
-        if (looks_at_objects(name)) return refuse(fmt::format("function {} looks at one server's objects", name));
-    if (std::any_of(path.begin(), path.end(), [](const std::string& each) { return each.starts_with("pg_temp"); }))
-        return refuse("pg_temp is in the search_path");
+    if (auto why = why_of_one_server(what, path); !why.empty()) return refuse(std::move(why));
 
     const references named(what, tables);
     for (const auto* each : named.all())

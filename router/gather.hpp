@@ -52,6 +52,9 @@ struct gather_recipe {
 /// Why a column of it cannot be brought to another server (router/object_types.hpp); empty: all can.
 const std::string& why_not_brought(const gather_recipe& all);
 
+/// Why what a SELECT gives could tell of the server that runs it: its places of rows, its objects; empty: it does not.
+std::string why_of_one_server(const statement& what, const std::vector<std::string>& path);
+
 /// Null, with a reason, when the statement's answer could depend on more than its tables' rows.
 std::optional<gather_recipe> find_gather(const statement& what, const table_finder& tables,
                                          const std::vector<std::string>& path, std::string& why_not);

@@ -22,7 +22,7 @@ struct outline_call {
         false;  ///< were it an aggregate, then of the subquery's own rows: it counts them, or one of their columns
 };
 
-/// A SELECT without WITH, set operations, VALUES, INTO and locks.
+/// A SELECT without WITH, set operations, VALUES and INTO.
 struct select_outline {
     struct item {
         bool star = false;
@@ -39,6 +39,10 @@ struct select_outline {
         bool constant = false;
         std::optional<column_ref> column;
     };
+    /// FOR UPDATE, FOR SHARE and their like.
+    struct lock {
+        std::vector<table_ref> of;  ///< empty: all that FROM names
+    };
     std::vector<item> items;
     std::vector<group> groups;
     std::vector<sort> sorts;
@@ -46,6 +50,8 @@ struct select_outline {
     std::vector<std::uint32_t> columns;  ///< where columns are named, outside of WHERE and FROM; sorted
     std::vector<column_ref> bare;        ///< ... outside of GROUP BY and of count, sum and their like too
     std::optional<value_source> limit, offset;
+    std::vector<lock> locks;    ///< of this level; an INSERT's SELECT that has any has no outline
+    bool locks_within = false;  ///< a subquery has locks of its own
     bool distinct = false;
     bool has_having = false;
     bool has_windows = false;

@@ -12,6 +12,7 @@
 #include "router/leads.hpp"
 #include "router/need.hpp"
 #include "router/object_types.hpp"
+#include "router/row_locks.hpp"
 #include "router/scatter.hpp"
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
@@ -397,9 +398,9 @@ class placing {
         return why_uneven();
     }
 
-    /// By which each shard knows its own rows of the table that is written.
+    /// By which each shard knows its own rows of the table that is written, or that others' rows are tied to.
     void note_key(placed& out) const {
-        const auto meaning = tables_.find(what_.block.tables.front());
+        const auto meaning = tables_.find(out.scatter ? out.scatter->driver : what_.block.tables.front());
         const auto& mapped = rules_.map.tables[meaning.map_index];
         if ((out.spread != spreading::apart && out.spread != spreading::merged) || !meaning.relation ||
             mapped.function != config::sharding_function::ring)
@@ -409,6 +410,31 @@ class placing {
                 out.spread_key = mapped.key;
                 out.spread_type = each.type;
             }
+    }
+
+    bool locks_rows() const { return rules_.dialect == dialect::postgres && locks_rows_only(what_); }
+
+    /// Rows that are locked where they are.
+    row_locks_finding find_locks() const {
+        auto out = find_row_locks(what_, tables_, rules_.in, rules_.path);
+        if (out.recipe) out.why_not = why_uneven();
+        if (out.why_not.empty() && needs_one_place()) out.why_not = "it calls a function of one shard";
+        if (!out.why_not.empty()) out.recipe = nullptr;
+        return out;
+    }
+
+    /// Of keys of several shards, or of none.
+    placed locks_over_several(fault why) const {
+        auto found = find_locks();
+        if (found.recipe) {
+            auto out = spread(spreading::apart, std::move(why));
+            out.scatter = std::move(found.recipe);
+            note_key(out);
+            return out;
+        }
+        why.detail += fmt::format("; its rows are not locked on every shard because {}", found.why_not);
+        if (!found.hint.empty()) why.hint = std::move(found.hint);
+        return refused(std::move(why));
     }
 
     int count_keyed(const query_block& block) const {
@@ -526,6 +552,13 @@ class placing {
             out.move = move;
             note_key(out);
         }
+        if (locks_rows() && !rules_.hinted) {
+            auto locks = find_locks();
+            out.alone = std::move(locks.why_not);
+            out.scatter = std::move(locks.recipe);
+            if (out.scatter) out.spread = spreading::apart;
+            if (out.scatter) note_key(out);
+        }
         std::string why_not;
         if (what_.verb == verb::insert && out.spread != spreading::rows)
             out.carry = find_carry(what_, rules_, tables_, why_not);
@@ -554,6 +587,7 @@ class placing {
     placed over_several(fault why, const std::shared_ptr<const key_move>& move = nullptr,
                         const std::string& why_not_moved = {}) const {
         if (rules_.dialect == dialect::mysql) return refused(std::move(why));
+        if (locks_rows()) return locks_over_several(std::move(why));
         const bool selects = what_.verb == verb::insert && what_.block.insert && what_.block.insert->from_select;
         if (what_.verb == verb::update || what_.verb == verb::delete_ || selects) {
             auto why_not = why_not_spread(move != nullptr, why_not_moved);

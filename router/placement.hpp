@@ -19,7 +19,7 @@ struct placed {
     std::optional<std::uint16_t> fixed_shard;
     std::optional<config::fault> refusal;  ///< for placement::refused, and for several: why no one shard
     std::shared_ptr<const gather_recipe> gather;
-    std::shared_ptr<const scatter_recipe> scatter;  ///< only with `gather`
+    std::shared_ptr<const scatter_recipe> scatter;  ///< with `gather`, or of rows that are locked
     spreading spread = spreading::none;
     std::shared_ptr<const copy_recipe> copy;
     std::shared_ptr<const key_move> move;

@@ -274,6 +274,7 @@ class planner {
             if (out_.carry) out_.cacheable &= out_.carry->source->cacheable;
             out_.spread_key = std::move(all.spread_key);
             out_.spread_type = all.spread_type;
+            if (out_.spread == spreading::apart) out_.scatter = std::move(all.scatter);
         }
         if (out_.placement == placement::spread) out_.refusal.reset();
         if (from_.dialect == dialect::mysql) return place_on_one_of_mysqls();

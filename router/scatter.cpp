@@ -1,5 +1,7 @@
 #include "router/scatter.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -34,8 +36,7 @@ class finding {
     std::shared_ptr<const scatter_recipe> run() {
         if (outline_.odd || outline_.has_windows || !in_ || !only_tables(what_.block) || !find_driver()) return nullptr;
         for (const auto& [schema, name] : what_.functions)
-            if (std::find(own_to_a_server.begin(), own_to_a_server.end(), name) != own_to_a_server.end())
-                return nullptr;
+            if (is_own_to_a_server(name)) return nullptr;
         for (const auto& each : what_.attributes)
             if (is_aggregate(each.column)) return nullptr;
         // What is written twice would be computed twice: once to be shown, once to be sorted or grouped by.
@@ -43,10 +44,7 @@ class finding {
             return nullptr;
         for (const auto& each : outline_.sorts)
             if (each.by_operator) return nullptr;
-        auto out = std::make_shared<scatter_recipe>();
-        out->outline = what_.outline;
-        out->byte_order = in_->byte_order_text;
-        out->plain_texts = plain_collations(what_.block);
+        auto out = made();
         bool aggregated = outline_.has_having || !outline_.groups.empty();
         if (what_.names.find("collate") && (aggregated || outline_.distinct || !outline_.sorts.empty())) return nullptr;
         for (const auto& each : outline_.calls) {
@@ -62,6 +60,24 @@ class finding {
         return find_groups(*out) ? out : nullptr;
     }
 
+    /// find_apart().
+    std::shared_ptr<const scatter_recipe> run_apart(std::string& why_not) {
+        if (!in_ || !only_tables(what_.block))
+            why_not = "it reads views, or tables that are not on every shard";
+        else if (!find_driver())
+            why_not = "its rows may be made of rows of several shards";
+        else if (outline_.sorts.empty())
+            why_not.clear();
+        else if (calls_volatile())
+            why_not = "what it sorts by may be computed anew at each look";
+        else if (what_.names.find("collate") || std::any_of(outline_.sorts.begin(), outline_.sorts.end(),
+                                                            [](const auto& each) { return each.by_operator; }))
+            why_not = "it sorts by an operator or a collation of its own";
+        for (const auto& [schema, name] : what_.functions)
+            if (is_own_to_a_server(name)) why_not = fmt::format("function {} tells of one server", name);
+        return why_not.empty() ? made() : nullptr;
+    }
+
     /// Of an UPDATE, a DELETE, or a MERGE's part: `what_` has it as its block.
     bool part_stays() {
         if (!only_tables(what_.block)) return false;
@@ -73,6 +89,19 @@ class finding {
     bool stays(query_block insert) { return find_driver(std::move(insert), true); }
 
   private:
+    static bool is_own_to_a_server(const std::string& name) {
+        return std::find(own_to_a_server.begin(), own_to_a_server.end(), name) != own_to_a_server.end();
+    }
+
+    std::shared_ptr<scatter_recipe> made() const {
+        auto out = std::make_shared<scatter_recipe>();
+        out->outline = what_.outline;
+        out->driver = driver_;
+        out->byte_order = in_->byte_order_text;
+        out->plain_texts = plain_collations(what_.block);
+        return out;
+    }
+
     bool is_aggregate(const std::string& name) const {
         const auto places = places_of(in_, name);
         return std::any_of(places.begin(), places.end(), [](const function_place& each) { return each.aggregate; });
@@ -142,8 +171,10 @@ class finding {
                 return true;
             };
             if (found.exact && found.untied.empty() && found.key_change.empty() && !found.keys.empty() &&
-                std::all_of(found.keys.begin(), found.keys.end(), is_supposed))
+                std::all_of(found.keys.begin(), found.keys.end(), is_supposed)) {
+                driver_ = each;
                 return true;
+            }
         }
         return false;
     }
@@ -238,6 +269,7 @@ class finding {
     const table_finder& tables_;
     const catalog* in_;
     const select_outline& outline_;
+    table_ref driver_;
 };
 
 }  // namespace
@@ -245,6 +277,13 @@ class finding {
 std::shared_ptr<const scatter_recipe> find_scatter(const statement& what, const table_finder& tables,
                                                    const catalog* in) {
     return what.outline ? finding(what, tables, in).run() : nullptr;
+}
+
+std::shared_ptr<const scatter_recipe> find_apart(const statement& what, const table_finder& tables, const catalog* in,
+                                                 std::string& why_not) {
+    if (what.outline) return finding(what, tables, in).run_apart(why_not);
+    why_not = "it is of a form (WITH, UNION and the like) whose rows are not understood well enough";
+    return nullptr;
 }
 
 bool inserts_apart(const statement& what, const table_finder& tables, const catalog* in) {

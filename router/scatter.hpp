@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "router/clauses.hpp"
 #include "router/keys.hpp"
 #include "router/outline.hpp"
 #include "router/plan.hpp"
@@ -33,6 +34,7 @@ struct scatter_recipe {
     };
     kind how = kind::rows;
     std::shared_ptr<const select_outline> outline;
+    table_ref driver;                   ///< a keyed table of FROM: each row of an answer has one of its rows
     std::vector<scatter_call> calls;    ///< of `groups`
     std::vector<std::int32_t> aliased;  ///< by GROUP BY's entries: the item whose alias is meant, or -1
     bool plain_texts = false;           ///< all texts in it are of the database's own collation
@@ -51,6 +53,11 @@ struct scatter_recipe {
 /// find_gather() takes, whose functions give every shard the same values.
 std::shared_ptr<const scatter_recipe> find_scatter(const statement& what, const table_finder& tables,
                                                    const catalog* in);
+
+/// Of a SELECT that locks rows: `rows` that each shard may lock and read by itself. What its functions give, and which
+/// tables its locks are for, is not looked at. Null: `why_not` tells why, as a part of a sentence.
+std::shared_ptr<const scatter_recipe> find_apart(const statement& what, const table_finder& tables, const catalog* in,
+                                                 std::string& why_not);
 
 /// A text of ours, and which of the client's parameters it has as its $1, $2, ... (0-based).
 struct scatter_text {
@@ -74,6 +81,15 @@ struct scatter_texts {
 };
 
 std::optional<scatter_texts> scatter_texts_of(const plan& what, const values& with);
+
+/// What the rows of a statement are sorted by.
+struct sort_places {
+    clauses cut;
+    std::vector<token_range> keys;  ///< what each sort key is computed from: tokens of `cut`
+    std::vector<scatter_order> orders;
+};
+/// None: it is not certain what a key means, or the text is of another form.
+std::optional<sort_places> sort_places_of(const plan& what, const values& with);
 
 /// The query over the parts, which are its first parameters, as arrays; the client's own follow. `types`: of the
 /// parts, as the shards tell them. None: types for which it is not known how.

@@ -192,6 +192,10 @@ class reading {
     const values& with_;
 };
 
+scatter_order order_of(const select_outline::sort& from) {
+    return {from.descending, from.nulls_first};
+}
+
 std::optional<scatter_texts> texts_of_rows(const reading& of) {
     const auto& cut = of.cut();
     scatter_texts out;
@@ -206,7 +210,7 @@ std::optional<scatter_texts> texts_of_rows(const reading& of) {
         shard.add(", (");
         shard.add(*key);
         shard.add(")");
-        out.orders.push_back({of.outline().sorts[i].descending, of.outline().sorts[i].nulls_first});
+        out.orders.push_back(order_of(of.outline().sorts[i]));
     }
     shard.add(" ");
     shard.add(token_range{cut.from, cut.bounds});
@@ -475,6 +479,21 @@ std::optional<scatter_texts> scatter_texts_of(const plan& what, const values& wi
     const reading of(*what.scatter, *cut, with);
     if (!of.fits()) return std::nullopt;
     return what.scatter->how == scatter_recipe::kind::rows ? texts_of_rows(of) : texts_of_groups(of);
+}
+
+std::optional<sort_places> sort_places_of(const plan& what, const values& with) {
+    auto cut = clauses_of(with.text, with.literals, 0);
+    if (!cut || !what.scatter) return std::nullopt;
+    sort_places out{std::move(*cut), {}, {}};
+    const reading of(*what.scatter, out.cut, with);
+    if (!of.fits()) return std::nullopt;
+    for (std::size_t i = 0; i < out.cut.sorts.size(); ++i) {
+        const auto key = of.key_of_sort(i);
+        if (!key) return std::nullopt;
+        out.keys.push_back(*key);
+        out.orders.push_back(order_of(of.outline().sorts[i]));
+    }
+    return out;
 }
 
 std::optional<scatter_text> combine_groups(const plan& what, const values& with,

@@ -78,7 +78,7 @@ void row_merge::read_key(source& of) {
             for (auto turn = from; turn < of.key.size(); ++turn)
                 of.key[turn] = static_cast<char>(~static_cast<unsigned char>(of.key[turn]));
     }
-    unsorted_ |= of.key < of.before;
+    unsorted_ |= !bears_disorder_ && of.key < of.before;
 }
 
 row_merge::source* row_merge::next() {

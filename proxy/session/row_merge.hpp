@@ -19,6 +19,8 @@ class row_merge {
   public:
     /// `shown`: the client's columns; the keys follow them, in the binary format. No keys: in any order.
     void begin(std::size_t sources, std::size_t shown, std::vector<merge_key> keys);
+    /// Rows of a source that are not in order are taken as they come.
+    void bear_disorder() noexcept { bears_disorder_ = true; }
     void add(std::size_t source, std::string_view frame);  ///< a DataRow, with its header
     void end(std::size_t source) { sources_[source].ended = true; }
     /// Whether more of this source may come. Rows larger than the limit come one at a time.
@@ -48,7 +50,7 @@ class row_merge {
     std::vector<source> sources_;
     std::size_t shown_ = 0;
     std::vector<merge_key> keys_;
-    bool broken_ = false, unsorted_ = false;
+    bool broken_ = false, unsorted_ = false, bears_disorder_ = false;
 };
 
 }  // namespace ringway::proxy

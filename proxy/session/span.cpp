@@ -295,6 +295,7 @@ void span::gathered() {
 
 void span::go() {
     if (unit_.reads_text) return check_text();
+    if (unit_.sorted && unit_.sorted->begins()) return ask_seat(stage::describing, unit_.sorted->ask());
     if (unit_.carry && unit_.carry->begins()) return ask_seat(stage::judging, unit_.carry->judge());
     if (unit_.carry && unit_.carry->flows()) return begin_flow();
     if (unit_.gathers) {
@@ -304,12 +305,28 @@ void span::go() {
     }
     stage_ = stage::running;
     rows_.resize(unit_.order.empty() ? 0 : unit_.parts.size());
-    rest_to_come_ = unit_.in_turn && unit_.parts.size() > 1;
+    next_part_ = 0;
     parts_left_ = unit_.parts.size();
-    for (std::size_t i = 0; i < (rest_to_come_ ? 1 : unit_.parts.size()); ++i) {
-        send_part(unit_.parts[i]);
-        if (unit_.carry) std::string().swap(unit_.parts[i].bytes);  // they may be long
+    send_next_parts();
+}
+
+/// All, but for a unit that goes in turn.
+void span::send_next_parts() {
+    const bool alone = unit_.one_by_one || (unit_.in_turn && next_part_ == 0);
+    const auto stop = alone ? std::min(next_part_ + 1, unit_.parts.size()) : unit_.parts.size();
+    for (; next_part_ < stop; ++next_part_) {
+        send_part(unit_.parts[next_part_]);
+        if (unit_.carry) std::string().swap(unit_.parts[next_part_].bytes);  // they may be long
     }
+}
+
+/// The seat has told the columns of rows that are to be sorted.
+void span::described() {
+    if (!error_.empty()) return end_unit();
+    if (const auto why = unit_.sorted->decide()) return fail_unit(*why);
+    for (std::size_t i = 0; i < unit_.parts.size(); ++i) unit_.parts[i].bytes = unit_.sorted->part(i);
+    answer_ += unit_.sorted->head();
+    go();
 }
 
 void span::send_part(const span_part& part) {
@@ -470,7 +487,8 @@ void span::stopped() {
 }
 
 void span::give_way() {
-    if ((stage_ != stage::running && stage_ != stage::filling && stage_ != stage::flowing && !makes_rows()) ||
+    if ((stage_ != stage::running && stage_ != stage::filling && stage_ != stage::flowing &&
+         stage_ != stage::describing && !makes_rows()) ||
         !error_.empty())
         return;
     pg::write_error(error_, "ERROR", "40P01", "deadlock detected",

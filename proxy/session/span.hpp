@@ -15,6 +15,7 @@
 #include "proxy/session/carrying.hpp"
 #include "proxy/session/copy_pipe.hpp"
 #include "proxy/session/gathering.hpp"
+#include "proxy/session/sorted_rows.hpp"
 #include "proxy/transaction/two_phase.hpp"
 #include "router/copy_split.hpp"
 
@@ -59,16 +60,18 @@ struct span_unit {
     };
     std::vector<span_part> parts;  ///< in the order of the shards
     merging how = merging::relay;
-    bool in_turn = false;  ///< the first part alone, then the others: who does the same meets on the first shard
+    bool in_turn = false;     ///< the first part alone, then the others: who does the same meets on the first shard
+    bool one_by_one = false;  ///< each part when the one before has ended: locks are taken in one order by all
     bool writes = false;
     bool reads_text = false;  ///< its part only has a text of several statements read
     bool hold_tag = false;    ///< CommandComplete waits for span::held_tag()
     bool tells = false;       ///< ParameterStatus is the client's
     std::string_view hidden;  ///< types of messages that the client has had, or never asked for
     std::shared_ptr<const router::plan>
-        gathers;                       ///< its one part reads rows that are first brought there from all shards
-    std::vector<std::string> filters;  ///< of the recipe's tables
-    std::shared_ptr<carrying> carry;   ///< an INSERT whose parts come of rows that its one part's shard makes
+        gathers;                          ///< its one part reads rows that are first brought there from all shards
+    std::vector<std::string> filters;     ///< of the recipe's tables
+    std::shared_ptr<carrying> carry;      ///< an INSERT whose parts come of rows that its one part's shard makes
+    std::shared_ptr<sorted_rows> sorted;  ///< the parts' rows are put in order; their bytes come of it
     std::shared_ptr<router::copy_split> splits;  ///< a COPY from the client: its rows go to their shards
     bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
     router::copy_form form;                      ///< ... in this form
@@ -161,6 +164,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         opening,
         checking,
         filling,
+        describing,
         judging,
         making,
         carrying,
@@ -204,11 +208,13 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void on_carrying(char type, std::string_view frame);
     void carried();
     void insert_carried();
+    void described();
     void begin_flow();
     void on_flowing(wing& of, char type, std::string_view frame);
     void flowed();
     std::vector<std::uint16_t> needed() const;
     void send_part(const span_part& part);
+    void send_next_parts();
     void fail_unit(const config::fault& why);
     bool would_write_on_several() const;
     void check_isolation(wing& of, std::string_view row);
@@ -247,7 +253,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     stage stage_ = stage::idle;
     span_unit unit_;
     std::size_t parts_left_ = 0;
-    bool rest_to_come_ = false;  ///< of a unit that goes in turn
+    std::size_t next_part_ = 0;  ///< of a unit that goes in turn
     bool failed_ = false, dirty_ = false, holding_ = false;
     int failed_leases_ = 0;
     std::string answer_, tag_, error_;            ///< frames for the client

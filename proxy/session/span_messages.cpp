@@ -156,6 +156,7 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     }
     if (message == 'D') span.on_the_move = inside;  // nothing is written yet: its Execute waits at the fence
     if (message == 'D') unit.splits.reset();
+    if (message == 'D') unit.sorted.reset();
     if (message == 'D') unit.merges_copy = false;
     if (message == 'D') unit.move.reset();
     const auto& statements = what.plan->parsed.statements;
@@ -186,6 +187,11 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         unit.writes = false;
     }
     of.opened.clear();
+    unit.hidden = "12";
+    if (unit.sorted) {
+        unit.sorted->bind_to(types, of.bound);
+        return std::nullopt;
+    }
     if (max_rows > 0) of.opened = fmt::format("_ringway_{}", ++span.next_portal);
     of.shard = unit.parts.front().shard;
     for (std::size_t i = 0; i < unit.parts.size(); ++i) {
@@ -238,7 +244,6 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
             pg::write_execute(out, of.opened, static_cast<std::int32_t>(max_rows));
         pg::write_sync(out);
     }
-    unit.hidden = "12";
     return std::nullopt;
 }
 

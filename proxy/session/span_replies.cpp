@@ -92,6 +92,7 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
     }
     if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
     if (stage_ == stage::checking) on_checked(type, frame);
+    if (stage_ == stage::describing) unit_.sorted->asked(type, frame);
     if (stage_ == stage::filling) on_filling(of, type, frame);
     if (makes_rows()) on_carrying(type, frame);
     if (stage_ == stage::flowing) on_flowing(of, type, frame);
@@ -149,7 +150,11 @@ void span::on_added(wing& of, char type, std::string_view frame) {
             break;
         }
         case 'D':
-            if (rows_.empty())
+            if (unit_.sorted) {
+                if (unit_.sorted->add(part, frame) || !error_.empty()) break;
+                error_ = error_frame(too_many_sorted());
+                stop(*of.on->server);
+            } else if (rows_.empty())
                 answer_.append(frame);
             else
                 rows_[part].emplace_back(frame);
@@ -163,6 +168,7 @@ void span::on_added(wing& of, char type, std::string_view frame) {
                 std::from_chars(tag.data() + blank + 1, tag.data() + tag.size(), count);
             added_ += count;
             verb_ = tag.substr(0, blank);
+            if (unit_.sorted) unit_.sorted->end(part);
             break;
         }
         case 'N':
@@ -232,6 +238,8 @@ void span::settled(wing& of) {
         }
         case stage::checking:
             return text_checked();
+        case stage::describing:
+            return described();
         case stage::filling:
             return filled(of);
         case stage::judging:
@@ -256,10 +264,8 @@ void span::settled(wing& of) {
                 return of.on->send(out, 1);
             }
             --parts_left_;
-            if (std::exchange(rest_to_come_, false) && error_.empty()) {
-                for (std::size_t i = 1; i < unit_.parts.size(); ++i) send_part(unit_.parts[i]);
-                return;
-            }
+            if (error_.empty() && (unit_.one_by_one || unit_.in_turn) && next_part_ < unit_.parts.size())
+                return send_next_parts();
             if (!error_.empty())
                 parts_left_ = static_cast<std::size_t>(
                     std::count_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.active; }));
@@ -303,6 +309,8 @@ void span::end_unit() {
         error_ = error_frame(two_writers());
         answer_.clear();
     }
+    if (error_.empty() && unit_.sorted)
+        if (const auto why = unit_.sorted->give(answer_)) error_ = error_frame(*why);
     if (error_.empty()) {
         emit_rows_in_order();
         if (unit_.merges_copy) end_merged_copy();
@@ -318,6 +326,7 @@ void span::end_unit() {
     }
     stage_ = stage::idle;
     unit_.carry.reset();
+    unit_.sorted.reset();
     arm_flush();
     if (owner_) owner_->span_answered();
 }

@@ -13,6 +13,7 @@
 #include "router/need.hpp"
 #include "router/owners.hpp"
 #include "router/postgres/lexical.hpp"
+#include "router/row_locks.hpp"
 #include "router/shape.hpp"
 #include "router/spread.hpp"
 #include "router/time_words.hpp"
@@ -317,8 +318,9 @@ void session::span_query(std::string_view body) {
         unit.carry.reset();
         unit.gathers.reset();
     }
+    if (plan.parsed.parameters > 0) unit.sorted.reset();
     for (auto& part : unit.parts) {
-        if (unit.carry) break;
+        if (unit.carry || unit.sorted) break;
         const auto text = std::exchange(part.bytes, {});
         if (unit.gathers && is_one(*unit.gathers, verb::declare_cursor)) {
             const auto both = router::cursor_over(gather_text(*unit.gathers, sql, span.literals), span.literals,
@@ -449,8 +451,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
         destination checked;
         if (auto why = check_encoding(plan, with, checked)) return why;
     }
-    unit.writes = plan.need == router::need::primary;
-    span.on_the_move |= route.moves && unit.writes;
+    span.on_the_move |= route.moves && plan.need == router::need::primary;
+    unit.writes = plan.need == router::need::primary && !router::locks_apart(plan);
     std::uint16_t shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
     using to = router::route::to;
     switch (route.kind) {
@@ -489,6 +491,10 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              "give the time itself"};
             if (plan.spread == router::spreading::copied || plan.spread == router::spreading::merged)
                 return span_copy_parts(plan, with, unit);
+            if (router::locks_apart(plan)) {
+                const bool utf8 = encoding_ == text_encoding::utf8;
+                return row_lock_parts(plan, with, map, utf8, unit, span.numbers);
+            }
             unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
             unit.in_turn = plan.spread == router::spreading::alike;
             unit.writes = true;

@@ -73,6 +73,11 @@ struct text_rest {
     bool conforming_strings = true;  ///< as it was read
 };
 
+/// The parts of a SELECT that locks rows of several shards (router/row_locks.hpp). `utf8`: the client's encoding, in
+/// which texts come to be sorted. `numbers`: of parts with a text of their own. Why it cannot run.
+std::optional<config::fault> row_lock_parts(const router::plan& plan, const router::values& with,
+                                            const router::shard_map& map, bool utf8, span_unit& unit,
+                                            std::vector<std::vector<std::uint16_t>>& numbers);
 /// A portal's rows that wait for their turn are more than may be kept.
 config::fault too_much_held();
 /// What a transaction on several shards cannot do.

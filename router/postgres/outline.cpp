@@ -133,6 +133,20 @@ void add_sorts(node list, select_outline& out) {
     }
 }
 
+void add_locks(node select, select_outline& out) {
+    for (const auto each : select["lockingClause"]) {
+        auto& made = out.locks.emplace_back();
+        for (const auto table : each["LockingClause"]["lockedRels"])
+            made.of.push_back({table["RangeVar"]["schemaname"].text(), table["RangeVar"]["relname"].text(), {}});
+    }
+    std::size_t all = 0;
+    select.visit([&all](node at) {
+        all += at.kind() == node_kind::object && at.key() == "LockingClause";
+        return true;
+    });
+    out.locks_within = all > out.locks.size();
+}
+
 /// LIMIT and OFFSET: what can be told without running anything.
 std::optional<value_source> bound_of(node expression, value_finder& values, select_outline& out) {
     if (!expression) return std::nullopt;
@@ -160,12 +174,15 @@ void count_tokens(select_outline& out, std::uint32_t from, const surroundings& i
 
 }  // namespace
 
-std::shared_ptr<const select_outline> outline_of(node wrapped, std::uint32_t from, const surroundings& in) {
+std::shared_ptr<const select_outline> outline_of(node wrapped, std::uint32_t from, const surroundings& in,
+                                                 bool may_lock) {
     const auto select = wrapped["SelectStmt"];
     if (!select || select["op"].word() != "SETOP_NONE" || select["valuesLists"] || select["withClause"] ||
-        select["intoClause"] || select["lockingClause"] || !select["fromClause"] || !select["targetList"])
+        select["intoClause"] || !select["fromClause"] || !select["targetList"] ||
+        (select["lockingClause"] && !may_lock))
         return nullptr;
     auto out = std::make_shared<select_outline>();
+    add_locks(select, *out);
     add_items(select["targetList"], *out);
     add_sorts(select["sortClause"], *out);
     for (const auto each : select["groupClause"])

@@ -77,7 +77,7 @@ class statement_reader {
         if (kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" ||
             kind == "MergeStmt") {
             read_query(wrapped, made);
-            if (kind == "SelectStmt") made.outline = outline_of(wrapped, made.where.offset, in_);
+            if (kind == "SelectStmt") made.outline = outline_of(wrapped, made.where.offset, in_, true);
             if (kind == "InsertStmt") made.outline = outline_of(inner["selectStmt"], made.where.offset, in_);
         } else if (kind == "VariableSetStmt") {
             read_set(inner, in_, made);

@@ -175,7 +175,7 @@ def test_errors_are_the_servers_and_the_session_goes_on(data, shop_proxy, sql, c
 
 @pytest.mark.parametrize("sql", [
     "SELECT ctid FROM users", "SELECT tableoid FROM users", "SELECT 'users'::regclass, count(*) FROM users",
-    "SELECT pg_table_size('users'), count(*) FROM users", "SELECT * FROM users FOR UPDATE", "SELECT * FROM users FOR SHARE",
+    "SELECT pg_table_size('users'), count(*) FROM users", "SELECT ctid, * FROM users FOR UPDATE", "SELECT * FROM users LIMIT 1 FOR SHARE",
     "SELECT u FROM users u", "SELECT users FROM users", "SELECT (u).id FROM users u", "SELECT array_agg(u) FROM users u",
     "SELECT (u.*)::text FROM users u", "SELECT array_agg(u.*) FROM users u", "SELECT id FROM users u WHERE u.* IS NOT NULL",
     "SELECT count(*) FROM ONLY users", "SELECT count(*), (SELECT count(*) FROM pg_class) FROM users",

@@ -91,7 +91,7 @@ def two_shards(proxy):
 
 @pytest.mark.parametrize("sql", [
     "DELETE FROM users USING orders WHERE users.name = orders.note",
-    "SELECT * FROM users FOR UPDATE",
+    "SELECT * FROM users ORDER BY id LIMIT 1 FOR UPDATE",
 ])
 def test_h01_what_names_no_single_shard_is_refused_with_a_hint(client, shop_proxy, shop_cluster, sql):
     why = refused(client, sql.format(*two_shards(shop_proxy)), "0A000")

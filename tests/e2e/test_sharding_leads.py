@@ -339,8 +339,9 @@ def test_views_merge_and_writing_ctes(both):
                 "MERGE INTO logs l USING users u ON l.line = u.name WHEN NOT MATCHED THEN INSERT VALUES (u.name)",
                 "WITH a AS (INSERT INTO users VALUES (60, 'a') RETURNING id) INSERT INTO orders SELECT id, 1 FROM a",
                 "WITH a AS (DELETE FROM users RETURNING *) SELECT count(*) FROM a",
-                "WITH a AS (UPDATE users SET name = 'x' WHERE id = 1) DELETE FROM orders", "SELECT * FROM users ORDER BY id FOR UPDATE"):
+                "WITH a AS (UPDATE users SET name = 'x' WHERE id = 1) DELETE FROM orders", "SELECT * FROM users ORDER BY id LIMIT 3 FOR UPDATE"):
         both.refused(sql)
+    both.same("SELECT * FROM users ORDER BY id FOR UPDATE")
     for key in (61, 62, 63, 64):
         both.same(f"WITH a AS (INSERT INTO users VALUES ({key}, 'a') RETURNING id, name) SELECT * FROM a")
         both.same(f"WITH a AS (SELECT * FROM users WHERE id = {key}) INSERT INTO orders SELECT {key}, 1, name FROM a")

@@ -1,0 +1,41 @@
+// SELECT ... FOR UPDATE and its like in a transaction on several shards: each shard locks and reads its own rows. One
+// after the other, so that two clients who lock in the same order on each shard never wait for each other.
+
+#include <numeric>
+
+#include "proxy/session/sorted_rows.hpp"
+#include "proxy/session/spanning.hpp"
+#include "router/row_locks.hpp"
+
+namespace ringway::proxy {
+
+using config::fault;
+using config::fault_kind;
+
+std::optional<fault> row_lock_parts(const router::plan& plan, const router::values& with, const router::shard_map& map,
+                                    bool utf8, span_unit& unit, std::vector<std::vector<std::uint16_t>>& numbers) {
+    std::string why_not;
+    auto made = router::row_lock_texts_of(plan, with, map, why_not);
+    if (!made)
+        return fault{fault_kind::unsupported, "this statement locks rows of several shards, which it cannot here",
+                     std::move(why_not), "send one statement for the keys of each shard"};
+    unit.how = span_unit::merging::add;
+    unit.one_by_one = true;
+    unit.writes = false;  // no shard has anything to lose at COMMIT but locks
+    std::vector<std::uint16_t> all(plan.parsed.parameters);
+    std::iota(all.begin(), all.end(), static_cast<std::uint16_t>(0));
+    numbers.assign(made->shards.size(), all);
+    const bool sorted = !made->orders.empty();
+    for (std::size_t i = 0; i < made->shards.size(); ++i)
+        unit.parts.push_back({made->shards[i], sorted ? std::string() : std::move(made->texts[i])});
+    if (!sorted) return std::nullopt;
+    sorted_task task;
+    task.own = with.text;
+    task.texts = std::move(made->texts);
+    task.orders = std::move(made->orders);
+    task.texts_by_bytes = utf8 && plan.scatter->plain_texts && plan.scatter->byte_order;
+    unit.sorted = std::make_shared<sorted_rows>(std::move(task));
+    return std::nullopt;
+}
+
+}  // namespace ringway::proxy

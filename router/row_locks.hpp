@@ -1,0 +1,42 @@
+#pragma once
+// SELECT ... FOR UPDATE and its like, whose rows are on several shards: each shard locks and reads its own ones. Of
+// such a plan `spread` is spreading::apart, and `scatter` tells of its rows.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/keys.hpp"
+#include "router/plan.hpp"
+#include "router/scatter.hpp"
+
+namespace ringway::router {
+
+/// A SELECT of PostgreSQL's that locks rows, and does nothing else.
+bool locks_rows_only(const statement& what) noexcept;
+
+struct row_locks_finding {
+    std::shared_ptr<const scatter_recipe> recipe;  ///< null: `why_not`
+    std::string why_not;                           ///< a part of a sentence
+    std::string hint;                              ///< what helps against it; empty: nothing of its own
+};
+/// Of what locks_rows_only(). That its functions give every shard the same values is looked at elsewhere.
+row_locks_finding find_row_locks(const statement& what, const table_finder& tables, const catalog* in,
+                                 const std::vector<std::string>& path);
+
+/// Whether the plan is one, for when its rows are of several shards. It writes nothing then, wherever it runs.
+bool locks_apart(const plan& what) noexcept;
+
+/// What each shard is to run of one execution.
+struct row_lock_texts {
+    std::vector<std::uint16_t> shards;  ///< in their order: each waits for the one before
+    std::vector<std::string> texts;     ///< by them; empty: the statement's own. With the statement's own parameters
+    std::vector<scatter_order> orders;  ///< the sort keys that stand behind the client's columns in each; none: in any
+};
+/// None: a sort key whose meaning is not certain, or, while rows move, those of a shard that cannot be told from
+/// others; `why_not` tells which, as a part of a sentence.
+std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& with, const shard_map& map,
+                                                std::string& why_not);
+
+}  // namespace ringway::router

@@ -1,0 +1,403 @@
+"""SELECT ... FOR UPDATE and its like of rows of several shards: locked where they are, until the transaction ends on all."""
+
+import concurrent.futures
+import itertools
+import subprocess
+
+import psycopg
+import pytest
+
+from conftest import BINARY, admin, knows_tables, until
+from wire import Wire, bind, codes, describe, execute, kinds, parse, query, sync
+
+SQL = "SELECT id, name FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
+
+
+@pytest.fixture(scope="module")
+def keys(shop_cluster, shop_proxy):
+    """Two keys a shard, in the order of the shards; `ringway init` has run."""
+    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert until(lambda: knows_tables(shop_proxy, "shop"))
+    found = {}
+    for key in range(80001, 80041):
+        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
+    return [found[shard][:2] for shard in sorted(found)]
+
+
+@pytest.fixture(scope="module")
+def every(keys):
+    return sorted(key for pair in keys for key in pair)
+
+
+@pytest.fixture(autouse=True)
+def rows(shop_cluster, keys, every):
+    """A row of users and two of orders for each key; straight to the servers."""
+    def wipe():
+        for shard in shop_cluster.shards:
+            primary = shop_cluster.primary(shard)
+            primary.rows("DELETE FROM users WHERE id >= 80000 AND id < 90000")
+            primary.rows("DELETE FROM orders WHERE user_id >= 80000 AND user_id < 90000")
+            primary.rows("DELETE FROM countries WHERE code = 'zz'")
+
+    wipe()
+    for shard, pair in zip(shop_cluster.shards, keys):
+        primary = shop_cluster.primary(shard)
+        primary.rows("INSERT INTO countries VALUES ('zz', 'Zed')")
+        for key in pair:
+            primary.rows("INSERT INTO users VALUES (%s, %s, 'zz')", [key, f"n{key}"])
+            primary.rows("INSERT INTO orders (id, user_id, note) VALUES (%s, %s, 'a'), (%s, %s, 'b')", [key * 10, key, key * 10 + 1, key])
+    yield
+    for shard in shop_cluster.shards:
+        assert shop_cluster.primary(shard).rows("SELECT count(*) FROM pg_prepared_xacts") == [(0,)]
+    wipe()
+
+
+@pytest.fixture
+def free(shop_cluster, keys):
+    """Whether nobody holds a lock on a key's row that stands in the way of UPDATE (or of another strength)."""
+    def look(key, strength="UPDATE"):
+        shard = next(i for i, pair in enumerate(keys) if key in pair)
+        sql = f"SELECT id FROM users WHERE id = {key} FOR {strength} SKIP LOCKED"
+        return shop_cluster.primary(shop_cluster.shards[shard]).rows(sql) == [(key,)]
+    return look
+
+
+@pytest.fixture
+def later():
+    """Runs something that waits for a lock."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        yield pool.submit
+
+
+def waits(future, seconds=0.7):
+    with pytest.raises(concurrent.futures.TimeoutError):
+        future.result(seconds)
+    return True
+
+
+@pytest.mark.parametrize("prepare", [None, False, True])
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_bank_idiom(shop_proxy, every, free, later, prepare, binary):
+    with shop_proxy.connect(autocommit=False) as client, shop_proxy.connect(autocommit=False) as other:
+        locked = client.execute(SQL, [every], prepare=prepare, binary=binary)
+        assert locked.statusmessage == "SELECT 6"
+        assert locked.fetchall() == [(key, f"n{key}") for key in every]
+        assert [(each.name, each.type_code) for each in locked.description] == [("id", 20), ("name", 25)]
+        assert not any(free(key) for key in every)
+        waiting = later(other.execute, "UPDATE users SET name = name || '+' WHERE id = %s", [every[3]])
+        assert waits(waiting)
+        client.execute("UPDATE users SET name = 'one' WHERE id = %s", [every[0]])
+        client.execute("UPDATE users SET name = 'two' WHERE id = %s", [every[3]])
+        client.commit()
+        assert waiting.result(20).rowcount == 1
+        other.commit()
+        assert client.execute("SELECT name FROM users WHERE id = %s", [every[3]]).fetchone() == ("two+",)
+
+
+@pytest.mark.parametrize("where", ["id IN ({0}, {3}, {5})", "id = ANY ('{{{0},{3},{5}}}')", "country = 'zz' AND id IN ({0}, {3}, {5})"])
+def test_by_the_simple_protocol(shop_proxy, every, free, where):
+    chosen = [every[0], every[3], every[5]]
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        for order, wanted in (("", None), ("ORDER BY id", chosen), ("ORDER BY id DESC", chosen[::-1]), ("ORDER BY name DESC NULLS LAST, 1", chosen[::-1])):
+            came = client.run(query(f"SELECT id FROM users WHERE {where.format(*every)} {order} FOR UPDATE"))
+            assert kinds(came) == "TDDDCZ" and came[-2] == ("C", b"SELECT 3\0"), came
+            got = [int(body[6:]) for kind, body in came if kind == "D"]
+            assert got == wanted if wanted else sorted(got) == chosen
+        assert [free(key) for key in every] == [key not in chosen for key in every]
+        assert client.run(query("COMMIT"))[0] == ("C", b"COMMIT\0")
+        assert all(free(key) for key in every)
+
+
+def test_only_owners_are_asked(shop_proxy, keys):
+    two = [keys[0][0], keys[2][0]]
+    told = {}
+    for sql in (f"SELECT * FROM users WHERE id IN ({two[0]}, {two[1]}) ORDER BY id FOR UPDATE",):
+        for line in admin(shop_proxy, f"SHOW ROUTE shop '{sql}'"):
+            told.setdefault(line["item"], line["value"])
+    assert told["plan"] == "several shards" and told["shards"] == "s0, s2" and told["role"] == "primary"
+    assert told["runs"] == "each shard locks and reads the rows it has, one after the other" and told["why"] == "locks rows"
+    with shop_proxy.connect() as client:
+        shown = dict(client.execute(f"EXPLAIN (ROUTE) SELECT * FROM users WHERE country = 'zz' FOR UPDATE").fetchall())
+        assert shown["plan"] == "several shards" and shown["shards"] == "all"
+        shown = dict(client.execute(f"EXPLAIN (ROUTE) SELECT * FROM users WHERE id = {two[0]} FOR UPDATE").fetchall())
+        assert shown["plan"] == "one shard" and shown["shards"] == "s0"
+
+
+def test_without_a_key_and_joined(shop_proxy, every, free):
+    with shop_proxy.connect(autocommit=False) as client:
+        found = client.execute("SELECT u.id, o.note FROM users u JOIN orders o ON o.user_id = u.id WHERE u.country = 'zz' ORDER BY u.id, o.note DESC FOR UPDATE OF u FOR SHARE OF o").fetchall()
+        assert found == [(key, note) for key in every for note in ("b", "a")]
+        assert not any(free(key) for key in every)
+        client.rollback()
+        assert all(free(key) for key in every)
+        found = client.execute("SELECT id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.note = 'a') AND id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", [every[1:]]).fetchall()
+        assert found == [(key,) for key in every[1:]]
+        assert free(every[0]) and not free(every[1]) and free(every[1], "KEY SHARE")
+
+
+def test_sort_keys_that_are_not_selected(shop_proxy, shop_cluster, every):
+    names = {key: None if i == 2 else f"m{9 - i}" for i, key in enumerate(every)}
+    with shop_proxy.connect() as client:
+        for key, name in names.items():
+            client.execute("UPDATE users SET name = %s, country = %s WHERE id = %s", [name, "zz", key])
+        for order, wanted in {
+            "id % 2, id DESC": sorted(every, key=lambda key: (key % 2, -key)),
+            "length(name) NULLS FIRST, -id": [every[2], *sorted((key for key in every if key != every[2]), reverse=True)],
+            "name IS NULL DESC, id": [every[2], *(key for key in every if key != every[2])],
+        }.items():
+            for binary, prepare in itertools.product((False, True), (False, True)):
+                with client.transaction():
+                    found = client.execute(f"SELECT id AS number, 'x' AS id FROM users WHERE users.id = ANY (%s) ORDER BY {order.replace('id', 'users.id')} FOR UPDATE",
+                                           [every], binary=binary, prepare=prepare).fetchall()
+                    assert found == [(key, "x") for key in wanted], order
+        with client.transaction():
+            found = client.execute("SELECT * FROM users u WHERE id = ANY (%s) ORDER BY id FOR SHARE", [every]).fetchall()
+            assert found == [(key, names[key], "zz") for key in every]
+
+
+def test_nowait_fails_everywhere(shop_proxy, shop_cluster, keys, every, free):
+    held = keys[2][0]
+    with shop_cluster.primary(shop_cluster.shards[2]).connect(autocommit=False) as holder, shop_proxy.connect(autocommit=False) as client:
+        holder.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", [held])
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            client.execute("SELECT id FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE NOWAIT", [every])
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            client.execute("SELECT 1")
+        client.rollback()
+        assert [free(key) for key in every] == [key != held for key in every]
+
+
+def test_skip_locked_leaves_out_what_is_locked_on_each_shard(shop_proxy, shop_cluster, keys, every):
+    held = [pair[0] for pair in keys]
+    left = sorted(pair[1] for pair in keys)
+    with shop_proxy.connect(autocommit=False) as holder, shop_proxy.connect(autocommit=False) as client:
+        holder.execute("SELECT 1 FROM users WHERE id = ANY (%s) FOR UPDATE", [held])
+        for sql in ("SELECT id FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE SKIP LOCKED", "SELECT id FROM users WHERE id = ANY (%s) FOR SHARE SKIP LOCKED"):
+            assert sorted(client.execute(sql, [every]).fetchall()) == [(key,) for key in left]
+        assert client.execute("SELECT id FROM users WHERE id = ANY (%s) FOR SHARE SKIP LOCKED", [held]).fetchall() == []
+
+
+def test_shares_go_together(shop_proxy, every, later):
+    sql = "SELECT id FROM users WHERE id = ANY (%s) ORDER BY id FOR SHARE"
+    with shop_proxy.connect(autocommit=False) as one, shop_proxy.connect(autocommit=False) as other, shop_proxy.connect() as writer:
+        assert len(one.execute(sql, [every]).fetchall()) == len(other.execute(sql, [every]).fetchall()) == 6
+        waiting = later(writer.execute, "UPDATE users SET name = 'w' WHERE id = ANY (%s)", [every])
+        one.commit()
+        assert waits(waiting)
+        other.commit()
+        assert waiting.result(20).rowcount == 6
+
+
+def test_the_same_order_is_no_deadlock(shop_proxy, every, later):
+    """Statements of several shards take these in one order, so that clients only wait for each other."""
+    def work(times):
+        with shop_proxy.connect() as client:
+            for _ in range(times):
+                with client.transaction():
+                    client.execute(SQL, [every])
+        return times
+
+    assert [each.result(60) for each in [later(work, 40) for _ in range(4)]] == [40] * 4
+
+
+def test_the_other_order_is_one(shop_proxy, keys, later):
+    sql = "SELECT 1 FROM users WHERE id = %s FOR UPDATE"
+    with shop_proxy.connect(autocommit=False) as one, shop_proxy.connect(autocommit=False) as other:
+        one.execute("SELECT 1 FROM users WHERE id IN (%s, %s) FOR UPDATE", [keys[0][0], keys[1][0]])
+        other.execute(sql, [keys[2][0]])
+        waiting = [later(one.execute, sql, [keys[2][0]])]
+        assert waits(waiting[0])
+        waiting.append(later(other.execute, "SELECT 1 FROM users WHERE id IN (%s, %s) FOR UPDATE", [keys[0][0], keys[1][0]]))
+        came = []
+        for client, each in zip((other, one), reversed(waiting)):
+            try:
+                came.append(each.result(30).statusmessage)
+            except psycopg.errors.DeadlockDetected:
+                came.append("40P01")
+            client.rollback()
+        assert came.count("40P01") == 1, came
+
+
+def test_read_only(shop_proxy, every):
+    for begin in ("BEGIN READ ONLY", "BEGIN; SET TRANSACTION READ ONLY"):
+        for before in (None, "SELECT count(*) FROM users", f"SELECT 1 FROM users WHERE id = {every[0]}"):
+            with shop_proxy.connect() as client:
+                for sql in begin.split("; "):
+                    client.execute(sql)
+                if before:
+                    client.execute(before)
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="cannot execute SELECT FOR UPDATE in a read-only transaction"):
+                    client.execute(SQL, [every])
+                client.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("sql, hint", [
+    ("SELECT id FROM users ORDER BY id LIMIT 1 FOR UPDATE", "name the keys of one shard"),
+    ("SELECT id FROM users OFFSET 1 FOR UPDATE SKIP LOCKED", "name the keys of one shard"),
+    ("SELECT u.id FROM users u JOIN countries c ON c.code = u.country FOR UPDATE", "FOR UPDATE OF"),
+    ("SELECT u.id FROM users u JOIN countries c ON c.code = u.country FOR SHARE OF c", "FOR UPDATE OF"),
+    ("SELECT id FROM users WHERE name IN (SELECT note FROM orders FOR UPDATE)", None),
+    ("SELECT id FROM users WHERE id IN (SELECT user_id FROM orders FOR UPDATE)", None),
+    ("SELECT a.id FROM users a JOIN users b ON a.name = b.name FOR UPDATE", None),
+    ("SELECT id FROM users ORDER BY name COLLATE \"de-x-icu\" FOR UPDATE", None),
+    ("SELECT ctid FROM users FOR UPDATE", None), ("SELECT now(), id FROM users FOR UPDATE", None),
+    ("SELECT nextval('s'), id FROM users FOR UPDATE", None), ("SELECT pg_advisory_xact_lock(id) FROM users FOR UPDATE", None),
+    ("WITH x AS (SELECT * FROM users) SELECT * FROM users FOR UPDATE", None),
+    ("SELECT id FROM users UNION SELECT id FROM orders FOR UPDATE", None),
+    ("EXPLAIN SELECT * FROM users FOR UPDATE", None), ("DECLARE c CURSOR FOR SELECT * FROM users FOR UPDATE", None),
+    ("SELECT * INTO copied FROM users FOR UPDATE", None), ("SELECT * FROM users ORDER BY id::text::xid FOR UPDATE", None),
+    ("SELECT id FROM users WHERE name < 'now' AND id < 'now'::timestamp::text::int FOR UPDATE", None),
+    # The servers' own words.
+    ("SELECT DISTINCT name FROM users FOR UPDATE", None), ("SELECT DISTINCT name FROM users ORDER BY name FOR UPDATE", None),
+    ("SELECT count(*) FROM users FOR UPDATE", None), ("SELECT name FROM users GROUP BY name ORDER BY name FOR UPDATE", None),
+    ("SELECT row_number() OVER () FROM users FOR UPDATE", None),
+])
+def test_refused(shop_proxy, every, free, sql, hint):
+    with shop_proxy.connect() as client:
+        for within in (False, True):
+            if within:
+                client.execute("BEGIN")
+            with pytest.raises(psycopg.Error) as why:
+                client.execute(sql)
+            assert why.value.sqlstate in ("0A000", "42P01" if "nextval" in sql else "0A000", "42883" if "xid" in sql else "0A000"), why.value
+            assert hint is None or hint in why.value.diag.message_hint, why.value.diag.message_hint
+            if within:
+                client.execute("ROLLBACK")
+    assert all(free(key) for key in every)
+
+
+@pytest.mark.parametrize("sql, code, position", [
+    ("SELECT nothing FROM users ORDER BY id FOR UPDATE", "42703", 8), ("SELECT id FROM users WHERE nothing = 1 ORDER BY nowhere FOR UPDATE", "42703", 28),
+    ("SELECT id FROM users ORDER BY nowhere FOR UPDATE", "42703", 31), ("SELECT id FROM users FOR UPDATE OF nothing", "42P01", 36),
+    ("SELECT 1 / (id - id) FROM users ORDER BY id FOR UPDATE", "22012", None), ("SELECT $1 FROM users ORDER BY id FOR UPDATE", "42P02", 8),
+])
+def test_errors_are_the_servers(shop_proxy, every, sql, code, position):
+    with Wire(shop_proxy.port, database="shop") as client:
+        for begin in (None, "BEGIN"):
+            if begin:
+                client.run(query(begin))
+            came = client.run(query(sql))
+            assert codes(came) == [code], came
+            assert position is None or f"P{position}\0".encode() in came[0][1], came
+            assert came[-1] == ("Z", b"E" if begin else b"I")
+
+
+def test_reference_tables_that_are_not_locked(shop_proxy, every):
+    with shop_proxy.connect() as client:
+        found = client.execute("SELECT u.id, c.name FROM users u JOIN countries c ON c.code = u.country WHERE c.code = 'zz' ORDER BY u.id FOR UPDATE OF u").fetchall()
+        assert found == [(key, "Zed") for key in every]
+
+
+def test_row_limits(shop_proxy, every, free):
+    numbers = "{" + ",".join(map(str, every)) + "}"
+    for order in ("ORDER BY id ", ""):
+        with Wire(shop_proxy.port, database="shop") as client:
+            client.run(query("BEGIN"))
+            came = client.run(parse(f"SELECT id FROM users WHERE id = ANY ($1) {order}FOR UPDATE") + bind([numbers], portal="p") + describe("P", "p") + execute("p", 4) + sync())
+            assert kinds(came) == "12TDDDDsZ", came
+            rows = [int(body[6:]) for kind, body in came if kind == "D"]
+            assert not any(free(key) for key in every)
+            came = client.run(execute("p", 4) + sync())
+            assert kinds(came) == "DDCZ" and came[-2] == ("C", b"SELECT 2\0"), came
+            rows += [int(body[6:]) for kind, body in came if kind == "D"]
+            assert rows == every if order else sorted(rows) == every
+            client.run(query("ROLLBACK"))
+            assert all(free(key) for key in every)
+
+
+def test_a_pipeline(shop_proxy, every, free):
+    """Without BEGIN it is one transaction up to its Sync."""
+    numbers = "{" + ",".join(map(str, every)) + "}"
+    sql = "SELECT id, name FROM users WHERE id = ANY ($1) ORDER BY id FOR UPDATE"
+    with Wire(shop_proxy.port, database="shop") as client:
+        came = client.run(parse(sql, "a") + describe("S", "a") + bind([numbers], name="a", results=(1, 0)) + describe("P") + execute() +
+                          parse("UPDATE users SET name = 'piped' WHERE id = ANY ($1)") + bind([numbers]) + execute() + sync())
+        assert kinds(came) == "1tT2TDDDDDDC12CZ", came
+        assert [int.from_bytes(body[6:14], "big") for kind, body in came if kind == "D"] == every
+        assert came[-2] == ("C", b"UPDATE 6\0")
+        assert all(free(key) for key in every)
+        for formats in ((), (0,), (1,), (0, 1)):
+            client.run(query("BEGIN"))
+            assert kinds(client.run(bind([numbers], name="a", results=formats) + execute() + sync())) == "2DDDDDDCZ"
+            client.run(query("COMMIT"))
+        came = client.run(bind([numbers], name="a", results=(1, 0, 1)) + execute() + sync())
+        assert codes(came) == ["08P01"], came
+
+
+def test_texts_of_several_statements(shop_proxy, every, free):
+    with Wire(shop_proxy.port, database="shop") as client:
+        chosen = f"{every[0]}, {every[2]}, {every[4]}, {every[5]}"
+        came = client.run(query(f"BEGIN; SELECT id FROM users WHERE id IN ({chosen}) ORDER BY id FOR UPDATE; UPDATE users SET name = 't' WHERE id IN ({chosen})"))
+        assert kinds(came) == "CTDDDDCCZ" and came[-1] == ("Z", b"T"), came
+        assert [free(key) for key in every] == [False, True, False, True, False, False]
+        client.run(query("COMMIT"))
+        came = client.run(query(f"SELECT id FROM users WHERE id IN ({chosen}) ORDER BY id DESC FOR UPDATE; SELECT 1"))
+        assert kinds(came) == "TDDDDCTDCZ", came
+        assert all(free(key) for key in every)
+
+
+def test_outside_of_a_transaction(shop_proxy, every, free, later):
+    with shop_proxy.connect() as client, shop_proxy.connect(autocommit=False) as holder:
+        assert client.execute(SQL, [every]).fetchall() == [(key, f"n{key}") for key in every]
+        assert all(free(key) for key in every)
+        holder.execute("UPDATE users SET name = 'held' WHERE id = %s", [every[4]])
+        waiting = later(client.execute, SQL, [every])
+        assert waits(waiting)
+        holder.commit()
+        assert waiting.result(20).fetchall() == [(key, "held" if key == every[4] else f"n{key}") for key in every]
+        assert all(free(key) for key in every)
+
+
+def test_a_row_whose_sort_key_changes_while_it_is_waited_for(shop_proxy, every, later):
+    """It is given, once, as its new version; where it comes is the servers' secret."""
+    with shop_proxy.connect() as client, shop_proxy.connect(autocommit=False) as holder:
+        client.execute("UPDATE users SET name = '5' WHERE id = ANY (%s)", [every])
+        holder.execute("UPDATE users SET name = '1' WHERE id = %s", [every[-1]])
+        waiting = later(client.execute, "SELECT name::int FROM users WHERE id = ANY (%s) ORDER BY name::int, id FOR UPDATE", [every])
+        assert waits(waiting)
+        holder.commit()
+        assert sorted(waiting.result(20).fetchall()) == [(1,)] + [(5,)] * 5
+
+
+def test_rollback_and_savepoints_free(shop_proxy, every, free):
+    with shop_proxy.connect() as client:
+        client.execute("BEGIN")
+        client.execute("SELECT 1 FROM users WHERE id = ANY (%s) FOR UPDATE", [every[:2]])
+        client.execute("SAVEPOINT s")
+        client.execute(SQL, [every])
+        assert not any(free(key) for key in every)
+        client.execute("ROLLBACK TO s")
+        assert [free(key) for key in every] == [False] * 2 + [True] * 4
+        client.execute("SAVEPOINT t")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            client.execute("SELECT 1 / (id - id) FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE", [every])
+        client.execute("ROLLBACK TO t")
+        assert client.execute(SQL, [every[2:]]).fetchall() == [(key, f"n{key}") for key in every[2:]]
+        client.execute("ROLLBACK")
+        assert all(free(key) for key in every)
+
+
+def test_locks_need_no_second_phase(ringway, shop_cluster, every, free):
+    """Nothing is prepared for them, and two_phase = "error" allows them; a write on a second shard it does not."""
+    one = ringway({"clusters": {"shop": {"two_phase": "error"}}}, clusters=shop_cluster)
+    assert until(lambda: knows_tables(one, "shop"))
+    with one.connect() as client:
+        with client.transaction():
+            assert len(client.execute(SQL, [every]).fetchall()) == 6
+            client.execute("UPDATE users SET name = 'w' WHERE id = %s", [every[0]])
+        assert client.execute("SELECT name FROM users WHERE id = %s", [every[0]]).fetchone() == ("w",)
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="second shard"), client.transaction():
+            client.execute(SQL, [every])
+            client.execute("UPDATE users SET name = 'v' WHERE id = ANY (%s)", [every])
+    assert all(free(key) for key in every)
+
+
+def test_reads_behind_locks_see_what_is_committed(shop_proxy, every):
+    with shop_proxy.connect(autocommit=False) as client, shop_proxy.connect() as other:
+        client.execute(SQL, [every[:3]])
+        other.execute("UPDATE users SET name = 'new' WHERE id = %s", [every[4]])
+        assert client.execute("SELECT count(*) FROM users WHERE name = 'new' AND id = ANY (%s)", [every]).fetchone() == (1,)
+        client.execute("UPDATE users SET name = 'new' WHERE id = ANY (%s)", [every[:3]])
+        assert client.execute("SELECT count(*) FROM users WHERE name = 'new' AND id = ANY (%s)", [every]).fetchone() == (4,)
