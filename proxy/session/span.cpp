@@ -325,6 +325,7 @@ void span::described() {
     if (!error_.empty()) return end_unit();
     if (const auto why = unit_.sorted->decide()) return fail_unit(*why);
     for (std::size_t i = 0; i < unit_.parts.size(); ++i) unit_.parts[i].bytes = unit_.sorted->part(i);
+    unit_.hidden = "12";  // of the extended protocol, which a Query has not asked by
     answer_ += unit_.sorted->head();
     go();
 }

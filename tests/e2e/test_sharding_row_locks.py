@@ -143,7 +143,7 @@ def test_sort_keys_that_are_not_selected(shop_proxy, shop_cluster, every):
         for key, name in names.items():
             client.execute("UPDATE users SET name = %s, country = %s WHERE id = %s", [name, "zz", key])
         for order, wanted in {
-            "id % 2, id DESC": sorted(every, key=lambda key: (key % 2, -key)),
+            "id %% 2, id DESC": sorted(every, key=lambda key: (key % 2, -key)),
             "length(name) NULLS FIRST, -id": [every[2], *sorted((key for key in every if key != every[2]), reverse=True)],
             "name IS NULL DESC, id": [every[2], *(key for key in every if key != every[2])],
         }.items():
