@@ -416,11 +416,9 @@ class placing {
 
     /// Rows that are locked where they are.
     row_locks_finding find_locks() const {
-        auto out = find_row_locks(what_, tables_, rules_.in, rules_.path);
-        if (out.recipe) out.why_not = why_uneven();
-        if (out.why_not.empty() && needs_one_place()) out.why_not = "it calls a function of one shard";
-        if (!out.why_not.empty()) out.recipe = nullptr;
-        return out;
+        auto uneven = why_uneven();
+        if (uneven.empty() && needs_one_place()) uneven = "it calls a function of one shard";
+        return find_row_locks(what_, tables_, rules_.in, rules_.path, std::move(uneven));
     }
 
     /// Of keys of several shards, or of none.

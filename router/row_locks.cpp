@@ -135,7 +135,7 @@ bool locks_rows_only(const statement& what) noexcept {
 }
 
 row_locks_finding find_row_locks(const statement& what, const table_finder& tables, const catalog* in,
-                                 const std::vector<std::string>& path) {
+                                 const std::vector<std::string>& path, std::string uneven) {
     row_locks_finding out;
     const auto* outline = what.outline.get();
     if (outline && outline->locks_within) {
@@ -144,7 +144,7 @@ row_locks_finding find_row_locks(const statement& what, const table_finder& tabl
         out.why_not = "LIMIT and OFFSET would have more rows locked than one server locks";
         out.hint = "leave them out, or name the keys of one shard, or the shard in a comment";
     } else {
-        out.why_not = why_of_one_server(what, path);
+        out.why_not = uneven.empty() ? why_of_one_server(what, path) : std::move(uneven);
     }
     if (outline && out.why_not.empty()) {
         from_names from;
@@ -160,7 +160,12 @@ bool locks_apart(const plan& what) noexcept {
 }
 
 std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& with, const shard_map& map,
-                                                std::string& why_not) {
+                                                config::fault& refusal) {
+    const auto refuse = [&refusal](std::string_view why, std::string_view hint) {
+        refusal = {config::fault_kind::unsupported, "this statement locks rows of several shards, which it cannot here",
+                   std::string(why), std::string(hint)};
+        return std::nullopt;
+    };
     row_lock_texts out;
     out.shards = owners_of(what, with, map);
     out.texts.resize(out.shards.size());
@@ -170,19 +175,17 @@ std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& 
     bool all_own = true;
     for (const auto shard : out.shards) {
         auto condition = own_condition(what, map, shard);
-        if (!condition) {
-            why_not = "rows move, and those of a shard cannot be told from others by their key";
-            return std::nullopt;
-        }
+        if (!condition)
+            return refuse("rows move, and those of a shard cannot be told from others by their key",
+                          "send one statement for the keys of each shard, or wait until the move has ended");
         all_own &= condition->empty();
         own.push_back(std::move(*condition));
     }
     if (!sorted && all_own) return out;
     const auto places = sort_places_of(what, with);
-    if (!places) {
-        why_not = "it is not certain what one of its sort keys means";
-        return std::nullopt;
-    }
+    if (!places)
+        return refuse("it is not certain what one of its sort keys means",
+                      "sort by columns of the tables, named as they are there");
     if (sorted) out.orders = places->orders;
     for (std::size_t i = 0; i < out.shards.size(); ++i)
         if (sorted || !own[i].empty()) out.texts[i] = text_of(*places, sorted, own[i]);

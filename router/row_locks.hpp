@@ -21,9 +21,10 @@ struct row_locks_finding {
     std::string why_not;                           ///< a part of a sentence
     std::string hint;                              ///< what helps against it; empty: nothing of its own
 };
-/// Of what locks_rows_only(). That its functions give every shard the same values is looked at elsewhere.
+/// Of what locks_rows_only(). `uneven`: why its functions could give a shard other values than the rest; empty: they do
+/// not.
 row_locks_finding find_row_locks(const statement& what, const table_finder& tables, const catalog* in,
-                                 const std::vector<std::string>& path);
+                                 const std::vector<std::string>& path, std::string uneven);
 
 /// Whether the plan is one, for when its rows are of several shards. It writes nothing then, wherever it runs.
 bool locks_apart(const plan& what) noexcept;
@@ -35,8 +36,8 @@ struct row_lock_texts {
     std::vector<scatter_order> orders;  ///< the sort keys that stand behind the client's columns in each; none: in any
 };
 /// None: a sort key whose meaning is not certain, or, while rows move, those of a shard that cannot be told from
-/// others; `why_not` tells which, as a part of a sentence.
+/// others; `refusal` tells which.
 std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& with, const shard_map& map,
-                                                std::string& why_not);
+                                                config::fault& refusal);
 
 }  // namespace ringway::router

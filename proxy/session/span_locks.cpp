@@ -10,15 +10,12 @@
 namespace ringway::proxy {
 
 using config::fault;
-using config::fault_kind;
 
 std::optional<fault> row_lock_parts(const router::plan& plan, const router::values& with, const router::shard_map& map,
                                     bool utf8, span_unit& unit, std::vector<std::vector<std::uint16_t>>& numbers) {
-    std::string why_not;
-    auto made = router::row_lock_texts_of(plan, with, map, why_not);
-    if (!made)
-        return fault{fault_kind::unsupported, "this statement locks rows of several shards, which it cannot here",
-                     std::move(why_not), "send one statement for the keys of each shard"};
+    fault refusal;
+    auto made = router::row_lock_texts_of(plan, with, map, refusal);
+    if (!made) return refusal;
     unit.how = span_unit::merging::add;
     unit.one_by_one = true;
     unit.writes = false;  // no shard has anything to lose at COMMIT but locks

@@ -410,6 +410,13 @@ class Wide(threading.Thread):
         # Rows changed by others of the same key.
         assert db.execute("UPDATE events e SET data = NULL FROM events f WHERE f.user_id = e.user_id AND e.user_id < 100000").rowcount == users
         assert db.execute("DELETE FROM events WHERE user_id NOT IN (SELECT f.user_id FROM events f WHERE f.user_id = events.user_id)").rowcount == 0
+        # Rows that are locked come once, in their order, and stay as they are until they are changed.
+        with db.transaction():
+            locked = db.execute("SELECT user_id, what FROM events WHERE user_id < 100000 ORDER BY user_id DESC FOR UPDATE").fetchall()
+            assert locked == [(key, mark) for key in reversed(range(users))]
+            locked = db.execute("SELECT e.user_id FROM events e JOIN orders o ON o.user_id = e.user_id WHERE e.user_id < 100000 FOR UPDATE OF e FOR SHARE OF o").fetchall()
+            assert collections.Counter(key for (key,) in locked) == {key: 2 for key in range(users)}
+            assert db.execute("UPDATE events SET data = NULL WHERE user_id = ANY (%s)", [[0, users // 2, users - 1]]).rowcount == 3
         # Keys that change, each time to another one.
         old, new = random.randrange(users), self.spare.pop(0)
         assert db.execute("UPDATE events SET user_id = %s WHERE user_id = %s", [new, old]).rowcount == 1

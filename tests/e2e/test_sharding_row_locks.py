@@ -379,6 +379,33 @@ def test_rollback_and_savepoints_free(shop_proxy, every, free):
         assert all(free(key) for key in every)
 
 
+def test_a_client_that_goes_away_frees(shop_proxy, shop_cluster, keys, every, free):
+    """With locks, and while it waits for the next."""
+    for held in (None, keys[1][0]):
+        with shop_cluster.primary(shop_cluster.shards[1]).connect(autocommit=False) as holder:
+            if held:
+                holder.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", [held])
+            with Wire(shop_proxy.port, database="shop") as client:
+                client.run(query("BEGIN"))
+                client.send(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
+                assert until(lambda: not free(keys[0][0]))
+                assert held is None or free(keys[2][0])
+            assert until(lambda: free(keys[0][0]), 5)
+        assert until(lambda: all(free(key) for key in every), 5)
+
+
+def test_cancel_while_it_waits(shop_proxy, shop_cluster, keys, every, free, later):
+    with shop_cluster.primary(shop_cluster.shards[1]).connect(autocommit=False) as holder, shop_proxy.connect(autocommit=False) as client:
+        holder.execute("SELECT 1 FROM users WHERE id = %s FOR UPDATE", [keys[1][0]])
+        waiting = later(client.execute, SQL, [every])
+        assert waits(waiting)
+        client.cancel()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            waiting.result(20)
+        client.rollback()
+        assert free(keys[0][0])
+
+
 def test_locks_need_no_second_phase(ringway, shop_cluster, every, free):
     """Nothing is prepared for them, and two_phase = "error" allows them; a write on a second shard it does not."""
     one = ringway({"clusters": {"shop": {"two_phase": "error"}}}, clusters=shop_cluster)

@@ -28,9 +28,9 @@ bool locks(std::string_view sql) {
 row_lock_texts texts_of(std::string_view sql, const std::vector<parameter>& with = {}, const shard_map& map = shop()) {
     const auto what = plan_shop(sql);
     REQUIRE(locks_apart(*what.made));
-    std::string why_not;
-    const auto out = row_lock_texts_of(*what.made, what.values_with(with), map, why_not);
-    REQUIRE_MESSAGE(out, why_not);
+    ringway::config::fault refusal;
+    const auto out = row_lock_texts_of(*what.made, what.values_with(with), map, refusal);
+    REQUIRE_MESSAGE(out, refusal.detail);
     return *out;
 }
 
@@ -161,6 +161,10 @@ TEST_CASE("row locks: what rows are sorted by stands behind the client's columns
     CHECK((!orders[1].descending && orders[1].nulls_first));
     CHECK(text_of("SELECT id -- from\nFROM users ORDER BY id FOR UPDATE") ==
           "SELECT id -- from\n, (id) AS _ringway_key_1 FROM users ORDER BY id FOR UPDATE");
+    const auto unsure = plan_shop("SELECT name AS id, * FROM users ORDER BY id FOR UPDATE");
+    ringway::config::fault refusal;
+    CHECK_FALSE(row_lock_texts_of(*unsure.made, unsure.values_with({}), shop(), refusal));
+    CHECK(refusal.detail == "it is not certain what one of its sort keys means");
     // What the servers refuse anyway is as it was written.
     CHECK(text_of("SELECT DISTINCT name FROM users ORDER BY name FOR UPDATE").empty());
 }

@@ -44,6 +44,7 @@ SELECT id FROM customers WHERE nothing = 1 ORDER BY neither FOR UPDATE;
 SELECT id FROM customers FOR UPDATE OF orders;
 SELECT id FROM customers FOR UPDATE OF public.customers;
 SELECT 1 / (id - id) FROM customers ORDER BY id FOR UPDATE;
+-- refused
 SELECT id FROM customers ORDER BY 3 FOR UPDATE;
 BEGIN;
 SELECT id, credit FROM customers WHERE id IN (1, 2, 3, 4) ORDER BY id FOR UPDATE;
