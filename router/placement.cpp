@@ -518,6 +518,8 @@ class placing {
     placed unkeyed() const {
         if (rules_.hinted) return on_shard(*rules_.hinted);
         if (seen_.elsewhere || seen_.system || needs_one_place()) return on_shard(first_shard);
+        // Who locks rows of reference tables meets there, whatever shards their transactions stand on.
+        if (locks_rows() && !(what_.block.tables.empty() && what_.block.children.empty())) return on_shard(first_shard);
         return {};
     }
 

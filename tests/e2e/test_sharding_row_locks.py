@@ -290,6 +290,20 @@ def test_reference_tables_that_are_not_locked(shop_proxy, every):
         assert found == [(key, "Zed") for key in every]
 
 
+def test_who_locks_reference_tables_meets(shop_proxy, keys, later):
+    """On the first shard, wherever their transactions stand."""
+    sql = "SELECT name FROM countries WHERE code = 'zz' FOR UPDATE"
+    with shop_proxy.connect(autocommit=False) as one, shop_proxy.connect(autocommit=False) as other:
+        one.execute("UPDATE users SET name = 'x' WHERE id = %s", [keys[1][0]])
+        other.execute("UPDATE users SET name = 'x' WHERE id = %s", [keys[2][0]])
+        assert one.execute(sql).fetchall() == [("Zed",)]
+        waiting = later(other.execute, sql)
+        assert waits(waiting)
+        one.execute("UPDATE countries SET name = 'Zee' WHERE code = 'zz'")
+        one.commit()
+        assert waiting.result(20).fetchall() == [("Zee",)]
+
+
 def test_row_limits(shop_proxy, every, free):
     numbers = "{" + ",".join(map(str, every)) + "}"
     for order in ("ORDER BY id ", ""):
