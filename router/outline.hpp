@@ -42,6 +42,7 @@ struct select_outline {
     /// FOR UPDATE, FOR SHARE and their like.
     struct lock {
         std::vector<table_ref> of;  ///< empty: all that FROM names
+        bool waits = true;          ///< neither NOWAIT nor SKIP LOCKED
     };
     std::vector<item> items;
     std::vector<group> groups;

@@ -170,6 +170,12 @@ std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& 
     out.shards = owners_of(what, with, map);
     out.texts.resize(out.shards.size());
     const auto& outline = *what.scatter->outline;
+    if (map.moves_rows && out.shards.size() > 1 &&
+        std::any_of(outline.locks.begin(), outline.locks.end(), [](const auto& each) { return each.waits; })) {
+        from_names from;
+        from.add(what.parsed.statements.front().block);
+        for (const auto* each : from.tables) out.moving.push_back(*each);
+    }
     const bool sorted = !outline.sorts.empty() && out.shards.size() > 1 && !is_refused_by_servers(outline);
     std::vector<std::string> own;
     bool all_own = true;

@@ -34,6 +34,8 @@ struct row_lock_texts {
     std::vector<std::uint16_t> shards;  ///< in their order: each waits for the one before
     std::vector<std::string> texts;     ///< by them; empty: the statement's own. With the statement's own parameters
     std::vector<scatter_order> orders;  ///< the sort keys that stand behind the client's columns in each; none: in any
+    std::vector<table_ref> moving;  ///< tables a row of which another transaction may take to another shard while it
+                                    ///< is waited for, where it has been looked for before
 };
 /// None: a sort key whose meaning is not certain, or, while rows move, those of a shard that cannot be told from
 /// others; `refusal` tells which.

@@ -4,6 +4,7 @@
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/batch.hpp"
+#include "proxy/session/binding.hpp"
 #include "proxy/session/one_by_one.hpp"
 #include "proxy/session/session.hpp"
 #include "router/alone.hpp"
@@ -115,27 +116,52 @@ std::string session::gather_text(const router::plan& plan, std::string_view sql,
     return router::without_schemas(sql, literals, *plan.gather);
 }
 
+/// Where its Bind goes, which most have on one shard, or are refused in their place: then no more is looked at here.
+bool session::is_on_one_shard(const statement_ref& prepared, lone_statement& lone) {
+    const auto& plan = prepared ? *prepared->plan : *lone.found->plan;
+    const bool alone = router::runs_alone(plan);
+    destination to;
+    to.may_gather = true;
+    to.may_spread = alone && !pinned();
+    std::optional<fault> why;
+    if (prepared) {
+        why = bind_destination(*prepared, lone.only.bound, to);
+    } else {
+        const auto& parse = *lone.only.parse;
+        router::values with{parse.query, lone.found->shape.literals, {}, conforming_strings_};
+        bool fine = true;
+        why = check_count(plan, {}, lone.only.bound, parse.types);
+        if (!why && !plan.keys.empty()) with.parameters = parameters_of(lone.only.bound, parse.types, fine);
+        if (!why && fine) why = destination_of(plan, with, to);
+        if (!fine) return true;
+    }
+    if (!why && !to.several && !to.spread) lone.to = to;
+    return why || !(alone ? to.spread : to.several);
+}
+
 /// One statement by the extended protocol, with nothing else before its Sync: (Parse) Bind (Describe) Execute (Close of
 /// its portal). False: the batch is of another kind.
-bool session::gather_batch(std::string_view batch, std::string_view& rest) {
-    if (batch.back() == 'H' || !begun_.empty() || !who_.cluster->now->map->is_sharded()) return false;
-    const auto only = local_batch(batch);
+bool session::gather_batch(std::string_view batch, std::string_view& rest, lone_statement& lone) {
+    if (!begun_.empty() || !who_.cluster->now->map->is_sharded()) return false;
+    const auto& only = lone.only;
     if (only.kind != local_batch_kind::one_statement) return false;
+    const auto may_be_of_several = [](const router::plan& plan) { return plan.gather || router::runs_alone(plan); };
     statement_ref what;
     if (only.parse) {
-        const auto size = only.parse->query.size();
-        if (size > who_.cluster->now->max_parse_bytes || prepared_bytes_ + size > who_.cluster->now->max_prepared_bytes)
-            return false;
-        if (const auto& plan = *plan_of(only.parse->query).plan; !plan.gather && !router::runs_alone(plan))
+        if (!lone.found || !may_be_of_several(*lone.found->plan) ||
+            prepared_bytes_ + only.parse->query.size() > who_.cluster->now->max_prepared_bytes)
             return false;
         if (!only.parse->name.empty() && find_statement(only.parse->name)) return false;  // refused in its place
+        if (is_on_one_shard(nullptr, lone)) return false;
+        lone.found.reset();
         what = make_statement(*only.parse);
     } else {
         what = planned_statement(only.statement);
     }
-    if (!what || !what->plan || what->by_sql || !what->original.empty()) return false;
+    if (!what || !what->plan || what->by_sql || !what->original.empty() || !may_be_of_several(*what->plan))
+        return false;
+    if (!only.parse && is_on_one_shard(what, lone)) return false;
     const bool alone = router::runs_alone(*what->plan);
-    if (!alone && !what->plan->gather) return false;
 
     std::string run;
     std::string_view parameters;
@@ -199,10 +225,6 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest) {
         }
         before = header.type;
     }
-    destination to;
-    to.may_gather = true;
-    to.may_spread = alone && !pinned();
-    if (bind_destination(*what, parameters, to) || !(alone ? to.spread : to.several)) return false;
     std::vector<pg::bound_parameter> raw;
     std::vector<router::parameter> bound;
     if (!pg::read_parameters(parameters, raw)) return false;
@@ -306,18 +328,24 @@ bool session::gather_congested() {
     return client_.congested();
 }
 
-void session::gather_ended(std::optional<fault> why, bool parsed) {
+void session::gather_ended(std::string rest, std::optional<fault> why, bool parsed) {
     const auto keep = shared_from_this();
     const auto ended = std::exchange(reading_, nullptr);
     gather_instead_.reset();
+    if (spanning_ && !rest.empty()) span_emit(rest);
     if (spanning_) return span_read(std::move(why), ended->failed());
     const auto made = std::exchange(gather_undo_, nullptr);
     if (made && !parsed) undo(*made);
     if (phase_ != phase::gathering) return;
     phase_ = phase::idle;
     ++who_.cluster->traffic.transactions;
-    if (why) refuse(*why);
-    say_ready('I');
+    if (why) {
+        if (!rest.empty()) emit(rest);
+        rest.clear();
+        refuse(*why);
+    }
+    pg::write_ready(rest, 'I');  // one write: the client wakes up once
+    emit(rest);
     count_traffic();
     if (leave_if_resting()) return;
     if (pumping_) return;  // it failed at once: the caller's loop takes it from here

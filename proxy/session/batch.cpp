@@ -55,13 +55,14 @@ local_batch_view local_batch(std::string_view batch) noexcept {
             case 'P':
                 ++parses;
                 out.parse = pg::read_parse(body);
-                if (!out.parse) return {};
+                if (!out.parse || binds > 0) return {};  // what is bound before it is another statement
                 break;
             case 'B': {
                 ++binds;
                 const auto bind = pg::read_bind(body);
                 if (!bind || !bind->portal.empty()) return {};
                 out.statement = bind->statement;
+                out.bound = bind->rest;
                 break;
             }
             case 'E':

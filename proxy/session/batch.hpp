@@ -31,6 +31,7 @@ struct local_batch_view {
     local_batch_kind kind = local_batch_kind::no;
     std::optional<protocol::postgres::parse_message> parse;
     std::string_view statement;  ///< that Bind names
+    std::string_view bound;      ///< ... and the rest of it, behind the names
 };
 /// Whether a batch ended by Sync is of a kind that may need no server.
 local_batch_view local_batch(std::string_view batch) noexcept;

@@ -21,6 +21,10 @@ namespace {
 
 constexpr std::size_t longest_keyed_bind = 64u << 20;  ///< a longer one cannot be routed by its parameters
 
+bool is_about_transaction(const router::plan& plan) {
+    return is_one(plan, verb::begin) || is_one(plan, verb::commit) || is_one(plan, verb::rollback);
+}
+
 }  // namespace
 
 fault malformed() {
@@ -65,7 +69,12 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     auto batch = rest.substr(0, found.size);
-    if (found.ended && (answer_preparation(batch, false) || answer_batch_locally(batch))) {
+    lone_statement lone;
+    if (found.ended) lone.only = local_batch(batch);
+    if (lone.only.kind == local_batch_kind::one_statement && lone.only.parse &&
+        lone.only.parse->query.size() <= who_.cluster->now->max_parse_bytes && who_.cluster->now->map->is_sharded())
+        lone.found = plan_of(lone.only.parse->query);
+    if (found.ended && (answer_preparation(batch, false) || answer_batch_locally(batch, lone))) {
         rest.remove_prefix(batch.size());
         return true;
     }
@@ -82,10 +91,10 @@ bool session::on_extended_idle(std::string_view& rest) {
         failure_ = fault{fault_kind::over_limit, "a Bind this long cannot be routed by its parameters", {}, {}};
         return true;
     }
-    if (found.ended && gather_batch(batch, rest)) return true;
+    if (found.ended && gather_batch(batch, rest, lone)) return true;
     std::optional<fault> refused;
     bool replayable = true;
-    auto to = route_batch(found.ended ? batch : rest, refused, replayable);
+    auto to = route_batch(found.ended ? batch : rest, refused, replayable, &lone);
     if (!to) {
         failure_ = std::move(refused);
         return true;
@@ -98,8 +107,9 @@ bool session::on_extended_idle(std::string_view& rest) {
     return seek(*to) || failure_.has_value();
 }
 
-std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused,
-                                                bool& replayable) {
+/// `lone`: what is known of it when it is one statement.
+std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused, bool& replayable,
+                                                const lone_statement* lone) {
     destination out{0, router::need::any};
     bool placed = false;
     struct seen {
@@ -120,7 +130,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 continue;
             }
             parsed.push_back({parse->name, parse->types, parse->query, nullptr});
-            last = plan_of(parse->query);
+            last = lone && lone->found ? *lone->found : plan_of(parse->query);
             routed_ = last.plan;
             if (last.plan->need == router::need::primary) {  // to be prepared where it will run
                 out.need = router::need::primary;
@@ -156,10 +166,15 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             if (!plan) continue;  // the server's place in the pipeline tells the client so
             only_reads |= plan->parsed.statements.size() == 1 && plan->parsed.statements.front().read_only_begin;
             bool fine = true;
-            if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
             destination one;
-            one.may_spread = talk_ ? can_span() : !pinned();
-            auto why = fine ? destination_of(*plan, with, one) : std::optional<fault>(malformed());
+            std::optional<fault> why;
+            if (lone && lone->to) {
+                one = *lone->to;
+            } else {
+                if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
+                one.may_spread = talk_ ? can_span() : !pinned();
+                why = fine ? destination_of(*plan, with, one) : std::optional<fault>(malformed());
+            }
             if (why) {
                 if (!placed && !refused) refused = std::move(why);
                 if (!placed) return std::nullopt;
@@ -212,9 +227,8 @@ std::size_t session::close_ahead(std::string_view& batch) {
 
 /// Batches that need no server: only Close of statements, or BEGIN / COMMIT / ROLLBACK of a transaction no shard knows
 /// yet.
-bool session::answer_batch_locally(std::string_view batch) {
-    if (batch.back() == 'H') return false;
-    const auto only = local_batch(batch);
+bool session::answer_batch_locally(std::string_view batch, lone_statement& lone) {
+    const auto& only = lone.only;
     if (only.kind == local_batch_kind::no) return false;
     const bool sharded = who_.cluster->now->map->is_sharded();
     std::string tag;
@@ -223,7 +237,8 @@ bool session::answer_batch_locally(std::string_view batch) {
         if (!sharded && begun_.empty()) return false;
         std::string_view name = only.parse ? only.parse->name : only.statement;
         if (only.parse) {
-            if (!only.parse->name.empty()) return false;
+            if (!only.parse->name.empty() || (lone.found && !is_about_transaction(*lone.found->plan))) return false;
+            lone.found.reset();
             made = make_statement(*only.parse);
         } else {
             made = find_statement(name);

@@ -317,7 +317,7 @@ void session::on_bind(std::string_view body, std::string_view frame) {
         return fail_next(changed_result());
     }
     follow_reading(*what->plan, what->planned_text());
-    if (who_.cluster->now->map->is_sharded()) {
+    if (who_.cluster->now->map->is_sharded() && (!talk_->begin.empty() || is_one(*what->plan, verb::begin))) {
         bool fine = true;
         const auto& parameters = parameters_of(bind->rest, what->types(), fine);
         follow_ties(*what->plan, {what->planned_text(), what->literals, parameters, conforming_strings_});

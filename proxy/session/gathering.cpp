@@ -288,9 +288,9 @@ void gathering::let_go() {
 void gathering::finish(std::optional<fault> why) {
     if (stage_ == stage::done) return;
     const auto keep = shared_from_this();
-    if (!answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
     let_go();
-    if (auto* owner = std::exchange(owner_, nullptr)) owner->gather_ended(std::move(why), parsed_);
+    if (auto* owner = std::exchange(owner_, nullptr))
+        owner->gather_ended(std::exchange(answer_, {}), std::move(why), parsed_);
 }
 
 }  // namespace ringway::proxy

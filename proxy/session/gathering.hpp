@@ -37,8 +37,9 @@ class gather_client {
     virtual node gather_node(std::uint16_t shard, bool primary) = 0;
     virtual void gather_emit(std::string_view bytes) = 0;  ///< the answer, without its ReadyForQuery
     virtual bool gather_congested() = 0;                   ///< the client does not take more now: resume() follows
-    /// The last call. `why`: it has failed, and nobody has told the client. `parsed`: the seat has taken the Parse.
-    virtual void gather_ended(std::optional<config::fault> why, bool parsed) = 0;
+    /// The last call. `rest`: what is left of the answer. `why`: it has failed, and nobody has told the client.
+    /// `parsed`: the seat has taken the Parse.
+    virtual void gather_ended(std::string rest, std::optional<config::fault> why, bool parsed) = 0;
     /// The last call of a scattering: it cannot be done so, and nobody has been told anything. The rows are gathered.
     virtual void scatter_declined() = 0;
 };

@@ -166,8 +166,7 @@ void one_by_one::finish(const std::string& error) {
         for (int i = 0; i < task_.closes; ++i) pg::write_empty(out, '3');
     }
     if (done_ > 0 && task_.changed) task_.changed();
-    owner->gather_emit(out);
-    owner->gather_ended(std::nullopt, true);
+    owner->gather_ended(std::move(out), std::nullopt, true);
 }
 
 }  // namespace ringway::proxy

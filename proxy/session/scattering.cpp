@@ -656,9 +656,9 @@ void scattering::finish(std::optional<fault> why) {
         failed_ = true;
     }
     if (why && !told_) answer_.clear();
-    emit();
     let_go();
-    if (auto* owner = std::exchange(owner_, nullptr)) owner->gather_ended(std::move(why), parsed_ || told_);
+    if (auto* owner = std::exchange(owner_, nullptr))
+        owner->gather_ended(std::exchange(answer_, {}), std::move(why), parsed_ || told_);
 }
 
 }  // namespace ringway::proxy

@@ -4,8 +4,9 @@
 //
 // Files: session.cpp life and input; simple.cpp and extended.cpp the client's messages; statements.cpp, executing.cpp
 // naming.cpp and described.cpp its prepared statements; leasing.cpp from a route to a server connection; moving.cpp a
-// transaction to another shard; spanning.cpp and span_answers.cpp transactions and across.cpp reads over several shards; replies.cpp the
-// server's messages; effects.cpp what statements do to the session; parting.cpp a client that has ended its sending.
+// transaction to another shard; spanning.cpp and span_answers.cpp transactions and across.cpp reads over several
+// shards; replies.cpp the server's messages; effects.cpp what statements do to the session; parting.cpp a client that
+// has ended its sending.
 
 #include <chrono>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
 #include "proxy/net/client_session.hpp"
+#include "proxy/session/batch.hpp"
 #include "proxy/session/encoding.hpp"
 #include "proxy/session/gathering.hpp"
 #include "proxy/session/scattering.hpp"
@@ -45,6 +47,13 @@ struct destination {
     bool may_spread = false;    ///< asked for by who can: `spread` may come out
     bool spread = false;        ///< a write on several shards, or a batch whose statements are of several
     bool moves = false;         ///< may write to rows on the move (router::shard_map::change)
+};
+
+/// One statement that is a batch by itself, as far as it has been looked at.
+struct lone_statement {
+    local_batch_view only;
+    std::optional<router::plan_cache::found> found;  ///< of its Parse; good until the next look into the plan cache
+    std::optional<destination> to;                   ///< of its Bind, when that is on one shard
 };
 
 class session final : public client_session,
@@ -234,8 +243,8 @@ class session final : public client_session,
     bool on_extended_idle(std::string_view& rest);
     bool on_extended(std::string_view frame, std::string_view& rest);
     std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,
-                                           bool& replayable);
-    bool answer_batch_locally(std::string_view batch);
+                                           bool& replayable, const lone_statement* lone = nullptr);
+    bool answer_batch_locally(std::string_view batch, lone_statement& lone);
     std::size_t close_ahead(std::string_view& batch);
     void on_parse(std::string_view body, std::string_view frame);
     void on_bind(std::string_view body, std::string_view frame);
@@ -322,13 +331,14 @@ class session final : public client_session,
                          bool own_parse, scatter_task scatter, std::string_view hidden = {});
     bool keep_to_own_rows(scatter_task& scatter, const router::shard_map& map) const;
     bool scatters(gather_task& task, const router::values& with, scatter_task scatter);
-    bool gather_batch(std::string_view batch, std::string_view& rest);
+    bool gather_batch(std::string_view batch, std::string_view& rest, lone_statement& lone);
+    bool is_on_one_shard(const statement_ref& prepared, lone_statement& lone);
     void start_one_by_one(const router::plan& plan, one_by_one_task task);
     pool::worker_link& gather_home() override;
     node gather_node(std::uint16_t shard, bool primary) override;
     void gather_emit(std::string_view bytes) override;
     bool gather_congested() override;
-    void gather_ended(std::optional<config::fault> why, bool parsed) override;
+    void gather_ended(std::string rest, std::optional<config::fault> why, bool parsed) override;
     void scatter_declined() override;
 
     node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);

@@ -113,6 +113,7 @@ void span::run(span_unit unit) {
     rows_.clear();
     added_ = 0;
     copying_ = copy_headed_ = false;
+    locked_ = locking::none;
     copies_ready_ = 0;
     verdict_.reset();
     for (auto& each : wings_) each.takes_copy = false;
@@ -145,10 +146,12 @@ std::vector<std::uint16_t> span::needed() const {
         out = unit_.map->members();
     else
         for (const auto& part : unit_.parts) out.push_back(part.shard);
-    if (unit_.move && std::find(out.begin(), out.end(), unit_.move->target) == out.end()) {
-        out.push_back(unit_.move->target);
-        std::sort(out.begin(), out.end());
-    }
+    const auto add = [&out](std::uint16_t shard) {
+        if (std::find(out.begin(), out.end(), shard) == out.end()) out.push_back(shard);
+    };
+    if (unit_.move) add(unit_.move->target);
+    if (unit_.lock) add(unit_.lock->first);
+    std::sort(out.begin(), out.end());
     return out;
 }
 
@@ -296,6 +299,7 @@ void span::gathered() {
 void span::go() {
     if (unit_.reads_text) return check_text();
     if (unit_.sorted && unit_.sorted->begins()) return ask_seat(stage::describing, unit_.sorted->ask());
+    if (unit_.lock && locked_ != locking::all) return take_locks();
     if (unit_.carry && unit_.carry->begins()) return ask_seat(stage::judging, unit_.carry->judge());
     if (unit_.carry && unit_.carry->flows()) return begin_flow();
     if (unit_.gathers) {
@@ -488,8 +492,8 @@ void span::stopped() {
 }
 
 void span::give_way() {
-    if ((stage_ != stage::running && stage_ != stage::filling && stage_ != stage::flowing &&
-         stage_ != stage::describing && !makes_rows()) ||
+    if ((stage_ != stage::locking && stage_ != stage::describing && stage_ != stage::running &&
+         stage_ != stage::filling && stage_ != stage::flowing && stage_ != stage::moving && !makes_rows()) ||
         !error_.empty())
         return;
     pg::write_error(error_, "ERROR", "40P01", "deadlock detected",

@@ -51,6 +51,16 @@ struct span_move {
     std::vector<bool> copies;      ///< ... by shard; empty: nowhere
 };
 
+/// Whose locks: a write's to the rows of several shards, a move's of rows between two, or both in one statement.
+enum class moving_lock : std::uint8_t { of_write, of_move, of_both };
+/// The statement that takes them until the transaction ends (span_move_locks.cpp).
+std::string moving_locks(std::string_view relation, moving_lock which, std::uint64_t client_id);
+
+struct span_lock {
+    std::string sql;
+    std::uint16_t first = 0;  ///< the shard where it is taken before all others, whether it has a part or not
+};
+
 /// One statement, or one part of the extended protocol.
 struct span_unit {
     enum class merging : std::uint8_t {
@@ -76,6 +86,7 @@ struct span_unit {
     bool merges_copy = false;                    ///< a COPY to the client: the parts' rows become one
     router::copy_form form;                      ///< ... in this form
     std::optional<span_move> move;
+    std::optional<span_lock> lock;                 ///< taken before the parts are sent
     std::shared_ptr<const router::shard_map> map;  ///< ... and whose rows each shard owns
     std::vector<std::uint16_t> order;              ///< of inserted rows, by input: which part each is in, for RETURNING
 };
@@ -163,6 +174,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         joining,
         opening,
         checking,
+        locking,
         filling,
         describing,
         judging,
@@ -176,6 +188,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         ending,
         done
     };
+    enum class locking : std::uint8_t { none, first, all };  ///< which of the unit's locks have been asked for
     /// One shard of the transaction.
     struct wing {
         std::shared_ptr<arm> on;
@@ -198,6 +211,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void check_text();
     void on_checked(char type, std::string_view frame);
     void text_checked();
+    void take_locks();
+    void lock_taken(wing& of);
     void fill();
     void on_filling(wing& of, char type, std::string_view frame);
     void filled(wing& of);
@@ -251,6 +266,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     span_start with_;
     std::vector<wing> wings_;  ///< in the order of the shards once it ends
     stage stage_ = stage::idle;
+    locking locked_ = locking::none;
     span_unit unit_;
     std::size_t parts_left_ = 0;
     std::size_t next_part_ = 0;  ///< of a unit that goes in turn

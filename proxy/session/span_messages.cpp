@@ -159,6 +159,7 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     if (message == 'D') unit.sorted.reset();
     if (message == 'D') unit.merges_copy = false;
     if (message == 'D') unit.move.reset();
+    if (message == 'D') unit.lock.reset();
     const auto& statements = what.plan->parsed.statements;
     if (message == 'E' && statements.size() == 1 && statements.front().verb == verb::copy_from) {
         for (auto& part : unit.parts) pg::write_query(part.bytes, what.planned_text());  // a Sync would be passed over

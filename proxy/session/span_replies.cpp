@@ -213,7 +213,8 @@ void span::on_error(wing& of, std::string_view frame) {
             stage_ == stage::filling || stage_ == stage::giving || stage_ == stage::flowing || stage_ == stage::moving;
         if (copies && error && router::is_binary_error(error->get('C'), error->get('M')))
             error_ = error_frame(router::binary_fault(error->get('M')));
-        if (stage_ == stage::running || stage_ == stage::moving || stage_ == stage::flowing) stop_others(of);
+        if (stage_ == stage::locking || stage_ == stage::running || stage_ == stage::moving || stage_ == stage::flowing)
+            stop_others(of);
         if (stage_ == stage::filling)
             for (auto& each : wings_)
                 if (&each != &of && (each.active || (each.on->owed > 0 && each.on->shard != unit_.parts.front().shard)))
@@ -240,6 +241,8 @@ void span::settled(wing& of) {
             return text_checked();
         case stage::describing:
             return described();
+        case stage::locking:
+            return lock_taken(of);
         case stage::filling:
             return filled(of);
         case stage::judging:

@@ -99,6 +99,29 @@ bool is_used_next(std::string_view parse, std::string_view rest) {
     return bind && bind->statement == made->name;
 }
 
+/// The table that a statement writes. Null: none that it names.
+const router::table_ref* written_table(const router::query_block& block) {
+    for (const auto& each : block.tables)
+        if (each.written) return &each;
+    for (const auto& child : block.children)
+        if (const auto* found = written_table(child)) return found;
+    return nullptr;
+}
+
+/// What keeps a write to rows of several shards, and a row's way to another shard, apart from others' of the same
+/// table.
+std::optional<span_lock> locks_of(const router::statement& what, const span_unit& unit, std::uint16_t first,
+                                  std::uint64_t client_id) {
+    const bool changes = what.verb == verb::update || what.verb == verb::delete_ || what.verb == verb::merge;
+    const bool several = unit.parts.size() > 1;
+    const auto* table = written_table(what.block);
+    if (!changes || !table || (!several && !unit.move)) return std::nullopt;
+    auto relation = router::quoted_name(table->name);
+    if (!table->schema.empty()) relation = fmt::format("{}.{}", router::quoted_name(table->schema), relation);
+    const auto which = !unit.move ? moving_lock::of_write : several ? moving_lock::of_both : moving_lock::of_move;
+    return span_lock{moving_locks(relation, which, client_id), first};
+}
+
 /// SET TRANSACTION behind the first query, in the server's own words.
 std::optional<fault> comes_too_late(const router::statement& set, bool reads_only) {
     for (const auto& each : set.effects) {
@@ -528,6 +551,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                 auto& numbers = span.numbers.emplace_back(plan.parsed.parameters);
                 std::iota(numbers.begin(), numbers.end(), static_cast<std::uint16_t>(0));
             }
+            if (plan.spread == router::spreading::apart && map.moves_rows)
+                unit.lock = locks_of(plan.parsed.statements.front(), unit, map.members().front(), who_.id);
             return std::nullopt;
         }
         case to::shard:

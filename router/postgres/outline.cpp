@@ -136,6 +136,7 @@ void add_sorts(node list, select_outline& out) {
 void add_locks(node select, select_outline& out) {
     for (const auto each : select["lockingClause"]) {
         auto& made = out.locks.emplace_back();
+        made.waits = each["LockingClause"]["waitPolicy"].word() == "LockWaitBlock";
         for (const auto table : each["LockingClause"]["lockedRels"])
             made.of.push_back({table["RangeVar"]["schemaname"].text(), table["RangeVar"]["relname"].text(), {}});
     }

@@ -1,5 +1,8 @@
 """Trap H11: an UPDATE of the shard key moves the row, atomically, or is refused; a row stands once, on its owner."""
 
+import concurrent.futures
+import time
+
 import psycopg
 import pytest
 
@@ -128,6 +131,155 @@ def test_it_may_be_configured_to_be_refused(ringway, places_cluster, keys):
             with pytest.raises(psycopg.errors.FeatureNotSupported):
                 client.execute(sql)
         assert client.execute(f"UPDATE facts SET id = {keys[0][1]} WHERE id = {keys[0][0]}").rowcount == 1
+
+
+def waits(cluster):
+    """Of the servers' sessions, how many wait for a lock."""
+    return sum(cluster.primary(shard).rows("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0] for shard in cluster.shards)
+
+
+class Behind:
+    """A statement of another client, which has to wait, as a `with` block: it ends when the block has."""
+
+    def __init__(self, proxy, cluster, sql):
+        self.proxy, self.cluster, self.sql = proxy, cluster, sql
+
+    def __enter__(self):
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
+        self.client = self.proxy.connect()
+        self.future = self.pool.submit(lambda: self.client.execute(self.sql).statusmessage)
+        assert until(lambda: waits(self.cluster) > 0, 10)
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.tag = self.future.result(20)
+        finally:
+            self.client.close()
+            self.pool.shutdown()
+
+
+@pytest.mark.parametrize("moves", ["UPDATE facts SET id = {new} WHERE id = {old}", "UPDATE facts SET id = {new} WHERE note = E'it''s\\n\\\\{old}'"])
+@pytest.mark.parametrize("commits", [True, False])
+@pytest.mark.parametrize("sql,tag", [
+    ("UPDATE facts SET amount = amount + 1", "UPDATE 3"),
+    ("UPDATE public.facts SET amount = amount + 1 WHERE id IN ({old}, {new}, {other})", None),
+    ("DELETE FROM facts", "DELETE 3"),
+    ("UPDATE facts SET amount = f.amount + 1 FROM facts f WHERE f.id = facts.id", "UPDATE 3"),
+])
+def test_a_write_to_all_shards_does_not_miss_a_row_that_moves(places_proxy, places_cluster, client, keys, moves, commits, sql, tag):
+    """It begins when the move has been committed: the row is looked for where it then is."""
+    old, other, new = keys[0][0], keys[1][0], keys[2][0]
+    fill(client, [old, keys[1][1], other])
+    client.autocommit = False
+    assert client.execute(moves.format(old=old, new=new)).statusmessage == "UPDATE 1"
+    with Behind(places_proxy, places_cluster, sql.format(old=old, new=new, other=other)) as write:
+        client.commit() if commits else client.rollback()
+    assert write.tag == tag or (tag is None and write.tag == "UPDATE 2")
+    if sql.startswith("DELETE"):
+        assert stored(places_cluster, "SELECT id FROM facts") == [[], [], []]
+        return
+    rows = dict(row for each in stored(places_cluster, "SELECT id, amount FROM facts") for row in each)
+    assert float(rows[new if commits else old]) == 2.5 and float(rows[other]) == 2.5 and len(rows) == 3
+
+
+@pytest.mark.parametrize("commits", [True, False])
+@pytest.mark.parametrize("sql", [
+    "SELECT id, note FROM facts FOR UPDATE", "SELECT id, note FROM facts ORDER BY id DESC FOR UPDATE", "SELECT id, note FROM facts f WHERE id IN ({old}, {new}, {other}) ORDER BY id FOR SHARE",
+    "SELECT a.id, a.note FROM public.facts a JOIN facts b ON a.id = b.id ORDER BY a.id FOR UPDATE OF b",
+])
+def test_locked_rows_of_all_shards_do_not_miss_a_row_that_moves(places_proxy, places_cluster, client, keys, sql, commits):
+    old, other, new = keys[0][0], keys[1][0], keys[2][0]
+    fill(client, [old, other])
+    client.autocommit = False
+    assert client.execute(f"UPDATE facts SET id = {new} WHERE id = {old}").statusmessage == "UPDATE 1"
+    with Behind(places_proxy, places_cluster, sql.format(old=old, new=new, other=other)) as locks:
+        client.commit() if commits else client.rollback()
+    assert locks.tag == "SELECT 2"
+
+
+def test_locked_rows_stay_where_they_are(places_proxy, places_cluster, client, keys):
+    old, new = keys[0][0], keys[2][0]
+    fill(client, [old, keys[1][0]])
+    client.autocommit = False
+    assert len(client.execute("SELECT id FROM facts WHERE amount > 0 FOR UPDATE SKIP LOCKED").fetchall()) == 2
+    with Behind(places_proxy, places_cluster, f"UPDATE facts SET id = {new} WHERE id = {old}") as move:
+        assert len(client.execute("SELECT id FROM facts WHERE amount > 0 ORDER BY id FOR UPDATE NOWAIT").fetchall()) == 2
+        client.commit()
+    assert move.tag == "UPDATE 1"
+
+
+def test_a_move_waits_for_a_write_to_all_shards(places_proxy, places_cluster, client, keys):
+    old, new = keys[0][0], keys[2][0]
+    fill(client, [old, keys[1][0]])
+    client.autocommit = False
+    assert client.execute("UPDATE facts SET amount = 9 WHERE note = 'none'").statusmessage == "UPDATE 0"
+    with Behind(places_proxy, places_cluster, f"UPDATE facts SET id = {new} WHERE id = {old}") as move:
+        client.commit()
+    assert move.tag == "UPDATE 1"
+    assert [len(rows) for rows in stored(places_cluster, "SELECT id FROM facts")] == [0, 1, 1]
+
+
+def test_moves_and_writes_at_once_lose_nothing(places_proxy, places_cluster, client, keys):
+    """Rows go round between the shards while all of them are counted up, and each change is told by its count."""
+    rows = [of[0] for of in keys]
+    fill(client, rows)
+    client.execute("UPDATE facts SET amount = 0")
+    ends = time.monotonic() + 6
+
+    def moves(i):
+        key, done = rows[i], 0
+        with places_proxy.connect() as mover:
+            while time.monotonic() < ends:
+                new = keys[(i + 1) % 3][1 + i % 2] if key == rows[i] else rows[i]
+                try:
+                    assert mover.execute("UPDATE facts SET id = %s WHERE id = %s", [new, key]).rowcount == 1
+                    key, done = new, done + 1
+                except psycopg.errors.DeadlockDetected:
+                    pass
+        return done
+
+    def writes(_):
+        counted = 0
+        with places_proxy.connect() as writer:
+            while time.monotonic() < ends:
+                try:
+                    assert writer.execute("UPDATE facts SET amount = amount + 1").rowcount == 3
+                    counted += 1
+                except psycopg.errors.DeadlockDetected:
+                    pass
+        return counted
+
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        movers, writers = [pool.submit(moves, i) for i in range(3)], [pool.submit(writes, i) for i in range(2)]
+        moved, wrote = [each.result(60) for each in movers], sum(each.result(60) for each in writers)
+    assert min(moved) > 0 and wrote > 0
+    found = [row for each in stored(places_cluster, "SELECT id, amount FROM facts") for row in each]
+    assert len(found) == 3 and {int(amount) for _, amount in found} == {wrote}, (found, wrote)
+
+
+def test_moves_of_different_rows_do_not_wait_for_each_other(places_proxy, client, keys):
+    """But for one in four, by the client's number: a table's moves have four locks."""
+    fill(client, [keys[0][0], keys[0][1]])
+    client.autocommit = False
+    client.execute(f"UPDATE facts SET id = {keys[1][0]} WHERE id = {keys[0][0]}")
+    with places_proxy.connect() as second:
+        second.execute("SET lock_timeout = '5s'")
+        assert second.execute(f"UPDATE facts SET id = {keys[1][1]} WHERE id = {keys[0][1]}").rowcount == 1
+    client.commit()
+
+
+def test_a_write_that_may_not_wait_for_a_move_says_so(places_proxy, places_cluster, client, keys):
+    fill(client, [keys[0][0]])
+    client.autocommit = False
+    client.execute(f"UPDATE facts SET id = {keys[1][0]} WHERE id = {keys[0][0]}")
+    with places_proxy.connect() as second:
+        second.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            second.execute("UPDATE facts SET amount = 1")
+        second.execute("SET lock_timeout = 0")
+        client.commit()
+        assert second.execute("UPDATE facts SET amount = 1").rowcount == 1
 
 
 def test_a_column_that_the_catalogs_do_not_tell_of_yet_is_not_lost(client, places_cluster, keys):

@@ -420,6 +420,26 @@ def test_cancel_while_it_waits(shop_proxy, shop_cluster, keys, every, free, late
         assert free(keys[0][0])
 
 
+def test_more_than_may_be_kept(shop_proxy, every, free):
+    with shop_proxy.connect(autocommit=False) as client:
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded, match="64 MB"):
+            client.execute("SELECT repeat('x', 15000000) FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE", [every])
+        client.rollback()
+        assert all(free(key) for key in every)
+        sizes = client.execute("SELECT repeat('x', 15000000), id FROM users WHERE id = ANY (%s) FOR UPDATE", [every]).fetchall()  # as they come
+        assert sorted((len(text), key) for text, key in sizes) == [(15000000, key) for key in every]
+
+
+def test_texts_are_sorted_in_utf8_only(shop_proxy, every):
+    sql = "SELECT id FROM users WHERE id = ANY (%s) ORDER BY name FOR UPDATE"
+    with shop_proxy.connect() as client:
+        assert client.execute(sql, [every]).fetchall() == [(key,) for key in every]
+    with shop_proxy.connect(client_encoding="latin1") as client:
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="brought into this order"):
+            client.execute(sql, [every])
+        assert client.execute("SELECT name FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE", [every]).fetchall() == [(f"n{key}",) for key in every]
+
+
 def test_locks_need_no_second_phase(ringway, shop_cluster, every, free):
     """Nothing is prepared for them, and two_phase = "error" allows them; a write on a second shard it does not."""
     one = ringway({"clusters": {"shop": {"two_phase": "error"}}}, clusters=shop_cluster)

@@ -169,6 +169,20 @@ TEST_CASE("row locks: what rows are sorted by stands behind the client's columns
     CHECK(text_of("SELECT DISTINCT name FROM users ORDER BY name FOR UPDATE").empty());
 }
 
+TEST_CASE("row locks: who waits for rows keeps apart from rows that move") {
+    const auto names = [](std::string_view sql) {
+        std::string out;
+        for (const auto& each : texts_of(sql).moving) out += each.name + " ";
+        return out;
+    };
+    CHECK(names("SELECT * FROM users u LEFT JOIN orders o ON o.user_id = u.id FOR UPDATE OF u") == "users orders ");
+    CHECK(names("SELECT * FROM users FOR UPDATE NOWAIT").empty());
+    CHECK(names("SELECT * FROM users FOR UPDATE SKIP LOCKED").empty());
+    auto map = shop();
+    map.moves_rows = false;
+    CHECK(texts_of("SELECT * FROM users FOR UPDATE", {}, map).moving.empty());
+}
+
 TEST_CASE("row locks: while rows move, a shard leaves out what it does not own") {
     CHECK(moving_text("SELECT id FROM users FOR UPDATE", 0).empty());
     const auto plain = moving_text("SELECT id FROM users FOR UPDATE");
