@@ -92,15 +92,32 @@ class inserting {
     std::size_t copied_ = 0;
 };
 
-/// A condition for the rows that the shard owns. Empty: all that stand there are; nothing: it cannot be said.
-std::optional<std::string> own_condition(const plan& what, const shard_map& map, std::uint16_t shard) {
-    if (!map.change || shard >= map.change->hidden.size() || map.change->hidden[shard].empty() ||
-        what.spread_key.empty())
-        return std::string();
-    const auto key = key_text_sql(
-        what.spread_type, fmt::format("{}.{}", quoted_name(shown(what.scatter->driver)), quoted_name(what.spread_key)));
-    if (key.empty()) return std::nullopt;
-    return fmt::format("({}) IS NOT TRUE", in_arcs_sql(map.change->hidden[shard], key));
+/// Conditions for the rows that each shard owns; empty: all that stand there are. False: it cannot be said.
+bool add_own_conditions(const plan& what, const shard_map& map, const std::vector<std::uint16_t>& shards,
+                        std::vector<std::string>& out) {
+    for (const auto shard : shards) {
+        out.emplace_back();
+        if (!map.change || shard >= map.change->hidden.size() || map.change->hidden[shard].empty() ||
+            what.spread_key.empty())
+            continue;
+        const auto column =
+            fmt::format("{}.{}", quoted_name(shown(what.scatter->driver)), quoted_name(what.spread_key));
+        const auto key = key_text_sql(what.spread_type, column);
+        if (key.empty()) return false;
+        out.back() = fmt::format("({}) IS NOT TRUE", in_arcs_sql(map.change->hidden[shard], key));
+    }
+    return true;
+}
+
+/// The tables of FROM, where a row may have to be waited for.
+std::vector<table_ref> waited_for(const select_outline& outline, const query_block& block) {
+    std::vector<table_ref> out;
+    if (std::none_of(outline.locks.begin(), outline.locks.end(), [](const auto& each) { return each.waits; }))
+        return out;
+    from_names from;
+    from.add(block);
+    for (const auto* each : from.tables) out.push_back(*each);
+    return out;
 }
 
 /// One shard's text. Comments may end in the line: what is added behind them begins another.
@@ -169,25 +186,15 @@ std::optional<row_lock_texts> row_lock_texts_of(const plan& what, const values& 
     row_lock_texts out;
     out.shards = owners_of(what, with, map);
     out.texts.resize(out.shards.size());
+    const bool several = out.shards.size() > 1;
     const auto& outline = *what.scatter->outline;
-    if (map.moves_rows && out.shards.size() > 1 &&
-        std::any_of(outline.locks.begin(), outline.locks.end(), [](const auto& each) { return each.waits; })) {
-        from_names from;
-        from.add(what.parsed.statements.front().block);
-        for (const auto* each : from.tables) out.moving.push_back(*each);
-    }
-    const bool sorted = !outline.sorts.empty() && out.shards.size() > 1 && !is_refused_by_servers(outline);
+    if (several && map.moves_rows) out.moving = waited_for(outline, what.parsed.statements.front().block);
+    const bool sorted = several && !outline.sorts.empty() && !is_refused_by_servers(outline);
     std::vector<std::string> own;
-    bool all_own = true;
-    for (const auto shard : out.shards) {
-        auto condition = own_condition(what, map, shard);
-        if (!condition)
-            return refuse("rows move, and those of a shard cannot be told from others by their key",
-                          "send one statement for the keys of each shard, or wait until the move has ended");
-        all_own &= condition->empty();
-        own.push_back(std::move(*condition));
-    }
-    if (!sorted && all_own) return out;
+    if (!add_own_conditions(what, map, out.shards, own))
+        return refuse("rows move, and those of a shard cannot be told from others by their key",
+                      "send one statement for the keys of each shard, or wait until the move has ended");
+    if (!sorted && std::all_of(own.begin(), own.end(), [](const auto& each) { return each.empty(); })) return out;
     const auto places = sort_places_of(what, with);
     if (!places)
         return refuse("it is not certain what one of its sort keys means",
