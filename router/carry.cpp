@@ -161,17 +161,29 @@ class finding {
         const auto texts = cut_insert(rules_.text, literals);
         if (!texts) return "its rows are not found in its text, or it has WITH in two places";
         if (texts->user_values) return "OVERRIDING USER VALUE may give it another key";
-        for (const auto& row : insert_.rows)
-            for (const auto& each : row)
-                if (each.constant == "default") return "a row of it has DEFAULT as a value";
         out.name = relation->name;
         out.relation = fmt::format("{}.{}", quoted_name(relation->schema), quoted_name(relation->name));
         out.columns = insert_.columns;
         out.table = target_.map_index;
+        if (auto why = find_defaults(out); !why.empty()) return why;
         if (auto why = find_target(out); !why.empty()) return why;
         if (!out.drawn.empty() && !texts->list_end) return "it gives no value for the key, and lists no columns";
         if (auto why = find_rest(*texts, out); !why.empty()) return why;
         return find_rows(texts->source, out);
+    }
+
+    /// VALUES (DEFAULT, ...): the temporary table's columns have the target's defaults.
+    std::string find_defaults(carry_recipe& out) const {
+        for (const auto& row : insert_.rows)
+            for (std::size_t i = 0; i < row.size(); ++i) {
+                if (row[i].what != value_source::from::unknown || row[i].constant != "default") continue;
+                if (i >= insert_.columns.size() || target_.what != table_class::keyed)
+                    return "a row of it has DEFAULT as a value";
+                const auto& name = insert_.columns[i];
+                if (std::find(out.defaulted.begin(), out.defaulted.end(), name) == out.defaulted.end())
+                    out.defaulted.push_back(name);
+            }
+        return {};
     }
 
     std::string find_target(carry_recipe& out) const {
@@ -201,7 +213,9 @@ class finding {
             if (found == columns.end()) return fmt::format("{} has no column \"{}\"", entry.name, name);
             const bool given = insert_.columns.empty() ||
                                std::find(insert_.columns.begin(), insert_.columns.end(), name) != insert_.columns.end();
-            if (!given && !found->has_default)
+            const bool by_default =
+                !given || std::find(out.defaulted.begin(), out.defaulted.end(), name) != out.defaulted.end();
+            if (by_default && !found->has_default)
                 return fmt::format("it gives no value for \"{}\", the key of {}", name, entry.name);
             if (!given) out.drawn.push_back(name);
             if (found->generated) return fmt::format("\"{}\", the key of {}, is generated", name, entry.name);

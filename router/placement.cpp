@@ -593,6 +593,8 @@ class placing {
         }
         std::string why_not;
         if (auto out = carried(why_not)) return std::move(*out);
+        if (!why_not.empty() && !why_not.starts_with("it gives no value"))
+            why.detail += fmt::format("; its rows are not carried to their shards because {}", why_not);
         auto out = gather();
         if (!out.gather) {
             if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);

@@ -121,6 +121,15 @@ std::optional<fault> carrying::find_columns() {
     return fault{fault_kind::unsupported, fmt::format("the columns of {} are not known", task_.what->name), {}, {}};
 }
 
+/// Whether the temporary table needs its default.
+bool carrying::has_default(const column& each) const {
+    const auto& what = *task_.what;
+    const auto names = [&](const std::vector<std::string>& all) {
+        return std::find(all.begin(), all.end(), each.name) != all.end();
+    };
+    return !each.by_default.empty() && (names(what.drawn) || names(what.defaulted));
+}
+
 /// To the columns that the client's INSERT names: what the shards run gives them.
 std::optional<fault> carrying::add_drawn() {
     std::string more;
@@ -132,7 +141,20 @@ std::optional<fault> carrying::add_drawn() {
                          fmt::format("it gives no value for \"{}\", which has no default any more", each.name),
                          "give it a value"};
         more += ", " + router::quoted_name(each.name);
+    }
+    for (const auto& each : columns_) {
+        if (!has_default(each)) continue;
         always |= each.always_identity;
+        const auto& key = task_.what->key;
+        const bool of_key = std::any_of(key.begin(), key.end(), [&](const auto& one) { return one.name == each.name; });
+        if (!of_key && each.by_default.find("nextval(") != std::string::npos)
+            return fault{
+                fault_kind::unsupported,
+                fmt::format("DEFAULT for \"{}\" draws from a sequence of each shard's own, and the rows are made "
+                            "before their shards are known",
+                            each.name),
+                {},
+                "leave the column out of the INSERT's list"};
     }
     if (always && !task_.overrides) task_.head += "OVERRIDING SYSTEM VALUE ";
     if (!more.empty()) task_.head.insert(*task_.list_end, more);
@@ -152,8 +174,7 @@ std::string carrying::make() const {
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         const auto& each = columns_[i];
         definitions += fmt::format("{}{} {}", i > 0 ? ", " : "", router::quoted_name(each.name), each.type);
-        const bool drawn = !task_.what->drawn.empty() && i >= task_.what->columns.size();
-        if (drawn) definitions += fmt::format(" DEFAULT {}", each.by_default);
+        if (has_default(each)) definitions += fmt::format(" DEFAULT {}", each.by_default);
     }
     write_statement(out, fmt::format("CREATE TEMPORARY TABLE _ringway_carried ({}) ON COMMIT DROP", definitions));
     if (task_.what->columns.empty()) {  // how many columns the rows have

@@ -91,6 +91,7 @@ class carrying {
         bool always_identity = false;
     };
     std::optional<config::fault> add_drawn();
+    bool has_default(const column& each) const;
     std::string columns(std::size_t count) const;
     std::string columns() const { return columns(given_); }
     std::string bind(std::string_view more, std::size_t count, bool results) const;

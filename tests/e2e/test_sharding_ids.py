@@ -263,6 +263,15 @@ def test_a_key_that_is_left_out_is_drawn_from_its_default(proxies, shop_cluster,
         client.execute(f"DELETE FROM {table}")
 
 
+def test_many_rows_whose_keys_are_drawn_flow_to_their_shards(proxies, shop_cluster):
+    with proxies[0].connect(dbname="shop") as client:
+        sql = "INSERT INTO self_counted (note) SELECT repeat('x', 300) || g FROM generate_series(1, 40000) g"
+        assert client.execute(sql).statusmessage == "INSERT 0 40000"
+        found = [shop_cluster.primary(shard).rows("SELECT id, note FROM self_counted") for shard in shop_cluster.shards]
+        assert all(found) and len({key for rows in found for key, _ in rows}) == 40000 == len({note for rows in found for _, note in rows})
+        assert client.execute("DELETE FROM self_counted").rowcount == 40000
+
+
 def test_who_may_not_draw_gets_the_servers_error(proxies, shop_cluster):
     def change(how):
         for shard in shop_cluster.shards:

@@ -50,5 +50,17 @@ INSERT INTO badges (kind) OVERRIDING USER VALUE VALUES ('over');
 INSERT INTO customers (name) VALUES ('no default');
 SELECT nextval('tickets_id_seq') > 100;
 INSERT INTO tickets (what, customer) SELECT t.what, t.id FROM tickets t WHERE t.id <= 3 ORDER BY t.id RETURNING customer;
+INSERT INTO tickets (id, what) VALUES (DEFAULT, 'default') RETURNING what, id > 100;
+INSERT INTO tickets (id, what, price, customer) VALUES (DEFAULT, 'a', DEFAULT, 1), (DEFAULT, DEFAULT, 7, DEFAULT) RETURNING what, price, customer;
+INSERT INTO tickets (id, what) VALUES (DEFAULT, 'given and not'), (5000, 'given and not') RETURNING id = 5000;
+INSERT INTO badges (id, kind) VALUES (DEFAULT, DEFAULT), (DEFAULT, 'gold') RETURNING kind, id > 100;
+INSERT INTO badges (id, kind) VALUES (DEFAULT, 'x'), (77, 'y');
+-- refused
+INSERT INTO customers (id, name) VALUES (DEFAULT, 'x');
+INSERT INTO customers (id, name, credit) VALUES (2000 + 1, 'x', DEFAULT) RETURNING id, credit;
+-- values: v1
+INSERT INTO tickets (id, what, price) VALUES (DEFAULT, $1, DEFAULT) RETURNING what, price;
+SELECT what, price, count(*) FROM tickets GROUP BY 1, 2 ORDER BY 1, 2;
+DELETE FROM customers WHERE id = 2001;
 DELETE FROM tickets;
 DELETE FROM badges;
