@@ -67,9 +67,9 @@ bool begins_query(const tokens& in, std::size_t i) {
     return in.is(i, "select") || in.is(i, "values") || in.is(i, "with") || in.is(i, "table");
 }
 
-/// Where the source begins behind INSERT; in.size(): nowhere.
-std::size_t find_source(const tokens& in, std::size_t at, bool& user_values) {
-    const auto none = in.size();
+/// Where the source begins behind INSERT, and what the head has; in.size(): nowhere.
+std::size_t find_source(const tokens& in, std::size_t at, insert_texts& out) {
+    const auto none = in.size(), insert = at;
     if (!in.is(at + 1, "into") || !in.is_name(at + 2)) return none;
     for (at += 3; in.is(at, '.'); at += 2)
         if (!in.is_name(at + 1)) return none;
@@ -78,9 +78,11 @@ std::size_t find_source(const tokens& in, std::size_t at, bool& user_values) {
         const auto stop = in.behind(at);
         for (; at < stop; ++at)
             if (in.is(at, '[') || in.is(at, '.')) return none;  // a part of a column
+        out.list_end = in.offset(stop - 1) - in.offset(insert);
     }
     if (in.is(at, "overriding")) {
-        user_values = in.is(at + 1, "user");
+        out.overrides = true;
+        out.user_values = in.is(at + 1, "user");
         at += 3;
     }
     return begins_query(in, at) ? at : none;
@@ -110,7 +112,7 @@ std::optional<insert_texts> cut_insert(std::string_view text, std::span<const li
     while (with < insert && !(in.outside(with) && in.is(with, "with"))) ++with;
     if (insert == in.size()) return std::nullopt;
     insert_texts out;
-    const auto source = find_source(in, insert, out.user_values);
+    const auto source = find_source(in, insert, out);
     if (source >= in.size()) return std::nullopt;
     const auto tail = find_tail(in, source);
     const auto stop = in.stop_before(tail);
@@ -159,16 +161,29 @@ class finding {
         const auto texts = cut_insert(rules_.text, literals);
         if (!texts) return "its rows are not found in its text, or it has WITH in two places";
         if (texts->user_values) return "OVERRIDING USER VALUE may give it another key";
-        for (const auto& row : insert_.rows)
-            for (const auto& each : row)
-                if (each.constant == "default") return "a row of it has DEFAULT as a value";
         out.name = relation->name;
         out.relation = fmt::format("{}.{}", quoted_name(relation->schema), quoted_name(relation->name));
         out.columns = insert_.columns;
         out.table = target_.map_index;
+        if (auto why = find_defaults(out); !why.empty()) return why;
         if (auto why = find_target(out); !why.empty()) return why;
+        if (!out.drawn.empty() && !texts->list_end) return "it gives no value for the key, and lists no columns";
         if (auto why = find_rest(*texts, out); !why.empty()) return why;
         return find_rows(texts->source, out);
+    }
+
+    /// VALUES (DEFAULT, ...): the temporary table's columns have the target's defaults.
+    std::string find_defaults(carry_recipe& out) const {
+        for (const auto& row : insert_.rows)
+            for (std::size_t i = 0; i < row.size(); ++i) {
+                if (row[i].what != value_source::from::unknown || row[i].constant != "default") continue;
+                if (i >= insert_.columns.size() || target_.what != table_class::keyed)
+                    return "a row of it has DEFAULT as a value";
+                const auto& name = insert_.columns[i];
+                if (std::find(out.defaulted.begin(), out.defaulted.end(), name) == out.defaulted.end())
+                    out.defaulted.push_back(name);
+            }
+        return {};
     }
 
     std::string find_target(carry_recipe& out) const {
@@ -198,7 +213,11 @@ class finding {
             if (found == columns.end()) return fmt::format("{} has no column \"{}\"", entry.name, name);
             const bool given = insert_.columns.empty() ||
                                std::find(insert_.columns.begin(), insert_.columns.end(), name) != insert_.columns.end();
-            if (!given) return fmt::format("it gives no value for \"{}\", the key of {}", name, entry.name);
+            const bool by_default =
+                !given || std::find(out.defaulted.begin(), out.defaulted.end(), name) != out.defaulted.end();
+            if (by_default && !found->has_default)
+                return fmt::format("it gives no value for \"{}\", the key of {}", name, entry.name);
+            if (!given) out.drawn.push_back(name);
             if (found->generated) return fmt::format("\"{}\", the key of {}, is generated", name, entry.name);
             if (found->type == key_type::unsupported || found->nondeterministic_collation ||
                 tables_.has_own_equality(found->type))

@@ -23,7 +23,9 @@ struct insert_texts {
     std::string source;        ///< the query whose rows are inserted, a statement by itself: with the INSERT's WITH
     std::string_view head;     ///< INSERT INTO table (columns) OVERRIDING ..., up to the source
     std::string_view tail;     ///< ON CONFLICT ..., RETURNING ...; may be empty
-    bool user_values = false;  ///< OVERRIDING USER VALUE
+    bool overrides = false;    ///< OVERRIDING ... VALUE
+    bool user_values = false;  ///< ... USER
+    std::optional<std::size_t> list_end;  ///< in `head`, the parenthesis that closes the list of columns; none: no list
 };
 /// The text holds one statement. Nothing: it is no INSERT with rows, or has WITH before INSERT and before its query.
 std::optional<insert_texts> cut_insert(std::string_view text, std::span<const literal> literals);
@@ -47,8 +49,10 @@ struct carry_recipe {
     std::string name, relation;        ///< of the target, the latter with its schema, in quotes
     std::vector<std::string> columns;  ///< that the rows give; empty: the table's first ones
     std::vector<key_column> key;
-    bool copies = false;   ///< a COPY of the rows does the same as the INSERT
-    bool at_once = false;  ///< all rows of a shard must be one statement's: by several it could be told
+    std::vector<std::string> drawn;      ///< columns of the key that the rows do not give: their defaults are
+    std::vector<std::string> defaulted;  ///< columns for which a row says DEFAULT
+    bool copies = false;             ///< a COPY of the rows does the same as the INSERT
+    bool at_once = false;            ///< all rows of a shard must be one statement's: by several it could be told
 };
 
 /// Null: it cannot be done, `why_not` tells why. The statement is an INSERT that no shard can run by itself, whose

@@ -194,6 +194,7 @@ class placing {
         if (what_.verb == verb::copy_from && (seen_.keyed || !seen_.reference_written.empty())) return copy_in();
         if (what_.verb == verb::copy_to && what_.copy && seen_.keyed && !rules_.hinted) return copy_out();
         if (what_.verb == verb::truncate && (seen_.keyed || !seen_.reference_written.empty())) return truncate();
+        if (what_.verb == verb::lock_table && locks_tables_of_the_map()) return truncate();
         if (!seen_.reference_written.empty()) return copies();
         if (!seen_.keyed_view.empty() && !rules_.hinted) return through_keyed_view();
         if (what_.verb == verb::merge && seen_.keyed) return merge();
@@ -234,6 +235,14 @@ class placing {
         return spread_alike();
     }
 
+    bool locks_tables_of_the_map() const {
+        return std::any_of(what_.block.tables.begin(), what_.block.tables.end(), [this](const table_ref& each) {
+            const auto what = tables_.find(each).what;
+            return what == table_class::keyed || what == table_class::reference;
+        });
+    }
+
+    /// And LOCK TABLE: the first shard's before the others', as who writes to copies goes there first.
     placed truncate() const {
         if (rules_.hinted) return on_shard(*rules_.hinted);
         if (seen_.elsewhere) return on_hinted("it names tables of the first shard beside those of all shards");
@@ -366,6 +375,15 @@ class placing {
                      "Each shard would draw the same values.", "run: ringway init --config FILE"};
     }
 
+    /// What a subquery, or FROM, may call once for all rows: once on each shard is another answer. Empty: nothing.
+    std::string called_once() const {
+        if (what_.block.children.empty() || what_.verb == verb::insert) return {};
+        for (const auto& [schema, name] : what_.functions)
+            if (nature_of(rules_.in, rules_.path, schema, name).varies || is_nextval(schema, name))
+                return fmt::format("function {} may be called once for rows of all shards", name);
+        return {};
+    }
+
     std::string why_uneven() const { return router::why_uneven(what_, rules_.in, rules_.path, sequences_); }
 
     /// Empty: each shard's part of this write depends on its own rows and on reference tables only.
@@ -375,7 +393,7 @@ class placing {
             return "what writes stands within another statement (in WITH, or behind EXPLAIN)";
         if (what_.verb != verb::update && what_.verb != verb::delete_ && what_.verb != verb::insert)
             return "it is of a kind that is not served on several shards";
-        if (!block.exact || !block.derived.empty()) return "its form is not understood well enough";
+        if (!block.exact) return "its form is not understood well enough";
         if (seen_.elsewhere || seen_.system) return "it reads tables that are not on every shard";
         const bool selects = what_.verb == verb::insert && block.insert && block.insert->from_select;
         if (selects && !inserts_apart(what_, tables_, rules_.in))
@@ -395,6 +413,7 @@ class placing {
                 (each.column.column == entry.key || std::find(entry.further_keys.begin(), entry.further_keys.end(),
                                                               each.column.column) != entry.further_keys.end()))
                 return why_not_moved.empty() ? "it changes the key" : "it changes the key, and " + why_not_moved;
+        if (auto why = called_once(); !why.empty()) return why;
         return why_uneven();
     }
 
@@ -608,6 +627,8 @@ class placing {
         }
         std::string why_not;
         if (auto out = carried(why_not)) return std::move(*out);
+        if (!why_not.empty() && !why_not.starts_with("it gives no value"))
+            why.detail += fmt::format("; its rows are not carried to their shards because {}", why_not);
         auto out = gather();
         if (!out.gather) {
             if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);

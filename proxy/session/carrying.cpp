@@ -46,7 +46,8 @@ Number number_of(std::string_view text) {
     return out;
 }
 
-/// Columns of a table: their names, types, what domains are over, and types of objects within them, however deep.
+/// Columns of a table: their names, types, what domains are over, types of objects within them, however deep, and their
+/// defaults.
 std::string columns_query(std::string_view relation) {
     return fmt::format(
         "WITH RECURSIVE base (of, type, next) AS (SELECT attnum, t.oid, typbasetype FROM pg_catalog.pg_attribute JOIN "
@@ -55,8 +56,10 @@ std::string columns_query(std::string_view relation) {
         "inside (of, type) AS (SELECT of, type FROM base WHERE next = 0{2}) "
         "SELECT attname, pg_catalog.format_type(atttypid, atttypmod), (SELECT type FROM base WHERE of = attnum AND "
         "next = 0), (SELECT pg_catalog.min(pg_catalog.format_type(type, NULL)) FROM inside WHERE of = attnum AND type "
-        "IN ({1})) FROM pg_catalog.pg_attribute WHERE attrelid = {0}::pg_catalog.regclass AND attnum > 0 AND NOT "
-        "attisdropped ORDER BY attnum",
+        "IN ({1})), COALESCE((SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef WHERE adrelid = "
+        "attrelid AND adnum = attnum), CASE WHEN attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)', "
+        "pg_catalog.pg_get_serial_sequence({0}, attname)) END), attidentity = 'a' FROM pg_catalog.pg_attribute WHERE "
+        "attrelid = {0}::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         pool::quote_literal(relation), router::object_types_sql(), router::parts_of_types_sql());
 }
 
@@ -94,31 +97,73 @@ void carrying::judged(char type, std::string_view body) {
         columns_told_ = true;
     } else if (type == 'D' && !columns_told_) {
         pg::reader in(body);
-        std::string_view fields[4];
+        std::string_view fields[6];
         const auto count = in.i16();
-        for (int i = 0; i < count && i < 4; ++i) fields[i] = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
+        for (int i = 0; i < count && i < 6; ++i) fields[i] = in.bytes(static_cast<std::size_t>(std::max(0, in.i32())));
         if (in.ok())
             columns_.push_back({std::string(fields[0]), std::string(fields[1]), number_of<std::uint32_t>(fields[2]),
-                                std::string(fields[3])});
+                                std::string(fields[3]), std::string(fields[4]), fields[5] == "t"});
     }
 }
 
 std::optional<fault> carrying::find_columns() {
     const auto& named = task_.what->columns;
     if (named.empty()) return std::nullopt;
+    const auto& drawn = task_.what->drawn;
     std::vector<column> found;
-    for (const auto& name : named)
-        for (const auto& each : columns_)
-            if (each.name == name) found.push_back(each);
+    for (const auto* names : {&named, &drawn})
+        for (const auto& name : *names)
+            for (const auto& each : columns_)
+                if (each.name == name) found.push_back(each);
     columns_ = std::move(found);
     given_ = columns_.size();
-    if (columns_.size() == named.size()) return std::nullopt;
+    if (columns_.size() == named.size() + drawn.size()) return add_drawn();
     return fault{fault_kind::unsupported, fmt::format("the columns of {} are not known", task_.what->name), {}, {}};
 }
 
-std::string carrying::columns() const {
+/// Whether the temporary table needs its default.
+bool carrying::has_default(const column& each) const {
+    const auto& what = *task_.what;
+    const auto names = [&](const std::vector<std::string>& all) {
+        return std::find(all.begin(), all.end(), each.name) != all.end();
+    };
+    return !each.by_default.empty() && (names(what.drawn) || names(what.defaulted));
+}
+
+/// To the columns that the client's INSERT names: what the shards run gives them.
+std::optional<fault> carrying::add_drawn() {
+    std::string more;
+    bool always = false;
+    for (auto i = task_.what->columns.size(); i < columns_.size(); ++i) {
+        const auto& each = columns_[i];
+        if (each.by_default.empty())
+            return fault{fault_kind::no_key, fmt::format("the shard of a new row of {} is not known", task_.what->name),
+                         fmt::format("it gives no value for \"{}\", which has no default any more", each.name),
+                         "give it a value"};
+        more += ", " + router::quoted_name(each.name);
+    }
+    for (const auto& each : columns_) {
+        if (!has_default(each)) continue;
+        always |= each.always_identity;
+        const auto& key = task_.what->key;
+        const bool of_key = std::any_of(key.begin(), key.end(), [&](const auto& one) { return one.name == each.name; });
+        if (!of_key && each.by_default.find("nextval(") != std::string::npos)
+            return fault{
+                fault_kind::unsupported,
+                fmt::format("DEFAULT for \"{}\" draws from a sequence of each shard's own, and the rows are made "
+                            "before their shards are known",
+                            each.name),
+                {},
+                "leave the column out of the INSERT's list"};
+    }
+    if (always && !task_.overrides) task_.head += "OVERRIDING SYSTEM VALUE ";
+    if (!more.empty()) task_.head.insert(*task_.list_end, more);
+    return std::nullopt;
+}
+
+std::string carrying::columns(std::size_t count) const {
     std::string out;
-    for (std::size_t i = 0; i < given_; ++i) out += (i ? ", " : "") + router::quoted_name(columns_[i].name);
+    for (std::size_t i = 0; i < count; ++i) out += (i ? ", " : "") + router::quoted_name(columns_[i].name);
     return out;
 }
 
@@ -126,9 +171,11 @@ std::string carrying::columns() const {
 
 std::string carrying::make() const {
     std::string definitions, out;
-    for (const auto& each : columns_)
-        definitions +=
-            fmt::format("{}{} {}", definitions.empty() ? "" : ", ", router::quoted_name(each.name), each.type);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        const auto& each = columns_[i];
+        definitions += fmt::format("{}{} {}", i > 0 ? ", " : "", router::quoted_name(each.name), each.type);
+        if (has_default(each)) definitions += fmt::format(" DEFAULT {}", each.by_default);
+    }
     write_statement(out, fmt::format("CREATE TEMPORARY TABLE _ringway_carried ({}) ON COMMIT DROP", definitions));
     if (task_.what->columns.empty()) {  // how many columns the rows have
         pg::write_parse(out, {}, task_.source, task_.types);
@@ -184,7 +231,9 @@ std::optional<fault> carrying::find_key() {
 
 std::string carrying::fill(std::string_view last) const {
     std::string out;
-    pg::write_parse(out, {}, fmt::format("INSERT INTO {} ({}) {}", carried, columns(), task_.rows), task_.types);
+    const auto from_rows = given_ - task_.what->drawn.size();
+    pg::write_parse(out, {}, fmt::format("INSERT INTO {} ({}) {}", carried, columns(from_rows), task_.rows),
+                    task_.types);
     write_bind(out, bind({}, 0, false));
     pg::write_execute(out, {}, 0);
     if (!last.empty()) write_statement(out, last);

@@ -4,7 +4,8 @@
 // seat answers.
 //
 //   judge    the seat reads the client's own text: its errors, its parameters' types, the target's columns
-//   make     a temporary table of the columns that the rows give, as the target has them
+//   make     a temporary table of the columns that the rows give, as the target has them, and with their defaults those
+//            of the key that they do not give
 //   fill     the client's SELECT into it: the server's own casts, and all rows before the first is inserted
 //   give     the rows, as a binary COPY
 //   parts    the client's INSERT with the rows of each shard as VALUES; of many rows, where it can be: a COPY on each
@@ -32,6 +33,8 @@ struct carry_task {
     std::string whole;         ///< the client's text
     std::string source, rows;  ///< router::insert_texts::source, and as the seat is to run it
     std::string head, tail;
+    std::optional<std::size_t> list_end;  ///< router::insert_texts::list_end, in `head`
+    bool overrides = false;               ///< `head` has OVERRIDING
     bool extended = false;  ///< by the extended protocol: with parameters, and no description of what RETURNING gives
     std::string types;      ///< of its parameters, as the client declared them
     std::string bound;      ///< of its Bind, after the names; empty: nothing bound
@@ -84,8 +87,13 @@ class carrying {
         std::string name, type;
         std::uint32_t type_oid = 0;  ///< of a domain that of its values
         std::string objects;         ///< a type within it whose values name objects of one server; else empty
+        std::string by_default;      ///< an expression; of an identity column that of its sequence; else empty
+        bool always_identity = false;
     };
-    std::string columns() const;
+    std::optional<config::fault> add_drawn();
+    bool has_default(const column& each) const;
+    std::string columns(std::size_t count) const;
+    std::string columns() const { return columns(given_); }
     std::string bind(std::string_view more, std::size_t count, bool results) const;
     void flow(std::uint16_t owner, std::string_view tuple, const sink& to);
     void keep(std::uint16_t owner, std::string_view tuple);
@@ -97,7 +105,7 @@ class carrying {
 
     carry_task task_;
     std::vector<column> columns_;  ///< the target's, then those that the rows give
-    std::size_t given_ = 0;        ///< columns of the source, when the INSERT names none
+    std::size_t given_ = 0;  ///< columns of what is carried: those of the source, and those of the key that are drawn
     bool described_ = false, columns_told_ = false, headed_ = false;
     std::size_t parameters_ = 0;
     std::optional<router::copy_split> split_;

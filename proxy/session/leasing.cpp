@@ -63,6 +63,10 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (out.several && status() == 'I' && is_one(plan, router::verb::declare_cursor))
         out.several = false;  // outside of a transaction, which any server says
     out.spread = route.kind == router::route::to::spread;
+    if (out.spread && status() == 'I' && is_one(plan, router::verb::lock_table)) {
+        out.spread = false;  // outside of a transaction, which a server says
+        route.kind = router::route::to::shard;
+    }
     out.moves = route.moves && plan.need == router::need::primary;
     if (out.spread) {
         out.need = router::need::primary;

@@ -87,6 +87,8 @@ std::optional<fault> session::span_carry_parts(const router::plan& plan, const r
     task.rows = gathers ? gather_text(source, texts->source, literals) : texts->source;
     task.source = std::move(texts->source);
     task.head = texts->head;
+    task.list_end = texts->list_end;
+    task.overrides = texts->overrides;
     task.tail = texts->tail;
     unit.carry = std::make_shared<carrying>(std::move(task));
     return std::nullopt;

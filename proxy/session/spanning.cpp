@@ -507,6 +507,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             return std::nullopt;
         case to::spread: {
             if (plan.spread == router::spreading::carried) return span_carry_parts(plan, with, unit);
+            if (span.implicit && is_one(plan, verb::lock_table))
+                return not_across("LOCK TABLE in a pipeline without BEGIN");
             if (router::names_time(with))
                 return fault{fault_kind::unsupported,
                              "now, today and the like as a value may be another time on each shard",

@@ -88,6 +88,21 @@ TEST_CASE("what its keys do not tell is carried too") {
             .made->carry->at_once);
 }
 
+TEST_CASE("the list of columns is known to end where it does") {
+    for (const auto* each : {"INSERT INTO t (a, \"b)\") /* ) */ VALUES (1, 2)",
+                             "INSERT INTO s.t AS x (a) OVERRIDING USER VALUE (SELECT 1)"}) {
+        const auto found = cut(each);
+        REQUIRE(found->list_end);
+        const auto list = found->head.substr(0, *found->list_end + 1);
+        CHECK(list.ends_with(')'));
+        CHECK(list.find('(') != list.npos);
+        CHECK((list.ends_with("\"b)\")") || list.ends_with("x (a)")));
+        CHECK(found->overrides == (std::string_view(each).find("OVERRIDING") != std::string_view::npos));
+    }
+    CHECK(!cut("INSERT INTO t VALUES (1)")->list_end);
+    CHECK(!cut("INSERT INTO t (SELECT 1)")->list_end);
+}
+
 TEST_CASE("what could not be done as one server does it is not carried") {
     for (const auto* each : {
              "INSERT INTO orders (id) SELECT id FROM items",

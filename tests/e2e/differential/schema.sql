@@ -16,6 +16,8 @@ CREATE DOMAIN positive AS int8 CHECK (VALUE > 0);
 CREATE DOMAIN small AS positive CHECK (VALUE < 100000);
 CREATE TYPE thing AS (n int4, what regclass);
 CREATE TABLE odd (k small, v text, rc regclass, rts regtype[], acl aclitem, p thing[]);
+CREATE TABLE tickets (id bigserial PRIMARY KEY, what text, price numeric(8,2) DEFAULT 1.5, customer int8);
+CREATE TABLE badges (kind text DEFAULT 'plain', "id" int4 GENERATED ALWAYS AS IDENTITY (START 100 INCREMENT 10) PRIMARY KEY, "odd ) name" text UNIQUE);
 CREATE INDEX orders_placed ON orders (placed);
 CREATE INDEX events_kind ON events (kind, n);
 CREATE VIEW customer_totals AS SELECT c.id, c.name, c.country, count(o.id) AS orders, coalesce(sum(o.amount), 0) AS total FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id, c.name, c.country;

@@ -14,6 +14,7 @@ SHARDS = 4
 MAP = {
     "customers": {"key": "id"}, "orders": {"key": "customer_id"}, "items": {"key": "customer_id"}, "events": {"key": "who"},
     "devices": {"key": "id"}, "accounts": {"key": "no"}, "nobody": {"key": "id"}, "lonely": {"key": "id"}, "zoo": {"key": "id"}, "odd": {"key": "k"},
+    "tickets": {"key": "id"}, "badges": {"key": "id"},
     "countries": {"reference": True}, "products": {"reference": True},
 }
 TABLES = [*MAP, "notes"]

@@ -63,3 +63,29 @@ SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders GROUP BY cu
 SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders GROUP BY ROLLUP (customer_id) HAVING count(*) > 3) ORDER BY id;
 SELECT c.id FROM customers c LEFT JOIN orders o ON c.id = o.customer_id AND o.customer_id IN (SELECT customer_id FROM items WHERE quantity > 3) ORDER BY c.id, o.id;
 SELECT id FROM customers WHERE id = 5 AND id IN (SELECT customer_id FROM orders);
+UPDATE customers c SET credit = v.x FROM (VALUES (1, 10.5), (2, 20.5), (3, 30.5)) v (id, x) WHERE c.id = v.id;
+SELECT id, credit FROM customers WHERE id < 6 ORDER BY id;
+UPDATE customers c SET credit = v.x, name = v.n FROM unnest(ARRAY[4, 5, 6], ARRAY[1.5, 2.5, 3.5], ARRAY['a', 'b', 'c']) v (id, x, n) WHERE c.id = v.id RETURNING c.id, c.credit, v.n;
+UPDATE customers SET credit = g FROM generate_series(1, 10) g WHERE customers.id = g;
+UPDATE orders SET amount = v.x FROM (VALUES ('open', 1.0), ('new', 2.0)) v (s, x) WHERE orders.status = v.s;
+SELECT status, sum(amount) FROM orders GROUP BY 1 ORDER BY 1;
+DELETE FROM orders USING (VALUES (1), (2)) v (id) WHERE v.id = orders.customer_id;
+DELETE FROM items USING unnest(ARRAY[3, 4]) AS u (c) WHERE u.c = items.customer_id;
+SELECT count(*) FROM orders;
+UPDATE customers c SET credit = v.x FROM (SELECT 1 AS id, 2.5 AS x UNION ALL SELECT 3, 4.5) v WHERE c.id = v.id;
+UPDATE customers c SET credit = v.x FROM (SELECT code, count(*) AS x FROM countries GROUP BY code) v WHERE c.country = v.code;
+WITH v (id, x) AS (VALUES (1, 7), (2, 8)) UPDATE customers c SET credit = v.x FROM v WHERE v.id = c.id;
+WITH few AS (SELECT code FROM countries WHERE continent = 'Europe') UPDATE customers SET credit = 3 FROM few WHERE few.code = customers.country;
+SELECT id, credit FROM customers ORDER BY id;
+UPDATE accounts SET balance = balance + 1 FROM (VALUES ('x')) v (holder) WHERE v.holder <> accounts.holder;
+UPDATE accounts SET balance = v.balance FROM (VALUES (1, 3.5)) v (no, balance) WHERE v.no = accounts.no;
+UPDATE accounts SET balance = v.balance FROM (VALUES (1, 3.5)) v (no, balance) WHERE no = 1;
+UPDATE accounts SET no = 5000 FROM (VALUES (1)) v (a) WHERE accounts.no = 3 AND v.a = 1;
+-- refused
+UPDATE customers SET name = r.v FROM (SELECT random()::text AS v) r;
+-- refused
+UPDATE customers SET name = (SELECT gen_random_uuid()::text);
+-- refused
+DELETE FROM customers USING (SELECT customer_id FROM orders LIMIT 3) o WHERE o.customer_id = customers.id;
+-- refused
+WITH o AS (SELECT max(amount) m FROM orders) UPDATE customers SET credit = o.m FROM o;
