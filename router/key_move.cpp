@@ -25,6 +25,10 @@ std::string why_it_shows(const catalog_relation& of, const table_finder& tables)
         if (tables.find_qualified(each.target).what != table_class::reference)
             return fmt::format("{} refers to {}", of.name, each.target);
     if (!of.policy_functions.empty() || !of.policy_tables.empty()) return fmt::format("{} has row policies", of.name);
+    for (const auto& each : of.ancestors) {
+        const auto* above = tables.find_qualified(each).relation;
+        if (!above || above->kind != 'p') return fmt::format("{} inherits from {}", of.name, each);
+    }
     if (!of.heirs.empty() && of.kind == 'r') return fmt::format("others inherit from {}", of.name);
     return {};
 }

@@ -45,10 +45,11 @@ placed on_shard(std::uint16_t shard) {
 
 /// What kinds of tables a statement names.
 struct tables_seen {
-    bool keyed = false, elsewhere = false, system = false;
+    bool keyed = false, elsewhere = false, system = false, reference = false;
     std::string reference_written;  ///< a reference table that is written
     std::string keyed_view;         ///< a view over keyed tables
     std::string leads;              ///< why what is named leads to rows of other shards
+    std::string volatile_view;      ///< a view that runs something volatile
     std::string opaque_view;        ///< a view that runs a function which may touch any table
     std::string keyed_name;         ///< a keyed table
     std::string unspaced;           ///< a sequence of all shards that a table which is written draws from, not yet so
@@ -295,6 +296,7 @@ class placing {
                             "it has a form whose rows cannot be told to be of one shard", "remove the hint"});
         auto why = refusal_of_untied(found.untied);
         auto uneven = why_uneven();
+        if (uneven.empty()) uneven = called_once();
         if (uneven.empty() && (seen_.elsewhere || seen_.system)) uneven = "it reads tables that are not on every shard";
         if (uneven.empty() && (!what_.block.exact || !merges_apart(what_, tables_, rules_.in)))
             uneven = "its rows may meet rows of other shards";
@@ -377,10 +379,15 @@ class placing {
 
     /// What a subquery, or FROM, may call once for all rows: once on each shard is another answer. Empty: nothing.
     std::string called_once() const {
-        if (what_.block.children.empty() || what_.verb == verb::insert) return {};
-        for (const auto& [schema, name] : what_.functions)
+        for (const auto& [schema, name] : what_.inner_functions)
             if (nature_of(rules_.in, rules_.path, schema, name).varies || is_nextval(schema, name))
                 return fmt::format("function {} may be called once for rows of all shards", name);
+        if (!seen_.volatile_view.empty())
+            return fmt::format("view {} may be read once for rows of all shards, and runs something volatile",
+                               seen_.volatile_view);
+        if (what_.inner_order && seen_.reference)
+            return "a subquery takes rows in the order in which they stand, which copies of a reference table may not "
+                   "share: sort them";
         return {};
     }
 
@@ -436,6 +443,7 @@ class placing {
     /// Rows that are locked where they are.
     row_locks_finding find_locks() const {
         auto uneven = why_uneven();
+        if (uneven.empty()) uneven = called_once();
         if (uneven.empty() && needs_one_place()) uneven = "it calls a function of one shard";
         return find_row_locks(what_, tables_, rules_.in, rules_.path, std::move(uneven));
     }
@@ -475,7 +483,9 @@ class placing {
         if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
             what_.verb != verb::truncate)
             if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
+        seen_.reference |= meaning.what == table_class::reference;
         if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
+            if (meaning.relation->view_writes) seen_.volatile_view = table.name;
             if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
             for (const auto& name : meaning.relation->view_tables) through_view(table, name);
         } else if (meaning.what == table_class::keyed) {
@@ -492,6 +502,7 @@ class placing {
         if (seen_.leads.empty())
             seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
         if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
+        seen_.reference |= meaning.what == table_class::reference;
         if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
         seen_.elsewhere |= meaning.what == table_class::elsewhere;
         seen_.system |= meaning.what == table_class::system;
@@ -596,7 +607,8 @@ class placing {
         if (auto found = find_gather(what_, tables_, rules_.path, why_not)) {
             const bool plain = what_.verb == verb::select && found->views.empty() && !found->qualified;
             out.gather = std::make_shared<const gather_recipe>(std::move(*found));
-            if (plain && why_uneven().empty()) out.scatter = find_scatter(what_, tables_, rules_.in);
+            if (plain && why_uneven().empty() && called_once().empty())
+                out.scatter = find_scatter(what_, tables_, rules_.in);
         } else {
             out.refusal = fault{fault_kind::unsupported, {}, std::move(why_not), {}};
         }

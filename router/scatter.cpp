@@ -332,4 +332,9 @@ std::optional<query_block> with_named_outputs(const statement& what, const table
     return out;
 }
 
+bool compares_texts(const scatter_recipe& what) noexcept {
+    const bool ordered = what.how == scatter_recipe::kind::groups || !what.outline->sorts.empty();
+    return ordered && what.plain_texts && what.byte_order;
+}
+
 }  // namespace ringway::router

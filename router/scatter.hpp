@@ -65,6 +65,9 @@ struct scatter_text {
     std::vector<std::uint16_t> parameters;
 };
 
+/// Whether texts may be put in order in the proxy, by their bytes in UTF8: not those of clients with another encoding.
+bool compares_texts(const scatter_recipe& what) noexcept;
+
 struct scatter_order {
     bool descending = false, nulls_first = false;
 };

@@ -276,6 +276,9 @@ struct statement {
     std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
     std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
+    std::vector<std::pair<std::string, std::string>>
+        inner_functions;       ///< ... in a subquery, WITH or FROM, where a call may be for all rows
+    bool inner_order = false;  ///< a subquery, WITH or FROM takes rows as they come: LIMIT, row_number() OVER (), ...
     std::vector<sequence_use> sequences;  ///< PostgreSQL's; their names are literals, which shapes leave out
     std::vector<table_change> table_changes;
     std::vector<std::string> operators;

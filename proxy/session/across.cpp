@@ -81,6 +81,7 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     const auto* recipe = task.plan->scatter.get();
     if (!recipe || scatter.whole || recipe->unfit.load(std::memory_order_relaxed)) return false;
     if (router::names_time(with)) return false;  // each shard's would be another
+    if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);
@@ -121,7 +122,7 @@ bool session::is_on_one_shard(const statement_ref& prepared, lone_statement& lon
     const auto& plan = prepared ? *prepared->plan : *lone.found->plan;
     const bool alone = router::runs_alone(plan);
     destination to;
-    to.may_gather = true;
+    to.may_gather = to.alone = true;
     to.may_spread = alone && !pinned();
     std::optional<fault> why;
     if (prepared) {

@@ -111,7 +111,7 @@ bool session::on_extended_idle(std::string_view& rest) {
 std::optional<destination> session::route_batch(std::string_view batch, std::optional<fault>& refused, bool& replayable,
                                                 const lone_statement* lone) {
     destination out{0, router::need::any};
-    bool placed = false;
+    bool placed = false, bound = false;
     struct seen {
         std::string_view name, types, query;
         statement_ref made;
@@ -140,6 +140,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
         } else if (header.type == 'B') {
             const auto bind = pg::read_bind(body);
             if (!bind) continue;
+            const bool first = !std::exchange(bound, true);
             const seen* here = nullptr;
             for (const auto& each : parsed)
                 if (each.name == bind->statement) here = &each;
@@ -173,6 +174,7 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
             } else {
                 if (!plan->keys.empty()) with.parameters = parameters_of(bind->rest, types, fine);
                 one.may_spread = talk_ ? can_span() : !pinned();
+                one.alone = first && !(talk_ && talk_->bound);
                 why = fine ? destination_of(*plan, with, one) : std::optional<fault>(malformed());
             }
             if (why) {

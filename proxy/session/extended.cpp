@@ -288,6 +288,7 @@ std::optional<fault> session::check_place(const client_statement& what, std::str
         (talk_->on_replica && talk_->status == 'T' && !talk_->ended))
         return std::nullopt;
     destination to;
+    to.alone = !talk_->bound;
     if (auto refused = bind_destination(what, rest, to)) return refused;
     if (to.shard != talk_->shard) return wrong_shard(to.shard);
     talk_->on_the_move |= to.moves;

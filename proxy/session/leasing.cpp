@@ -60,10 +60,10 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     if (foreign && out.need == router::need::primary) route.need = router::need::primary;
     if (route.kind == router::route::to::refused) return std::move(route.refusal);
     out.several = route.kind == router::route::to::several;
-    if (out.several && status() == 'I' && is_one(plan, router::verb::declare_cursor))
+    if (out.several && out.alone && status() == 'I' && is_one(plan, router::verb::declare_cursor))
         out.several = false;  // outside of a transaction, which any server says
     out.spread = route.kind == router::route::to::spread;
-    if (out.spread && status() == 'I' && is_one(plan, router::verb::lock_table)) {
+    if (out.spread && out.alone && status() == 'I' && is_one(plan, router::verb::lock_table)) {
         out.spread = false;  // outside of a transaction, which a server says
         route.kind = router::route::to::shard;
     }

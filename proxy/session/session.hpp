@@ -45,6 +45,7 @@ struct destination {
     bool may_gather = false;    ///< asked for by who can: `several` may come out
     bool several = false;       ///< rows of all shards
     bool may_spread = false;    ///< asked for by who can: `spread` may come out
+    bool alone = false;         ///< asked for by who knows that nothing precedes it in its batch
     bool spread = false;        ///< a write on several shards, or a batch whose statements are of several
     bool moves = false;         ///< may write to rows on the move (router::shard_map::change)
 };

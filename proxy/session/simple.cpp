@@ -148,6 +148,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     }
     destination to;
     to.may_gather = !talk_ && begun_.empty();
+    to.alone = true;
     to.may_spread = talk_ ? can_span() : !pinned();
     router::values with{sql, found.shape.literals, {}, conforming_strings_};
     if (talk_ && talk_->status == 'E') {  // the server will say so itself, or hear the ROLLBACK

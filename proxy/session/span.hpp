@@ -123,6 +123,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void fail();  ///< a statement of the transaction has been refused: only its end, or a savepoint, is heard
     void back_to_savepoint() { failed_ = false; }
     void remember(std::string statement);  ///< to be run on shards that join later
+    void begin_by(std::string statement) { with_.history.front() = std::move(statement); }  ///< no shard has joined yet
     void change_settings(pool::settings_ref now);
     void leave_dirty() { dirty_ = true; }  ///< the connections are wiped before anybody else gets them
 

@@ -20,6 +20,9 @@ using doing = spanning::doing;
 using router::verb;
 
 void session::span_gathers(span_unit unit) {
+    if (unit.gathers && spanning_->reads_only && spanning_->locks_tables)
+        return span_refuse(not_across("a read of rows of several shards behind LOCK TABLE in a READ ONLY transaction"),
+                           std::exchange(spanning_->what, doing::nothing));
     if (unit.gathers && spanning_->reads_only) return span_read_apart(std::move(unit));
     spanning_->across->run(std::move(unit));
 }
@@ -29,9 +32,11 @@ void session::span_gathers(span_unit unit) {
 bool session::span_scatters(span_unit& unit, const router::values& with, scatter_task scatter) {
     auto& span = *spanning_;
     const auto* recipe = unit.gathers->scatter.get();
-    const bool same = span.read_apart && !span.implicit && !span.changes_catalog && !span.across->wrote();
+    const bool same =
+        span.read_apart && !span.implicit && !span.changes_catalog && !span.locks_tables && !span.across->wrote();
     if (!recipe || !same || recipe->unfit.load(std::memory_order_relaxed) || router::names_time(with)) return false;
     if (!is_one(*unit.gathers, verb::select)) return false;
+    if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
     auto texts = router::scatter_texts_of(*unit.gathers, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);

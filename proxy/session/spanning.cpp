@@ -403,6 +403,13 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     if (const auto why = obstacle(plan); !why.empty()) return not_across(why);
     if (!one) return std::nullopt;
     if (what == verb::begin) {
+        if (span.implicit && !span.asked && span.across->shards().empty()) {  // a driver's, with its first statement
+            span.implicit = false;
+            span.reads_only = statements.front().read_only_begin;
+            span.read_apart = !names_isolation(sql);
+            span.across->begin_by(std::string(sql));
+            return answer(statements.front().name.empty() ? "BEGIN" : statements.front().name);
+        }
         if (span.implicit) return not_across("BEGIN within a pipeline");
         if (span.of_text && !is_plain_begin(sql)) return not_across("BEGIN with options, in a text,");
         if (std::exchange(span.of_text, false))  // what the text has done before belongs to it
@@ -522,7 +529,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
             unit.in_turn = plan.spread == router::spreading::alike;
-            unit.writes = true;
+            span.locks_tables |= is_one(plan, verb::lock_table);
+            unit.writes = !is_one(plan, verb::lock_table);
             if (plan.spread == router::spreading::rows) {
                 std::string why_not;
                 auto parted = router::part_insert(plan, with, map, &why_not);

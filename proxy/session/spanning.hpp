@@ -52,6 +52,7 @@ struct spanning {
     portal* holding = nullptr;                        ///< the one whose answer is being kept
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
     bool savepoints = false, changes_catalog = false;
+    bool locks_tables = false;    ///< LOCK TABLE: who reads beside it would wait for it
     bool asked = false;           ///< a statement has run in it, on whatever connection
     router::unsure_names unsure;  ///< what it has defined
     std::vector<std::pair<std::string, router::unsure_names>> unsure_at;  ///< ... at its savepoints, by their names

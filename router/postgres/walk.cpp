@@ -142,8 +142,42 @@ std::string_view pin_of_function(std::string_view name) {
 
 namespace {
 
+bool is_inner(std::string_view kind) {
+    return kind == "SubLink" || kind == "RangeSubselect" || kind == "RangeFunction" || kind == "CommonTableExpr";
+}
+
+/// Those whose result tells the order in which rows came.
+bool tells_order(node call) {
+    static constexpr std::string_view all[] = {"array_agg",       "string_agg",       "json_agg", "jsonb_agg",
+                                               "json_object_agg", "jsonb_object_agg", "xmlagg"};
+    const auto over = call["over"];
+    if (over) return over["orderClause"].size() == 0 && over["name"].text().empty() && over["refname"].text().empty();
+    const auto name = qualified(call["funcname"]).second;
+    return call["agg_order"].size() == 0 && std::find(std::begin(all), std::end(all), name) != std::end(all);
+}
+
+/// What stands in a subquery, in WITH or in FROM.
+void collect_inner(node within, statement& out) {
+    within.visit([&](node at) {
+        if (at.kind() != node_kind::object) return true;
+        const auto kind = at.key();
+        if (kind == "FuncCall") {
+            add_once(out.inner_functions, qualified(at["funcname"]));
+            out.inner_order |= tells_order(at);
+        } else if (kind == "SelectStmt") {
+            const bool distinct_on = static_cast<bool>(at["distinctClause"].first().first());
+            const bool some = at["limitCount"] || at["limitOffset"] || distinct_on;
+            out.inner_order |= some && at["sortClause"].size() == 0;
+        } else if (kind == "WindowDef") {
+            out.inner_order |= at["orderClause"].size() == 0 && at["refname"].text().empty();
+        }
+        return true;
+    });
+}
+
 void collect_one(node at, value_finder& values, statement& out, std::uint16_t& parameters) {
     const auto kind = at.key();
+    if (is_inner(kind)) collect_inner(at, out);
     if (kind == "FuncCall") {
         add_function(at, values, out);
     } else if (kind == "A_Expr") {

@@ -533,3 +533,21 @@ def test_every_type_sorts_and_groups_as_on_one_server(ringway, shop_cluster):
         for shard in shop_cluster.shards:
             shop_cluster.primary(shard).rows("DROP TABLE IF EXISTS kinds; SELECT 1", user="app")
         first.rows("DROP SCHEMA IF EXISTS kinds CASCADE; SELECT 1", user="app")
+
+
+def test_texts_stand_in_the_servers_order_whatever_the_clients_encoding(whole, shop_proxy):
+    """In WIN1252 the euro sign is a smaller byte than an e with an accent, in UTF8 a greater one."""
+    names = [f"{sign}{n}" for n in range(10) for sign in "é€"]
+    with shop_proxy.connect() as writer:
+        for key, name in zip(range(7700, 7720), names):
+            writer.execute("INSERT INTO users VALUES (%s, %s, NULL)", [key, name])
+        try:
+            for encoding in ("UTF8", "WIN1252"):
+                with shop_proxy.connect(client_encoding=encoding) as client:
+                    found = client.execute("/* ringway: role=primary */ SELECT name FROM users WHERE id BETWEEN 7700 AND 7719 ORDER BY name").fetchall()
+                    assert [name for name, in found] == sorted(names), encoding
+                    found = client.execute("/* ringway: role=primary */ SELECT min(name), max(name), count(*) FROM users WHERE id BETWEEN 7700 AND 7719").fetchone()
+                    assert found == ("é0", "€9", 20), encoding
+        finally:
+            for key in range(7700, 7720):
+                writer.execute("DELETE FROM users WHERE id = %s", [key])

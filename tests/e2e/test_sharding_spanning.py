@@ -555,3 +555,54 @@ def test_two_phase_error_refuses_a_second_writer(one_writer, shop_cluster, keys,
             copy.write_row([b, "c", None])
         assert client.execute("SELECT name FROM users WHERE id IN (%s, %s, %s) ORDER BY id", sorted((a, again, b))).fetchall()
     assert [sorted(row[1] for row in rows) for rows in stored(shop_cluster)] == [["one", "one"], ["c"], []]
+
+
+def one(sql, *values):
+    return parse(sql) + bind(values) + describe("P") + execute()
+
+
+def table_locks(cluster, table):
+    """Of each shard, the modes of the locks that others' transactions hold on a table."""
+    sql = f"SELECT DISTINCT mode FROM pg_locks WHERE relation = '{table}'::regclass AND granted AND pid <> pg_backend_pid() ORDER BY 1"
+    return [[mode for mode, in cluster.primary(shard).rows(sql)] for shard in cluster.shards]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "START TRANSACTION READ WRITE", "BEGIN ISOLATION LEVEL READ COMMITTED"])
+@pytest.mark.parametrize("first,rows", [
+    ("UPDATE users SET name = 'first' WHERE id >= 70000 AND id < 80000", 0),
+    ("SELECT count(*) FROM users a, users b WHERE a.id = b.id AND a.id >= 70000 AND a.id < 80000", 1),
+    ("DECLARE c CURSOR FOR SELECT id FROM users WHERE id >= 70000 AND id < 80000 ORDER BY id", 0),
+    ("LOCK TABLE users, countries IN SHARE ROW EXCLUSIVE MODE", 0),
+])
+def test_a_drivers_begin_comes_in_one_batch_with_the_first_statement(shop_proxy, shop_cluster, keys, clean, begin, first, rows):
+    """As pgjdbc sends it without autocommit: the transaction goes on behind the Sync, on all shards."""
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("INSERT INTO users VALUES " + ", ".join(f"({key}, 'x', NULL)" for key in clean)))
+        came = client.run(one(begin) + one(first) + sync())
+        assert not codes(came) and came[-1] == ("Z", b"T") and kinds(came).count("D") == rows, came
+        if first.startswith("DECLARE"):
+            assert kinds(client.run(query("FETCH ALL FROM c"))).count("D") == len(clean)
+        if first.startswith("LOCK"):
+            assert table_locks(shop_cluster, "users") == [["ShareRowExclusiveLock"]] * 3
+            assert table_locks(shop_cluster, "countries") == [["ShareRowExclusiveLock"]] * 3
+            came = client.run(query("SELECT count(*) FROM users WHERE id >= 70000 AND id < 80000"))
+            assert came[1] == ("D", b"\0\1\0\0\0\1" + str(len(clean)).encode())
+        assert not codes(client.run(one("UPDATE users SET name = name || '!' WHERE id >= 70000 AND id < 80000") + sync()))
+        assert client.run(one("COMMIT") + sync())[-1] == ("Z", b"I")
+    names = {name for rows in stored(shop_cluster) for _, name, _ in rows}
+    assert names == {"first!" if first.startswith("UPDATE") else "x!"}
+    assert table_locks(shop_cluster, "users") == [[], [], []]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN READ ONLY"])
+def test_a_locked_table_is_no_write(ringway, shop_cluster, keys, clean, begin):
+    """Nothing is decided or prepared for it, so it works where one shard alone may be written to, and in READ ONLY transactions."""
+    proxy = ringway({"clusters": {"shop": {"two_phase": "error"}}}, clusters=shop_cluster)
+    with proxy.connect(dbname="shop") as client:
+        client.execute(begin)
+        client.execute("LOCK TABLE users, countries IN ACCESS SHARE MODE")
+        assert client.execute("COMMIT").statusmessage == "COMMIT"
+        with pytest.raises(psycopg.errors.NoActiveSqlTransaction):
+            client.execute("LOCK TABLE users")
+        with pytest.raises(psycopg.errors.NoActiveSqlTransaction), client.pipeline():
+            client.execute("LOCK TABLE users")

@@ -65,6 +65,11 @@ TEST_CASE("Rows are scattered when no two of different shards can meet") {
     CHECK(is_scattered("SELECT id, random() AS r FROM users"));
     CHECK_FALSE(is_scattered("SELECT id, random() AS r FROM users ORDER BY r"));
     CHECK_FALSE(is_scattered("SELECT random() AS r, count(*) FROM users GROUP BY r"));
+    CHECK_FALSE(is_scattered("SELECT id, r FROM users, random() r"));
+    CHECK_FALSE(is_scattered("SELECT id, (SELECT random()) FROM users"));
+    CHECK(is_scattered("SELECT id, random() FROM users WHERE country IN (SELECT code FROM countries)"));
+    CHECK_FALSE(is_scattered("SELECT id FROM users WHERE country IN (SELECT code FROM countries LIMIT 1)"));
+    CHECK(is_scattered("SELECT id FROM users WHERE country IN (SELECT code FROM countries ORDER BY code LIMIT 1)"));
     CHECK_FALSE(
         is_scattered("SELECT u.id FROM users u WHERE EXISTS (SELECT FROM orders o WHERE o.user_id = u.id AND o.id IN "
                      "(SELECT order_id FROM items))"));

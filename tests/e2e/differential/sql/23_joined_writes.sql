@@ -89,3 +89,29 @@ UPDATE customers SET name = (SELECT gen_random_uuid()::text);
 DELETE FROM customers USING (SELECT customer_id FROM orders LIMIT 3) o WHERE o.customer_id = customers.id;
 -- refused
 WITH o AS (SELECT max(amount) m FROM orders) UPDATE customers SET credit = o.m FROM o;
+-- refused
+UPDATE customers SET credit = r * 1000 FROM random() r;
+-- refused
+UPDATE customers SET name = u::text FROM LATERAL gen_random_uuid() u;
+-- refused
+DELETE FROM customers USING ROWS FROM (random()) r WHERE r > 0.5;
+-- refused
+UPDATE customers SET credit = v.people FROM (SELECT people FROM countries LIMIT 1) v;
+-- refused
+UPDATE customers SET credit = v.r FROM (SELECT row_number() OVER () r, code FROM countries) v WHERE v.code = country;
+-- refused
+UPDATE customers SET name = (SELECT string_agg(code, ',') FROM countries);
+UPDATE customers SET credit = v.r FROM (SELECT row_number() OVER (ORDER BY code) r, code FROM countries) v WHERE v.code = country;
+UPDATE customers SET name = (SELECT string_agg(code, ',' ORDER BY code) FROM countries) WHERE id < 20;
+UPDATE customers SET credit = v.people FROM (SELECT people FROM countries ORDER BY code LIMIT 1) v WHERE id < 9;
+UPDATE customers SET credit = (SELECT amount FROM orders o WHERE o.customer_id = customers.id ORDER BY id LIMIT 1) WHERE id > 30;
+UPDATE customers SET info = jsonb_build_object('n', random() < 2) WHERE country IN (SELECT code FROM countries);
+DELETE FROM customers WHERE id = 23 AND random() < 2 AND country IN (SELECT code FROM countries);
+-- refused
+MERGE INTO customers c USING countries k ON k.code = c.country WHEN MATCHED THEN UPDATE SET name = (SELECT gen_random_uuid()::text);
+SELECT count(*), sum(credit), max(name) FROM customers;
+SELECT count(DISTINCT r) FROM (SELECT c.id, r FROM customers c, random() r) x;
+SELECT count(DISTINCT r) FROM (SELECT id, (SELECT random()) r FROM customers) x;
+INSERT INTO lonely (id, t) SELECT c.id + 800, r::text FROM customers c, random() r;
+SELECT count(*) > 9, count(DISTINCT t) FROM lonely WHERE id > 800;
+DELETE FROM lonely WHERE id > 800;

@@ -3,7 +3,7 @@ INSERT INTO tickets (what) VALUES ('a') RETURNING id;
 INSERT INTO tickets (what) VALUES ('b'), ('c'), ('d'), ('e'), ('f') RETURNING id, what, price;
 INSERT INTO tickets (price, what) VALUES (2.345, 'g'), (3, 'h');
 SELECT * FROM tickets ORDER BY id;
-INSERT INTO tickets (what, price) SELECT name, credit FROM customers WHERE id < 12 ORDER BY id RETURNING *;
+INSERT INTO tickets (what, price) SELECT name, least(credit, 99) FROM customers WHERE id < 12 ORDER BY id RETURNING *;
 INSERT INTO tickets (what, customer) SELECT 'n', g FROM generate_series(1, 50) g;
 SELECT count(*), sum(id), max(id), count(DISTINCT id) FROM tickets;
 -- values: i1 | i2
