@@ -51,8 +51,8 @@ struct carry_recipe {
     std::vector<key_column> key;
     std::vector<std::string> drawn;      ///< columns of the key that the rows do not give: their defaults are
     std::vector<std::string> defaulted;  ///< columns for which a row says DEFAULT
-    bool copies = false;             ///< a COPY of the rows does the same as the INSERT
-    bool at_once = false;            ///< all rows of a shard must be one statement's: by several it could be told
+    bool copies = false;                 ///< a COPY of the rows does the same as the INSERT
+    bool at_once = false;                ///< all rows of a shard must be one statement's: by several it could be told
 };
 
 /// Null: it cannot be done, `why_not` tells why. The statement is an INSERT that no shard can run by itself, whose
