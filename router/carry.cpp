@@ -180,6 +180,11 @@ class finding {
                 if (i >= insert_.columns.size() || target_.what != table_class::keyed)
                     return "a row of it has DEFAULT as a value";
                 const auto& name = insert_.columns[i];
+                const auto& columns = target_.relation->columns;
+                const auto column = std::find_if(columns.begin(), columns.end(),
+                                                 [&](const catalog_column& each) { return each.name == name; });
+                if (column != columns.end() && column->generated)
+                    return fmt::format("a row of it has DEFAULT for \"{}\", which is generated: leave it out", name);
                 if (std::find(out.defaulted.begin(), out.defaulted.end(), name) == out.defaulted.end())
                     out.defaulted.push_back(name);
             }

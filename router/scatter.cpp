@@ -6,6 +6,7 @@
 #include <array>
 
 #include "router/apart.hpp"
+#include "router/postgres/lexical.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
@@ -98,7 +99,7 @@ class finding {
         out->outline = what_.outline;
         out->driver = driver_;
         out->byte_order = in_->byte_order_text;
-        out->plain_texts = plain_collations(what_.block);
+        out->plain_texts = plain_collations(what_.block) && casts_to_built_in();
         return out;
     }
 
@@ -125,6 +126,17 @@ class finding {
         }
         return std::all_of(block.children.begin(), block.children.end(),
                            [this](const query_block& child) { return only_tables(child); });
+    }
+
+    /// A domain may have a collation of its own.
+    bool casts_to_built_in() const {
+        static constexpr std::string_view built_in[] = {
+            "bool", "bpchar",    "bytea",       "char",   "date",  "float4", "float8",  "int2",
+            "int4", "int8",      "interval",    "json",   "jsonb", "name",   "numeric", "text",
+            "time", "timestamp", "timestamptz", "timetz", "uuid",  "varchar"};
+        return std::all_of(what_.cast_types.begin(), what_.cast_types.end(), [](const std::string& each) {
+            return std::find(std::begin(built_in), std::end(built_in), each) != std::end(built_in);
+        });
     }
 
     bool plain_collations(const query_block& block) const {
@@ -335,6 +347,23 @@ std::optional<query_block> with_named_outputs(const statement& what, const table
 bool compares_texts(const scatter_recipe& what) noexcept {
     const bool ordered = what.how == scatter_recipe::kind::groups || !what.outline->sorts.empty();
     return ordered && what.plain_texts && what.byte_order;
+}
+
+bool repeats_untyped(const values& with) {
+    const auto untyped = [](const parameter& each) { return each.type_oid == 0; };
+    if (std::none_of(with.parameters.begin(), with.parameters.end(), untyped)) return false;
+    std::vector<bool> seen(with.parameters.size());
+    postgres::token_reader in(with.text, with.literals);
+    for (auto each = in.next(); each.kind != postgres::token_kind::end; each = in.next()) {
+        if (in.text_of(each).front() != '$') continue;
+        std::size_t number = 0;
+        for (auto at = each.offset + 1; at < with.text.size() && with.text[at] >= '0' && with.text[at] <= '9'; ++at)
+            number = std::min<std::size_t>(10 * number + static_cast<std::size_t>(with.text[at] - '0'), 1u << 20);
+        if (number == 0 || number > seen.size() || with.parameters[number - 1].type_oid != 0) continue;
+        if (seen[number - 1]) return true;
+        seen[number - 1] = true;
+    }
+    return false;
 }
 
 }  // namespace ringway::router

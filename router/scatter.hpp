@@ -65,6 +65,10 @@ struct scatter_text {
     std::vector<std::uint16_t> parameters;
 };
 
+/// Whether a parameter without a declared type stands in the text twice: which of the two tells a server its type
+/// depends on the text, and the shards run others.
+bool repeats_untyped(const values& with);
+
 /// Whether texts may be put in order in the proxy, by their bytes in UTF8: not those of clients with another encoding.
 bool compares_texts(const scatter_recipe& what) noexcept;
 

@@ -82,6 +82,7 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     if (!recipe || scatter.whole || recipe->unfit.load(std::memory_order_relaxed)) return false;
     if (router::names_time(with)) return false;  // each shard's would be another
     if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
+    if (router::repeats_untyped(with)) return false;
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);

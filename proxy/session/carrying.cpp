@@ -58,7 +58,8 @@ std::string columns_query(std::string_view relation) {
         "next = 0), (SELECT pg_catalog.min(pg_catalog.format_type(type, NULL)) FROM inside WHERE of = attnum AND type "
         "IN ({1})), COALESCE((SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef WHERE adrelid = "
         "attrelid AND adnum = attnum), CASE WHEN attidentity <> '' THEN pg_catalog.format('pg_catalog.nextval(%L)', "
-        "pg_catalog.pg_get_serial_sequence({0}, attname)) END), attidentity = 'a' FROM pg_catalog.pg_attribute WHERE "
+        "pg_catalog.pg_get_serial_sequence({0}, attname)) END, (SELECT typdefault FROM pg_catalog.pg_type WHERE oid = "
+        "atttypid)), attidentity = 'a' FROM pg_catalog.pg_attribute WHERE "
         "attrelid = {0}::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
         pool::quote_literal(relation), router::object_types_sql(), router::parts_of_types_sql());
 }

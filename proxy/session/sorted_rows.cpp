@@ -80,6 +80,7 @@ std::string sorted_rows::part(std::size_t i) const {
     pg::write_parse(out, {}, task_.texts[i], task_.types);
     pg::write_bind_head(out, {}, {}, bound.size());
     out.append(bound);
+    pg::write_target(out, 'D', 'P', {});  // on each shard: tables may differ
     pg::write_execute(out, {}, 0);
     pg::write_sync(out);
     return out;

@@ -339,6 +339,7 @@ void span::send_part(const span_part& part) {
     one.failed = false;
     one.active = true;
     one.wrote |= unit_.writes;
+    one.holds |= unit_.locks;
     one.on->server->unnamed.reset();
     one.on->send(part.bytes, 1);
 }
@@ -366,9 +367,11 @@ void span::commit() {
     error_.clear();
     stage_ = stage::ending;
     std::sort(wings_.begin(), wings_.end(), [](const wing& a, const wing& b) { return a.on->shard < b.on->shard; });
-    std::vector<bool> wrote;
-    for (const auto& each : wings_) wrote.push_back(each.wrote);
-    end_.emplace(wrote);
+    using part_of = two_phase::part_of;
+    std::vector<part_of> members;
+    for (const auto& each : wings_)
+        members.push_back(each.wrote ? part_of::writer : each.holds ? part_of::holder : part_of::reader);
+    end_.emplace(members);
     if (end_->two_phases()) id_ = new_transaction_id();
     take(end_->begin());
     end_if_over();

@@ -73,9 +73,11 @@ struct span_unit {
     bool in_turn = false;     ///< the first part alone, then the others: who does the same meets on the first shard
     bool one_by_one = false;  ///< each part when the one before has ended: locks are taken in one order by all
     bool writes = false;
+    bool locks = false;       ///< rows or tables, until the transaction's end
     bool reads_text = false;  ///< its part only has a text of several statements read
     bool hold_tag = false;    ///< CommandComplete waits for span::held_tag()
     bool tells = false;       ///< ParameterStatus is the client's
+    bool compares = false;    ///< each part describes its columns, of which the client is not told
     std::string_view hidden;  ///< types of messages that the client has had, or never asked for
     std::shared_ptr<const router::plan>
         gathers;                          ///< its one part reads rows that are first brought there from all shards
@@ -195,6 +197,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         std::shared_ptr<arm> on;
         bool open = false;  ///< in the transaction
         bool wrote = false;
+        bool holds = false;       ///< locks that others wait for until all is committed
         bool failed = false;      ///< at its last command
         bool active = false;      ///< has a part of the unit under way
         bool takes_copy = false;  ///< has said that it does
@@ -236,6 +239,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void check_isolation(wing& of, std::string_view row);
     void on_reply(wing& of, char type, std::string_view frame);
     void on_added(wing& of, char type, std::string_view frame);
+    void compare_columns(std::string_view description);
     void on_error(wing& of, std::string_view frame);
     void on_copy_ready(wing& of, std::string_view frame);
     void on_merged_copy(wing& of, char type, std::string_view frame);

@@ -12,6 +12,7 @@
 namespace ringway::proxy {
 
 using config::fault;
+using config::fault_kind;
 
 namespace {
 
@@ -38,6 +39,7 @@ std::optional<fault> row_lock_parts(const router::plan& plan, const router::valu
     unit.one_by_one = true;
     if (auto sql = locks_of(made->moving); !sql.empty()) unit.lock = span_lock{std::move(sql), map.members().front()};
     unit.writes = false;  // no shard has anything to lose at COMMIT but locks
+    unit.locks = true;
     std::vector<std::uint16_t> all(plan.parsed.parameters);
     std::iota(all.begin(), all.end(), static_cast<std::uint16_t>(0));
     numbers.assign(made->shards.size(), all);
@@ -45,6 +47,12 @@ std::optional<fault> row_lock_parts(const router::plan& plan, const router::valu
     for (std::size_t i = 0; i < made->shards.size(); ++i)
         unit.parts.push_back({made->shards[i], sorted ? std::string() : std::move(made->texts[i])});
     if (!sorted) return std::nullopt;
+    if (router::repeats_untyped(with))
+        return fault{fault_kind::unsupported,
+                     "rows that are locked on several shards are sorted by texts of their own, in which the type of a "
+                     "parameter that stands in two places might be another",
+                     {},
+                     "declare the types of parameters, or sort the rows where they are used"};
     sorted_task task;
     task.own = with.text;
     task.texts = std::move(made->texts);

@@ -239,12 +239,17 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
             pg::write_bind_head(out, of.opened, {}, part_bound.size());
             out.append(part_bound);
         }
+        if (message == 'E' && unit.parts.size() > 1 && unit.how == merging::add && !unit.merges_copy) {
+            unit.compares = true;
+            pg::write_target(out, 'D', 'P', of.opened);
+        }
         if (message == 'D')
             pg::write_target(out, 'D', 'P', {});
         else
             pg::write_execute(out, of.opened, static_cast<std::int32_t>(max_rows));
         pg::write_sync(out);
     }
+    if (unit.compares) unit.hidden = "12n";
     return std::nullopt;
 }
 

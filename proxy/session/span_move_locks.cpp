@@ -52,7 +52,7 @@ void span::take_locks() {
         if ((shard == unit_.lock->first) != first) continue;
         auto& one = *wing_of(shard);
         one.failed = false;
-        one.active = true;
+        one.active = one.holds = true;
         one.on->server->unnamed.reset();
         one.on->send(out, 1);
         waits = true;

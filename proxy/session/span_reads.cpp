@@ -37,6 +37,7 @@ bool session::span_scatters(span_unit& unit, const router::values& with, scatter
     if (!recipe || !same || recipe->unfit.load(std::memory_order_relaxed) || router::names_time(with)) return false;
     if (!is_one(*unit.gathers, verb::select)) return false;
     if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
+    if (router::repeats_untyped(with)) return false;
     auto texts = router::scatter_texts_of(*unit.gathers, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);

@@ -121,6 +121,7 @@ void span::on_reply(wing& of, char type, std::string_view frame) {
         if (answer_.size() >= piece) arm_flush();
         return;
     }
+    if (type == 'T' && (unit_.compares || unit_.sorted)) return compare_columns(frame);
     if (unit_.hidden.find(type) != std::string_view::npos) return;
     if (unit_.how == merging::add) {
         on_added(of, type, frame);
@@ -133,22 +134,24 @@ void span::on_reply(wing& of, char type, std::string_view frame) {
     if (answer_.size() >= piece) arm_flush();
 }
 
+void span::compare_columns(std::string_view description) {
+    auto columns = columns_of(description.substr(pg::header_size));
+    if (header_.empty())
+        header_ = std::move(columns);
+    else if (header_ != columns && error_.empty())
+        error_ = error_frame({fault_kind::unsupported,
+                              "the shards give this statement's rows in different columns or types",
+                              {},
+                              "compare the table on the shards"});
+}
+
 void span::on_added(wing& of, char type, std::string_view frame) {
     const auto part = part_of(of);
     switch (type) {
-        case 'T': {
-            auto columns = columns_of(frame.substr(pg::header_size));
-            if (header_.empty()) {
-                header_ = std::move(columns);
-                answer_.append(frame);
-            } else if (header_ != columns && error_.empty()) {
-                error_ = error_frame({fault_kind::unsupported,
-                                      "the shards give this statement's rows in different columns or types",
-                                      {},
-                                      "compare the table on the shards"});
-            }
+        case 'T':
+            if (header_.empty()) answer_.append(frame);
+            compare_columns(frame);
             break;
-        }
         case 'D':
             if (unit_.sorted) {
                 if (unit_.sorted->add(part, frame) || !error_.empty()) break;

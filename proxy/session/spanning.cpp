@@ -99,6 +99,10 @@ bool is_used_next(std::string_view parse, std::string_view rest) {
     return bind && bind->statement == made->name;
 }
 
+bool changes_rows(const router::plan& plan) {
+    return is_one(plan, verb::update) || is_one(plan, verb::delete_) || is_one(plan, verb::merge);
+}
+
 /// The table that a statement writes. Null: none that it names.
 const router::table_ref* written_table(const router::query_block& block) {
     for (const auto& each : block.tables)
@@ -112,10 +116,9 @@ const router::table_ref* written_table(const router::query_block& block) {
 /// table.
 std::optional<span_lock> locks_of(const router::statement& what, const span_unit& unit, std::uint16_t first,
                                   std::uint64_t client_id) {
-    const bool changes = what.verb == verb::update || what.verb == verb::delete_ || what.verb == verb::merge;
     const bool several = unit.parts.size() > 1;
     const auto* table = written_table(what.block);
-    if (!changes || !table || (!several && !unit.move)) return std::nullopt;
+    if (!table || (!several && !unit.move)) return std::nullopt;
     auto relation = router::quoted_name(table->name);
     if (!table->schema.empty()) relation = fmt::format("{}.{}", router::quoted_name(table->schema), relation);
     const auto which = !unit.move ? moving_lock::of_write : several ? moving_lock::of_both : moving_lock::of_move;
@@ -483,6 +486,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
     }
     span.on_the_move |= route.moves && plan.need == router::need::primary;
     unit.writes = plan.need == router::need::primary && !router::locks_apart(plan);
+    unit.locks = router::locks_apart(plan) || is_one(plan, verb::lock_table);
     std::uint16_t shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
     using to = router::route::to;
     switch (route.kind) {
@@ -528,7 +532,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                 return row_lock_parts(plan, with, map, utf8, unit, span.numbers);
             }
             unit.how = plan.spread == router::spreading::alike ? merging::same : merging::add;
-            unit.in_turn = plan.spread == router::spreading::alike;
+            // Who writes to the same rows meets on the first shard, and not crosswise on others.
+            unit.in_turn = plan.spread == router::spreading::alike || changes_rows(plan);
             span.locks_tables |= is_one(plan, verb::lock_table);
             unit.writes = !is_one(plan, verb::lock_table);
             if (plan.spread == router::spreading::rows) {
@@ -561,7 +566,7 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                 auto& numbers = span.numbers.emplace_back(plan.parsed.parameters);
                 std::iota(numbers.begin(), numbers.end(), static_cast<std::uint16_t>(0));
             }
-            if (plan.spread == router::spreading::apart && map.moves_rows)
+            if (plan.spread == router::spreading::apart && map.moves_rows && changes_rows(plan))
                 unit.lock = locks_of(plan.parsed.statements.front(), unit, map.members().front(), who_.id);
             return std::nullopt;
         }

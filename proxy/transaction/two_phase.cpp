@@ -9,11 +9,11 @@
 
 namespace ringway::proxy {
 
-two_phase::two_phase(const std::vector<bool>& wrote) {
-    for (const bool each : wrote) parts_.push_back({each});
-    writers_ = static_cast<std::size_t>(std::count(wrote.begin(), wrote.end(), true));
-    const auto first = std::find(wrote.begin(), wrote.end(), true);
-    decider_ = first == wrote.end() ? 0 : static_cast<std::size_t>(first - wrote.begin());
+two_phase::two_phase(const std::vector<part_of>& members) {
+    for (const auto each : members) parts_.push_back({each});
+    writers_ = static_cast<std::size_t>(std::count(members.begin(), members.end(), part_of::writer));
+    const auto first = std::find(members.begin(), members.end(), part_of::writer);
+    decider_ = first == members.end() ? 0 : static_cast<std::size_t>(first - members.begin());
 }
 
 void two_phase::give(commands& out, std::size_t member, commit_step step) {
@@ -30,13 +30,15 @@ bool two_phase::finished() const noexcept {
     return result_ != outcome::pending && !waiting();
 }
 
-/// Who has only read ends first: a serializable reader may still fail.
+/// Who has only read ends first: a serializable reader may still fail, and a sequence that it has drawn from must not
+/// give its values again.
 two_phase::commands two_phase::begin() {
     commands out;
     for (std::size_t i = 0; i < parts_.size(); ++i) {
-        if (!parts_[i].wrote)
+        const auto is = parts_[i].is;
+        if (is == part_of::reader || (is == part_of::holder && writers_ == 0))
             give(out, i, commit_step::commit);
-        else if (writers_ > 1)
+        else if (is == part_of::writer && writers_ > 1)
             give(out, i, i == decider_ ? commit_step::decide : commit_step::prepare);
     }
     return out.empty() ? advance() : out;
@@ -46,6 +48,8 @@ two_phase::commands two_phase::begin() {
 two_phase::commands two_phase::advance() {
     commands out;
     if (waiting()) return out;
+    if (decided_ && !aborting_)
+        if (auto last = let_locks_go(); !last.empty()) return last;
     if (aborting_ || decided_) {
         if (result_ == outcome::pending) result_ = aborting_ ? outcome::rolled_back : outcome::committed;
         return out;
@@ -57,6 +61,13 @@ two_phase::commands two_phase::advance() {
     }
     deciding_ = true;
     give(out, decider_, commit_step::commit);
+    return out;
+}
+
+two_phase::commands two_phase::let_locks_go() {
+    commands out;
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+        if (parts_[i].is == part_of::holder && parts_[i].open && !parts_[i].gone) give(out, i, commit_step::commit);
     return out;
 }
 
@@ -102,7 +113,8 @@ two_phase::commands two_phase::answered(std::size_t member, bool ok) {
             break;
     }
     if (aborting_) return abort();
-    if (!ok && (step == commit_step::prepare || step == commit_step::decide || step == commit_step::commit))
+    if (!ok && !decided_ &&
+        (step == commit_step::prepare || step == commit_step::decide || step == commit_step::commit))
         return abort();
     if (deciding_ && member == decider_ && step == commit_step::commit && !decided_) {
         decided_ = true;
@@ -115,7 +127,7 @@ two_phase::commands two_phase::answered(std::size_t member, bool ok) {
             else
                 give(out, i, commit_step::commit_prepared);
         }
-        return out;
+        return out.empty() ? advance() : out;
     }
     return advance();
 }

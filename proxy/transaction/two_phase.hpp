@@ -8,6 +8,9 @@
 //   decider: SELECT ringway.decide(id)   others: PREPARE TRANSACTION   ->   decider: COMMIT   ->   others: COMMIT
 //   PREPARED
 //
+// Members that hold locks and wrote nothing are committed when all that was written is: whoever waits for their locks
+// sees it.
+//
 // Who finds a prepared transaction later asks the decider's shard: ringway.outcome(id) gives the decision, and writes a
 // refusal when there is none, which makes a later decide() fail.
 // https://www.postgresql.org/docs/15/sql-prepare-transaction.html
@@ -37,8 +40,13 @@ class two_phase {
         unknown       ///< the decider was lost while it decided
     };
 
-    /// `wrote`: by member, in the order of the shards.
-    explicit two_phase(const std::vector<bool>& wrote);
+    enum class part_of : std::uint8_t {
+        reader,
+        holder,  ///< of locks that it has taken, and wrote nothing
+        writer
+    };
+    /// By member, in the order of the shards.
+    explicit two_phase(const std::vector<part_of>& members);
 
     commands begin();
     /// The member's last command has ended. A failed one has rolled its transaction back, except for those on prepared
@@ -59,12 +67,14 @@ class two_phase {
 
   private:
     struct part {
-        bool wrote = false, open = true, prepared = false, gone = false;
+        part_of is = part_of::reader;
+        bool open = true, prepared = false, gone = false;
         commit_step doing = commit_step::none;
     };
     void give(commands& out, std::size_t member, commit_step step);
     bool waiting() const noexcept;
     commands advance();
+    commands let_locks_go();
     commands abort();
 
     std::vector<part> parts_;

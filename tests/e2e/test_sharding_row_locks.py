@@ -462,3 +462,68 @@ def test_reads_behind_locks_see_what_is_committed(shop_proxy, every):
         assert client.execute("SELECT count(*) FROM users WHERE name = 'new' AND id = ANY (%s)", [every]).fetchone() == (1,)
         client.execute("UPDATE users SET name = 'new' WHERE id = ANY (%s)", [every[:3]])
         assert client.execute("SELECT count(*) FROM users WHERE name = 'new' AND id = ANY (%s)", [every]).fetchone() == (4,)
+
+
+@pytest.mark.parametrize("how", ["one row", "rows of several shards", "a table"])
+def test_who_waits_for_a_lock_sees_what_was_written_under_it(shop_proxy, keys, how):
+    """The locks of a shard that was not written to last until the writes of the others are committed."""
+    (first, _), (second, _), (third, _) = keys
+    lock = {"one row": f"SELECT id FROM users WHERE id = {second} FOR UPDATE",
+            "rows of several shards": f"SELECT id FROM users WHERE id IN ({second}, {third}) ORDER BY id FOR UPDATE",
+            "a table": "LOCK TABLE countries IN SHARE ROW EXCLUSIVE MODE"}[how]
+    with shop_proxy.connect() as one, shop_proxy.connect() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for n in range(40):
+            def look():
+                with other.transaction():
+                    other.execute(lock)
+                    return other.execute(f"SELECT name FROM users WHERE id = {first}").fetchone()
+
+            with one.transaction():
+                one.execute(f"SELECT name FROM users WHERE id = {third}")  # so that the lock is not the first of all
+                one.execute(lock)
+                found = pool.submit(look)
+                one.execute(f"UPDATE users SET name = 'v{n}' WHERE id = {first}")
+                if how != "a table":
+                    one.execute(f"UPDATE orders SET note = 'v{n}' WHERE user_id = {third}")
+            assert found.result(20) == (f"v{n}",)
+
+
+def test_shards_with_other_columns_are_not_mixed(shop_proxy, shop_cluster, every):
+    """Also by the extended protocol, which says nothing of a write's columns to the client."""
+    last = shop_cluster.primary(shop_cluster.shards[-1])
+    last.rows("ALTER TABLE orders RENAME note TO old; ALTER TABLE orders ADD note text; ALTER TABLE orders DROP old; "
+              "ALTER TABLE orders RENAME amount TO old; ALTER TABLE orders ADD amount numeric; ALTER TABLE orders DROP old; SELECT 1", user="app")
+    try:
+        condition = "WHERE user_id >= 80000 AND user_id < 90000"
+        for sql in (f"SELECT * FROM orders {condition} ORDER BY id FOR UPDATE", f"SELECT * FROM orders {condition} FOR UPDATE",
+                    f"UPDATE orders SET id = id {condition} RETURNING *"):
+            with Wire(shop_proxy.port, database="shop") as client:
+                assert codes(client.run(query(sql))) == ["0A000"], sql
+                assert codes(client.run(parse(sql) + bind() + describe("P") + execute() + sync())) == ["0A000"], sql
+                assert codes(client.run(parse(sql) + bind() + execute() + sync())) == ["0A000"], sql
+    finally:
+        last.rows("ALTER TABLE orders RENAME note TO old; ALTER TABLE orders ADD note text; UPDATE orders SET note = old; ALTER TABLE orders DROP old; "
+                  "SELECT 1", user="app")
+
+
+def test_a_parameter_that_stands_twice(shop_proxy, every):
+    """Its type comes of the text, and the shards' is another: 5000000000 is an int8 in the one place, an int4 in the other."""
+    for suffix in ("", " FOR UPDATE"):
+        sql = f"SELECT id FROM users WHERE id > $1 AND id < 90000 ORDER BY length(name) + $1, id{suffix}"
+        with Wire(shop_proxy.port, database="shop") as client:
+            came = client.run(parse(sql) + bind([80000]) + describe("P") + execute() + sync())
+            assert codes(came) == (["0A000"] if suffix else []), came
+            if not suffix:
+                assert kinds(came).count("D") == len(every)
+
+
+def test_writes_to_the_same_rows_of_all_shards_wait_for_each_other(shop_proxy, every):
+    """They meet on the first shard: none is a deadlock, as on one server."""
+    def work(n):
+        with shop_proxy.connect() as client:
+            for _ in range(10):
+                client.execute("UPDATE users SET country = %s WHERE id >= 80000 AND id < 90000", [f"c{n}"])
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(work, n) for n in range(4)]:
+            each.result(60)

@@ -14,6 +14,7 @@
 
 using namespace ringway::proxy;
 using outcome = two_phase::outcome;
+using part_of = two_phase::part_of;
 
 namespace {
 
@@ -26,7 +27,7 @@ std::vector<commit_step> steps(const two_phase::commands& in) {
 }  // namespace
 
 TEST_CASE("one writer is committed after the readers, without preparing") {
-    two_phase all({false, true, false});
+    two_phase all({part_of::reader, part_of::writer, part_of::reader});
     CHECK(steps(all.begin()) == std::vector{commit_step::commit, commit_step::commit});
     CHECK(all.answered(0, true).empty());
     const auto last = all.answered(2, true);
@@ -39,7 +40,7 @@ TEST_CASE("one writer is committed after the readers, without preparing") {
 }
 
 TEST_CASE("several writers: the first decides after the others have prepared") {
-    two_phase all({true, true, true});
+    two_phase all({part_of::writer, part_of::writer, part_of::writer});
     CHECK(all.decider() == 0);
     CHECK(steps(all.begin()) == std::vector{commit_step::decide, commit_step::prepare, commit_step::prepare});
     CHECK(all.answered(1, true).empty());
@@ -54,8 +55,42 @@ TEST_CASE("several writers: the first decides after the others have prepared") {
     CHECK_FALSE(all.leaves_prepared());
 }
 
+TEST_CASE("who holds locks is committed behind all that was written") {
+    two_phase one({part_of::holder, part_of::writer, part_of::reader});
+    CHECK(steps(one.begin()) == std::vector{commit_step::commit});
+    CHECK(steps(one.answered(2, true)) == std::vector{commit_step::commit});
+    CHECK_FALSE(one.finished());
+    const auto last = one.answered(1, true);
+    REQUIRE(last.size() == 1);
+    CHECK(last[0].member == 0);
+    CHECK(last[0].step == commit_step::commit);
+    CHECK(one.result() == outcome::committed);
+    CHECK_FALSE(one.finished());
+    CHECK(one.answered(0, false).empty());  // there is nothing in it that could be lost
+    CHECK(one.result() == outcome::committed);
+    CHECK(one.finished());
+
+    two_phase two({part_of::writer, part_of::writer, part_of::holder});
+    CHECK(steps(two.begin()) == std::vector{commit_step::decide, commit_step::prepare});
+    CHECK(two.answered(0, true).empty());
+    CHECK(steps(two.answered(1, true)) == std::vector{commit_step::commit});
+    CHECK(steps(two.answered(0, true)) == std::vector{commit_step::commit_prepared});
+    CHECK(steps(two.answered(1, true)) == std::vector{commit_step::commit});
+    two.answered(2, true);
+    CHECK(two.finished());
+
+    two_phase early({part_of::writer, part_of::writer, part_of::holder});
+    early.begin();
+    CHECK(early.lost(2).empty());
+    CHECK(steps(early.answered(1, true)) == std::vector{commit_step::rollback_prepared});
+    CHECK(steps(early.answered(0, true)) == std::vector{commit_step::rollback});
+
+    two_phase none({part_of::holder, part_of::reader});
+    CHECK(steps(none.begin()) == std::vector{commit_step::commit, commit_step::commit});
+}
+
 TEST_CASE("a PREPARE that fails rolls all back") {
-    two_phase all({true, true, true});
+    two_phase all({part_of::writer, part_of::writer, part_of::writer});
     all.begin();
     CHECK(all.answered(1, true).empty());
     CHECK(steps(all.answered(2, false)) == std::vector{commit_step::rollback_prepared});
@@ -68,7 +103,7 @@ TEST_CASE("a PREPARE that fails rolls all back") {
 }
 
 TEST_CASE("a decider that is lost while it commits leaves the outcome open") {
-    two_phase all({true, true});
+    two_phase all({part_of::writer, part_of::writer});
     all.begin();
     all.answered(0, true);
     all.answered(1, true);
@@ -150,20 +185,21 @@ struct shard {
 
 struct simulated {
     std::mt19937_64 dice;
-    std::vector<bool> wrote;
+    std::vector<part_of> is;
     std::vector<shard> shards;
     std::optional<outcome> told;
 
     explicit simulated(std::uint64_t seed) : dice(seed) {
         const auto members = 1 + dice() % 5;
-        for (std::size_t i = 0; i < members; ++i) wrote.push_back(dice() % 4 != 0);
+        for (std::size_t i = 0; i < members; ++i)
+            is.push_back(dice() % 4 != 0 ? part_of::writer : dice() % 2 ? part_of::holder : part_of::reader);
         shards.resize(members);
     }
 
     bool chance(unsigned of) { return dice() % of == 0; }
 
     void coordinate() {
-        two_phase all(wrote);
+        two_phase all(is);
         struct flight {
             two_phase::command what;
             bool done = false, ok = false;
@@ -182,6 +218,10 @@ struct simulated {
             if (chance(20) && !shards[all.decider()].deciding) settle(all.decider());  // another proxy's recovery
             auto& one = under_way[dice() % under_way.size()];
             const auto member = one.what.member;
+            // Whoever waits for locks sees what was written, but for what a lost connection has left to recovery.
+            if (is[member] == part_of::holder && one.what.step == commit_step::commit)
+                for (std::size_t i = 0; i < shards.size(); ++i)
+                    REQUIRE((is[i] != part_of::writer || broken[i] || shards[i].is == shard::state::committed));
             if (!one.done && !chance(12)) {
                 one.ok = shards[member].run(one.what.step, chance(25));
                 one.done = true;
@@ -230,12 +270,12 @@ TEST_CASE("simulation: all or nothing, whatever is lost, and what a client was t
         CAPTURE(seed);
         simulated one(seed);
         one.coordinate();
-        const auto first = std::find(one.wrote.begin(), one.wrote.end(), true);
-        if (first == one.wrote.end()) continue;
-        one.recover(static_cast<std::size_t>(first - one.wrote.begin()));
+        const auto first = std::find(one.is.begin(), one.is.end(), part_of::writer);
+        if (first == one.is.end()) continue;
+        one.recover(static_cast<std::size_t>(first - one.is.begin()));
         std::size_t committed = 0, writers = 0;
         for (std::size_t i = 0; i < one.shards.size(); ++i) {
-            if (!one.wrote[i]) continue;
+            if (one.is[i] != part_of::writer) continue;
             ++writers;
             REQUIRE(one.shards[i].is != shard::state::open);
             REQUIRE(one.shards[i].is != shard::state::prepared);
