@@ -49,7 +49,8 @@ void gathering::lease() {
     const auto keep = shared_from_this();
     while (leased_ < arms_.size()) {
         auto& next = *arms_[leased_];
-        auto found = owner_->gather_node(next.shard, leased_ == 0);
+        const bool hinted = task_.plan->parsed.hint.role == router::routing_hint::role_wish::primary;
+        auto found = owner_->gather_node(next.shard, leased_ == 0 || hinted);
         if (found.why) return fail(std::move(found.why));
         if (found.hold) {
             holding_ = true;

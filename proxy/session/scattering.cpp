@@ -75,7 +75,8 @@ void scattering::lease() {
     const auto keep = shared_from_this();
     while (leased_ < arms_.size()) {
         auto& next = *arms_[leased_];
-        auto found = owner_->gather_node(next.shard, task_.in_transaction);
+        const bool hinted = task_.plan->parsed.hint.role == router::routing_hint::role_wish::primary;
+        auto found = owner_->gather_node(next.shard, task_.in_transaction || hinted);
         // Who holds servers already does not wait for others: those could wait for what is held here.
         if (task_.in_transaction && (found.why || found.hold || !has_room(*found.from))) return decline();
         if (found.why) return finish(std::move(found.why));

@@ -491,8 +491,12 @@ def test_who_waits_for_a_lock_sees_what_was_written_under_it(shop_proxy, keys, h
 def test_shards_with_other_columns_are_not_mixed(shop_proxy, shop_cluster, every):
     """Also by the extended protocol, which says nothing of a write's columns to the client."""
     last = shop_cluster.primary(shop_cluster.shards[-1])
-    last.rows("ALTER TABLE orders RENAME note TO old; ALTER TABLE orders ADD note text; ALTER TABLE orders DROP old; "
-              "ALTER TABLE orders RENAME amount TO old; ALTER TABLE orders ADD amount numeric; ALTER TABLE orders DROP old; SELECT 1", user="app")
+
+    def to_the_end(column, kind):
+        last.rows(f"ALTER TABLE orders RENAME {column} TO old; ALTER TABLE orders ADD {column} {kind}; UPDATE orders SET {column} = old; "
+                  "ALTER TABLE orders DROP old; SELECT 1", user="app")
+
+    to_the_end("amount", "numeric")
     try:
         condition = "WHERE user_id >= 80000 AND user_id < 90000"
         for sql in (f"SELECT * FROM orders {condition} ORDER BY id FOR UPDATE", f"SELECT * FROM orders {condition} FOR UPDATE",
@@ -502,8 +506,7 @@ def test_shards_with_other_columns_are_not_mixed(shop_proxy, shop_cluster, every
                 assert codes(client.run(parse(sql) + bind() + describe("P") + execute() + sync())) == ["0A000"], sql
                 assert codes(client.run(parse(sql) + bind() + execute() + sync())) == ["0A000"], sql
     finally:
-        last.rows("ALTER TABLE orders RENAME note TO old; ALTER TABLE orders ADD note text; UPDATE orders SET note = old; ALTER TABLE orders DROP old; "
-                  "SELECT 1", user="app")
+        to_the_end("note", "text")
 
 
 def test_a_parameter_that_stands_twice(shop_proxy, every):
