@@ -17,6 +17,7 @@
 #include "router/search_path.hpp"
 #include "router/shared_sequences.hpp"
 #include "router/table_changes.hpp"
+#include "router/tables_seen.hpp"
 #include "router/uneven.hpp"
 #include "router/volatility.hpp"
 
@@ -42,18 +43,6 @@ placed on_shard(std::uint16_t shard) {
     out.fixed_shard = shard;
     return out;
 }
-
-/// What kinds of tables a statement names.
-struct tables_seen {
-    bool keyed = false, elsewhere = false, system = false, reference = false;
-    std::string reference_written;  ///< a reference table that is written
-    std::string keyed_view;         ///< a view over keyed tables
-    std::string leads;              ///< why what is named leads to rows of other shards
-    std::string volatile_view;      ///< a view that runs something volatile
-    std::string opaque_view;        ///< a view that runs a function which may touch any table
-    std::string keyed_name;         ///< a keyed table
-    std::string unspaced;           ///< a sequence of all shards that a table which is written draws from, not yet so
-};
 
 class placing {
   public:
@@ -377,19 +366,9 @@ class placing {
                      "Each shard would draw the same values.", "run: ringway init --config FILE"};
     }
 
-    /// What a subquery, or FROM, may call once for all rows: once on each shard is another answer. Empty: nothing.
-    std::string called_once() const {
-        for (const auto& [schema, name] : what_.inner_functions)
-            if (nature_of(rules_.in, rules_.path, schema, name).varies || is_nextval(schema, name))
-                return fmt::format("function {} may be called once for rows of all shards", name);
-        if (!seen_.volatile_view.empty())
-            return fmt::format("view {} may be read once for rows of all shards, and runs something volatile",
-                               seen_.volatile_view);
-        if (what_.inner_order && seen_.reference)
-            return "a subquery takes rows in the order in which they stand, which copies of a reference table may not "
-                   "share: sort them";
-        return {};
-    }
+    std::string called_once() const { return why_not_once(seen_, what_, rules_.in, rules_.path); }
+    std::string opaque() const { return why_opaque(seen_, what_, rules_.in, rules_.path); }
+    void look_at(const query_block& block) { see_tables(seen_, block, what_, tables_, sequences_); }
 
     std::string why_uneven() const { return router::why_uneven(what_, rules_.in, rules_.path, sequences_); }
 
@@ -467,62 +446,6 @@ class placing {
         for (const auto& each : block.tables) out += tables_.find(each).what == table_class::keyed;
         for (const auto& child : block.children) out += count_keyed(child);
         return out;
-    }
-
-    void look_at(const query_block& block) {
-        writing_ = block.insert && block.assignments.empty() ? access::inserts : access::writes;
-        for (const auto& table : block.tables) look_at(table);
-        for (const auto& child : block.children) look_at(child);
-    }
-
-    void look_at(const table_ref& table) {
-        const auto meaning = tables_.find(table);
-        if (seen_.leads.empty())
-            seen_.leads = leads_elsewhere(meaning, tables_, table.written ? writing_ : access::reads);
-        if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
-        if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
-            what_.verb != verb::truncate)
-            if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
-        seen_.reference |= meaning.what == table_class::reference;
-        if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
-            if (meaning.relation->view_writes) seen_.volatile_view = table.name;
-            if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
-            for (const auto& name : meaning.relation->view_tables) through_view(table, name);
-        } else if (meaning.what == table_class::keyed) {
-            seen_.keyed = true;
-            seen_.keyed_name = table.name;
-        } else {
-            seen_.elsewhere |= meaning.what == table_class::elsewhere;
-            seen_.system |= meaning.what == table_class::system;
-        }
-    }
-
-    void through_view(const table_ref& view, const std::string& name) {
-        const auto meaning = tables_.find_qualified(name);
-        if (seen_.leads.empty())
-            seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
-        if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
-        seen_.reference |= meaning.what == table_class::reference;
-        if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
-        seen_.elsewhere |= meaning.what == table_class::elsewhere;
-        seen_.system |= meaning.what == table_class::system;
-    }
-
-    /// Why tables may be read that the statement does not name. Empty: none are.
-    std::string opaque() const {
-        if (!seen_.leads.empty()) return seen_.leads;
-        if (auto why = opaque_use(rules_.in, what_); !why.empty()) return why;
-        for (const auto& each : what_.attributes)
-            if (is_opaque_attribute(rules_.in, what_, rules_.path, each))
-                return fmt::format("function {} may read tables of several shards", each.column);
-        if (!seen_.opaque_view.empty())
-            return fmt::format("view {} runs a function that may read tables of several shards", seen_.opaque_view);
-        for (const auto& [schema, name] : what_.functions) {
-            const auto nature = nature_of(rules_.in, rules_.path, schema, name);
-            if (nature.unknown) return fmt::format("function {} is not in the catalogs that were read last", name);
-            if (nature.opaque) return fmt::format("function {} may read tables of several shards", name);
-        }
-        return {};
     }
 
     /// Its conditions are not followed through the view's: what the view reads is brought to one server.
@@ -676,7 +599,6 @@ class placing {
     table_finder tables_;
     shared_sequences sequences_;
     tables_seen seen_;
-    access writing_ = access::writes;  ///< how the block that is looked at changes its table
 };
 
 }  // namespace

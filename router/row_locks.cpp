@@ -147,6 +147,11 @@ bool is_refused_by_servers(const select_outline& outline) {
 
 }  // namespace
 
+std::string named_relation(const table_ref& table) {
+    const auto name = quoted_name(table.name);
+    return table.schema.empty() ? name : quoted_name(table.schema) + "." + name;
+}
+
 bool locks_rows_only(const statement& what) noexcept {
     return what.verb == verb::select && what.locks_rows && !what.writes;
 }

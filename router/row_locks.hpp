@@ -13,6 +13,9 @@
 
 namespace ringway::router {
 
+/// A table as its statement names it, in quotes: the session's search_path finds it as the statement does.
+std::string named_relation(const table_ref& table);
+
 /// A SELECT of PostgreSQL's that locks rows, and does nothing else.
 bool locks_rows_only(const statement& what) noexcept;
 

@@ -6,7 +6,6 @@
 
 #include "proxy/session/sorted_rows.hpp"
 #include "proxy/session/spanning.hpp"
-#include "router/gather.hpp"
 #include "router/row_locks.hpp"
 
 namespace ringway::proxy {
@@ -18,11 +17,9 @@ namespace {
 
 /// A share of the locks by which rows that move and who looks for them on several shards keep apart (ADR 0015). In one
 /// order, whatever the order of FROM.
-std::string locks_of(const std::vector<router::table_ref>& tables) {
+std::string shares_of_moves(const std::vector<router::table_ref>& tables) {
     std::set<std::string> relations;
-    for (const auto& each : tables)
-        relations.insert((each.schema.empty() ? "" : router::quoted_name(each.schema) + ".") +
-                         router::quoted_name(each.name));
+    for (const auto& each : tables) relations.insert(router::named_relation(each));
     std::string out;
     for (const auto& each : relations) out += moving_locks(each, moving_lock::of_write, 0) + ";";
     return out;
@@ -37,7 +34,8 @@ std::optional<fault> row_lock_parts(const router::plan& plan, const router::valu
     if (!made) return refusal;
     unit.how = span_unit::merging::add;
     unit.one_by_one = true;
-    if (auto sql = locks_of(made->moving); !sql.empty()) unit.lock = span_lock{std::move(sql), map.members().front()};
+    if (auto sql = shares_of_moves(made->moving); !sql.empty())
+        unit.lock = span_lock{std::move(sql), map.members().front()};
     unit.writes = false;  // no shard has anything to lose at COMMIT but locks
     unit.locks = true;
     std::vector<std::uint16_t> all(plan.parsed.parameters);

@@ -119,10 +119,8 @@ std::optional<span_lock> locks_of(const router::statement& what, const span_unit
     const bool several = unit.parts.size() > 1;
     const auto* table = written_table(what.block);
     if (!table || (!several && !unit.move)) return std::nullopt;
-    auto relation = router::quoted_name(table->name);
-    if (!table->schema.empty()) relation = fmt::format("{}.{}", router::quoted_name(table->schema), relation);
     const auto which = !unit.move ? moving_lock::of_write : several ? moving_lock::of_both : moving_lock::of_move;
-    return span_lock{moving_locks(relation, which, client_id), first};
+    return span_lock{moving_locks(router::named_relation(*table), which, client_id), first};
 }
 
 /// SET TRANSACTION behind the first query, in the server's own words.

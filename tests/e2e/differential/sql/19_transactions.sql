@@ -171,7 +171,7 @@ SELECT count(*) FROM customers;
 SELECT name FROM customers WHERE id = 5;
 COMMIT;
 BEGIN;
-LOCK customers, orders, countries IN ACCESS EXCLUSIVE MODE NOWAIT;
+LOCK customers, orders, countries IN ACCESS EXCLUSIVE MODE;
 SELECT count(*) FROM customers;
 UPDATE customers SET credit = 9 WHERE id = 9;
 SELECT sum(credit) FROM customers;

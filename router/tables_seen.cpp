@@ -1,0 +1,103 @@
+#include "router/tables_seen.hpp"
+
+#include <fmt/format.h>
+
+#include "router/leads.hpp"
+#include "router/uneven.hpp"
+#include "router/volatility.hpp"
+
+namespace ringway::router {
+
+namespace {
+
+class looking {
+  public:
+    looking(tables_seen& to, const statement& what, const table_finder& tables, const shared_sequences& sequences)
+        : seen_(to), what_(what), tables_(tables), sequences_(sequences) {}
+
+    void look_at(const query_block& block) {
+        writing_ = block.insert && block.assignments.empty() ? access::inserts : access::writes;
+        for (const auto& table : block.tables) look_at(table);
+        for (const auto& child : block.children) look_at(child);
+    }
+
+  private:
+    void look_at(const table_ref& table) {
+        const auto meaning = tables_.find(table);
+        if (seen_.leads.empty())
+            seen_.leads = leads_elsewhere(meaning, tables_, table.written ? writing_ : access::reads);
+        if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
+        if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
+            what_.verb != verb::truncate)
+            if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
+        seen_.reference |= meaning.what == table_class::reference;
+        if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
+            if (meaning.relation->view_writes) seen_.volatile_view = table.name;
+            if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
+            for (const auto& name : meaning.relation->view_tables) through_view(table, name);
+        } else if (meaning.what == table_class::keyed) {
+            seen_.keyed = true;
+            seen_.keyed_name = table.name;
+        } else {
+            seen_.elsewhere |= meaning.what == table_class::elsewhere;
+            seen_.system |= meaning.what == table_class::system;
+        }
+    }
+
+    void through_view(const table_ref& view, const std::string& name) {
+        const auto meaning = tables_.find_qualified(name);
+        if (seen_.leads.empty())
+            seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
+        if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
+        seen_.reference |= meaning.what == table_class::reference;
+        if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
+        seen_.elsewhere |= meaning.what == table_class::elsewhere;
+        seen_.system |= meaning.what == table_class::system;
+    }
+
+    tables_seen& seen_;
+    const statement& what_;
+    const table_finder& tables_;
+    const shared_sequences& sequences_;
+    access writing_ = access::writes;  ///< how the block that is looked at changes its table
+};
+
+}  // namespace
+
+void see_tables(tables_seen& to, const query_block& block, const statement& what, const table_finder& tables,
+                const shared_sequences& sequences) {
+    looking(to, what, tables, sequences).look_at(block);
+}
+
+std::string why_opaque(const tables_seen& seen, const statement& what, const catalog* in,
+                       const std::vector<std::string>& path) {
+    if (!seen.leads.empty()) return seen.leads;
+    if (auto why = opaque_use(in, what); !why.empty()) return why;
+    for (const auto& each : what.attributes)
+        if (is_opaque_attribute(in, what, path, each))
+            return fmt::format("function {} may read tables of several shards", each.column);
+    if (!seen.opaque_view.empty())
+        return fmt::format("view {} runs a function that may read tables of several shards", seen.opaque_view);
+    for (const auto& [schema, name] : what.functions) {
+        const auto nature = nature_of(in, path, schema, name);
+        if (nature.unknown) return fmt::format("function {} is not in the catalogs that were read last", name);
+        if (nature.opaque) return fmt::format("function {} may read tables of several shards", name);
+    }
+    return {};
+}
+
+std::string why_not_once(const tables_seen& seen, const statement& what, const catalog* in,
+                         const std::vector<std::string>& path) {
+    for (const auto& [schema, name] : what.inner_functions)
+        if (nature_of(in, path, schema, name).varies || is_nextval(schema, name))
+            return fmt::format("function {} may be called once for rows of all shards", name);
+    if (!seen.volatile_view.empty())
+        return fmt::format("view {} may be read once for rows of all shards, and runs something volatile",
+                           seen.volatile_view);
+    if (what.inner_order && seen.reference)
+        return "a subquery takes rows in the order in which they stand, which copies of a reference table may not "
+               "share: sort them";
+    return {};
+}
+
+}  // namespace ringway::router
