@@ -22,6 +22,7 @@ using merging = span_unit::merging;
 namespace {
 
 constexpr int most_failed_leases = 5;
+constexpr auto longest_rollback = std::chrono::seconds(5);
 std::atomic<int> spans{0};
 
 }  // namespace
@@ -185,8 +186,16 @@ void span::arm_refused(arm&, const fault& why) {
     holding_ = true;  // the next tick looks again
 }
 
-void span::tick(steady_time) {
+void span::tick(steady_time now) {
     if (stage_ == stage::joining && std::exchange(holding_, false)) join();
+    if (stage_ != stage::ending || !end_->rolls_back() || now - asked_ < longest_rollback) return;
+    const auto keep = shared_from_this();
+    for (auto& each : wings_) {  // a server that does not answer loses its connection, and with it the transaction
+        if (!each.on->server || each.on->owed == 0) continue;
+        each.on->leave(true);
+        take(end_->lost(static_cast<std::size_t>(&each - wings_.data())));
+    }
+    end_if_over();
 }
 
 bool span::give_up(const fault& why) {
@@ -362,25 +371,33 @@ void span::fail_unit(const fault& why) {
 
 // ---- the end --------------------------------------------------------------------------------------------------------
 
-void span::commit() {
+void span::begin_end() {
     self_ = shared_from_this();
     error_.clear();
     stage_ = stage::ending;
+    asked_ = std::chrono::steady_clock::now();
     std::sort(wings_.begin(), wings_.end(), [](const wing& a, const wing& b) { return a.on->shard < b.on->shard; });
     using part_of = two_phase::part_of;
     std::vector<part_of> members;
     for (const auto& each : wings_)
         members.push_back(each.wrote ? part_of::writer : each.holds ? part_of::holder : part_of::reader);
     end_.emplace(members);
+}
+
+void span::commit() {
+    begin_end();
     if (end_->two_phases()) id_ = new_transaction_id();
     take(end_->begin());
     end_if_over();
 }
 
+/// The client hears of it when every shard has let its locks go.
 void span::rollback() {
-    const auto keep = shared_from_this();
-    let_go(false);  // the cleaner rolls each back before anybody else gets it
-    if (auto* owner = std::exchange(owner_, nullptr)) owner->span_ended(two_phase::outcome::rolled_back, {}, false);
+    for (auto& each : wings_)
+        if (each.on->owed > 0) each.on->leave(true);
+    begin_end();
+    take(end_->roll_back());
+    end_if_over();
 }
 
 void span::take(const two_phase::commands& what) {

@@ -262,6 +262,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void settled(wing& of);
     void end_unit();
     void emit_rows_in_order();
+    void begin_end();
     void take(const two_phase::commands& what);
     void end_if_over();
     void let_go(bool committed);

@@ -49,6 +49,8 @@ class two_phase {
     explicit two_phase(const std::vector<part_of>& members);
 
     commands begin();
+    /// Instead of begin(): every member is rolled back.
+    commands roll_back() { return abort(); }
     /// The member's last command has ended. A failed one has rolled its transaction back, except for those on prepared
     /// transactions.
     commands answered(std::size_t member, bool ok);
@@ -63,6 +65,7 @@ class two_phase {
     /// Prepared transactions that may be left behind for recovery.
     bool leaves_prepared() const noexcept { return left_; }
     std::size_t decider() const noexcept { return decider_; }
+    bool rolls_back() const noexcept { return aborting_; }
     bool two_phases() const noexcept { return writers_ > 1; }
 
   private:

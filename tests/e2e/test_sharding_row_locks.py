@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import itertools
+import os
+import signal
 import subprocess
 
 import psycopg
@@ -166,7 +168,30 @@ def test_nowait_fails_everywhere(shop_proxy, shop_cluster, keys, every, free):
         with pytest.raises(psycopg.errors.InFailedSqlTransaction):
             client.execute("SELECT 1")
         client.rollback()
-        assert until(lambda: [free(key) for key in every] == [key != held for key in every])
+        assert [free(key) for key in every] == [key != held for key in every]
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["", "a server that hangs"])
+def test_a_rollback_is_answered_when_every_shard_has_let_go(shop_proxy, shop_cluster, every, free, keys, hangs):
+    shard = shop_cluster.primary(shop_cluster.shards[1])
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        client.run(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
+        (backend,) = {pid for pid, in shard.rows("SELECT pid FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'RowShareLock'")}
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            client.send(query("ROLLBACK"))
+            assert until(lambda: free(keys[0][0]) and free(keys[2][0]))
+            assert client.silent(0.3)
+            if hangs:  # its connection is closed, and with it ends the transaction
+                assert kinds(client.until("Z")) == "CZ"
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        if not hangs:
+            assert kinds(client.until("Z")) == "CZ"
+            assert all(map(free, every))
+        assert until(lambda: all(map(free, every)))
+        assert len(client.rows("SELECT id FROM users WHERE id BETWEEN 80000 AND 89999 ORDER BY id FOR UPDATE")) == len(every)
 
 
 def test_skip_locked_leaves_out_what_is_locked_on_each_shard(shop_proxy, shop_cluster, keys, every):

@@ -102,6 +102,27 @@ TEST_CASE("a PREPARE that fails rolls all back") {
     CHECK(all.finished());
 }
 
+TEST_CASE("a ROLLBACK is over when every member has answered, or is lost") {
+    two_phase all({part_of::reader, part_of::writer, part_of::writer, part_of::holder});
+    CHECK(steps(all.roll_back()) == std::vector(4, commit_step::rollback));
+    CHECK(all.rolls_back());
+    CHECK(all.answered(2, true).empty());
+    CHECK(all.answered(0, true).empty());
+    CHECK(all.lost(1).empty());
+    CHECK_FALSE(all.finished());
+    CHECK(all.answered(3, true).empty());
+    CHECK(all.finished());
+    CHECK(all.result() == outcome::rolled_back);
+    CHECK_FALSE(all.leaves_prepared());
+}
+
+TEST_CASE("a ROLLBACK of nothing") {
+    two_phase none({});
+    CHECK(none.roll_back().empty());
+    CHECK(none.finished());
+    CHECK(none.result() == outcome::rolled_back);
+}
+
 TEST_CASE("a decider that is lost while it commits leaves the outcome open") {
     two_phase all({part_of::writer, part_of::writer});
     all.begin();
