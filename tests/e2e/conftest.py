@@ -65,10 +65,12 @@ def until(check, limit=10.0, pause=0.02):
 
 def free_ports(count):
     """Loopback ports that nobody listens on, all different, below those that the system hands out to outgoing connections
-    (a server that starts seconds later would find such a one taken) and below those of pg_cluster.sh."""
+    (a server that starts seconds later would find such a one taken) and below those of pg_cluster.sh. RINGWAY_TEST_PORTS
+    says where to look: tests that run beside others have ports of their own."""
     held = []
+    first, last = map(int, os.environ.get("RINGWAY_TEST_PORTS", "10000-19999").split("-"))
     try:
-        for port in random.sample(range(10000, 20000), 500):
+        for port in random.sample(range(first, last + 1), 500):
             one = socket.socket()
             held.append(one)
             try:
@@ -77,7 +79,7 @@ def free_ports(count):
                 held.pop().close()
             if len(held) == count:
                 return [one.getsockname()[1] for one in held]
-        raise RuntimeError("no free ports between 10000 and 20000")
+        raise RuntimeError(f"no free ports between {first} and {last}")
     finally:
         for one in held:
             one.close()
