@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "pool/session_settings.hpp"
 #include "protocol/postgres/frame.hpp"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr int most_failed_leases = 5;
 constexpr auto longest_rollback = std::chrono::seconds(5);
+constexpr auto longest_unheard_commit = std::chrono::seconds(30);  ///< its client is gone
 std::atomic<int> spans{0};
 
 }  // namespace
@@ -188,14 +191,20 @@ void span::arm_refused(arm&, const fault& why) {
 
 void span::tick(steady_time now) {
     if (stage_ == stage::joining && std::exchange(holding_, false)) join();
-    if (stage_ != stage::ending || !end_->rolls_back() || now - asked_ < longest_rollback) return;
+    if (stage_ == stage::ending && end_->rolls_back() && now - asked_ >= longest_rollback) end_hanging();
+}
+
+/// A server that does not answer loses its connection, and with it the transaction, or what is prepared is settled
+/// by recovery.
+void span::end_hanging() {
     const auto keep = shared_from_this();
-    for (auto& each : wings_) {  // a server that does not answer loses its connection, and with it the transaction
+    for (auto& each : wings_) {
         if (!each.on->server || each.on->owed == 0) continue;
         each.on->leave(true);
         take(end_->lost(static_cast<std::size_t>(&each - wings_.data())));
     }
     end_if_over();
+    if (stage_ == stage::ending && !owner_) watch_end();
 }
 
 bool span::give_up(const fault& why) {
@@ -450,13 +459,14 @@ void span::end_if_over() {
     const bool wrote = std::any_of(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; });
     let_go(how == two_phase::outcome::committed);
     self_.reset();
+    end_watch_.reset();
     if (auto* owner = std::exchange(owner_, nullptr)) owner->span_ended(how, error_, wrote);
 }
 
 void span::let_go(bool committed) {
     stage_ = stage::done;
     for (auto& each : wings_) {
-        if (each.on->server && !committed) each.on->server->settings = each.before;
+        if (each.on->server && each.before && !committed) each.on->server->settings = each.before;
         each.on->leave(dirty_);
     }
     wings_.clear();
@@ -526,8 +536,22 @@ void span::give_way() {
 void span::abort() {
     const auto keep = shared_from_this();
     owner_ = nullptr;
-    if (stage_ == stage::ending || stage_ == stage::done) return;  // what is being committed is brought to its end
+    if (stage_ == stage::done) return;
+    if (stage_ == stage::ending) return watch_end();  // what is being committed is brought to its end
     let_go(false);
+}
+
+/// Nobody's ticks come any more.
+void span::watch_end() {
+    const auto on = std::find_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.on->server; });
+    if (on == wings_.end()) return;
+    auto timer = std::make_shared<boost::asio::steady_timer>(*on->on->server->on->io);
+    timer->expires_after(end_->rolls_back() ? longest_rollback : longest_unheard_commit);
+    timer->async_wait([of = weak_from_this()](const boost::system::error_code& error) {
+        const auto self = of.lock();
+        if (self && !error && self->stage_ == stage::ending) self->end_hanging();
+    });
+    end_watch_ = std::move(timer);
 }
 
 }  // namespace ringway::proxy

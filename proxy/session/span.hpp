@@ -265,6 +265,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void begin_end();
     void take(const two_phase::commands& what);
     void end_if_over();
+    void end_hanging();
+    void watch_end();
     void let_go(bool committed);
     std::size_t part_of(const wing& of) const;
 
@@ -297,7 +299,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     bool text_is_several_ = false;          ///< the server has read the text
     std::optional<two_phase> end_;
     std::string id_;
-    std::shared_ptr<span> self_;  ///< while it ends: its client may go before
+    std::shared_ptr<span> self_;       ///< while it ends: its client may go before
+    std::shared_ptr<void> end_watch_;  ///< ... and has: a timer
     steady_time asked_{};
 };
 

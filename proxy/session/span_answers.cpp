@@ -94,6 +94,10 @@ void session::span_followed() {
             span_remember(one);
             if (one.verb == verb::rollback_to) span.across->back_to_savepoint();
         }
+        if (one.verb == verb::close_cursor && one.name.empty())
+            span.cursors.clear();
+        else if (one.verb == verb::close_cursor)
+            span.cursors.erase(one.name);
         for (const auto& what : one.effects) {
             switch (what.what) {
                 case effect::kind::set:

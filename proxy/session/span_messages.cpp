@@ -53,6 +53,14 @@ bool only_controls(const router::plan& plan) {
            (runs_everywhere(statements.front().verb) || ends_transaction(plan) || only_begins(plan));
 }
 
+/// The tag of what a portal's Execute has given: as the whole answer's CommandComplete, with the rows of this one.
+std::string tag_of(std::string_view complete, std::uint32_t rows) {
+    std::string_view whole("SELECT 0");
+    if (complete.starts_with('C')) whole = complete.substr(pg::header_size);
+    whole = whole.substr(0, whole.find('\0'));
+    return fmt::format("{}{}", whole.substr(0, whole.rfind(' ') + 1), rows);
+}
+
 /// A shard that knows the tables of a statement whose values are not known yet: one of the transaction's, if it may be.
 std::uint16_t looked_at_on(const router::plan& plan, const std::vector<std::uint16_t>& open) {
     const std::uint16_t any = open.empty() ? std::uint16_t{0} : open.front();
@@ -113,7 +121,16 @@ void session::span_bind(std::string_view body) {
     if (auto why = check_count(*what->plan, bind->statement, bind->rest, what->types()))
         return span_refuse(*why, doing::message);
     auto& made = spanning_->portals[std::string(bind->portal)];
+    if (!bind->portal.empty() && made.statement) {
+        std::string out;
+        pg::write_error(out, "ERROR", "42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
+        emit(out);
+        spanning_->across->fail();
+        skip_to_sync_ = true;
+        return;
+    }
     made = {};
+    made.writes_before = spanning_->writes;
     made.statement = what;
     made.bound = bind->rest;
     std::string out;
@@ -272,10 +289,8 @@ void session::span_give(spanning::portal& of, std::uint32_t max_rows) {
         const auto tag = all.substr(std::min(all.size(), of.given));
         if (max_rows > 0 && rows == max_rows)
             pg::write_empty(out, 's');
-        else if (tag.starts_with('C') && !tag.substr(pg::header_size).starts_with("SELECT "))
-            out.append(tag);
         else
-            pg::write_command_complete(out, fmt::format("SELECT {}", rows));
+            pg::write_command_complete(out, tag_of(tag, rows));
     }
     emit(out);
 }
@@ -359,6 +374,12 @@ void session::span_execute(std::string_view body) {
                             {},
                             "bind it anew"},
                            doing::message);
+    } else if (portal.writes_before != span.writes && what->plan->need == router::need::any && !span.across->failed()) {
+        return span_refuse({fault_kind::unsupported,
+                            "a portal of a transaction that stands on several shards is executed behind a write that "
+                            "came after its Bind",
+                            "It would see what has been written since.", "bind it anew"},
+                           doing::message);
     } else {
         portal.executed = true;
         if (who_.cluster->now->log_queries) log_statement(*what->plan, what->planned_text());
@@ -370,6 +391,7 @@ void session::span_execute(std::string_view body) {
         const bool limited = execute->max_rows > 0 && !gives_no_rows(*what->plan);
         if (auto why = span_portal_unit(portal, 'E', limited ? static_cast<std::uint32_t>(execute->max_rows) : 0, unit))
             return span_refuse(*why, doing::message);
+        span.writes += unit.writes;
         span_count(*what->plan, unit);
     }
     span.what = doing::message;

@@ -123,6 +123,10 @@ std::optional<span_lock> locks_of(const router::statement& what, const span_unit
     return span_lock{moving_locks(router::named_relation(*table), which, client_id), first};
 }
 
+fault two_cursors() {
+    return not_across("a cursor of a name that one of another shard has");
+}
+
 /// SET TRANSACTION behind the first query, in the server's own words.
 std::optional<fault> comes_too_late(const router::statement& set, bool reads_only) {
     for (const auto& each : set.effects) {
@@ -131,7 +135,9 @@ std::optional<fault> comes_too_late(const router::statement& set, bool reads_onl
                             ? std::string_view(each.values.front().constant)
                             : std::string_view();
         std::string_view why;
-        if (each.name == "transaction_isolation" && to != "read committed")
+        if (each.name == "transaction_snapshot")
+            why = "SET TRANSACTION SNAPSHOT must be called before any query";
+        else if (each.name == "transaction_isolation" && to != "read committed")
             why = "SET TRANSACTION ISOLATION LEVEL must be called before any query";
         else if (each.name == "transaction_deferrable")
             why = "SET TRANSACTION [NOT] DEFERRABLE must be called before any query";
@@ -318,8 +324,10 @@ void session::span_refuse(const fault& why, doing within) {
 
 void session::span_query(std::string_view body) {
     const auto sql = body.substr(0, body.find('\0'));
+    unnamed_.reset();  // a Query ends the unnamed statement and portal
     auto found = plan_of(sql);
     auto& span = *spanning_;
+    span.portals.erase("");
     const auto& plan = *found.plan;
     if (!span.implicit && plan.parsed.statements.size() > 1 && plan.parsed.error.empty() &&
         plan.parsed.hint.shard.empty() && plan.parsed.hint.role == router::routing_hint::role_wish::none &&
@@ -337,6 +345,7 @@ void session::span_query(std::string_view body) {
         return span_refuse(*why, doing::query);
     }
     if (auto why = span_parts(*span.held, with, unit)) return span_refuse(*why, doing::query);
+    span.writes += unit.writes;
     span_count(*span.held, unit);
     if (unit.carry && plan.parsed.parameters > 0) {  // of which there are none: a server says it
         unit.carry.reset();
@@ -413,6 +422,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
         }
         if (span.implicit) return not_across("BEGIN within a pipeline");
         if (span.of_text && !is_plain_begin(sql)) return not_across("BEGIN with options, in a text,");
+        if (!span.of_text && !is_plain_begin(sql)) return not_across("BEGIN with options, within the transaction,");
         if (std::exchange(span.of_text, false))  // what the text has done before belongs to it
             return answer(statements.front().name.empty() ? "BEGIN" : statements.front().name);
         std::string notice;
@@ -436,7 +446,9 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     span_unit unit;
     span.text = sql.substr(statement.where.offset, statement.where.length);
     span.whole = sql;
-    for (const auto shard : span.across->shards()) {
+    auto shards = span.across->shards();
+    if (shards.empty()) shards = {who_.cluster->now->map->members().front()};  // what reads apart has joined none
+    for (const auto shard : shards) {
         auto& part = unit.parts.emplace_back();
         part.shard = shard;
         pg::write_query(part.bytes, span.text);
@@ -446,11 +458,6 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     unit.tells = true;
     span.what = within;
     span.running = &plan;
-    if (unit.parts.empty()) {  // no shard has been reached: each will hear of it
-        span_remember(statement);
-        std::string_view tag = what == verb::savepoint ? "SAVEPOINT" : what == verb::release ? "RELEASE" : "SET";
-        return answer(tag);
-    }
     span.across->run(std::move(unit));
     return under_way;
 }
@@ -511,7 +518,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             unit.parts.push_back({plan.gather->seat, {}});
             if (is_one(plan, verb::declare_cursor)) {
                 if (span.reads_only) return not_across("a READ ONLY transaction's cursor over rows of several shards");
-                span.cursors[plan.parsed.statements.front().name] = plan.gather->seat;
+                const auto made = span.cursors.try_emplace(plan.parsed.statements.front().name, plan.gather->seat);
+                if (made.first->second != plan.gather->seat) return two_cursors();
             }
             return std::nullopt;
         case to::spread: {
@@ -581,7 +589,12 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             const auto known = span.cursors.find(one.name);
             if (known != span.cursors.end()) shard = known->second;
         } else if (one.verb == verb::declare_cursor) {
-            span.cursors[one.name] = shard;
+            if (span.cursors.try_emplace(one.name, shard).first->second != shard) return two_cursors();
+        }
+        if (one.verb == verb::close_cursor && one.name.empty() && open.size() > 1) {  // CLOSE ALL
+            for (const auto each : open) unit.parts.push_back({each, {}});
+            unit.how = merging::same;
+            return std::nullopt;
         }
     }
     unit.parts.push_back({shard, {}});

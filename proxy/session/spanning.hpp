@@ -22,6 +22,7 @@ struct spanning {
         std::string opened;  ///< its name on the server, while rows are left
         std::uint16_t shard = 0;
         bool executed = false;
+        std::uint64_t writes_before = 0;  ///< spanning::writes at its Bind
         /// Of a read of rows of several shards with a row limit: the whole answer, kept here, for what it was read from
         /// is gone. How far the client has it.
         bool holds = false, too_long = false;
@@ -47,6 +48,7 @@ struct spanning {
     bool conforming_before = true, conforming_after = true;
     std::vector<std::vector<std::uint16_t>> numbers;  ///< of a parted INSERT's parts: the client's parameters
     std::size_t commands = 0;                         ///< remembered for shards that join later
+    std::uint64_t writes = 0;                         ///< statements that may have written
     bool reads_only = false;                          ///< BEGIN READ ONLY
     bool read_apart = true;                           ///< ... without settings that other transactions do not have
     portal* holding = nullptr;                        ///< the one whose answer is being kept

@@ -194,6 +194,30 @@ def test_a_rollback_is_answered_when_every_shard_has_let_go(shop_proxy, shop_clu
         assert len(client.rows("SELECT id FROM users WHERE id BETWEEN 80000 AND 89999 ORDER BY id FOR UPDATE")) == len(every)
 
 
+def test_a_server_that_hangs_in_a_rollback_loses_its_connection_though_the_client_has_gone(shop_proxy, shop_cluster, every):
+    shard = shop_cluster.primary(shop_cluster.shards[1])
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("BEGIN"))
+        client.run(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
+        (backend,) = {pid for pid, in shard.rows("SELECT pid FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'RowShareLock'")}
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            client.send(query("ROLLBACK"))
+            assert client.silent(0.2)
+            client.end()
+            port = shard.rows("SELECT client_port FROM pg_stat_activity WHERE pid = %s", [backend])[0][0]
+            assert until(lambda: port not in open_ports(shop_proxy), 15)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+
+
+def open_ports(proxy):
+    """Local ports of the proxy's connections."""
+    own = {os.readlink(f"/proc/{proxy.process.pid}/fd/{each}") for each in os.listdir(f"/proc/{proxy.process.pid}/fd")}
+    lines = [line.split() for line in open("/proc/net/tcp")][1:]
+    return {int(line[1].split(":")[1], 16) for line in lines if f"socket:[{line[9]}]" in own}
+
+
 def test_skip_locked_leaves_out_what_is_locked_on_each_shard(shop_proxy, shop_cluster, keys, every):
     held = [pair[0] for pair in keys]
     left = sorted(pair[1] for pair in keys)

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import admin, knows_tables, until
-from wire import Wire, bind, codes, describe, execute, flush, kinds, one, parse, query, row, sync
+from wire import Wire, bind, cancel, codes, describe, execute, flush, kinds, one, parse, query, row, sync
 
 KEYS = range(2001, 2021)
 
@@ -230,3 +230,123 @@ def test_drivers(shop_proxy, keys):
             assert client.execute("SELECT name FROM users WHERE id = %s", [key]).fetchone() == (f"n{key}",)
             other = next(k for k in keys if k != key)
             assert client.execute("SELECT name FROM users WHERE id = %s", [other]).fetchone() == (f"n{other}",)
+
+
+# What a read of all shards leaves behind: a transaction that has joined no shard yet.
+ASIDE = ["BEGIN", "SELECT count(*) FROM users"]
+
+
+@pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
+@pytest.mark.parametrize("reached", [0, 1, 2])
+@pytest.mark.parametrize("setting,sql", [("my.tenant", "SET my.tenant = '42'"), ("TimeZone", "SET TimeZone = 'Asia/Tokyo'"),
+                                         ("search_path", "SET search_path = pg_catalog"), ("role", "SET ROLE app")])
+def test_a_setting_behind_a_read_of_all_shards_is_this_client_s_alone(ringway, shop_cluster, keys, ends, reached, setting, sql):
+    proxy = ringway({"clusters": {"shop": {"pool_size": 1}}}, shop_cluster)
+    assert until(lambda: knows_tables(proxy, "shop"))
+    ask = f"SELECT coalesce(current_setting('{setting}', true), '') FROM public.users WHERE id = "
+    with Wire(proxy.port, database="shop") as client, Wire(proxy.port, database="shop") as other:
+        before = [other.value(ask + str(key)) for key in keys]
+        for each in [*ASIDE, sql, *(f"SELECT 1 FROM public.users WHERE id = {key}" for key in keys[:reached]), ends]:
+            assert not codes(client.run(query(each))), each
+        own = [client.value(ask + str(key)) for key in keys]
+        assert own == before if ends == "ROLLBACK" else len(set(own)) == 1 and own != before
+        assert [other.value(ask + str(key)) for key in keys] == before
+
+
+def test_begin_again_with_a_level_of_its_own_is_not_passed_over(client):
+    for each in ASIDE:
+        assert not codes(client.run(query(each)))
+    assert codes(client.run(query("BEGIN ISOLATION LEVEL SERIALIZABLE"))) == ["0A000"]
+    assert client.run(query("COMMIT"))[0] == ("C", b"ROLLBACK\0")
+
+
+@pytest.mark.parametrize("how", ["cancel", "disconnect", "timeout", "cancel in a transaction"])
+def test_who_gave_up_waiting_for_a_second_shard_leaves_the_first_one_as_it_was(ringway, shop_cluster, keys, how):
+    over = {"general": {"query_wait_timeout": "500ms"}} if how == "timeout" else {}
+    proxy = ringway({"clusters": {"shop": {"pool_size": 1}}, **over}, shop_cluster)
+    assert until(lambda: knows_tables(proxy, "shop"))
+    for _ in range(3):
+        with Wire(proxy.port, database="shop") as holder, Wire(proxy.port, database="shop") as waiter:
+            holder.run(query("BEGIN"))
+            holder.run(query(f"SELECT id FROM users WHERE id = {keys[1]} FOR SHARE"))
+            waiter.run(query("SET work_mem = '5MB'"))
+            if "transaction" in how:
+                waiter.run(query("BEGIN"))
+            waiter.send(query("UPDATE users SET name = name"))
+            assert waiter.silent(0.2)
+            if "cancel" in how:
+                cancel(proxy.port, waiter.pid, waiter.key)
+            if how == "disconnect":
+                waiter.end()
+            else:
+                assert codes(waiter.until("Z")) == ["53300" if how == "timeout" else "57014"]
+                waiter.run(query("ROLLBACK"))
+            with Wire(proxy.port, database="shop") as third:
+                assert third.value(f"SELECT current_setting('work_mem') FROM users WHERE id = {keys[0]}") == "4MB"
+                third.run(query(f"UPDATE users SET name = name WHERE id = {keys[0]}"))
+
+
+PREFIX = "UPDATE users SET name = name WHERE id IN ({})"
+
+
+def spread_out(client, keys):
+    client.run(query("BEGIN"))
+    assert not codes(client.run(query(PREFIX.format(", ".join(map(str, keys))))))
+
+
+def test_a_portal_that_was_bound_before_a_write_does_not_see_it(client, keys):
+    spread_out(client, keys)
+    client.run(parse("SELECT name FROM users WHERE id = $1", "p") + bind([str(keys[0]).encode()], "p", portal="before") + sync())
+    client.run(query(f"UPDATE users SET name = 'later' WHERE id = {keys[0]}"))
+    assert codes(client.run(execute(portal="before") + sync())) == ["0A000"]
+    client.run(query("ROLLBACK"))
+
+
+def test_a_portal_s_name_is_taken_once(client, keys):
+    spread_out(client, keys)
+    client.run(parse("SELECT 1 FROM users WHERE id = $1", "q") + bind([str(keys[0]).encode()], "q", portal="one") + sync())
+    assert codes(client.run(bind([str(keys[1]).encode()], "q", portal="one") + sync())) == ["42P03"]
+    client.run(query("ROLLBACK"))
+
+
+def test_a_query_ends_the_unnamed_portal_and_statement(client, keys):
+    spread_out(client, keys)
+    client.run(parse("SELECT 1") + bind() + sync())
+    client.run(query("SELECT 2"))
+    assert codes(client.run(execute() + sync())) == ["34000"]
+    client.run(query("ROLLBACK"))
+    spread_out(client, keys)
+    client.run(parse("SELECT 1") + sync())
+    client.run(query("SELECT 2"))
+    assert codes(client.run(bind() + sync())) == ["26000"]
+    client.run(query("ROLLBACK"))
+
+
+def test_the_tag_of_rows_returned_with_a_limit_counts_those(client, keys):
+    client.run(query("BEGIN"))
+    listed = ", ".join(map(str, keys))
+    tags = []
+    client.run(parse(f"UPDATE users SET name = name WHERE id IN ({listed}) RETURNING id") + bind(portal="u") + sync())
+    for _ in range(3):
+        tags += [body for kind, body in client.run(execute(max_rows=2, portal="u") + sync()) if kind == "C"]
+    assert tags == [b"UPDATE 1\0", b"UPDATE 0\0"]
+    client.run(query("ROLLBACK"))
+
+
+def test_cursors_of_two_shards(client, keys):
+    spread_out(client, keys)
+    for name, key in zip("cd", keys):
+        assert not codes(client.run(query(f"DECLARE {name} CURSOR FOR SELECT id FROM users WHERE id = {key}")))
+    assert codes(client.run(query("SAVEPOINT s"))) == []
+    assert codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[1]}"))) == ["0A000"]
+    client.run(query("ROLLBACK TO s"))
+    assert client.run(query("CLOSE ALL"))[0] == ("C", b"CLOSE CURSOR ALL\0")
+    for name in "cd":
+        client.run(query("SAVEPOINT s"))
+        assert codes(client.run(query(f"FETCH {name}"))) == ["34000"]
+        client.run(query("ROLLBACK TO s"))
+    assert not codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[1]}")))
+    assert client.rows("FETCH c") == [[str(keys[1]).encode()]]
+    client.run(query("CLOSE c"))
+    assert not codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[0]}")))
+    client.run(query("ROLLBACK"))
