@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 #include "router/key.hpp"
+#include "router/parameter_types.hpp"
 
 namespace ringway::router {
 
@@ -45,9 +47,29 @@ std::optional<std::string> integer_of(std::string_view bytes) {
     return std::to_string(static_cast<std::int64_t>(value));
 }
 
+bool is_integer(std::uint32_t type) {
+    return type == oid::int2 || type == oid::int4 || type == oid::int8;
+}
+
+/// Whether the column's type has the number: the parameter's own may be a wider one, from where it stands first.
+bool has_number(std::uint32_t column, std::string_view text) {
+    canonical_key number;
+    if (!canonical_from_parameter(key_type::integer, oid::unspecified, false, text, number)) return false;
+    std::int64_t value = 0;
+    const auto* stop = number.text.data() + number.text.size();
+    const auto [end, error] = std::from_chars(number.text.data(), stop, value);
+    if (error != std::errc{} || end != stop) return false;
+    if (column == oid::int2) return value == static_cast<std::int16_t>(value);
+    return column == oid::int8 || value == static_cast<std::int32_t>(value);
+}
+
 std::optional<std::string> parameter_text(const parameter& given, const value_source& from, std::uint32_t column) {
     if (given.is_null) return std::nullopt;
-    const bool declared = given.type_oid != oid::unspecified && given.type_oid != oid::unknown;
+    const bool declared = !is_undeclared(given);
+    if (!declared && from.unsure) {
+        const bool certain = (is_integer(column) || column == oid::numeric) && !from.array && is_same_number(given);
+        return certain ? std::optional(std::string(given.bytes)) : std::nullopt;
+    }
     const auto wanted = declared ? given.type_oid : column;
     const auto type = std::find_if(types.begin(), types.end(), [&](const simple_type& each) {
         return (from.array && declared ? each.array : each.oid) == wanted;
@@ -55,7 +77,7 @@ std::optional<std::string> parameter_text(const parameter& given, const value_so
     if (type == types.end()) return std::nullopt;
     std::string text(given.bytes);
     if (given.binary) {
-        const bool integer = type->oid == oid::int2 || type->oid == oid::int4 || type->oid == oid::int8;
+        const bool integer = is_integer(type->oid);
         const bool string = type->oid == oid::text || type->oid == oid::varchar;
         if (from.array || (!integer && !string)) return std::nullopt;
         if (integer) {
@@ -64,6 +86,7 @@ std::optional<std::string> parameter_text(const parameter& given, const value_so
             text = *number;
         }
     }
+    if (!declared && !from.array && is_integer(column) && !has_number(column, text)) return std::nullopt;
     auto out = quoted_text(text);
     if (declared) out += fmt::format("::pg_catalog.{}{}", type->name, from.array ? "[]" : "");
     return out;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "router/mysql/key_value.hpp"
+#include "router/parameter_types.hpp"
 
 namespace ringway::router {
 
@@ -100,10 +101,23 @@ bool is_string(std::uint32_t type) {
     return type == oid::text || type == oid::varchar || type == oid::unknown;
 }
 
+/// What the server takes the value for may not be what the key would have it be.
+bool is_uncertain(const key_recipe& recipe, const value_source& from, const parameter& given) {
+    if (!from.unsure || !is_undeclared(given)) return false;
+    switch (recipe.type) {
+        case key_type::integer:
+        case key_type::numeric:
+            return recipe.native_only || from.array || !is_same_number(given);
+        default:
+            return true;
+    }
+}
+
 key_outcome parameter_key(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
     if (from.index >= with.parameters.size()) return key_outcome::rejected;
     const auto& given = with.parameters[from.index];
     if (given.is_null) return key_outcome::null;
+    if (is_uncertain(recipe, from, given)) return key_outcome::unplaced;
     auto type = given.type_oid;
     if (!from.cast.empty()) {
         const auto* cast = find_cast(from.cast);
@@ -215,6 +229,8 @@ key_array::key_array(const key_recipe& recipe, const value_source& from, const v
         const auto& given = with.parameters[from.index];
         if (given.is_null) {
             only_ = key_outcome::null;
+        } else if (is_uncertain(recipe, from, given)) {
+            return;
         } else if (recipe.native_only && from.cast.empty() && given.type_oid != oid::unspecified &&
                    !is_native(recipe.type, element_type(given.type_oid))) {
             return;

@@ -9,6 +9,7 @@
 #include "router/lexical.hpp"
 #include "router/mysql/need.hpp"
 #include "router/need.hpp"
+#include "router/parameter_types.hpp"
 #include "router/placement.hpp"
 #include "router/search_path.hpp"
 
@@ -253,6 +254,7 @@ class planner {
         if (!out_.parsed.error.empty() && from_.dialect == dialect::mysql) return place_unread();
         if (!out_.parsed.error.empty()) return refuse({fault_kind::syntax, out_.parsed.error, {}, {}});
         const bool one = out_.parsed.statements.size() == 1;
+        find_unsure_parameters();
         const placement_rules rules{
             *from_.map, from_.catalog, path_, hinted_, from_.dialect, one ? text_ : std::string_view(), &from_};
         placed all;
@@ -288,6 +290,16 @@ class planner {
             out_.refusal.reset();
         else
             out_.placement = placement::refused;
+    }
+
+    void find_unsure_parameters() {
+        if (out_.parsed.parameters == 0 || from_.dialect == dialect::mysql) return;
+        const table_finder tables(*from_.map, from_.catalog, path_);
+        auto& all = out_.unsure_parameters;
+        for (auto& each : out_.parsed.statements) {
+            const auto found = mark_unsure(each, tables);
+            all.insert(all.end(), found.begin(), found.end());
+        }
     }
 
     /// A text that is not understood: what it says is the server's to know, where it goes the hint's.
@@ -364,6 +376,7 @@ std::shared_ptr<const plan> make_plan(analysis parsed, const plan_context& conte
     out->catalog_version = context.catalog ? context.catalog->version : 0;
     out->map_epoch = context.map ? context.map->epoch : 0;
     planner(*out, context, text).run();
+    for (auto& each : out->parsed.statements) each.parameter_uses = {};
     return out;
 }
 

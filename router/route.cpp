@@ -6,6 +6,7 @@
 #include <bitset>
 
 #include "router/key_value.hpp"
+#include "router/parameter_types.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::router {
@@ -29,7 +30,8 @@ class finding {
         if (refusal_ && what_.gather && !unmapped_) {
             out.kind = route::to::several;
         } else if (refusal_ && ((over_several_ && what_.spread != spreading::none) ||
-                                (unplaced_ && what_.spread == spreading::carried))) {
+                                (unplaced_ && what_.spread == spreading::carried) ||
+                                (untyped_ && what_.spread == spreading::apart))) {
             out.kind = route::to::spread;
         } else if (refusal_) {
             out.kind = route::to::refused;
@@ -91,12 +93,30 @@ class finding {
     void refuse_unplaced(const key_recipe& recipe) {
         unplaced_ = true;
         const auto& entry = table(recipe);
+        if (is_untyped(recipe) || std::any_of(recipe.further.begin(), recipe.further.end(),
+                                              [&](const auto& each) { return is_untyped(each); })) {
+            untyped_ = !recipe.rows;
+            refusal_ =
+                fault{fault_kind::unsupported,
+                      fmt::format("the parameter given for \"{}\", the key of {}, cannot be placed", entry.key_title(),
+                                  entry.name),
+                      "it stands in several places, and the server takes its type from another than the key's column",
+                      "declare the parameter's type, cast it to the column's type wherever it stands, or write it in "
+                      "one place only"};
+            return;
+        }
         refusal_ = fault{
             fault_kind::unsupported,
             fmt::format("the value given for \"{}\", the key of {}, cannot be placed", entry.key_title(), entry.name),
             "its text in the column's type is not certain: a cast, a rounding, a time zone or another type's "
             "comparison decides it",
             "give it in the type of the column, as it would be stored"};
+    }
+
+    bool is_untyped(const key_recipe& recipe) const {
+        return std::any_of(recipe.values.begin(), recipe.values.end(), [&](const value_source& each) {
+            return each.unsure && each.index < with_.parameters.size() && is_undeclared(with_.parameters[each.index]);
+        });
     }
 
     /// Names the shards of all keys, for the words of the refusal.
@@ -137,6 +157,7 @@ class finding {
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
     bool unplaced_ = false;      ///< ... a value that only a server can tell
+    bool untyped_ = false;       ///< ... a condition's: no shard need be left out for it
     bool unmapped_ = false;
     bool moves_ = false;
 };

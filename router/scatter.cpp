@@ -6,7 +6,7 @@
 #include <array>
 
 #include "router/apart.hpp"
-#include "router/postgres/lexical.hpp"
+#include "router/parameter_types.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
@@ -350,19 +350,10 @@ bool compares_texts(const scatter_recipe& what) noexcept {
 }
 
 bool repeats_untyped(const values& with) {
-    const auto untyped = [](const parameter& each) { return each.type_oid == 0; };
-    if (std::none_of(with.parameters.begin(), with.parameters.end(), untyped)) return false;
-    std::vector<bool> seen(with.parameters.size());
-    postgres::token_reader in(with.text, with.literals);
-    for (auto each = in.next(); each.kind != postgres::token_kind::end; each = in.next()) {
-        if (in.text_of(each).front() != '$') continue;
-        std::size_t number = 0;
-        for (auto at = each.offset + 1; at < with.text.size() && with.text[at] >= '0' && with.text[at] <= '9'; ++at)
-            number = std::min<std::size_t>(10 * number + static_cast<std::size_t>(with.text[at] - '0'), 1u << 20);
-        if (number == 0 || number > seen.size() || with.parameters[number - 1].type_oid != 0) continue;
-        if (seen[number - 1]) return true;
-        seen[number - 1] = true;
-    }
+    if (std::none_of(with.parameters.begin(), with.parameters.end(), is_undeclared)) return false;
+    const auto counts = parameter_counts(with.text, with.literals, with.parameters.size());
+    for (std::size_t i = 0; i < counts.size(); ++i)
+        if (counts[i] > 1 && is_undeclared(with.parameters[i])) return true;
     return false;
 }
 

@@ -10,6 +10,7 @@
 #include "router/key_move.hpp"
 #include "router/key_value.hpp"
 #include "router/lexical.hpp"
+#include "router/parameter_types.hpp"
 
 namespace ringway::router {
 
@@ -92,8 +93,12 @@ std::optional<tuples> find_tuples(std::string_view text, std::span<const literal
     }
 }
 
+/// How often each of the client's parameters stands in a part.
+using parameter_uses = std::vector<std::uint32_t>;
+
 /// `text` with its parameters counted in the order in which `into` first met them.
-void append_renumbered(std::string_view text, std::size_t offset, const values& with, insert_part& into) {
+void append_renumbered(std::string_view text, std::size_t offset, const values& with, insert_part& into,
+                       parameter_uses& uses) {
     // The literals that lie in this piece of the statement's text.
     std::vector<literal> inside;
     for (auto each : with.literals) {
@@ -111,6 +116,7 @@ void append_renumbered(std::string_view text, std::size_t offset, const values& 
         const auto read = std::from_chars(text.data() + from, text.data() + text.size(), number);
         if (read.ec != std::errc() || number == 0) continue;
         const auto end = static_cast<std::size_t>(read.ptr - text.data());
+        if (number <= uses.size()) ++uses[number - 1];
         auto& known = into.parameters;
         auto found = std::find(known.begin(), known.end(), static_cast<std::uint16_t>(number - 1));
         if (found == known.end()) found = known.insert(known.end(), static_cast<std::uint16_t>(number - 1));
@@ -119,6 +125,15 @@ void append_renumbered(std::string_view text, std::size_t offset, const values& 
         copied = end;
     }
     into.text.append(text.substr(copied));
+}
+
+/// Each part of the statement has all places of such a parameter or none: the server finds its type as in the whole.
+bool keeps_types(const plan& what, const values& with, const parameter_uses& part) {
+    const auto whole = parameter_counts(with.text, with.literals, with.parameters.size());
+    return std::all_of(what.unsure_parameters.begin(), what.unsure_parameters.end(), [&](std::uint16_t each) {
+        return each >= part.size() || !is_undeclared(with.parameters[each]) || part[each] == 0 ||
+               part[each] == whole[each];
+    });
 }
 
 }  // namespace
@@ -141,21 +156,25 @@ std::optional<parted_insert> part_insert(const plan& what, const values& with, c
     const auto found = find_tuples(with.text, with.literals);
     if (!placed) return none("a row has no key, or one that no shard has");
     if (!found || found->rows.size() != owners.size()) return none("its VALUES are not found in its text");
+    const bool untyped = has_unsure(what, with);
     parted_insert out;
     const auto shards = static_cast<std::uint16_t>(map.shards.size());
     for (std::uint16_t shard = 0; shard < shards; ++shard) {
         if (std::find(owners.begin(), owners.end(), shard) == owners.end()) continue;
         auto& part = out.parts.emplace_back();
         part.shard = shard;
-        append_renumbered(with.text.substr(0, found->head), 0, with, part);
+        parameter_uses uses(with.parameters.size());
+        append_renumbered(with.text.substr(0, found->head), 0, with, part, uses);
         bool first = true;
         for (std::size_t i = 0; i < owners.size(); ++i) {
             if (owners[i] != shard) continue;
             if (!std::exchange(first, false)) part.text += ", ";
             append_renumbered(found->rows[i], static_cast<std::size_t>(found->rows[i].data() - with.text.data()), with,
-                              part);
+                              part, uses);
         }
-        append_renumbered(with.text.substr(found->tail), found->tail, with, part);
+        append_renumbered(with.text.substr(found->tail), found->tail, with, part, uses);
+        if (untyped && !keeps_types(what, with, uses))
+            return none("a parameter whose type is not declared stands in several of its rows");
     }
     for (const auto owner : owners)
         for (std::size_t i = 0; i < out.parts.size(); ++i)

@@ -83,10 +83,16 @@ struct value_source {
     enum class from : std::uint8_t { literal, parameter, null, constant, unknown } what = from::unknown;
     std::uint32_t index = 0;  ///< of the literal in shape::literals; of the parameter, 0-based ($1 is 0)
     bool negated = false;     ///< a minus sign stands before the literal
+    bool unsure = false;      ///< a parameter that stands in several places: when its type is not declared, it may be
+                              ///< another than the column's (router/parameter_types.hpp)
+    std::uint32_t at = 0;     ///< where in the text a parameter stands; of no account for ==
     std::string constant;     ///< for `constant`: a folded value (TRUE, 1 + 1), as text
     std::string cast;         ///< type name the source is cast to explicitly ("int4"), else empty
     bool array = false;       ///< an array whose elements are the values: = ANY($1), = ANY('{1,2}')
-    friend bool operator==(const value_source&, const value_source&) = default;
+    friend bool operator==(const value_source& a, const value_source& b) {
+        return a.what == b.what && a.index == b.index && a.negated == b.negated && a.unsure == b.unsure &&
+               a.constant == b.constant && a.cast == b.cast && a.array == b.array;
+    }
 };
 
 /// What a statement does to the session beyond its rows. Takes place when its CommandComplete arrives.
@@ -262,6 +268,17 @@ struct table_change {
     bool is_new = false;      ///< refers: the table is made by the same statement
 };
 
+/// One place where a parameter stands, and what tells a server its type there. PostgreSQL's.
+struct parameter_use {
+    std::uint32_t index = 0, at = 0;   ///< 0-based; its offset in the text
+    std::string cast;                  ///< what it is cast to: "int8", "app.mood", "int4[]"
+    std::optional<column_ref> column;  ///< what it is compared with, or stored in
+    std::optional<table_ref> target;   ///< whose column it is stored in
+    std::int32_t place = -1;           ///< ... by place: no columns are listed
+    bool array = false;                ///< column = ANY($1)
+    bool like = false;                 ///< column LIKE $1
+};
+
 /// One statement of a text.
 struct statement {
     router::verb verb = verb::other;
@@ -287,6 +304,7 @@ struct statement {
     query_block block;
     names_used names;                               ///< of a SELECT
     std::shared_ptr<const select_outline> outline;  ///< of a SELECT of one level
+    std::vector<parameter_use> parameter_uses;      ///< for make_plan, which takes them out
     std::vector<column_ref> attributes;  ///< x.name anywhere in it: a column, or a function of x by another spelling
 
     // MySQL and MariaDB

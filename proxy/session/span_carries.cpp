@@ -5,6 +5,7 @@
 #include "proxy/session/session.hpp"
 #include "router/carry.hpp"
 #include "router/gather.hpp"
+#include "router/parameter_types.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/time_words.hpp"
 
@@ -39,6 +40,20 @@ bool tail_names_time(std::string_view tail, const router::values& with) {
     return router::names_time(of);
 }
 
+/// Whether a parameter that tells its type in one of its places stands in the rows' source and behind it.
+bool types_depend(const router::plan& plan, const router::insert_texts& texts, const router::values& with) {
+    if (!router::has_unsure(plan, with)) return false;
+    const auto count = [&](std::string_view text) {
+        return router::parameter_counts(text, literals_of(text, with.standard_conforming_strings),
+                                        with.parameters.size());
+    };
+    const auto source = count(texts.source), tail = count(texts.tail);
+    return std::any_of(plan.unsure_parameters.begin(), plan.unsure_parameters.end(), [&](std::uint16_t each) {
+        return each < source.size() && router::is_undeclared(with.parameters[each]) && source[each] > 0 &&
+               tail[each] > 0;
+    });
+}
+
 }  // namespace
 
 /// Its one part is the seat's, which makes the rows: of what it has, or of what is gathered there.
@@ -60,6 +75,12 @@ std::optional<fault> session::span_carry_parts(const router::plan& plan, const r
                      "now, today and the like as a value may be another time on each shard",
                      {},
                      "give the time itself"};
+    if (types_depend(plan, *texts, with))
+        return fault{fault_kind::unsupported,
+                     "the rows of this INSERT are made by a statement of its own, in which the type of a parameter "
+                     "that stands in several places might be another",
+                     {},
+                     "declare the parameter's type"};
     const auto literals = literals_of(texts->source, with.standard_conforming_strings);
     const router::values rows{texts->source, literals, with.parameters, with.standard_conforming_strings};
     unit.map = who_.cluster->now->map;

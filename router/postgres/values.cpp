@@ -55,6 +55,7 @@ value_source value_finder::source_of(node expression) {
         if (number < 1) return out;
         out.what = value_source::from::parameter;
         out.index = static_cast<std::uint32_t>(number - 1);
+        out.at = static_cast<std::uint32_t>(inner["location"].number(0));
         return out;
     }
     if (depth_ >= most_nested_casts) return {};

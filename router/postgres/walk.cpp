@@ -4,6 +4,7 @@
 #include <array>
 
 #include "router/postgres/blocks.hpp"
+#include "router/postgres/parameter_uses.hpp"
 
 namespace ringway::router::postgres {
 
@@ -211,7 +212,9 @@ void collect_one(node at, value_finder& values, statement& out, std::uint16_t& p
 
 void collect(node within, value_finder& values, statement& out, std::uint16_t& parameters) {
     within.visit([&](node at) {
-        if (at.kind() == node_kind::object) collect_one(at, values, out, parameters);
+        if (at.kind() != node_kind::object) return true;
+        collect_one(at, values, out, parameters);
+        note_parameter_uses(at, out.parameter_uses);
         return true;
     });
 }
