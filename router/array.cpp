@@ -71,7 +71,9 @@ array_keys array_keys::of_binary(key_type type, std::span<const std::byte> value
 }
 
 array_keys array_keys::of_parameter(key_type type, std::uint32_t type_oid, bool binary, std::string_view bytes) {
-    return {type, element_type(type_oid), bytes, binary};
+    const auto element = element_type(type_oid);
+    const bool declared = type_oid != oid::unspecified && type_oid != oid::unknown;
+    return {type, declared && element == oid::unspecified ? oid::foreign : element, bytes, binary};
 }
 
 array_keys::item array_keys::fail() {

@@ -1,6 +1,7 @@
 #include "router/key.hpp"
 
 #include <cstring>
+#include <string>
 
 #include "router/key_parts.hpp"
 #include "router/lexical.hpp"
@@ -165,6 +166,8 @@ bool is_textual(key_type type) {
     return type == key_type::text || type == key_type::bpchar;
 }
 
+constexpr std::size_t longest_name = 63;  ///< NAMEDATALEN - 1
+
 bool is_integer(std::uint32_t type_oid) {
     return type_oid == oid::int2 || type_oid == oid::int4 || type_oid == oid::int8 || type_oid == oid::oid;
 }
@@ -188,6 +191,25 @@ bool integer_from_float_text(std::uint32_t type_oid, std::string_view value, can
     if (!integer_from_text(value, false, out)) return false;
     const std::size_t most_digits = type_oid == oid::float4 ? 7 : 15;  // below 2^24 and 2^53
     return out.text.size() <= most_digits + (out.text.front() == '-' ? 1 : 0);
+}
+
+constexpr std::string_view midnight = " 00:00:00";
+
+/// A time's text in the type that the parameter is declared of, where one value of the column's stands for it whatever
+/// the session's settings are.
+bool time_from_text(key_type type, std::uint32_t type_oid, std::string_view value, canonical_key& out) {
+    if (type_oid == oid::unspecified || is_textual(type_oid)) return canonical_from_text(type, value, out);
+    if (type_oid == oid::timestamptz) return type == key_type::timestamptz && timestamp_from_text(value, true, out);
+    if (type_oid == oid::date) {
+        if (type == key_type::timestamptz || !date_from_text(value, out)) return false;
+        return type == key_type::date || timestamp_from_text(std::string(out.text), false, out);
+    }
+    if (type_oid != oid::timestamp || type == key_type::timestamptz || !timestamp_from_text(value, false, out))
+        return false;
+    if (type == key_type::timestamp) return true;
+    if (!out.text.ends_with(midnight)) return false;
+    out.text.remove_suffix(midnight.size());
+    return true;
 }
 
 /// A text column given a number takes the server's text of it.
@@ -305,12 +327,16 @@ bool canonical_from_literal(key_type type, std::string_view text, const literal&
 bool canonical_from_parameter(key_type type, std::uint32_t type_oid, bool binary, std::string_view bytes,
                               canonical_key& out) {
     if (binary) return canonical_from_binary(type, type_oid, std::as_bytes(std::span(bytes)), out);
+    if (type_oid == oid::oid && trimmed(bytes).starts_with('-')) return false;  // -1 is 4294967295
     if (is_textual(type)) {
         if (is_integer(type_oid)) return integer_from_text(bytes, false, out);
         if (type_oid == oid::numeric) return numeric_from_text(bytes, false, scale::kept, out);
         if (!is_textual(type_oid)) return false;
+        if (type_oid == oid::name && bytes.size() > longest_name) return false;  // the server cuts it
         return text_key(type_oid == oid::bpchar ? key_type::bpchar : type, bytes, out);
     }
+    if (type == key_type::date || type == key_type::timestamp || type == key_type::timestamptz)
+        return time_from_text(type, type_oid, bytes, out);
     if (is_float(type_oid)) return type == key_type::integer && integer_from_float_text(type_oid, bytes, out);
     return canonical_from_text(type, bytes, out);
 }

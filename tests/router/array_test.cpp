@@ -117,6 +117,12 @@ TEST_CASE("array: the declared type of a parameter decides how its elements read
     CHECK(element_type(25) == oid::unspecified);
     CHECK(all(array_keys::of_parameter(key_type::text, 1014, false, "{\"a \"}")) == strings{"a"});
     CHECK(all(array_keys::of_parameter(key_type::text, 1009, false, "{\"a \"}")) == strings{"a "});
+    CHECK(all(array_keys::of_parameter(key_type::text, 1002, false, "{abc}")) == invalid);  // "char"[]
+    CHECK(all(array_keys::of_parameter(key_type::timestamptz, 1115, false, "{2024-01-01 10:00:00+05}")) == invalid);
+    CHECK(all(array_keys::of_parameter(key_type::timestamptz, 1185, false, "{2024-01-01 10:00:00+05}")) ==
+          strings{"2024-01-01 05:00:00+00"});
+    CHECK(all(array_keys::of_parameter(key_type::timestamp, 1182, false, "{2024-01-01}")) ==
+          strings{"2024-01-01 00:00:00"});
     CHECK(all(array_keys::of_parameter(key_type::numeric, 1022, false, "{0.1}")) == invalid);
     CHECK(all(array_keys::of_parameter(key_type::integer, 1007, true, binary_array(oid::int4, {1}, {int4(9)}))) ==
           strings{"9"});

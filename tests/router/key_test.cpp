@@ -270,6 +270,37 @@ TEST_CASE("H3: timestamps with a zone need an offset, and are kept in UTC") {
     CHECK(from_binary(key_type::timestamptz, oid::date, big_endian(std::int32_t{0})) == "refused");
 }
 
+TEST_CASE("H3: a time in text form is read in the type that the parameter is declared of") {
+    const auto text = [](key_type type, std::uint32_t type_oid, std::string_view value) {
+        return from_parameter(type, type_oid, false, value);
+    };
+    CHECK(text(key_type::timestamptz, oid::timestamptz, "2024-01-01 10:00:00+05") == "2024-01-01 05:00:00+00");
+    CHECK(text(key_type::timestamptz, oid::unknown, "2024-01-01 10:00:00+05") == "2024-01-01 05:00:00+00");
+    for (const auto other : {oid::timestamp, oid::date, oid::foreign})
+        CHECK(text(key_type::timestamptz, other, "2024-01-01 10:00:00+05") == "refused");
+    CHECK(text(key_type::timestamp, oid::unspecified, "2024-01-01 10:00") == "2024-01-01 10:00:00");
+    CHECK(text(key_type::timestamp, oid::timestamp, "2024-01-01 10:00") == "2024-01-01 10:00:00");
+    CHECK(text(key_type::timestamp, oid::timestamptz, "2024-01-01 10:00:00") == "refused");
+    CHECK(text(key_type::timestamp, oid::date, "2024-01-01 10:00:00") == "refused");
+    CHECK(text(key_type::timestamp, oid::date, "2024-01-01") == "2024-01-01 00:00:00");
+    CHECK(text(key_type::date, oid::date, "2024-01-01") == "2024-01-01");
+    CHECK(text(key_type::date, oid::timestamp, "2024-01-01") == "2024-01-01");
+    CHECK(text(key_type::date, oid::timestamp, "2024-01-01 00:00:00.000") == "2024-01-01");
+    CHECK(text(key_type::date, oid::timestamp, "2024-01-01 00:00:01") == "refused");
+    CHECK(text(key_type::date, oid::timestamptz, "2024-01-01") == "refused");
+}
+
+TEST_CASE("H3: what the server cuts or turns on the way into a declared type") {
+    const std::string longest(63, 'x');
+    CHECK(from_parameter(key_type::text, oid::name, false, longest) == longest);
+    CHECK(from_parameter(key_type::text, oid::name, false, longest + 'x') == "refused");
+    CHECK(from_parameter(key_type::text, oid::text, false, longest + 'x') == longest + 'x');
+    CHECK(from_parameter(key_type::integer, oid::oid, false, "4294967295") == "4294967295");
+    CHECK(from_parameter(key_type::integer, oid::oid, false, " -1") == "refused");
+    CHECK(from_parameter(key_type::text, oid::oid, false, "-1") == "refused");
+    CHECK(from_parameter(key_type::text, oid::int4, false, "-1") == "-1");
+}
+
 TEST_CASE("H3: booleans") {
     for (const auto* same : {"t", "TRUE", "tr", "y", "yes", "on", "1", " true "})
         CHECK_MESSAGE(from_text(key_type::boolean, same) == "true", same);
