@@ -38,7 +38,7 @@ class session {
     /// The pending command's result. Goes on with what came meanwhile; another command may be pending after it.
     void complete(result&& with, std::string& out);
     /// False: read no more from the client until the pending command is complete.
-    bool wants_input() const noexcept { return !closed_ && input_.size() < high_mark; }
+    bool wants_input() const noexcept { return !closed_ && (!pending_ || input_.size() < high_mark); }
     /// True after Terminate or a violation of the protocol: send what is in `out`, then close.
     bool closed() const noexcept { return closed_; }
 

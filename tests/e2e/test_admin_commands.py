@@ -144,6 +144,16 @@ def test_several_commands_and_a_mistake_among_them(both):
         assert admin(both, "SHOW BANS") == []
 
 
+@pytest.mark.parametrize("length", [65_000, 66_000, 200_000, 1_000_000])
+def test_a_long_text_is_answered(both, length):
+    with operator(both) as db:
+        assert db.execute("SHOW VERSION" + " " * length).fetchone()["version"]
+        with pytest.raises(psycopg.errors.SyntaxError):
+            db.execute("SHOW NONSENSE " + "x" * length)
+    with operator(both) as db, pytest.raises(psycopg.OperationalError, match="too long"):
+        db.execute("SHOW VERSION" + " " * (1 << 20))
+
+
 def test_what_drivers_send_by_themselves(both):
     with psycopg.connect(host="127.0.0.1", port=both.admin_port, user="postgres", password="postgres",
                          dbname="ringway") as connection:  # BEGIN and COMMIT around each

@@ -213,6 +213,16 @@ TEST_CASE("admin session: a flood behind a pending command asks for a stop") {
     CHECK_FALSE(t.with.wants_input());
 }
 
+TEST_CASE("admin session: one long message is read to its end") {
+    talk t;
+    const auto bytes = query("SHOW VERSION;" + std::string(2 * session::high_mark, ' '));
+    std::string out;
+    t.with.feed(std::string_view(bytes).substr(0, bytes.size() - 1), out);
+    CHECK(t.with.wants_input());
+    CHECK(out.empty());
+    CHECK(types_of(t.say(bytes.substr(bytes.size() - 1))) == "TDCZ");
+}
+
 TEST_CASE("admin session: the extended protocol, split at every byte") {
     const auto bytes = parse("s", "SHOW VERSION") + describe('S', "s") + bind("", "s") + describe('P', "") +
                        execute("") + close('S', "s") + end_batch() + query("SHOW LAG");
