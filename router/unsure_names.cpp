@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "router/catalog.hpp"
+#include "router/copy_command.hpp"
 #include "router/keys.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/search_path.hpp"
@@ -69,6 +70,18 @@ bool enables(std::string_view text, std::span<const literal> literals) {
     return false;
 }
 
+std::string bare_name(const std::string& qualified) {
+    return qualified.substr(qualified.rfind('.') + 1);
+}
+
+/// Whether a column of it may go with something that it is made of: a type, a collation, a function.
+bool may_lose_columns(const catalog_relation& relation) {
+    constexpr std::uint32_t first_own = 16384;  // FirstNormalObjectId
+    return std::any_of(relation.columns.begin(), relation.columns.end(), [](const catalog_column& each) {
+        return each.type_oid >= first_own || each.own_collation || each.nondeterministic_collation || each.generated;
+    });
+}
+
 /// What the map and the catalog say of names, in whatever schema.
 class known_names {
   public:
@@ -77,7 +90,7 @@ class known_names {
     /// Whether a relation of this name has rows on other shards than the first, or is a view.
     bool counts(const std::string& name) const {
         for (const auto& each : tables_.map().tables)
-            if (!each.by_schema && each.name.substr(each.name.rfind('.') + 1) == name) return true;
+            if (!each.by_schema && bare_name(each.name) == name) return true;
         if (!in_) return true;
         return std::any_of(in_->relations.begin(), in_->relations.end(), [&](const auto& entry) {
             const auto& relation = entry.second;
@@ -89,6 +102,14 @@ class known_names {
             return counts(each.name) || tables_.is_by_schema(each.name);
         });
     }
+    /// ... or one below it.
+    bool counts_with_heirs(const std::string& name) const {
+        return counts(name) || std::any_of(in_->relations.begin(), in_->relations.end(), [&](const auto& entry) {
+                   return entry.second.name == name &&
+                          std::any_of(entry.second.heirs.begin(), entry.second.heirs.end(),
+                                      [this](const auto& heir) { return counts(bare_name(heir)); });
+               });
+    }
     /// Whether tables of this schema have rows on other shards.
     bool counts_in(const std::string& schema) const {
         return !in_ || tables_.is_by_schema(schema) ||
@@ -96,11 +117,12 @@ class known_names {
                            [&](const auto& entry) { return entry.second.schema == schema && is_placed(entry.second); });
     }
 
-  private:
     bool is_placed(const catalog_relation& relation) const {
         const auto what = tables_.find({relation.schema, relation.name, {}, false}).what;
         return what == table_class::keyed || what == table_class::reference;
     }
+
+  private:
     const catalog* in_;
     const std::vector<std::string> nowhere_{};
     const table_finder tables_;
@@ -185,6 +207,9 @@ void unsure_names::add(const statement& made, std::string_view text, std::span<c
         for (const auto& each : first == "select" ? names.all : own_names().all) made_.insert(each.name);
         return;
     }
+    if (first == "drop" && names.find("cascade")) add_cascade(what, names, map, in);
+    if (first == "drop" && what == "owned") return add_anything();
+    if (first == "alter" && what == "type" && names.find("cascade")) return add_anything();  // tables OF it
     if (what == "schema") {  // its elements are definitions too
         const auto* create = names.find("create");
         if (creates && create && create->bare > 1) return add_anything();
@@ -205,7 +230,8 @@ void unsure_names::add(const statement& made, std::string_view text, std::span<c
         for (const auto& each : made.table_changes) {
             using change = table_change::kind;
             const bool placed =
-                known.counts(each.table.name) || (!each.other.name.empty() && known.counts(each.other.name));
+                known.counts_with_heirs(each.table.name) || (!each.other.name.empty() && known.counts(each.other.name));
+            if (each.what == change::column_retyped) retyped_.insert(each.table.name);
             if (!placed || each.what == change::refers || each.what == change::column_retyped) continue;
             touched_.insert(each.table.name);
             if (each.what == change::renamed && !each.other.name.empty()) touched_.insert(each.other.name);
@@ -227,8 +253,49 @@ void unsure_names::add(const statement& made, std::string_view text, std::span<c
     touch(names);
 }
 
+/// What goes along with what is dropped: views of it, and columns of its type, which the statement does not name.
+void unsure_names::add_cascade(std::string_view what, const names_used& names, const shard_map& map,
+                               const catalog* in) {
+    static constexpr std::array<std::string_view, 8> no_columns{"index",  "sequence",   "trigger",     "rule",
+                                                                "policy", "statistics", "publication", "subscription"};
+    if (among(no_columns, what)) return;
+    if (!in) return add_anything();
+    const bool of_rows = what == "table" || what == "view" || what == "materialized" ||
+                         (what == "foreign" && !names.find("data"));  // FOREIGN DATA WRAPPER
+    std::set<std::string> gone;                                       // "schema.name"
+    for (const auto& [title, relation] : in->relations)
+        if (of_rows && names.find(relation.name)) {
+            gone.insert(title);
+            gone.insert(relation.heirs.begin(), relation.heirs.end());
+        }
+    if (of_rows && gone.empty() && retyped_.empty()) return;  // none of them was there: IF EXISTS
+    blurred_ |= !of_rows;
+    auto& changed = of_rows ? shifted_ : touched_;
+    changed.insert(retyped_.begin(), retyped_.end());
+    const known_names known(map, in);
+    for (const auto& [title, relation] : in->relations) {
+        const bool reads = std::any_of(relation.view_tables.begin(), relation.view_tables.end(),
+                                       [&](const auto& each) { return gone.count(each) > 0; });
+        if (reads || (gone.count(title) > 0 && known.counts(relation.name))) touched_.insert(relation.name);
+        if (may_lose_columns(relation) && known.is_placed(relation)) changed.insert(relation.name);
+    }
+}
+
+/// What is done to a table concerns those above it and below it too.
+bool unsure_names::is_touched(const table_ref& which, const catalog* in) const {
+    if (touched_.count(which.name) > 0) return true;
+    if (!in || touched_.empty()) return false;
+    const auto is_it = [this](const std::string& each) { return touched_.count(bare_name(each)) > 0; };
+    return std::any_of(in->relations.begin(), in->relations.end(), [&](const auto& entry) {
+        const auto& relation = entry.second;
+        return relation.name == which.name && (which.schema.empty() || relation.schema == which.schema) &&
+               (std::any_of(relation.ancestors.begin(), relation.ancestors.end(), is_it) ||
+                std::any_of(relation.heirs.begin(), relation.heirs.end(), is_it));
+    });
+}
+
 bool unsure_names::is_unsure(const table_ref& which, const catalog* in) const {
-    if (anything_ || touched_.count(which.name) > 0) return true;
+    if (anything_ || is_touched(which, in)) return true;
     if (!blurred_ || made_.count(which.name) > 0) return false;
     if (is_system_schema(which.schema) || (which.schema.empty() && which.name.starts_with("pg_"))) return false;
     if (!in) return true;
@@ -244,8 +311,11 @@ bool unsure_names::is_unsure(const table_ref& which, const catalog* in) const {
 std::string unsure_names::find(const query_block& within, const catalog* in, bool defines) const {
     for (const auto& each : within.tables)
         if (!(defines && each.written) && is_unsure(each, in)) return each.name;
-    if (within.insert && !within.insert->table.name.empty() && is_unsure(within.insert->table, in))
-        return within.insert->table.name;
+    if (within.insert && !within.insert->table.name.empty()) {
+        const auto& made = *within.insert;
+        const bool by_place = made.columns.empty() && shifted_.count(made.table.name) > 0;
+        if (by_place || is_unsure(made.table, in)) return made.table.name;
+    }
     for (const auto& each : within.children)
         if (auto found = find(each, in, defines); !found.empty()) return found;
     return {};
@@ -253,7 +323,10 @@ std::string unsure_names::find(const query_block& within, const catalog* in, boo
 
 std::string unsure_names::find(const statement& what, std::string_view text, std::span<const literal> literals,
                                const catalog* in) const {
-    if (!anything_ && !blurred_ && touched_.empty()) return {};
+    if (!anything_ && !blurred_ && touched_.empty() && shifted_.empty()) return {};
+    if (what.copy && what.copy->columns.empty())
+        for (const auto& each : what.block.tables)
+            if (shifted_.count(each.name) > 0) return each.name;
     const bool defines = only_defines(what);
     if (defines) {
         const auto words = words_of(text, literals);

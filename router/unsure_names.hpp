@@ -30,11 +30,15 @@ class unsure_names {
   private:
     std::string find(const query_block& within, const catalog* in, bool defines) const;
     bool is_unsure(const table_ref& which, const catalog* in) const;
+    bool is_touched(const table_ref& which, const catalog* in) const;
+    void add_cascade(std::string_view what, const names_used& names, const shard_map& map, const catalog* in);
 
     bool anything_ = false;
     bool blurred_ = false;           ///< what the catalog says of views and functions need not hold any more
     std::set<std::string> touched_;  ///< names that mean something else, or did
     std::set<std::string> made_;     ///< tables that are new: on one server only
+    std::set<std::string> retyped_;  ///< tables with columns of types that the catalog does not know
+    std::set<std::string> shifted_;  ///< tables whose columns may have other places
 };
 
 }  // namespace ringway::router

@@ -21,6 +21,11 @@ std::string behind(std::initializer_list<std::string_view> definitions, std::str
         view.name = "named";
         view.kind = 'v';
         view.view_definition = " SELECT users.name FROM public.users;";
+        catalog_column state;
+        state.name = "state";
+        state.type_oid = 16500;
+        auto& columns = raw.relations["public.codes"].columns;
+        columns.insert(columns.begin(), std::move(state));
         return make_catalog(std::move(raw));
     }();
     unsure_names all;
@@ -105,6 +110,54 @@ TEST_CASE("names of which nothing depends stay sure") {
     CHECK(behind({"CREATE SCHEMA hr CREATE VIEW v AS SELECT * FROM public.users"}, "SELECT count(*) FROM hr.v") == "v");
     CHECK(behind({"CREATE MATERIALIZED VIEW m AS SELECT * FROM users"},
                  "CREATE MATERIALIZED VIEW m AS SELECT * FROM users") == "");
+}
+
+TEST_CASE("columns that go with what is dropped") {
+    const std::string_view by_place = "INSERT INTO codes VALUES (1, 'a', 'b')";
+    for (const std::string_view each :
+         {"DROP TYPE mood CASCADE", "DROP DOMAIN IF EXISTS d CASCADE", "DROP EXTENSION citext CASCADE",
+          "DROP SCHEMA other CASCADE", "DROP COLLATION c CASCADE", "DROP FUNCTION f(int) CASCADE",
+          "DROP LANGUAGE plperl CASCADE", "DROP OWNED BY app", "ALTER TYPE t DROP ATTRIBUTE a CASCADE"}) {
+        CAPTURE(each);
+        CHECK(behind({each}, by_place) == "codes");
+        CHECK(behind({each}, "SELECT body FROM codes WHERE slug = 'a'") == "codes");
+    }
+    for (const std::string_view each : {"DROP TYPE mood", "DROP DOMAIN d RESTRICT", "DROP INDEX i CASCADE",
+                                        "DROP TABLE IF EXISTS nowhere CASCADE", "DROP SEQUENCE s CASCADE"}) {
+        CAPTURE(each);
+        CHECK(behind({each}, by_place) == "");
+    }
+    CHECK(behind({"DROP TYPE mood CASCADE"}, "INSERT INTO users VALUES (1, 'a')") == "");
+    CHECK(behind({"DROP TYPE mood CASCADE"}, "UPDATE users SET age = 1 WHERE id = 5") == "");
+    CHECK(behind({"ALTER TABLE users ALTER name TYPE mood USING NULL", "DROP TYPE mood CASCADE"},
+                 "INSERT INTO users VALUES (1, 'a')") == "users");
+    CHECK(behind({"DROP TABLE IF EXISTS files CASCADE", "CREATE TABLE plain (a int)"},
+                 "INSERT INTO plain VALUES (1)") == "");
+}
+
+TEST_CASE("columns of the type of a table's rows") {
+    CHECK(behind({"DROP TABLE IF EXISTS logs CASCADE"}, "INSERT INTO codes VALUES (1, 'a', 'b')") == "codes");
+    CHECK(behind({"DROP VIEW log_view CASCADE"}, "INSERT INTO codes SELECT 1, 'a', 'b'") == "codes");
+    CHECK(behind({"DROP TABLE logs CASCADE"}, "COPY codes FROM STDIN") == "codes");
+    CHECK(behind({"DROP TABLE logs CASCADE"}, "COPY codes (slug, body) FROM STDIN") == "");
+    CHECK(behind({"DROP TABLE logs CASCADE"}, "INSERT INTO codes (slug, body) VALUES ('a', 'b')") == "");
+    CHECK(behind({"DROP TABLE logs CASCADE"}, "UPDATE codes SET body = 'b' WHERE slug = 'a'") == "");
+    CHECK(behind({"DROP TABLE logs CASCADE"}, "INSERT INTO users VALUES (1, 'a')") == "");
+    CHECK(behind({"DROP TABLE users CASCADE"}, "SELECT * FROM named") == "named");
+    CHECK(behind({"DROP TABLE orders CASCADE"}, "INSERT INTO orders_2024 VALUES (1, 2)") == "orders_2024");
+}
+
+TEST_CASE("what is done to the tables above and below") {
+    for (const std::string_view each :
+         {"ALTER TABLE orders DROP COLUMN note", "ALTER TABLE orders RENAME COLUMN user_id TO x",
+          "CREATE TRIGGER t BEFORE INSERT ON orders EXECUTE FUNCTION f()", "ALTER TABLE orders ENABLE TRIGGER ALL"}) {
+        CAPTURE(each);
+        CHECK(behind({each}, "INSERT INTO orders_2024 VALUES (1, 2)") == "orders_2024");
+        CHECK(behind({each}, "INSERT INTO items VALUES (1, 2)") == "");
+    }
+    CHECK(behind({"CREATE TRIGGER t BEFORE INSERT ON orders_2024 EXECUTE FUNCTION f()"},
+                 "INSERT INTO orders VALUES (1, 2)") == "orders");
+    CHECK(behind({"ALTER TABLE orders ADD COLUMN x int"}, "INSERT INTO orders_2024 VALUES (1, 2)") == "");
 }
 
 TEST_CASE("what runs beside a statement") {
