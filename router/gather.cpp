@@ -249,9 +249,17 @@ class recipe_maker {
         return found == out.tables.end() ? nullptr : &*found;
     }
 
-    /// A table by its bare name, which may stand anywhere in the text, whatever the parser understood of it.
+    static bool is_exact(const query_block& block) {
+        return block.exact && std::all_of(block.children.begin(), block.children.end(), is_exact);
+    }
+
+    /// A table by its bare name, which may stand anywhere in the text, whatever the parser understood of it. Where that
+    /// is all, a column, an alias or a WITH query of this name is not the table.
     bool add_named(const std::string& bare) {
         if (!what_.names.find(bare)) return true;
+        const bool is_read = std::any_of(named_.all().begin(), named_.all().end(),
+                                         [&](const table_ref* each) { return each->name == bare; });
+        if (!is_read && is_exact(what_.block)) return true;
         const auto by_path = tables_.find({{}, bare, {}, false});
         const auto* target = by_path.what == table_class::keyed ? by_path.relation : nullptr;
         // The map's name of a table in a schema that is not in the path: each one in the text must name its schema.

@@ -69,7 +69,7 @@ class placing {
                 if (rules_.hinted) return on_shard(*rules_.hinted);
                 if (rules_.dialect == dialect::mysql)
                     return on_hinted("maintenance runs on every shard, which Ringway does not do yet");
-                if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
+                if (auto why = change_refusal()) return refused(std::move(*why));
                 return spread_alike();
             case verb::do_block:
                 return on_hinted("a DO block may touch any table");
@@ -210,7 +210,7 @@ class placing {
     placed definition() {
         if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (rules_.hinted) return on_shard(*rules_.hinted);
-        if (auto why = refusal_of_changes(what_, tables_)) return refused(std::move(*why));
+        if (auto why = change_refusal()) return refused(std::move(*why));
         auto source = what_.block;
         for (const auto& each : source.tables)
             if (each.written && tables_.find(each).what == table_class::keyed)
@@ -223,6 +223,12 @@ class placing {
         if (seen_.keyed || seen_.elsewhere || !what_.functions.empty())
             return on_hinted("it fills what it makes with rows of its own");
         return spread_alike();
+    }
+
+    std::optional<fault> change_refusal() const {
+        return refusal_of_changes(what_, tables_, [this](const statement& calls) {
+            return why_copies_differ(calls, rules_.in, rules_.path, sequences_);
+        });
     }
 
     bool locks_tables_of_the_map() const {

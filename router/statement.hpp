@@ -235,6 +235,7 @@ struct names_used {
 };
 
 struct select_outline;
+struct statement;
 
 /// A call of nextval and its like, or a command that changes how a sequence counts.
 struct sequence_use {
@@ -258,7 +259,9 @@ struct table_change {
         column_renamed,  ///< `columns`: the old name and the new one
         column_retyped,  ///< `columns`: its name; `type`, `limit`
         column_dropped,
-        column_computed,  ///< SET EXPRESSION
+        column_computed,    ///< SET EXPRESSION
+        column_filled,      ///< has new values in all rows: a default of a new column, USING. `columns`; `value`
+        attribute_changed,  ///< of a composite type, with all tables OF it
         refers,  ///< gets a foreign key to `other`: `columns`, pairs of own and the target's, which may be empty
     } what{};
     table_ref table, other;
@@ -266,6 +269,7 @@ struct table_change {
     std::string type;         ///< as it is written; empty: it depends on more than the name (USING, COLLATE, an array)
     std::int64_t limit = -1;  ///< of varchar(n); -2: other limits
     bool is_new = false;      ///< refers: the table is made by the same statement
+    std::shared_ptr<const statement> value;  ///< column_filled: what the expression calls; null: a sequence of its own
 };
 
 /// One place where a parameter stands, and what tells a server its type there. PostgreSQL's.
@@ -291,7 +295,7 @@ struct statement {
     bool explain_route = false;                ///< EXPLAIN (ROUTE) ...: answered here
     bool copy_stdin_or_stdout = false;         ///< moves data over this connection
     std::shared_ptr<const copy_command> copy;  ///< of COPY of a table from or to the client
-    std::string name;                          ///< savepoint, cursor, setting of SHOW, channel
+    std::string name;  ///< savepoint, cursor, setting of SHOW, channel; "REFRESH" of maintenance
     std::vector<std::pair<std::string, std::string>> functions;  ///< (schema or "", name) called anywhere in it
     std::vector<std::pair<std::string, std::string>>
         inner_functions;       ///< ... in a subquery, WITH or FROM, where a call may be for all rows

@@ -18,7 +18,8 @@ using kind = table_change::kind;
 
 class judge_of_changes {
   public:
-    explicit judge_of_changes(const table_finder& tables) : tables_(tables) {}
+    judge_of_changes(const table_finder& tables, const differing& why_copies_differ)
+        : tables_(tables), why_copies_differ_(why_copies_differ) {}
 
     std::optional<fault> look_at(const table_change& change) const {
         switch (change.what) {
@@ -35,6 +36,10 @@ class judge_of_changes {
             case kind::column_dropped:
             case kind::column_computed:
                 return column(change);
+            case kind::column_filled:
+                return filled(change);
+            case kind::attribute_changed:
+                return attribute(change);
             case kind::refers:
                 return refers(change);
         }
@@ -220,13 +225,53 @@ class judge_of_changes {
                      "the constraint out"};
     }
 
+    bool has_copies(const table_change& change) const {
+        const auto table = tables_.find(change.table);
+        if (table.what == table_class::reference) return true;
+        return table.relation &&
+               std::any_of(table.relation->heirs.begin(), table.relation->heirs.end(), [this](const std::string& heir) {
+                   return tables_.find_qualified(heir).what == table_class::reference;
+               });
+    }
+
+    std::optional<fault> filled(const table_change& change) const {
+        if (!has_copies(change)) return std::nullopt;
+        auto why = change.value ? why_copies_differ_(*change.value) : "each shard has a sequence of its own";
+        if (why.empty()) return std::nullopt;
+        const auto& name = change.columns.front().first;
+        return fault{fault_kind::unsupported,
+                     fmt::format("\"{}\" of reference table {} would get other values on each shard", name,
+                                 titled(change.table)),
+                     std::move(why),
+                     "add the column without a default, give its rows values by UPDATE, as constants or parameters, "
+                     "and then SET DEFAULT"};
+    }
+
+    /// The catalog does not tell which tables are OF a type.
+    std::optional<fault> attribute(const table_change& change) const {
+        const bool keyed = std::any_of(tables_.map().tables.begin(), tables_.map().tables.end(),
+                                       [](const config::table& each) { return !each.reference && !each.by_schema; });
+        if (!keyed) return std::nullopt;
+        return fault{
+            fault_kind::unsupported,
+            fmt::format("attributes of type {} cannot be changed with CASCADE", titled(change.table)),
+            fmt::format("a table OF {} may have \"{}\" as its shard key, whose values or name would change; no "
+                        "row would be moved",
+                        titled(change.table), change.columns.front().first),
+            fmt::format("make each table OF it one of its own by ALTER TABLE ... NOT OF, and change the type "
+                        "and the tables without CASCADE; or {}",
+                        hint_on_each())};
+    }
+
     const table_finder& tables_;
+    const differing& why_copies_differ_;
 };
 
 }  // namespace
 
-std::optional<config::fault> refusal_of_changes(const statement& what, const table_finder& tables) {
-    const judge_of_changes judge(tables);
+std::optional<config::fault> refusal_of_changes(const statement& what, const table_finder& tables,
+                                                const differing& why_copies_differ) {
+    const judge_of_changes judge(tables, why_copies_differ);
     for (const auto& each : what.table_changes)
         if (auto why = judge.look_at(each)) return why;
     return std::nullopt;

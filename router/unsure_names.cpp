@@ -232,7 +232,9 @@ void unsure_names::add(const statement& made, std::string_view text, std::span<c
             const bool placed =
                 known.counts_with_heirs(each.table.name) || (!each.other.name.empty() && known.counts(each.other.name));
             if (each.what == change::column_retyped) retyped_.insert(each.table.name);
-            if (!placed || each.what == change::refers || each.what == change::column_retyped) continue;
+            if (!placed || each.what == change::refers || each.what == change::column_retyped ||
+                each.what == change::column_filled)
+                continue;
             touched_.insert(each.table.name);
             if (each.what == change::renamed && !each.other.name.empty()) touched_.insert(each.other.name);
             blurred_ |= each.what != change::column_dropped;

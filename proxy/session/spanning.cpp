@@ -531,6 +531,13 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              "now, today and the like as a value may be another time on each shard",
                              {},
                              "give the time itself"};
+            if (is_one(plan, verb::maintenance) && plan.parsed.statements.front().name == "REFRESH")
+                return fault{
+                    fault_kind::unsupported,
+                    "REFRESH MATERIALIZED VIEW CONCURRENTLY runs on each shard by itself, and cannot be a part "
+                    "of a transaction",
+                    "PostgreSQL does not PREPARE a transaction that has used temporary tables",
+                    "send it by itself, or refresh without CONCURRENTLY"};
             if (plan.spread == router::spreading::copied || plan.spread == router::spreading::merged)
                 return span_copy_parts(plan, with, unit);
             if (router::locks_apart(plan)) {

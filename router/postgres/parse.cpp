@@ -280,12 +280,13 @@ class statement_reader {
         }
         made.writes = true;
         read_sequence_change(inner, made);
-        made.table_changes = table_changes_of(inner);
-        // What PostgreSQL runs outside of transactions only.
+        made.table_changes = table_changes_of(inner, in_.values);
+        // What PostgreSQL runs outside of transactions only, or cannot PREPARE behind.
         bool concurrently = inner["concurrent"].is_true();
         for (const auto each : inner["cmds"])
             concurrently |= each["AlterTableCmd"]["def"]["PartitionCmd"]["concurrent"].is_true();
-        if (concurrently && inner.key() != "RefreshMatViewStmt") made.verb = verb::maintenance;
+        if (concurrently) made.verb = verb::maintenance;
+        if (concurrently && inner.key() == "RefreshMatViewStmt") made.name = "REFRESH";
         if (inner.key().starts_with("Create") || inner.key() == "ViewStmt" || inner.key() == "DefineStmt" ||
             inner.key() == "CompositeTypeStmt" || inner.key().starts_with("AlterObjectSchema"))
             pin_temporary(inner, made);

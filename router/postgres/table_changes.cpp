@@ -1,10 +1,12 @@
 #include "router/postgres/table_changes.hpp"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <utility>
 
 #include "router/postgres/blocks.hpp"
-#include "router/postgres/values.hpp"
+#include "router/postgres/walk.hpp"
 
 namespace ringway::router::postgres {
 
@@ -14,13 +16,15 @@ using kind = table_change::kind;
 
 class reader_of_changes {
   public:
-    explicit reader_of_changes(std::vector<table_change>& out) : out_(out) {}
+    reader_of_changes(std::vector<table_change>& out, value_finder& values) : out_(out), values_(values) {}
 
     void read(node definition) {
         const auto name = definition.key();
         if (name == "AlterTableStmt") {
             table_ = table_of(definition["relation"], true);
-            for (const auto each : definition["cmds"]) command(each["AlterTableCmd"]);
+            const bool of_type = definition["objtype"].word() == "OBJECT_TYPE";
+            for (const auto each : definition["cmds"])
+                of_type ? attribute(each["AlterTableCmd"]) : command(each["AlterTableCmd"]);
         } else if (name == "RenameStmt") {
             renaming(definition);
         } else if (name == "AlterObjectSchemaStmt") {
@@ -54,11 +58,20 @@ class reader_of_changes {
         }
         if (!definition["relation"]) return;
         table_ = table_of(definition["relation"], true);
-        if (what == "OBJECT_COLUMN")
+        if (what == "OBJECT_ATTRIBUTE" && definition["behavior"].word() == "DROP_CASCADE")
+            add_column(kind::attribute_changed, now, then);
+        else if (what == "OBJECT_COLUMN")
             add_column(kind::column_renamed, now, then);
         else if (what == "OBJECT_TABLE" || what == "OBJECT_VIEW" || what == "OBJECT_MATVIEW" ||
                  what == "OBJECT_FOREIGN_TABLE")
             add(kind::renamed).other.name = then;
+    }
+
+    /// Without CASCADE it is the server's error where a table is OF the type. A new attribute is the last column.
+    void attribute(node one) {
+        const auto what = one["subtype"].word();
+        if ((what == "AT_DropColumn" || what == "AT_AlterColumnType") && one["behavior"].word() == "DROP_CASCADE")
+            add_column(kind::attribute_changed, one["name"].text());
     }
 
     void command(node one) {
@@ -76,11 +89,35 @@ class reader_of_changes {
         } else if (what == "AT_AlterColumnType") {
             add_column(kind::column_retyped, one["name"].text());
             new_type(def["ColumnDef"], out_.back());
+            if (const auto from = def["ColumnDef"]["raw_default"]) fill(one["name"].text(), from);
         } else if (what == "AT_AddConstraint") {
             constraint(def["Constraint"], {}, false);
         } else if (what == "AT_AddColumn") {
             column(def["ColumnDef"], false);
+            new_values(def["ColumnDef"]);
         }
+    }
+
+    /// What the rows that are there get in a new column. Without a default they get NULL.
+    void new_values(node column) {
+        static constexpr std::array<std::string_view, 6> serial{"serial",  "bigserial", "smallserial",
+                                                                "serial2", "serial4",   "serial8"};
+        const auto name = column["colname"].text();
+        const auto type = type_of(column["typeName"]).name;
+        if (std::find(serial.begin(), serial.end(), type) != serial.end()) add_column(kind::column_filled, name);
+        for (const auto each : column["constraints"]) {
+            const auto what = each["Constraint"]["contype"].word();
+            if (what == "CONSTR_IDENTITY") add_column(kind::column_filled, name);
+            if (what == "CONSTR_DEFAULT") fill(name, each["Constraint"]["raw_expr"]);
+        }
+    }
+
+    void fill(std::string name, node from) {
+        statement calls;
+        std::uint16_t parameters = 0;
+        collect(from, values_, calls, parameters);
+        add_column(kind::column_filled, std::move(name));
+        out_.back().value = std::make_shared<const statement>(std::move(calls));
     }
 
     static void new_type(node column, table_change& made) {
@@ -120,14 +157,15 @@ class reader_of_changes {
     }
 
     std::vector<table_change>& out_;
+    value_finder& values_;
     table_ref table_;
 };
 
 }  // namespace
 
-std::vector<table_change> table_changes_of(node definition) {
+std::vector<table_change> table_changes_of(node definition, value_finder& values) {
     std::vector<table_change> out;
-    reader_of_changes(out).read(definition);
+    reader_of_changes(out, values).read(definition);
     return out;
 }
 

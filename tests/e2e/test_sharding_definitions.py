@@ -154,6 +154,32 @@ def test_a_parse_that_fails_behind_a_write_on_all_shards_takes_it_back(shop_prox
         client.run(query("ROLLBACK"))
 
 
+@pytest.mark.parametrize("definition, unsure", [
+    ("DROP TYPE feeling CASCADE", "INSERT INTO orders VALUES (70011, 70012, 1, 'a')"),
+    ("DROP TYPE feeling CASCADE", "COPY orders FROM STDIN"),
+    ("CREATE TRIGGER fresh BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
+     "INSERT INTO below VALUES (70011, 70012, 1, 'a')"),
+    ("ALTER TABLE orders DROP COLUMN note", "INSERT INTO below VALUES (70011, 70012)"),
+])
+def test_what_a_definition_does_not_name(shop_proxy, shop_cluster, clean, definition, unsure):  # noqa: F811
+    """Columns that go with a type, and what is below a table."""
+    with shop_proxy.connect() as owner:
+        owner.execute("CREATE TYPE feeling AS ENUM ('good')")
+        owner.execute("ALTER TABLE orders ADD COLUMN feels feeling")
+        owner.execute("CREATE TABLE below () INHERITS (orders)")
+        try:
+            with Wire(shop_proxy.port, database="shop") as client:
+                client.run(query("BEGIN"))
+                assert not codes(client.run(query(definition)))
+                assert not codes(client.run(query("INSERT INTO users VALUES (70001, 'a', 'de')")))
+                assert codes(client.run(query(unsure))) == ["0A000"]
+                client.run(query("ROLLBACK"))
+        finally:
+            owner.execute("DROP TABLE below")
+            owner.execute("ALTER TABLE orders DROP COLUMN feels")
+            owner.execute("DROP TYPE feeling")
+
+
 @pytest.fixture(scope="module")
 def parts(shop_cluster, keys):  # noqa: F811
     """Tables beside those of the map, on every shard as Ringway makes them: one with rows on the first."""
@@ -170,7 +196,9 @@ MOVING = [
     "ALTER TABLE countries RENAME TO lands", "ALTER TABLE orders RENAME COLUMN user_id TO owner", "ALTER TABLE orders DROP COLUMN user_id",
     "ALTER TABLE orders ALTER COLUMN user_id TYPE int8 USING -user_id", "ALTER TABLE orders ALTER user_id TYPE text",
     "ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES users (id)", "ALTER TABLE beside ADD FOREIGN KEY (user_id) REFERENCES users",
-    "CREATE TABLE fresh (id int8 REFERENCES users)",
+    "CREATE TABLE fresh (id int8 REFERENCES users)", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE text CASCADE",
+    "ALTER TABLE countries ADD COLUMN fresh uuid DEFAULT gen_random_uuid()", "ALTER TABLE countries ADD COLUMN fresh serial",
+    "ALTER TABLE countries ALTER name TYPE text USING name || now()",
 ]
 
 
@@ -212,6 +240,12 @@ def test_definitions_that_leave_rows_where_they_are_run(shop_proxy, shop_cluster
         client.execute("ALTER TABLE orders RENAME COLUMN remark TO note")
         client.execute("ALTER TABLE orders ADD CONSTRAINT tied FOREIGN KEY (user_id) REFERENCES users NOT VALID")
         client.execute("ALTER TABLE orders DROP CONSTRAINT tied")
+        client.execute("ALTER TABLE orders ADD COLUMN fresh uuid DEFAULT gen_random_uuid(), ADD fresher timestamptz DEFAULT now()")
+        assert client.execute("SELECT count(fresh), count(fresher) FROM orders WHERE user_id = %s", [key]).fetchone() == (1, 1)
+        client.execute("ALTER TABLE orders DROP COLUMN fresh, DROP COLUMN fresher")
+        client.execute("ALTER TABLE countries ADD COLUMN fresh timestamptz, ADD COLUMN fresher int DEFAULT 7")
+        client.execute("ALTER TABLE countries ALTER fresh SET DEFAULT now()")
+        client.execute("ALTER TABLE countries DROP COLUMN fresh, DROP COLUMN fresher")
         client.execute("ALTER TABLE beside SET SCHEMA aside")
         client.execute("ALTER TABLE aside.beside RENAME TO beyond")
         client.execute("ALTER TABLE aside.beyond RENAME TO beside")

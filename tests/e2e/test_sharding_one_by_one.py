@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from conftest import BINARY, admin, knows_tables, until
-from wire import Wire, bind, close, describe, execute, kinds, parse, query, sync
+from wire import Wire, bind, close, codes, describe, execute, kinds, parse, query, sync
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,31 @@ def test_in_a_transaction_it_is_the_servers_error(proxy, shop_cluster):
             client.execute("VACUUM users")
         client.rollback()
     assert indexes(shop_cluster, "late") == [None] * len(shop_cluster.shards)
+
+
+def test_a_materialized_view_is_refreshed_concurrently_on_every_shard(proxy, shop_cluster):
+    sql = "REFRESH MATERIALIZED VIEW CONCURRENTLY lands"
+    counts = lambda: {shop_cluster.primary(shard).rows("SELECT count(*) FROM lands WHERE code = 'q1'")[0][0] for shard in shop_cluster.shards}  # noqa: E731
+    with proxy.connect() as client:
+        client.execute("CREATE MATERIALIZED VIEW lands AS SELECT * FROM countries")
+        try:
+            client.execute("CREATE UNIQUE INDEX ON lands (code)")
+            client.execute("INSERT INTO countries VALUES ('q1', 'x')")
+            with Wire(proxy.port, database="shop") as wire:
+                for begin in (query("BEGIN"), b""):
+                    for run in (query(sql), parse(sql) + bind() + execute() + sync()):
+                        if begin:
+                            wire.run(begin)
+                            assert codes(wire.run(run)) == ["0A000"]
+                            wire.run(query("ROLLBACK"))
+                        else:
+                            assert kinds(wire.run(run)) in ("CZ", "12CZ")
+                        assert counts() == ({0} if begin else {1})
+                assert codes(wire.run(query(f"SELECT 1; {sql}"))) == ["0A000"]
+            assert client.execute(sql).statusmessage == "REFRESH MATERIALIZED VIEW"
+        finally:
+            client.execute("DELETE FROM countries WHERE code = 'q1'")
+            client.execute("DROP MATERIALIZED VIEW lands")
 
 
 def test_maintenance_runs_on_every_shard(proxy, shop_cluster):

@@ -61,6 +61,22 @@ TEST_CASE("names that could mean something else with a blank before them are ref
     CHECK_FALSE(refusal_of("SELECT NULL::public.users FROM public.users").empty());
 }
 
+TEST_CASE("columns, aliases and WITH queries called like a table of the map are not it") {
+    const auto brought = [](std::string_view sql) {
+        const auto what = plan_shop(sql);
+        REQUIRE(what.made->gather);
+        std::string out;
+        for (const auto& each : what.made->gather->tables) out += (out.empty() ? "" : " ") + each.name;
+        return out;
+    };
+    CHECK(brought("SELECT u.name AS orders, age + 1 AS items FROM users u") == "users");
+    CHECK(brought("SELECT orders.name FROM users orders") == "users");
+    CHECK(brought("WITH orders AS (SELECT name FROM users) SELECT * FROM orders") == "users");
+    CHECK(brought("WITH orders AS (SELECT * FROM orders) SELECT * FROM orders") == "orders");
+    CHECK(brought("SELECT name AS items FROM users WHERE age > (SELECT max(total) FROM orders)") == "users orders");
+    CHECK(brought("SELECT name AS orders FROM users u (orders, name)") == "users orders");  // not exact
+}
+
 TEST_CASE("a table of the map in a schema that is not in the path is one where its schema is named") {
     auto raw = raw_catalog();
     raw.relations.erase("public.files");
