@@ -2,6 +2,8 @@
 
 #include "router/catalog.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "router/mysql/need.hpp"
@@ -22,7 +24,7 @@ struct view_text {
     std::vector<std::string> reads;  ///< "schema.name"
     bool writes = false;
     std::string pin;
-    bool opaque = false;
+    bool opaque = false, ordered = false;
 };
 
 void add_tables(const query_block& block, const catalog& in, const std::vector<std::string>& path, view_text& out) {
@@ -68,6 +70,11 @@ view_text read_view(const catalog& in, const catalog_relation& view, const std::
     const auto& query = parsed.statements.front();
     out.writes = query.writes || query.locks_rows || !volatile_use(&in, query).empty();
     out.opaque = !opaque_use(&in, query).empty();
+    // As what stands in FROM, where it will.
+    const auto& sql = view.view_definition;
+    const auto within = parse_postgres(fmt::format("SELECT FROM ({}) AS v", sql.substr(0, sql.rfind(';'))));
+    out.ordered = !within.error.empty() || within.statements.size() != 1 || within.statements.front().inner_order ||
+                  within.statements.front().inner_ties || within.statements.front().row_places;
     for (const auto& [schema, name] : query.functions) {
         const auto nature = nature_of(&in, built_in_only, schema, name);
         out.writes |= nature.needs_primary;
@@ -129,10 +136,11 @@ void name_functions(catalog& out) {
         auto& places = out.function_places[each.name];
         auto at = std::find_if(places.begin(), places.end(),
                                [&each](const function_place& place) { return place.schema == each.schema; });
-        if (at == places.end()) at = places.insert(at, {each.schema, false, false, false});
+        if (at == places.end()) at = places.insert(at, {each.schema, false, false, false, false});
         at->is_volatile |= each.is_volatile;
         at->opaque |= each.opaque;
         at->aggregate |= each.aggregate;
+        at->returns_set |= each.returns_set;
     }
 }
 
@@ -164,6 +172,7 @@ class view_closure {
             out_.relations.at(key).view_writes = text.writes;
             out_.relations.at(key).view_pin = text.pin;
             out_.relations.at(key).view_opaque = text.opaque;
+            out_.relations.at(key).view_ordered = text.ordered;
         }
         for (bool grown = true; grown;) {
             grown = false;
@@ -174,11 +183,13 @@ class view_closure {
   private:
     bool follow(catalog_relation& view, const view_text& text) {
         const auto tables = view.view_tables.size();
-        const bool writes = view.view_writes, pins = !view.view_pin.empty(), opaque = view.view_opaque;
+        const bool writes = view.view_writes, pins = !view.view_pin.empty(), opaque = view.view_opaque,
+                   ordered = view.view_ordered;
         for (const auto& name : text.reads) {
             const auto& read = out_.relations.at(name);
             view.view_writes |= read.row_security_writes || read.view_writes || read.unlogged || read.kind == 'S';
             view.view_opaque |= read.view_opaque;
+            view.view_ordered |= read.view_ordered;
             if (view.view_pin.empty()) view.view_pin = read.view_pin;
             if (read.kind != 'v') {
                 add(view, name);
@@ -187,7 +198,7 @@ class view_closure {
             }
         }
         return tables != view.view_tables.size() || writes != view.view_writes || opaque != view.view_opaque ||
-               pins == view.view_pin.empty();
+               ordered != view.view_ordered || pins == view.view_pin.empty();
     }
 
     static void add(catalog_relation& view, const std::string& table) {

@@ -85,8 +85,9 @@ struct catalog_relation {
     std::vector<std::string> parents;  ///< "schema.name" it inherits from or is a part of, directly
     std::vector<catalog_column> columns;
     std::vector<foreign_key> foreign_keys;
-    bool has_rules = false;                          ///< rules ON INSERT, UPDATE or DELETE
-    std::vector<attached_function> write_functions;  ///< of triggers, defaults, checks, domains, indexes
+    std::vector<std::vector<std::string>> unique_keys;  ///< columns of its primary key and unique constraints
+    bool has_rules = false;                             ///< rules ON INSERT, UPDATE or DELETE
+    std::vector<attached_function> write_functions;     ///< of triggers, defaults, checks, domains, indexes
     std::vector<attached_function> policy_functions;
     std::vector<std::string> policy_tables;  ///< "schema.name" its row policies read, itself not
     std::string view_definition;  ///< pg_get_viewdef read with an empty search_path, or information_schema.views;
@@ -94,6 +95,7 @@ struct catalog_relation {
     std::string view_pin;         ///< derived: why a session that reads through it is pinned, if it is
     bool view_writes = false;     ///< derived: reads through it may run something volatile
     bool view_opaque = false;     ///< derived: reads through it may touch tables that are not in view_tables
+    bool view_ordered = false;    ///< derived: what it gives may depend on the order in which rows stand
     std::vector<std::string>
         view_tables;  ///< derived: "schema.name" of the tables it reads, transitively; views are resolved
     std::vector<std::string> ancestors, heirs;  ///< derived: all above it and all below it, "schema.name"
@@ -134,12 +136,13 @@ struct catalog_function {
     std::string body{};      ///< prosrc, or what pg_get_function_sqlbody says
     bool aggregate = false;  ///< or a window function
     std::string calls{};     ///< text with the names of others it calls: arguments' defaults, an aggregate's parts
+    bool returns_set = false;
 };
 
 /// What a function's name means in one schema: of all its overloads there.
 struct function_place {
     std::string schema;
-    bool is_volatile = false, opaque = false, aggregate = false;
+    bool is_volatile = false, opaque = false, aggregate = false, returns_set = false;
 };
 
 /// Immutable after make_catalog. `version` grows with each refresh.

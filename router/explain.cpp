@@ -46,7 +46,7 @@ std::string shards_of(const route& found, const plan& what, const values& with, 
         case route::to::all_same:
             return "the session's";
         case route::to::spread:
-            if (!locks_apart(what)) return "all";
+            if (!locks_apart(what) && !keeps_to_owners(what)) return "all";
             [[fallthrough]];
         case route::to::several: {
             const auto asked = owners_of(what, with, map);

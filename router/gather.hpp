@@ -97,9 +97,10 @@ std::string copy_in(const gathered_table& table);
 std::vector<std::string> own_filters(const gather_recipe& all, const std::vector<std::string>& filters,
                                      const shard_map& map, std::uint16_t shard);
 
-/// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can.
-std::string filter_of(const gathered_table& table, const values& with);
+/// The tests whose values can be written into another statement, as " WHERE ..."; empty: none can. `hides_ascii`: in
+/// the client's encoding what looks like a backslash may be half of a character (text_encoding::hidden).
+std::string filter_of(const gathered_table& table, const values& with, bool hides_ascii = false);
 /// ... with a check that its columns are what the catalogs told of (router/columns_guard.hpp).
-std::string guarded_filter_of(const gathered_table& table, const values& with);
+std::string guarded_filter_of(const gathered_table& table, const values& with, bool hides_ascii = false);
 
 }  // namespace ringway::router

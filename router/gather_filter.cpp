@@ -63,7 +63,12 @@ bool has_number(std::uint32_t column, std::string_view text) {
     return column == oid::int8 || value == static_cast<std::int32_t>(value);
 }
 
-std::optional<std::string> parameter_text(const parameter& given, const value_source& from, std::uint32_t column) {
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+std::optional<std::string> parameter_text(const parameter& given, const value_source& from, std::uint32_t column,
+                                          bool hides_ascii) {
     if (given.is_null) return std::nullopt;
     const bool declared = !is_undeclared(given);
     if (!declared && from.unsure) {
@@ -87,6 +92,7 @@ std::optional<std::string> parameter_text(const parameter& given, const value_so
         }
     }
     if (!declared && !from.array && is_integer(column) && !has_number(column, text)) return std::nullopt;
+    if (hides_ascii && !is_ascii(text)) return std::nullopt;
     auto out = quoted_text(text);
     if (declared) out += fmt::format("::pg_catalog.{}{}", type->name, from.array ? "[]" : "");
     return out;
@@ -104,7 +110,8 @@ bool is_known(std::uint32_t column) {
            std::any_of(types.begin(), types.end(), [column](const simple_type& each) { return each.oid == column; });
 }
 
-std::optional<std::string> text_of(const value_source& from, const values& with, std::uint32_t column) {
+std::optional<std::string> text_of(const value_source& from, const values& with, std::uint32_t column,
+                                   bool hides_ascii) {
     if (!from.cast.empty()) return std::nullopt;
     switch (from.what) {
         case value_source::from::literal: {
@@ -112,13 +119,14 @@ std::optional<std::string> text_of(const value_source& from, const values& with,
             const auto& what = with.literals[from.index];
             const auto written = with.text.substr(what.offset, what.length);
             if ((from.negated && from.array) || may_mean_now(column, written)) return std::nullopt;
+            if (hides_ascii && !is_ascii(written)) return std::nullopt;
             return fmt::format("{}{}", from.negated ? "-" : "", written);
         }
         case value_source::from::parameter:
             if (from.index >= with.parameters.size() ||
                 (!with.parameters[from.index].binary && may_mean_now(column, with.parameters[from.index].bytes)))
                 return std::nullopt;
-            return parameter_text(with.parameters[from.index], from, column);
+            return parameter_text(with.parameters[from.index], from, column, hides_ascii);
         default:
             return std::nullopt;
     }
@@ -129,13 +137,13 @@ std::string_view operator_of(const gather_test& test) {
     return all[static_cast<std::size_t>(*test.how)];
 }
 
-std::optional<std::string> condition(const gather_test& test, const values& with) {
+std::optional<std::string> condition(const gather_test& test, const values& with, bool hides_ascii) {
     if (test.how == comparison::kind::is_null || test.how == comparison::kind::is_not_null)
         return fmt::format("{} {}", quoted_name(test.column), operator_of(test));
     if (!is_known(test.type_oid)) return std::nullopt;
     std::string list;
     for (const auto& each : test.values) {
-        const auto text = text_of(each, with, test.type_oid);
+        const auto text = text_of(each, with, test.type_oid, hides_ascii);
         if (!text || (each.array && test.values.size() > 1)) return std::nullopt;
         // A pattern that ends in a backslash fails, and only where a row is looked at.
         if (test.how == comparison::kind::like && text->find('\\') != std::string::npos) return std::nullopt;
@@ -172,16 +180,16 @@ std::vector<std::string> own_filters(const gather_recipe& all, const std::vector
     return out;
 }
 
-std::string filter_of(const gathered_table& table, const values& with) {
+std::string filter_of(const gathered_table& table, const values& with, bool hides_ascii) {
     std::string out;
     if (!table.objects.empty()) out = " WHERE " + objects_guard(table.objects);
     for (const auto& test : table.tests)
-        if (const auto text = condition(test, with)) out += (out.empty() ? " WHERE " : " AND ") + *text;
+        if (const auto text = condition(test, with, hides_ascii)) out += (out.empty() ? " WHERE " : " AND ") + *text;
     return out;
 }
 
-std::string guarded_filter_of(const gathered_table& table, const values& with) {
-    auto out = filter_of(table, with);
+std::string guarded_filter_of(const gathered_table& table, const values& with, bool hides_ascii) {
+    auto out = filter_of(table, with, hides_ascii);
     const auto guard = columns_guard({table.schema, table.name, table.columns, table.types, table.all, false});
     if (!guard.empty()) out += (out.empty() ? " WHERE " : " AND ") + guard;
     return out;

@@ -23,4 +23,10 @@ std::vector<std::uint16_t> owners_of(const plan& what, const values& with, const
     return out;
 }
 
+bool keeps_to_owners(const plan& what) {
+    if (what.spread != spreading::apart || what.keys.empty() || what.parsed.statements.size() != 1) return false;
+    const auto kind = what.parsed.statements.front().verb;
+    return kind == verb::update || kind == verb::delete_;
+}
+
 }  // namespace ringway::router

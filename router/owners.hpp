@@ -12,4 +12,8 @@ namespace ringway::router {
 /// it; all, where its keys do not tell. Never empty.
 std::vector<std::uint16_t> owners_of(const plan& what, const values& with, const shard_map& map);
 
+/// Whether a write of spreading::apart changes no rows but those of its keys, and so runs on these shards only: an
+/// UPDATE or DELETE.
+bool keeps_to_owners(const plan& what);
+
 }  // namespace ringway::router

@@ -6,6 +6,7 @@
 
 #include "router/apart.hpp"
 #include "router/carry.hpp"
+#include "router/copies.hpp"
 #include "router/copy_recipe.hpp"
 #include "router/gather.hpp"
 #include "router/key_move.hpp"
@@ -177,6 +178,7 @@ class placing {
 
     placed query() {
         look_at(what_.block);
+        if (has_uneven_rows() && rules_.dialect == dialect::postgres && !rules_.hinted) return on_shard(first_shard);
         if (auto why = sequence_refusal()) return refused(std::move(*why));
         if (auto why = opaque(); !why.empty() && !rules_.hinted)
             return refused({fault_kind::unsupported, no_shard(), std::move(why),
@@ -189,6 +191,22 @@ class placing {
         if (!seen_.keyed_view.empty() && !rules_.hinted) return through_keyed_view();
         if (what_.verb == verb::merge && seen_.keyed) return merge();
         return seen_.keyed ? keyed() : unkeyed();
+    }
+
+    /// An INSERT that a server refuses as a whole, whatever it might think of the rows of one shard.
+    bool has_uneven_rows() const {
+        if (what_.verb != verb::insert || !what_.block.insert) return false;
+        const auto& rows = what_.block.insert->rows;
+        return std::any_of(rows.begin(), rows.end(),
+                           [&](const auto& each) { return each.size() != rows.front().size(); });
+    }
+
+    /// In VALUES of one row such a call gives several, in those of several a server refuses it.
+    std::string set_returning() const {
+        if (what_.verb != verb::insert || !what_.block.insert || what_.block.insert->rows.size() < 2) return {};
+        for (const auto& [schema, name] : what_.functions)
+            if (nature_of(rules_.in, rules_.path, schema, name).returns_set) return name;
+        return {};
     }
 
     static placed spread(spreading how, fault why) {
@@ -259,6 +277,7 @@ class placing {
                         "COPY into a table that is on several shards cannot be one of several statements in a text",
                         {},
                         "send it by itself"});
+            if (recipe.to_all) out.copies = copies_of(seen_, what_, tables_, true);
             out.copy = std::make_shared<const copy_recipe>(std::move(recipe));
             return out;
         }
@@ -327,14 +346,30 @@ class placing {
 
     /// A write to reference tables: each copy must come out the same.
     placed copies() const {
-        const auto why = rules_.hinted ? std::string("a hint names one shard, and each has a copy") : why_not_alike();
-        if (why.empty()) return spread_alike();
+        auto why = rules_.hinted ? std::string("a hint names one shard, and each has a copy") : why_not_alike();
+        const char* hint = "give each value as a constant or a parameter";
+        if (why.empty()) {
+            why = why_order_tells(seen_, what_, tables_, rules_.in, rules_.path);
+            hint =
+                what_.verb == verb::update && !what_.inner_order && !what_.inner_ties
+                    ? "SET x = (SELECT y FROM ... WHERE ...) takes a value from one row; or read the rows first, and "
+                      "give them as values"
+                    : "read the rows first, and give them as values";
+        }
+        if (why.empty()) {
+            auto out = spread_alike();
+            out.copies = copies_of(seen_, what_, tables_, false);
+            return out;
+        }
         std::string why_not;
-        if (auto out = carried(why_not)) return std::move(*out);
+        if (auto out = carried(why_not)) {
+            if (out->carry->where == carry_recipe::to::all) out->copies = copies_of(seen_, what_, tables_, true);
+            return std::move(*out);
+        }
         return refused(
             {fault_kind::unsupported,
              fmt::format("this write to reference table {} could leave its copies different", seen_.reference_written),
-             why, "give each value as a constant or a parameter"});
+             why, hint});
     }
 
     std::string why_not_alike() const {
@@ -394,6 +429,8 @@ class placing {
         if (what_.verb == verb::insert && !selects && !block.children.empty())
             return "it has a query besides its VALUES (WITH, or a subquery among the values, in ON CONFLICT or in "
                    "RETURNING)";
+        if (const auto name = set_returning(); !name.empty())
+            return fmt::format("function {} may give several rows", name);
         if (!selects && count_keyed(block) != 1 && (moves || !writes_apart(what_, tables_, rules_.in)))
             return "it reads rows of other shards";
         if (block.tables.empty() || tables_.find(block.tables.front()).what != table_class::keyed ||

@@ -27,6 +27,7 @@ struct placed {
     std::string spread_key = {};  ///< of spreading::apart
     key_type spread_type = key_type::unsupported;
     std::string alone = {};  ///< as of a plan
+    copies_kept copies = {};
 };
 
 /// What place() looks at besides the statement. Points into what it is made from.

@@ -273,6 +273,7 @@ class planner {
             out_.copy = std::move(all.copy);
             out_.move = std::move(all.move);
             out_.carry = std::move(all.carry);
+            out_.copies = std::move(all.copies);
             if (out_.carry) out_.cacheable &= out_.carry->source->cacheable;
             out_.spread_key = std::move(all.spread_key);
             out_.spread_type = all.spread_type;

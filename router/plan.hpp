@@ -109,6 +109,12 @@ struct key_recipe {
                                       ///< combinations count
 };
 
+/// What a write to the copies of reference tables keeps others away from, until its transaction ends (ADR 0016).
+struct copies_kept {
+    std::vector<std::string> tables;  ///< names of the map, without schema: sorted
+    bool shared = false;              ///< it only adds rows: others may at the same time
+};
+
 /// Everything known of a statement's text before its values. Immutable, shared by sessions and workers.
 struct plan {
     analysis parsed;  ///< may be empty of blocks; statements[i].effects drive the session
@@ -140,6 +146,7 @@ struct plan {
     std::vector<std::uint16_t> literal_kinds;   ///< reserved for the cache
     std::shared_ptr<const carry_recipe> carry;  ///< for spreading::carried, and for INSERT ... SELECT while rows move
     std::vector<std::uint16_t> unsure_parameters;  ///< 0-based: those of value_source::unsure
+    copies_kept copies;                         ///< of a write to reference tables
 };
 
 /// Never fails: what cannot be routed has placement::refused and a fault with a hint. `text`: what `parsed` is of;

@@ -6,6 +6,8 @@
 #include <array>
 
 #include "router/apart.hpp"
+#include "router/lexical.hpp"
+#include "router/postgres/lexical.hpp"
 #include "router/parameter_types.hpp"
 #include "router/volatility.hpp"
 
@@ -25,9 +27,32 @@ constexpr std::array known_aggregates{
     known_aggregate{"count", combining::count},    known_aggregate{"every", combining::again},
     known_aggregate{"max", combining::again},      known_aggregate{"min", combining::again},
     known_aggregate{"sum", combining::sum}};
-/// Answer differently on each server, or at each time.
-constexpr std::array<std::string_view, 4> own_to_a_server{"inet_server_addr", "inet_server_port", "clock_timestamp",
-                                                          "timeofday"};
+/// Answer differently on each server, or at each time. Of current_setting: asks_setting_of_a_server.
+constexpr std::array<std::string_view, 25> own_to_a_server{"clock_timestamp",
+                                                           "current_database",
+                                                           "current_query",
+                                                           "currtid2",
+                                                           "inet_client_addr",
+                                                           "inet_client_port",
+                                                           "inet_server_addr",
+                                                           "inet_server_port",
+                                                           "lo_get",
+                                                           "lo_open",
+                                                           "loread",
+                                                           "lowrite",
+                                                           "pg_backend_pid",
+                                                           "pg_blocking_pids",
+                                                           "pg_conf_load_time",
+                                                           "pg_is_other_temp_schema",
+                                                           "pg_listening_channels",
+                                                           "pg_my_temp_schema",
+                                                           "pg_postmaster_start_time",
+                                                           "timeofday",
+                                                           "txid_current",
+                                                           "txid_current_if_assigned",
+                                                           "txid_current_snapshot",
+                                                           "txid_status",
+                                                           "version"};
 
 class finding {
   public:
@@ -38,6 +63,7 @@ class finding {
         if (outline_.odd || outline_.has_windows || !in_ || !only_tables(what_.block) || !find_driver()) return nullptr;
         for (const auto& [schema, name] : what_.functions)
             if (is_own_to_a_server(name)) return nullptr;
+        if (what_.names.find("current_catalog")) return nullptr;
         for (const auto& each : what_.attributes)
             if (is_aggregate(each.column)) return nullptr;
         // What is written twice would be computed twice: once to be shown, once to be sorted or grouped by.
@@ -354,6 +380,53 @@ bool repeats_untyped(const values& with) {
     const auto counts = parameter_counts(with.text, with.literals, with.parameters.size());
     for (std::size_t i = 0; i < counts.size(); ++i)
         if (counts[i] > 1 && is_undeclared(with.parameters[i])) return true;
+    return false;
+}
+
+bool asks_setting_of_a_server(const statement& what, const values& with) {
+    // Those of the session, which it has brought to every shard.
+    static constexpr std::string_view alike[] = {
+        "application_name", "client_encoding",      "datestyle", "intervalstyle", "role", "search_path",
+        "timezone",         "session_authorization"};
+    const auto is_alike = [](std::string_view setting) {
+        return setting.find('.') != std::string_view::npos ||
+               std::any_of(std::begin(alike), std::end(alike),
+                           [&](std::string_view each) { return lexical::same_word(setting, each); });
+    };
+    if (std::none_of(what.functions.begin(), what.functions.end(),
+                     [](const auto& each) { return each.second == "current_setting"; }))
+        return false;
+    using postgres::token_kind;
+    postgres::token_reader in(with.text, with.literals);
+    std::size_t literals = 0;
+    const auto next = [&] {
+        const auto out = in.next();
+        literals += out.kind == token_kind::literal;
+        return out;
+    };
+    const auto is_symbol = [&](const postgres::token& each, char c) {
+        return each.kind == token_kind::symbol && with.text[each.offset] == c;
+    };
+    for (auto each = next(); each.kind != token_kind::end; each = next()) {
+        if (!in.is(each, "current_setting") && in.text_of(each) != "\"current_setting\"") continue;
+        if (each = next(); !is_symbol(each, '(')) return true;
+        each = next();
+        std::string setting;
+        if (each.kind == token_kind::literal && literals <= with.literals.size()) {
+            setting = literal_value(with.text, with.literals[literals - 1], with.standard_conforming_strings);
+            each = next();
+        } else if (is_symbol(each, '$')) {
+            std::size_t number = 0;
+            for (auto at = each.stop(); at < with.text.size() && lexical::is_digit(with.text[at]); ++at)
+                number = std::min<std::size_t>(10 * number + static_cast<std::size_t>(with.text[at] - '0'), 1u << 20);
+            if (number == 0 || number > with.parameters.size()) return true;
+            setting = with.parameters[number - 1].bytes;
+            for (each = next(); each.kind != token_kind::end && lexical::is_digit(with.text[each.offset]);)
+                each = next();
+        }
+        if (!is_alike(setting) || (!is_symbol(each, ')') && !is_symbol(each, ',') && !is_symbol(each, ':')))
+            return true;
+    }
     return false;
 }
 

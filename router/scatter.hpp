@@ -69,6 +69,9 @@ struct scatter_text {
 /// depends on the text, and the shards run others.
 bool repeats_untyped(const values& with);
 
+/// Whether it asks by current_setting() for what each server may have in a way of its own.
+bool asks_setting_of_a_server(const statement& what, const values& with);
+
 /// Whether texts may be put in order in the proxy, by their bytes in UTF8: not those of clients with another encoding.
 bool compares_texts(const scatter_recipe& what) noexcept;
 

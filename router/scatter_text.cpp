@@ -155,6 +155,7 @@ class reading {
     bool bound(const std::optional<value_source>& from, std::optional<std::uint64_t>& out) const {
         if (!from || from->what == value_source::from::null) return true;
         std::string_view text;
+        auto largest = most - 1;
         if (from->what == value_source::from::literal) {
             if (from->index >= with_.literals.size()) return false;
             const auto& what = with_.literals[from->index];
@@ -163,19 +164,25 @@ class reading {
         } else {
             if (from->index >= with_.parameters.size()) return false;
             const auto& given = with_.parameters[from->index];
+            const std::size_t size = given.type_oid == oid::int2                                         ? 2
+                                     : given.type_oid == oid::int4                                       ? 4
+                                     : given.type_oid == oid::int8 || given.type_oid == oid::unspecified ? 8
+                                                                                                         : 0;
+            if (size == 0) return false;
             if (given.is_null) return true;
             text = given.bytes;
             if (given.binary) {
-                if ((text.size() != 2 && text.size() != 4 && text.size() != 8) || (text.front() & 0x80)) return false;
+                if (text.size() != size || (text.front() & 0x80)) return false;
                 std::uint64_t number = 0;
                 for (const char c : text) number = number << 8 | static_cast<unsigned char>(c);
                 out = number;
                 return number < most;
             }
+            if (size < 8) largest = (std::uint64_t{1} << (8 * size - 1)) - 1;
         }
         std::uint64_t number = 0;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (read.ec != std::errc() || read.ptr != text.data() + text.size() || number >= most) return false;
+        if (read.ec != std::errc() || read.ptr != text.data() + text.size() || number > largest) return false;
         out = number;
         return true;
     }

@@ -187,6 +187,7 @@ struct insert_rows {
     std::vector<std::vector<value_source>>
         rows;  ///< `unknown` for an expression, `null` for NULL; DEFAULT is unknown with constant "default"
     bool from_select = false;
+    bool on_conflict = false;
     std::vector<insert_output>
         outputs;  ///< from_select: of the SELECT, which is the block's first child; empty when not known (*, UNION)
 };
@@ -300,6 +301,8 @@ struct statement {
     std::vector<std::pair<std::string, std::string>>
         inner_functions;       ///< ... in a subquery, WITH or FROM, where a call may be for all rows
     bool inner_order = false;  ///< a subquery, WITH or FROM takes rows as they come: LIMIT, row_number() OVER (), ...
+    bool inner_ties = false;   ///< ... or in an order that may have ties: ORDER BY x LIMIT 1, array_agg(x ORDER BY y)
+    bool row_places = false;   ///< it names ctid or another system column: where and when a server has put a row
     std::vector<sequence_use> sequences;  ///< PostgreSQL's; their names are literals, which shapes leave out
     std::vector<table_change> table_changes;
     std::vector<std::string> operators;

@@ -30,10 +30,11 @@ class looking {
         if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
             what_.verb != verb::truncate)
             if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
-        seen_.reference |= meaning.what == table_class::reference;
+        note_reference(meaning);
         if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
             if (meaning.relation->view_writes) seen_.volatile_view = table.name;
             if (meaning.relation->view_opaque) seen_.opaque_view = table.name;
+            if (meaning.relation->view_ordered) seen_.ordered_view = table.name;
             for (const auto& name : meaning.relation->view_tables) through_view(table, name);
         } else if (meaning.what == table_class::keyed) {
             seen_.keyed = true;
@@ -49,10 +50,20 @@ class looking {
         if (seen_.leads.empty())
             seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
         if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
-        seen_.reference |= meaning.what == table_class::reference;
+        note_reference(meaning);
         if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
         seen_.elsewhere |= meaning.what == table_class::elsewhere;
         seen_.system |= meaning.what == table_class::system;
+    }
+
+    void note_reference(const table_meaning& meaning) {
+        constexpr std::uint32_t float4 = 700, float8 = 701;
+        if (meaning.what != table_class::reference) return;
+        seen_.reference = true;
+        seen_.references.push_back(meaning.map_index);
+        if (!meaning.relation) return;
+        for (const auto& each : meaning.relation->columns)
+            seen_.floats |= each.type_oid == float4 || each.type_oid == float8;
     }
 
     tables_seen& seen_;
@@ -94,6 +105,11 @@ std::string why_not_once(const tables_seen& seen, const statement& what, const c
     if (!seen.volatile_view.empty())
         return fmt::format("view {} may be read once for rows of all shards, and runs something volatile",
                            seen.volatile_view);
+    if (seen.reference && !seen.ordered_view.empty())
+        return fmt::format(
+            "view {} takes rows in the order in which they stand, which copies of a reference table may "
+            "not share",
+            seen.ordered_view);
     if (what.inner_order && seen.reference)
         return "a subquery takes rows in the order in which they stand, which copies of a reference table may not "
                "share: sort them";

@@ -13,13 +13,16 @@ namespace ringway::router {
 
 struct tables_seen {
     bool keyed = false, elsewhere = false, system = false, reference = false;
-    std::string reference_written;  ///< a reference table that is written
-    std::string keyed_view;         ///< a view over keyed tables
-    std::string leads;              ///< why what is named leads to rows of other shards
-    std::string volatile_view;      ///< a view that runs something volatile
-    std::string opaque_view;        ///< a view that runs a function which may touch any table
-    std::string keyed_name;         ///< a keyed table
-    std::string unspaced;           ///< a sequence of all shards that a table which is written draws from, not yet so
+    std::string reference_written;          ///< a reference table that is written
+    std::string keyed_view;                 ///< a view over keyed tables
+    std::string leads;                      ///< why what is named leads to rows of other shards
+    std::string volatile_view;              ///< a view that runs something volatile
+    std::string ordered_view;               ///< a view that gives rows by the order in which others stand
+    std::string opaque_view;                ///< a view that runs a function which may touch any table
+    std::string keyed_name;                 ///< a keyed table
+    std::vector<std::uint16_t> references;  ///< reference tables, by index in the map
+    bool floats = false;                    ///< one of them has a column of floating point numbers
+    std::string unspaced;  ///< a sequence of all shards that a table which is written draws from, not yet so
 };
 
 /// Adds what `block`, of the statement `what`, names.

@@ -133,6 +133,8 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         if (!meant) continue;
         known = true;
         out.opaque |= each.opaque;
+        out.returns_set |= each.returns_set;
+        out.own_aggregate |= each.aggregate && each.schema != "pg_catalog";
         if (!each.is_volatile) continue;
         if (is_unique_id(each.schema, name)) {
             out.varies = out.needs_primary = out.unique = true;

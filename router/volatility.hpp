@@ -22,6 +22,8 @@ struct call_nature {
     bool unknown = false;  ///< not in the catalog
     bool unique = false;   ///< ringway.unique_id: its own value at each call, on whatever shard
     bool varies = false;   ///< volatile, if without effect: another value at each call
+    bool returns_set = false;
+    bool own_aggregate = false;  ///< an aggregate or window function that users have made
 };
 
 /// `path`: the schemas an unqualified name is looked up in; empty: any schema.

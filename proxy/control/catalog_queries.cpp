@@ -47,10 +47,11 @@ each AS (
            CASE WHEN p.oid < 16384 OR l.lanname IN ('c', 'internal') THEN 'c' ELSE l.lanname END AS language,
            CASE WHEN p.oid >= 16384 AND l.lanname IN ('sql', 'plpgsql') THEN {0} END AS body,
            CASE WHEN p.oid >= 16384 THEN concat_ws(' ', parts.names, pg_get_expr(p.proargdefaults, 0)) ELSE '' END AS calls,
-           p.prokind IN ('a', 'w') AS aggregate
+           p.prokind IN ('a', 'w') AS aggregate, p.proretset AS returns_set
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
     LEFT JOIN parts ON parts.aggregate = p.oid)
-SELECT nspname, proname, bool_or(volatile), language, body, calls, bool_or(aggregate) FROM each GROUP BY 1, 2, 4, 5, 6)";
+SELECT nspname, proname, bool_or(volatile), language, body, calls, bool_or(aggregate), bool_or(returns_set)
+FROM each GROUP BY 1, 2, 4, 5, 6)";
 constexpr const char* parsed_body = "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)";
 constexpr int first_version_with_parsed_bodies = 140000;
 
@@ -169,6 +170,13 @@ SELECT others.oid FROM (
     SELECT ev_class FROM pg_rewrite WHERE ev_class >= 16384) AS others(oid)
 WHERE EXISTS (SELECT FROM direct))";
 
+// Columns whose values are together unique at each moment.
+constexpr const char* unique_query = R"(
+SELECT k.conrelid, k.oid, a.attname
+FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+WHERE k.contype IN ('p', 'u') AND NOT k.condeferrable AND k.conrelid >= 16384
+ORDER BY k.conrelid, k.oid, a.attnum)";
+
 // The columns of the server's own relations are nobody's shard key.
 constexpr const char* column_query = R"(
 WITH RECURSIVE base(type, oid, has_default, modifier) AS (
@@ -209,7 +217,7 @@ WITH lived(part, rows, sum) AS (
     WHERE typtype = 'd' OR (typtype IN ('b', 'e', 'r') AND typelem = 0)
     UNION ALL
     SELECT 7, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 7)) FROM pg_catalog.pg_constraint
-    WHERE contypid <> 0
+    WHERE contypid <> 0 OR contype IN ('p', 'u')
     UNION ALL
     SELECT 8, count(*), sum(hashint8extended(oid::int8 << 32 | xmin::text::int8, 8)) FROM pg_catalog.pg_policy
     UNION ALL
@@ -275,6 +283,7 @@ class catalog_gathering {
     void read_expressions();
     void read_types();
     void read_relations();
+    void read_unique_keys();
     void read_columns();
     bool is_volatile(const pqxx::row& expression) const;
 
@@ -298,6 +307,7 @@ void catalog_gathering::read_functions() {
         made.body = text(row[4]);
         made.calls = text(row[5]);
         made.aggregate = is_true(row[6]);
+        made.returns_set = is_true(row[7]);
         out_.functions.push_back(std::move(made));
         if (out_.functions.back().is_volatile) volatile_names_.insert(out_.functions.back().name);
     }
@@ -405,10 +415,24 @@ void catalog_gathering::read_relations() {
         if (table != relations_.end() && sequence != relations_.end())
             table->second.draws.push_back(sequence->second.schema + "." + sequence->second.name);
     }
+    read_unique_keys();
     if (transaction_.exec1("SELECT to_regclass('ringway.sequences') IS NULL")[0].as<bool>()) return;
     for (const auto& row : transaction_.exec("SELECT id FROM ringway.sequences")) {
         const auto found = relations_.find(row[0].as<oid>());
         if (found != relations_.end()) found->second.spaced = true;
+    }
+}
+
+void catalog_gathering::read_unique_keys() {
+    oid before = 0;
+    for (const auto& row : transaction_.exec(unique_query)) {
+        const auto found = relations_.find(row[0].as<oid>());
+        if (found == relations_.end()) continue;
+        auto& keys = found->second.unique_keys;
+        const auto constraint = row[1].as<oid>();
+        if (keys.empty() || constraint != before) keys.emplace_back();
+        before = constraint;
+        keys.back().push_back(text(row[2]));
     }
 }
 

@@ -27,7 +27,11 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     requested_ = clock::now();
     if (who_.cluster->now->log_queries) log_statement(*plan, with.text);
     gather_task task;
-    for (const auto& table : plan->gather->tables) task.filters.push_back(router::guarded_filter_of(table, with));
+    const bool hides_ascii = encoding_ == text_encoding::hidden;
+    for (const auto& table : plan->gather->tables)
+        task.filters.push_back(router::guarded_filter_of(table, with, hides_ascii));
+    task.has_values = true;
+    task.encoding = encoding_;
     task.plan = std::move(plan);
     task.map = who_.cluster->now->map;
     task.asked = router::owners_of(*task.plan, with, *task.map);
@@ -83,6 +87,7 @@ bool session::scatters(gather_task& task, const router::values& with, scatter_ta
     if (router::names_time(with)) return false;  // each shard's would be another
     if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
     if (router::repeats_untyped(with)) return false;
+    if (router::asks_setting_of_a_server(task.plan->parsed.statements.front(), with)) return false;
     auto texts = router::scatter_texts_of(*task.plan, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);
@@ -108,6 +113,12 @@ void session::scatter_declined() {
     }
     const auto task = std::exchange(gather_instead_, nullptr);
     reading_ = std::make_shared<gathering>(*this, std::move(*task));
+    std::shared_ptr(reading_)->start();
+}
+
+void session::gather_again(gather_task task) {
+    const auto keep = shared_from_this();
+    reading_ = std::make_shared<gathering>(*this, std::move(task));
     std::shared_ptr(reading_)->start();
 }
 

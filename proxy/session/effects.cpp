@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pool/foreign_literal.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/session.hpp"
@@ -69,7 +70,7 @@ void session::completed(expected_reply& entry) {
     if (run.next >= all.size()) return;
     const auto& one = all[run.next++];
     if ((runs_everywhere(one.verb) || one.verb == verb::begin) && who_.cluster->now->map->is_sharded()) {
-        if (one.verb == verb::begin) talk_->reads_only = one.read_only_begin;
+        if (one.verb == verb::begin) talk_->reads_only = begins_read_only(one.read_only_begin, run.text);
         talk_->history.push_back(run.text.substr(one.where.offset, one.where.length));
     }
     track_transaction(one);
@@ -189,7 +190,7 @@ void session::keep_date_style() {
     if (!std::exchange(talk_->date_style, false) || !settings_->find(name)) return;
     for (const auto& [parameter, value] : talk_->server->parameters) {
         if (parameter != "DateStyle") continue;
-        auto whole = pool::set_config_statement(name, value);
+        auto whole = pool::set_config_in(hiding_encoding(), name, value);
         settings_ = settings_->with(name, whole);
         talk_->server->settings = talk_->server->settings->with(name, std::move(whole));
     }
@@ -297,14 +298,16 @@ void session::apply_set_config(const effect& what, const running_statement& run)
     }
     mark_settings({});
     const bool for_transaction = says_true(*local) || (local->size() == 1 && (*local)[0] == '\x01');
-    if (!for_transaction) set_setting(lower, pool::set_config_statement(lower, *value));
+    if (!for_transaction) set_setting(lower, pool::set_config_in(hiding_encoding(), lower, *value));
     follow_path(lower, *value, for_transaction);
     if (!who_.cluster->now->map->is_sharded()) return;
     // Further shards of the transaction do it too; of several of one name, one behind the other, the last.
-    const auto begin = fmt::format("SELECT pg_catalog.set_config({}, ", pool::quote_literal(lower));
+    const auto begin =
+        fmt::format("SELECT pg_catalog.set_config({}, ", pool::foreign_literal(lower, hiding_encoding()));
     auto& history = talk_->history;
     if (!history.empty() && history.back().starts_with(begin)) history.pop_back();
-    history.push_back(fmt::format("{}{}, {})", begin, pool::quote_literal(*value), for_transaction));
+    history.push_back(
+        fmt::format("{}{}, {})", begin, pool::foreign_literal(*value, hiding_encoding()), for_transaction));
 }
 
 void session::apply(const effect& what, const router::statement& of, const running_statement& run) {
@@ -507,7 +510,7 @@ void session::begin_probe() {
     std::sort(names.begin(), names.end());
     names.erase(std::unique(names.begin(), names.end()), names.end());
     std::string list;
-    for (const auto& name : names) list += ", " + pool::quote_literal(name);
+    for (const auto& name : names) list += ", " + pool::foreign_literal(name, hiding_encoding());
     const auto look = fmt::format(
         "WITH listed AS (SELECT name, source FROM pg_catalog.pg_settings) SELECT name, "
         "pg_catalog.current_setting(name) FROM listed WHERE source OPERATOR(pg_catalog.=) 'session' AND NOT name "

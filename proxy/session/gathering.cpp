@@ -24,7 +24,51 @@ constexpr int most_failed_leases = 5;
 /// An answer is passed on in pieces of about this size.
 constexpr std::size_t piece = 64 * 1024;
 
+/// Settings by which constants are read, and what stands in the definition of a view that has such constants.
+struct reading_of_constants {
+    std::string_view setting, type;
+};
+constexpr reading_of_constants readings[] = {{"array_nulls", "[]"}, {"xmloption", "xml"}, {"lc_monetary", "money"}};
+
+/// In any letters.
+bool names(std::string_view text, std::string_view setting) {
+    return std::search(text.begin(), text.end(), setting.begin(), setting.end(),
+                       [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; }) != text.end();
+}
+
+bool all_ascii(const router::gathered_table& table) {
+    return is_ascii(table.schema) && is_ascii(table.name) &&
+           std::all_of(table.columns.begin(), table.columns.end(),
+                       [](const std::string& each) { return is_ascii(each); });
+}
+
 }  // namespace
+
+std::optional<fault> why_not_made_again(const router::gather_recipe& all, text_encoding encoding,
+                                        const pool::session_settings& settings, std::span<const std::string> history) {
+    const auto foreign = [](std::string what) {
+        return fault{fault_kind::unsupported, fmt::format("{} not ASCII, and client_encoding is not UTF8", what),
+                     "Rows of several shards are read by texts in UTF8.", "SET client_encoding = 'UTF8'"};
+    };
+    if (encoding != text_encoding::utf8)
+        for (const auto& each : all.tables)
+            if (!all_ascii(each)) return foreign(fmt::format("names of table {} or its columns are", each.name));
+    for (const auto& view : all.views) {
+        if (encoding != text_encoding::utf8 && (!is_ascii(view.name) || !is_ascii(view.definition)))
+            return foreign(fmt::format("view {} has constants or names that are", view.name));
+        for (const auto& each : readings) {
+            if (view.definition.find(each.type) == std::string::npos) continue;
+            if (settings.find(each.setting) || std::any_of(history.begin(), history.end(),
+                                                           [&](const auto& said) { return names(said, each.setting); }))
+                return fault{fault_kind::unsupported,
+                             fmt::format("view {} may have constants that are read by {}, which this session has set",
+                                         view.name, each.setting),
+                             "A view over rows of several shards is made again for each read.",
+                             fmt::format("RESET {}", each.setting)};
+        }
+    }
+    return std::nullopt;
+}
 
 gathering::gathering(gather_client& owner, gather_task task)
     : owner_(&owner), task_(std::move(task)), begun_(std::chrono::steady_clock::now()) {}
@@ -36,6 +80,8 @@ gathering::~gathering() {
 void gathering::start() {
     if (const auto& why = router::why_not_brought(*task_.plan->gather); !why.empty())
         return fail(router::object_column_fault(why));
+    if (auto why = why_not_made_again(*task_.plan->gather, task_.encoding, *task_.settings, {}))
+        return fail(std::move(why));
     const auto seat = task_.plan->gather->seat;
     auto& home = owner_->gather_home();
     arms_.push_back(std::make_shared<arm>(*this, home, seat));
@@ -189,8 +235,25 @@ void gathering::on_error(arm& which, std::string_view frame) {
         return fail(router::guard_fault(error->get('M')));
     if (stage_ == stage::filling && error && router::is_binary_error(error->get('C'), error->get('M')))
         return fail(router::binary_fault(error->get('M')));
+    const auto code = error ? error->get('C') : std::string_view();
+    if ((code.starts_with("22") || code.starts_with("42")) && retries()) return;
     owner_->gather_emit(frame);
     fail(std::nullopt);
+}
+
+/// A value of the client's in a filter may be what is wrong: the server hears of it in the client's own text, which is
+/// run on all rows.
+bool gathering::retries() {
+    if (!task_.has_values || !owner_) return false;
+    std::vector<std::string> bare;
+    for (const auto& each : task_.plan->gather->tables) bare.push_back(router::guarded_filter_of(each, {}));
+    if (bare == task_.filters) return false;
+    const auto keep = shared_from_this();
+    let_go();
+    task_.filters = std::move(bare);
+    task_.has_values = false;
+    std::exchange(owner_, nullptr)->gather_again(std::move(task_));
+    return true;
 }
 
 /// All that was asked of it has been answered.
@@ -271,6 +334,7 @@ void gathering::abort() {
 }
 
 void gathering::lost(const std::string& why) {
+    if (stage_ == stage::closing) return finish(std::nullopt);  // the client has its answer
     fail(fault{fault_kind::server_lost,
                fmt::format("a server was lost while rows of several shards were read: {}", why),
                {},

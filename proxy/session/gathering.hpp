@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +18,14 @@
 #include "pool/server.hpp"
 #include "proxy/session/arm.hpp"
 #include "proxy/session/copy_pipe.hpp"
+#include "proxy/session/encoding.hpp"
 #include "proxy/session/shards_read.hpp"
+#include "router/gather.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
+
+struct gather_task;
 
 /// For whom rows are gathered: a session. Called on its worker.
 class gather_client {
@@ -42,6 +47,8 @@ class gather_client {
     virtual void gather_ended(std::string rest, std::optional<config::fault> why, bool parsed) = 0;
     /// The last call of a scattering: it cannot be done so, and nobody has been told anything. The rows are gathered.
     virtual void scatter_declined() = 0;
+    /// The last call of a gathering: it has failed, and nobody has been told anything. It is begun anew.
+    virtual void gather_again(gather_task task) = 0;
 };
 
 struct gather_task {
@@ -56,7 +63,15 @@ struct gather_task {
     bool own_parse = false;       ///< the ParseComplete is not for the client
     std::string_view hidden;      ///< types of messages that are not either
     bool in_transaction = false;  ///< of the client's, which is READ ONLY: refused unless it is READ COMMITTED
+    text_encoding encoding = text_encoding::utf8;  ///< the client's
+    bool has_values = false;  ///< `filters` may have values of the client's, which the server would judge first
 };
+
+/// Why what stands in cannot be made on a connection of the session's: names and constants of the catalogs would be
+/// read otherwise there. `history`: what has been said to its transaction.
+std::optional<config::fault> why_not_made_again(const router::gather_recipe& all, text_encoding encoding,
+                                                const pool::session_settings& settings,
+                                                std::span<const std::string> history);
 
 class gathering final : public shards_read, public arm_owner, public std::enable_shared_from_this<gathering> {
   public:
@@ -100,6 +115,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     void on_error(arm& which, std::string_view frame);
     void on_seat_filling(char type);
     bool check_level(std::string_view row);
+    bool retries();
     void lost(const std::string& why);
     void fail(std::optional<config::fault> why);
     void let_go();  ///< of all servers, in whatever state

@@ -381,7 +381,7 @@ bool session::prepare() {
     if (!begun_.empty()) {
         talk_->begin = begun_;
         talk_->history.assign(1, begun_);
-        talk_->reads_only = begun_reads_;
+        talk_->reads_only = begins_read_only(begun_reads_, begun_);
         talk_->begin_reads = begun_reads_;
         pg::write_query(out, begun_);
         talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);

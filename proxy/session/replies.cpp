@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "pool/foreign_literal.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
@@ -226,7 +227,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
                 if (!in.ok() || length < 0) break;
                 if (name.empty()) pin(std::string(value));
                 if (name.empty() || !is_own(name, value)) break;
-                talk.probed.insert_or_assign(name, pool::set_config_statement(name, value));
+                talk.probed.insert_or_assign(name, pool::set_config_in(hiding_encoding(), name, value));
                 if (name == "search_path") talk.path_after = value;
                 if (name == "standard_conforming_strings") talk.conforming_after = value == "on";
             }

@@ -10,6 +10,7 @@
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/row_shape.hpp"
+#include "proxy/session/span.hpp"
 
 namespace ringway::proxy {
 
@@ -187,8 +188,10 @@ std::size_t scattering::further_columns() const noexcept {
         }));
 }
 
+/// With escapes in plain strings too, for a server warns of each: so often as they stand in the client's text.
 bool scattering::needs_own_description() const noexcept {
-    return doing_ == doing::keeping || task_.describe_statement;
+    return doing_ == doing::keeping || task_.describe_statement ||
+           (!task_.conforming_strings && task_.query.find('\\') != std::string::npos);
 }
 
 std::string scattering::types_of(const router::scatter_text& text) const {
@@ -261,7 +264,7 @@ void scattering::run() {
     pg::write_execute(own, {}, 0);
     pg::write_sync(own);
     running_ = arms_.size();
-    asked_own_ = needs_own_description();
+    asked_own_ = reads_own_text_ = needs_own_description();
     for (std::size_t i = 0; i < arms_.size(); ++i) {
         const auto& each = arms_[i];
         std::string out;
@@ -295,7 +298,7 @@ std::size_t scattering::index_of(const arm& which) const noexcept {
 void scattering::arm_frame(arm& which, char type, std::string_view frame) {
     if (type == 'S' || type == 'A') return;
     if (type == 'N') {
-        answer_.append(frame);
+        if (!is_of_reading(frame) || (reads_own_text_ && &which == arms_.front().get())) answer_.append(frame);
         return;
     }
     if (type == 'E') return on_error(which, frame);
@@ -320,6 +323,7 @@ void scattering::arm_frame(arm& which, char type, std::string_view frame) {
     switch (type) {
         case '1':
             parsed_ |= at == 0;
+            if (at == 0) reads_own_text_ = false;
             return;
         case 't':
             parameters_.assign(frame);

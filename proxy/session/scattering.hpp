@@ -131,6 +131,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     std::size_t leased_ = 0, running_ = 0;
     bool holding_ = false, parsed_ = false, told_ = false, asked_own_ = false, declining_ = false;
     bool failed_ = false, level_known_ = false;
+    bool reads_own_text_ = false;  ///< the first shard has not parsed the client's own text yet
     int failed_leases_ = 0;
     std::string description_;  ///< of the client's statement: RowDescription
     std::string parameters_;   ///< ... and ParameterDescription

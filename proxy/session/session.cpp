@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/foreign_literal.hpp"
 #include "proxy/net/worker.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
@@ -38,6 +39,9 @@ session::session(worker& home, client_identity who)
       connected_(std::chrono::system_clock::now()),
       answered_(clock::now()) {
     pool::session_settings::map entries;
+    std::string_view encoding;
+    for (const auto& [name, value] : who_.startup_settings)
+        if (name == "client_encoding") encoding = value;
     for (const auto& [name, value] : who_.startup_settings) {
         if (name.starts_with("ringway.")) {
             if (bad_start_.empty()) set_own(name, value, bad_start_);
@@ -46,7 +50,7 @@ session::session(worker& home, client_identity who)
         if (name == "search_path") search_path_ = value;
         if (name == "standard_conforming_strings")
             conforming_strings_ = value != "off" && value != "false" && value != "0";
-        entries.insert_or_assign(name, pool::set_config_statement(name, value));
+        entries.insert_or_assign(name, pool::set_config_in(encoding, name, value));
     }
     first_own_ = own_;
     first_path_ = search_path_;

@@ -341,6 +341,7 @@ class session final : public client_session,
     bool gather_congested() override;
     void gather_ended(std::string rest, std::optional<config::fault> why, bool parsed) override;
     void scatter_declined() override;
+    void gather_again(gather_task task) override;
 
     node node_for(std::uint16_t shard, bool primary, steady_time since, bool heeds_pause);
 
@@ -435,9 +436,13 @@ class session final : public client_session,
     void end_leaving();
     config::fault wrong_shard(std::uint16_t shard) const;
 
+    bool begins_read_only(bool says_read_only, std::string_view begin) const;
+
     // encoding.cpp
     std::optional<config::fault> check_encoding(const router::plan& plan, const router::values& with, destination& out);
     std::string_view encoding_name() const;
+    /// Its name where a backslash may be half of a character; else empty.
+    std::string_view hiding_encoding() const { return encoding_ == text_encoding::hidden ? encoding_name() : ""; }
     void follow_encoding(std::string_view name);
     pool::prepared_ref prepared_of(std::string_view query, std::string_view types, bool named) const;
 

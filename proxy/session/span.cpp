@@ -155,6 +155,7 @@ std::vector<std::uint16_t> span::needed() const {
     };
     if (unit_.move) add(unit_.move->target);
     if (unit_.lock) add(unit_.lock->first);
+    if (unit_.lock) std::for_each(unit_.lock->shards.begin(), unit_.lock->shards.end(), add);
     std::sort(out.begin(), out.end());
     return out;
 }

@@ -59,7 +59,11 @@ std::string moving_locks(std::string_view relation, moving_lock which, std::uint
 struct span_lock {
     std::string sql;
     std::uint16_t first = 0;  ///< the shard where it is taken before all others, whether it has a part or not
+    std::vector<std::uint16_t> shards = {};  ///< where besides those of the unit's parts
 };
+
+/// The statement by which writes to copies of reference tables do so one after the other (span_copy_locks.cpp).
+std::string copies_locks(const router::copies_kept& what);
 
 /// One statement, or one part of the extended protocol.
 struct span_unit {
@@ -96,6 +100,9 @@ struct span_unit {
 /// What a transaction hears that writes on a second shard where two_phase = "error" is configured.
 config::fault two_writers();
 
+/// Of a NoticeResponse: a warning about how a text is written (nonstandard_use_of_escape_character).
+bool is_of_reading(std::string_view notice);
+
 /// An ErrorResponse, for the client.
 std::string error_frame(const config::fault& why);
 
@@ -125,6 +132,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void fail();  ///< a statement of the transaction has been refused: only its end, or a savepoint, is heard
     void back_to_savepoint() { failed_ = false; }
     void remember(std::string statement);  ///< to be run on shards that join later
+    const std::vector<std::string>& history() const noexcept { return with_.history; }
     void begin_by(std::string statement) { with_.history.front() = std::move(statement); }  ///< no shard has joined yet
     void change_settings(pool::settings_ref now);
     void leave_dirty() { dirty_ = true; }  ///< the connections are wiped before anybody else gets them

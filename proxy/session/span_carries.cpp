@@ -1,8 +1,11 @@
 // An INSERT whose rows belong elsewhere than where they are made (router/carry.hpp), as a unit of a transaction of this
 // session that stands on several shards.
 
+#include <algorithm>
+
 #include "proxy/net/worker.hpp"
 #include "proxy/session/session.hpp"
+#include "proxy/session/spanning.hpp"
 #include "router/carry.hpp"
 #include "router/gather.hpp"
 #include "router/parameter_types.hpp"
@@ -96,7 +99,10 @@ std::optional<fault> session::span_carry_parts(const router::plan& plan, const r
                      "select them first, and insert them with their keys"};
     if (gathers) {
         unit.gathers = plan.carry->source;
-        for (const auto& table : source.gather->tables) unit.filters.push_back(router::guarded_filter_of(table, rows));
+        if (auto why = why_not_made_again(*source.gather, encoding_, *settings_, span.across->history())) return why;
+        const bool hides_ascii = encoding_ == text_encoding::hidden;
+        for (const auto& table : source.gather->tables)
+            unit.filters.push_back(router::guarded_filter_of(table, rows, hides_ascii));
     }
     unit.writes = false;  // the shards that get rows write
     unit.how = span_unit::merging::relay;

@@ -185,6 +185,7 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         return std::nullopt;
     }
     if (unit.merges_copy || is_one(*what.plan, verb::copy_to)) max_rows = 0;  // a server heeds no limit on COPY
+    if (message == 'D') unit.gathers.reset();  // the seat has the tables, if not all of their rows
     const auto gathers = unit.gathers;
     const bool kept = max_rows > 0 && (gathers || unit.parts.size() > 1);
     if (message == 'E') {
@@ -197,7 +198,6 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
         span.holding = &of;
         span.wanted_rows = std::exchange(max_rows, 0);
     }
-    if (message == 'D') unit.gathers.reset();       // the seat has the tables, if not all of their rows
     if (message == 'D' && unit.parts.size() > 1) {  // each part has the same columns
         unit.parts.resize(1);
         unit.order.clear();

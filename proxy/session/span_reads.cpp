@@ -38,6 +38,7 @@ bool session::span_scatters(span_unit& unit, const router::values& with, scatter
     if (!is_one(*unit.gathers, verb::select)) return false;
     if (encoding_ != text_encoding::utf8 && router::compares_texts(*recipe)) return false;
     if (router::repeats_untyped(with)) return false;
+    if (router::asks_setting_of_a_server(unit.gathers->parsed.statements.front(), with)) return false;
     auto texts = router::scatter_texts_of(*unit.gathers, with);
     if (!texts) return false;
     scatter.texts = std::move(*texts);

@@ -58,6 +58,11 @@ std::string without_context(std::string_view frame) {
 
 }  // namespace
 
+bool is_of_reading(std::string_view notice) {
+    const auto told = pg::read_error(notice.substr(pg::header_size));
+    return told && told->get('C') == "22P06";
+}
+
 std::string error_frame(const fault& why) {
     std::string out;
     pg::write_error(out, "ERROR", config::sqlstate(why.kind), why.message, why.detail, why.hint);
@@ -175,7 +180,7 @@ void span::on_added(wing& of, char type, std::string_view frame) {
             break;
         }
         case 'N':
-            answer_.append(frame);
+            if (part == 0 || !is_of_reading(frame)) answer_.append(frame);
             break;
         default:
             if (part == 0) answer_.append(frame);

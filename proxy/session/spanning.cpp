@@ -70,6 +70,21 @@ bool names_isolation(std::string_view begin) {
                        [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
 }
 
+/// SET [LOCAL] client_encoding, or NAMES. What it is behind a ROLLBACK is not told here.
+bool sets_encoding(std::string_view statement) {
+    router::shape_lexer lexer;
+    const auto shape = lexer.scan(statement, true);
+    router::postgres::token_reader in(statement, shape.literals);
+    bool sets = false;
+    for (auto each = in.next(); each.kind != router::postgres::token_kind::end; each = in.next()) {
+        sets |= in.is(each, "set") || in.is(each, "set_config");
+        if (sets && (in.is(each, "names") || in.text_of(each).find("client_encoding") != std::string_view::npos ||
+                     in.is(each, "client_encoding")))
+            return true;
+    }
+    return false;
+}
+
 /// BEGIN, BEGIN WORK, START TRANSACTION: without a word about what kind of transaction.
 bool is_plain_begin(std::string_view sql) {
     router::shape_lexer lexer;
@@ -101,6 +116,16 @@ bool is_used_next(std::string_view parse, std::string_view rest) {
 
 bool changes_rows(const router::plan& plan) {
     return is_one(plan, verb::update) || is_one(plan, verb::delete_) || is_one(plan, verb::merge);
+}
+
+/// Whether it is to lock its rows on one shard after the other: whose keys it names, on the first it may have none.
+bool goes_one_by_one(const router::plan& plan) {
+    if (router::keeps_to_owners(plan)) return true;
+    const bool to_owners = plan.spread == router::spreading::rows ||
+                           (plan.spread == router::spreading::carried && plan.copies.tables.empty());
+    if (!to_owners || plan.parsed.statements.size() != 1) return false;
+    const auto& rows = plan.parsed.statements.front().block.insert;
+    return rows && rows->on_conflict;
 }
 
 /// The table that a statement writes. Null: none that it names.
@@ -169,6 +194,8 @@ std::string_view session::tied_by() const {
     if (talk_->probe_settings)
         return "its transaction has run something on one shard that may have changed settings: a function, CALL or DO";
     if (talk_->limited || !talk_->portals.empty()) return "its transaction has a portal open on one shard";
+    if (std::any_of(talk_->history.begin(), talk_->history.end(), sets_encoding))
+        return "its transaction has set client_encoding";
     // What has been set since the BEGIN, the first mark, goes along; it is taken back with the transaction.
     const auto& marks = talk_->marks;
     for (std::size_t i = 0; i < marks.size(); ++i)
@@ -177,6 +204,20 @@ std::string_view session::tied_by() const {
             return i > 0 ? "its transaction has a SET behind a SAVEPOINT"
                          : "its transaction has set standard_conforming_strings";
     return {};
+}
+
+/// Whether a transaction that begins with this text reads only: as it says itself, else as those of the session do.
+bool session::begins_read_only(bool says_read_only, std::string_view begin) const {
+    if (says_read_only || !told_) return says_read_only;
+    const auto by_default = std::find_if(
+        told_->begin(), told_->end(), [](const auto& each) { return each.first == "default_transaction_read_only"; });
+    if (by_default == told_->end() || by_default->second != "on") return false;
+    router::shape_lexer lexer;
+    const auto shape = lexer.scan(begin, true);
+    router::postgres::token_reader in(begin, shape.literals);
+    for (auto each = in.next(); each.kind != router::postgres::token_kind::end; each = in.next())
+        if (in.is(each, "write")) return false;
+    return true;
 }
 
 /// From the lease's transaction, from a BEGIN that no shard knows yet, or for one statement or batch.
@@ -206,7 +247,7 @@ void session::begin_span() {
         spanning_->on_the_move = talk_->on_the_move;
     } else {
         spanning_->implicit = begun_.empty();
-        spanning_->reads_only = !begun_.empty() && begun_reads_;
+        spanning_->reads_only = begins_read_only(!begun_.empty() && begun_reads_, begun_);
         with.history.push_back(begun_.empty() ? std::string("BEGIN") : std::exchange(begun_, {}));
         begun_failed_ = false;
     }
@@ -415,7 +456,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     if (what == verb::begin) {
         if (span.implicit && !span.asked && span.across->shards().empty()) {  // a driver's, with its first statement
             span.implicit = false;
-            span.reads_only = statements.front().read_only_begin;
+            span.reads_only = begins_read_only(statements.front().read_only_begin, sql);
             span.read_apart = !names_isolation(sql);
             span.across->begin_by(std::string(sql));
             return answer(statements.front().name.empty() ? "BEGIN" : statements.front().name);
@@ -436,6 +477,9 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     const bool sets = what == verb::set || what == verb::reset;
     if (sets && !statement.effects.empty() && statement.effects.front().name.starts_with("ringway."))
         return not_across("SET ringway...");
+    if (sets && std::any_of(statement.effects.begin(), statement.effects.end(),
+                            [](const effect& each) { return each.name == "client_encoding"; }))
+        return not_across("SET client_encoding");
     if (sets && span.savepoints && !statement.effects.empty() &&
         statement.effects.front().what != effect::kind::set_local)
         return not_across("SET after a SAVEPOINT");
@@ -485,7 +529,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
     }
     auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
-    if (encoding_ != text_encoding::utf8 && !plan.keys.empty()) {
+    const bool hides_ascii = encoding_ == text_encoding::hidden;
+    if (encoding_ != text_encoding::utf8) {
         destination checked;
         if (auto why = check_encoding(plan, with, checked)) return why;
     }
@@ -510,11 +555,13 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              "were there before",
                              {},
                              "commit it first"};
+            if (auto why = why_not_made_again(*plan.gather, encoding_, *settings_, span.across->history())) return why;
             unit.gathers = span.held;
             unit.map = who_.cluster->now->map;
             for (const auto& table : plan.gather->tables)
-                unit.filters.push_back(spanning_->changes_catalog ? router::filter_of(table, with)
-                                                                  : router::guarded_filter_of(table, with));
+                unit.filters.push_back(spanning_->changes_catalog
+                                           ? router::filter_of(table, with, hides_ascii)
+                                           : router::guarded_filter_of(table, with, hides_ascii));
             unit.parts.push_back({plan.gather->seat, {}});
             if (is_one(plan, verb::declare_cursor)) {
                 if (span.reads_only) return not_across("a READ ONLY transaction's cursor over rows of several shards");
@@ -523,6 +570,9 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             }
             return std::nullopt;
         case to::spread: {
+            if (!plan.copies.tables.empty())
+                unit.lock = span_lock{copies_locks(plan.copies), map.members().front(), map.members()};
+            unit.one_by_one = goes_one_by_one(plan);
             if (plan.spread == router::spreading::carried) return span_carry_parts(plan, with, unit);
             if (span.implicit && is_one(plan, verb::lock_table))
                 return not_across("LOCK TABLE in a pipeline without BEGIN");
@@ -541,6 +591,11 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             if (plan.spread == router::spreading::copied || plan.spread == router::spreading::merged)
                 return span_copy_parts(plan, with, unit);
             if (router::locks_apart(plan)) {
+                if (router::asks_setting_of_a_server(plan.parsed.statements.front(), with))
+                    return fault{fault_kind::unsupported,
+                                 "current_setting() may tell of one server, and this statement runs on several shards",
+                                 {},
+                                 "ask for the setting first, and give its value"};
                 const bool utf8 = encoding_ == text_encoding::utf8;
                 return row_lock_parts(plan, with, map, utf8, unit, span.numbers);
             }
@@ -566,7 +621,9 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
             if (plan.move)
                 if (auto why = span_move_parts(plan, with, unit)) return why;
             if (unit.parts.empty())
-                for (const auto member : map.members()) unit.parts.push_back({member, {}});
+                for (const auto each :
+                     router::keeps_to_owners(plan) ? router::owners_of(plan, with, map) : map.members())
+                    unit.parts.push_back({each, {}});
             for (auto& part : unit.parts) {
                 if (!router::keep_to_own_rows(plan, with, map, part.shard, part.bytes)) {
                     if (plan.carry) return span_carry_parts(plan, with, unit);

@@ -143,18 +143,74 @@ std::string_view pin_of_function(std::string_view name) {
 
 namespace {
 
+bool is_system_column(node fields) {
+    static constexpr std::string_view all[] = {"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"};
+    auto last = fields.first();
+    for (auto next = last; next; next = next.next()) last = next;
+    const auto name = last["String"]["sval"].text();
+    return std::find(std::begin(all), std::end(all), name) != std::end(all);
+}
+
 bool is_inner(std::string_view kind) {
     return kind == "SubLink" || kind == "RangeSubselect" || kind == "RangeFunction" || kind == "CommonTableExpr";
 }
 
 /// Those whose result tells the order in which rows came.
+bool is_of_order(std::string_view aggregate) {
+    static constexpr std::string_view all[] = {"any_value",
+                                               "array_agg",
+                                               "json_agg",
+                                               "json_agg_strict",
+                                               "json_object_agg",
+                                               "json_object_agg_strict",
+                                               "json_object_agg_unique",
+                                               "json_object_agg_unique_strict",
+                                               "jsonb_agg",
+                                               "jsonb_agg_strict",
+                                               "jsonb_object_agg",
+                                               "jsonb_object_agg_strict",
+                                               "jsonb_object_agg_unique",
+                                               "jsonb_object_agg_unique_strict",
+                                               "string_agg",
+                                               "xmlagg"};
+    return std::find(std::begin(all), std::end(all), aggregate) != std::end(all);
+}
+
 bool tells_order(node call) {
-    static constexpr std::string_view all[] = {"array_agg",       "string_agg",       "json_agg", "jsonb_agg",
-                                               "json_object_agg", "jsonb_object_agg", "xmlagg"};
     const auto over = call["over"];
     if (over) return over["orderClause"].size() == 0 && over["name"].text().empty() && over["refname"].text().empty();
-    const auto name = qualified(call["funcname"]).second;
-    return call["agg_order"].size() == 0 && std::find(std::begin(all), std::end(all), name) != std::end(all);
+    return call["agg_order"].size() == 0 && is_of_order(qualified(call["funcname"]).second);
+}
+
+/// Whether what rows give is the same when those change places that an order leaves side by side: each value is a
+/// constant, or a column that is sorted by.
+bool is_settled(node value, node order) {
+    if (value["A_Const"] || value["ParamRef"]) return true;
+    const auto fields = value["ColumnRef"]["fields"];
+    if (!fields) return false;
+    for (const auto part : fields)
+        if (!part["String"]) return false;
+    const auto names = names_of(fields);
+    for (const auto by : order)
+        if (const auto sorted = by["SortBy"]["node"]["ColumnRef"]["fields"]; sorted && names_of(sorted) == names)
+            return true;
+    return false;
+}
+
+bool are_settled(node targets, node order) {
+    for (const auto target : targets) {
+        const auto inner = target["ResTarget"];
+        if (!inner["name"].text().empty() || !is_settled(inner["val"], order)) return false;
+    }
+    return targets.size() > 0;
+}
+
+/// A SELECT of some of the rows that it finds.
+void note_some(node select, statement& out) {
+    const bool distinct_on = static_cast<bool>(select["distinctClause"].first().first());
+    if (!select["limitCount"] && !select["limitOffset"] && !distinct_on) return;
+    if (are_settled(select["targetList"], select["sortClause"])) return;
+    (select["sortClause"].size() == 0 ? out.inner_order : out.inner_ties) = true;
 }
 
 /// What stands in a subquery, in WITH or in FROM.
@@ -165,12 +221,17 @@ void collect_inner(node within, statement& out) {
         if (kind == "FuncCall") {
             add_once(out.inner_functions, qualified(at["funcname"]));
             out.inner_order |= tells_order(at);
+            if (!at["agg_within_group"].is_true() && is_of_order(qualified(at["funcname"]).second))
+                for (const auto each : at["args"]) out.inner_ties |= !is_settled(each, at["agg_order"]);
+        } else if (kind == "JsonArrayAgg" || kind == "JsonObjectAgg") {
+            out.inner_order |= at["constructor"]["agg_order"].size() == 0;
+            out.inner_ties = true;
         } else if (kind == "SelectStmt") {
-            const bool distinct_on = static_cast<bool>(at["distinctClause"].first().first());
-            const bool some = at["limitCount"] || at["limitOffset"] || distinct_on;
-            out.inner_order |= some && at["sortClause"].size() == 0;
+            note_some(at, out);
         } else if (kind == "WindowDef") {
             out.inner_order |= at["orderClause"].size() == 0 && at["refname"].text().empty();
+        } else if (kind == "over") {
+            out.inner_ties = true;
         }
         return true;
     });
@@ -197,12 +258,16 @@ void collect_one(node at, value_finder& values, statement& out, std::uint16_t& p
         parameters = std::max(parameters, static_cast<std::uint16_t>(at["number"].number(0)));
     } else if (kind == "SubLink") {
         add_operator(at["operName"], out);
+        const auto inner = at["subselect"]["SelectStmt"];
+        if (at["subLinkType"].word() == "ARRAY_SUBLINK" && !are_settled(inner["targetList"], inner["sortClause"]))
+            (inner["sortClause"].size() == 0 ? out.inner_order : out.inner_ties) = true;
     } else if (kind == "SortBy") {
         add_operator(at["useOp"], out);
     } else if (kind == "RangeTableSample") {
         add_once(out.functions, qualified(at["method"]));
     } else if (kind == "ColumnRef") {
         add_attribute(at, out);
+        out.row_places |= is_system_column(at["fields"]);
     } else if (kind == "A_Indirection") {
         add_indirection(at["indirection"], out);
     }

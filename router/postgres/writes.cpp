@@ -32,6 +32,7 @@ query_block block_builder::of_insert(node insert) {
         made.outputs.clear();
     }
     const auto conflict = insert["onConflictClause"];
+    made.on_conflict = static_cast<bool>(conflict);
     add_assignments(conflict["targetList"], out);
     add_subqueries(conflict["whereClause"], out);
     add_subqueries(insert["returningList"], out);

@@ -166,6 +166,53 @@ def test_a_sharded_cluster_does_not_read_text_that_cannot_be_lexed(places):
         assert client.value("SELECT name FROM places WHERE name = 'plain'") == "plain"
 
 
+HIDING = {"SJIS": ("shift_jis", "表1"), "BIG5": ("big5", "許1"), "GBK": ("gbk", "誠1"), "GB18030": ("gb18030", "誠1"), "SHIFT_JIS_2004": ("shift_jis", "表1")}
+
+
+@pytest.mark.parametrize("encoding", HIDING)
+def test_rows_are_found_by_a_parameter_with_half_a_character_like_a_backslash(places, encoding):
+    """... when they are gathered, which writes conditions into texts; nor does a parameter leave its literal."""
+    codec, text = HIDING[encoding]
+    raw = text.encode(codec)
+    assert raw[1:2] == b"\\"
+    with Wire(places.port, database="shop") as utf, Wire(places.port, database="shop", client_encoding=encoding) as client:
+        for name in ("one", "two", "three"):
+            assert not codes(utf.run(query(f"INSERT INTO places VALUES ('{encoding} {name}', '{text if name != 'three' else 'other'}')")))
+        hint = "/* ringway: role=primary */ SELECT count(*), count(DISTINCT note) FROM places "
+        try:
+            for condition, expected in (("note = $1", b"2"), ("note <> $1", b"1"), ("note IN ($1, 'x')", b"2")):
+                sql = f"{hint} WHERE {condition} AND name LIKE '{encoding} %'"
+                for types in ((), (25,)):
+                    came = client.run(one(sql, [raw], types=types) + sync())
+                    assert not codes(came), came
+                    assert [row(body)[0] for kind, body in came if kind == "D"] == [expected], condition
+                client.run(query("BEGIN"))
+                client.run(query(f"UPDATE places SET note = note WHERE name LIKE '{encoding} %'"))
+                came = client.run(one(sql, [raw]) + sync())
+                assert [row(body)[0] for kind, body in came if kind == "D"] == [expected], condition
+                client.run(query("ROLLBACK"))
+            came = client.run(one(hint + f"WHERE note <> $1 AND name <> $2 AND name LIKE '{encoding} %'", [raw[:2], " OR no_such_column = 1 OR name > "]) + sync())
+            assert not codes(came), came
+        finally:
+            utf.run(query(f"DELETE FROM places WHERE name LIKE '{encoding} %'"))
+
+
+@pytest.mark.parametrize("encoding", HIDING)
+def test_a_setting_with_half_a_character_like_a_backslash(narrow, encoding):
+    """It comes to another connection as it is, and as nothing else."""
+    codec, text = HIDING[encoding]
+    raw = text.encode(codec) + b"', false), pg_catalog.set_config('my.other', 'broken"
+    with Wire(narrow.port, client_encoding=encoding) as client, Wire(narrow.port) as other:
+        assert not codes(client.run(one("SELECT set_config('my.word', $1, false)", [raw]) + sync()))
+        for _ in range(2):
+            assert other.value("SELECT current_setting('my.word', true)") in (None, "")
+            assert ask(client, "SELECT current_setting('my.word')") == raw
+            assert ask(client, "SELECT coalesce(current_setting('my.other', true), '')") == b""
+        client.run(query("SET client_encoding = 'UTF8'"))
+        assert other.value("SELECT 1") == "1"
+        assert ask(client, "SELECT left(current_setting('my.word'), 2)") == text.encode()
+
+
 @pytest.mark.parametrize("change", ["SET client_encoding = latin1", "SET NAMES 'latin1'"])
 def test_who_is_pinned_by_an_encoding_may_write(ringway, app_cluster, change):
     """It stays on its connection, which is one to the primary."""

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from conftest import BINARY, admin, knows_tables, until
-from wire import Wire, bind, close, codes, describe, execute, flush, kinds, one, parse, query, sync
+from wire import INT4, Wire, bind, close, codes, describe, execute, fields, flush, kinds, one, parse, query, row, sync
 
 USERS = [(key, f"n{key % 7}", ("de", "fr", "jp")[key % 3]) for key in range(5001, 5061)]
 ORDERS = [(key * 10 + i, key, decimal.Decimal(key) / 7 + i, f"note {i}" if i else None) for key, _, _ in USERS[::2] for i in range(3)]
@@ -539,3 +539,114 @@ def test_show_route_tells_of_it(data, shop_proxy):
     told = {line["item"]: line["value"] for line in lines}
     assert told["plan"] == "gather" and told["shards"] == "all" and told["gathers"] == "public.users (name)"
     assert told["role"] == "primary; other shards' rows may come from replicas"
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN READ ONLY"])
+def test_a_schema_that_is_not_in_the_path(data, shop_proxy, begin):
+    """A Describe of the portal runs where nothing stands in for the table."""
+    sql = "SELECT count(*) OVER (), public.users.id FROM public.users WHERE id BETWEEN 5001 AND 5009 ORDER BY id"
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query(begin))
+        if begin == "BEGIN":
+            client.run(query("SET LOCAL search_path = pg_catalog"))
+        for _ in range(2):
+            came = client.run(one(sql) + sync())
+            assert kinds(came) == "12T" + "D" * 9 + "CZ", came
+        if begin == "BEGIN":
+            came = client.run(one("DECLARE c CURSOR FOR SELECT public.users.id FROM public.users") + sync())
+            assert kinds(came) == "12nCZ", came
+        assert kinds(client.run(query("COMMIT"))) == "CZ"
+
+
+@pytest.fixture
+def constant_views(data, shop_proxy):
+    views = {"accents": "SELECT id, 'é' AS x FROM users", "arrays": "SELECT id, '{a,NULL}'::text[] AS x FROM users",
+             "parts": "SELECT id, '<a/>b'::xml AS x FROM users", "plain_view": "SELECT id, 'e' AS x FROM users"}
+    with shop_proxy.connect() as client:
+        for name, text in views.items():
+            client.execute(f"CREATE VIEW {name} AS {text}")
+        yield client
+        client.execute("DROP VIEW " + ", ".join(views))
+
+
+@pytest.mark.parametrize("setting,view,value", [
+    ("client_encoding = 'LATIN1'", "accents", "é"), ("client_encoding = 'SJIS'", "accents", "é"),
+    ("array_nulls = off", "arrays", ["a", None]), ("xmloption = document", "parts", "<a/>b")])
+def test_constants_of_views_are_not_read_by_the_sessions_settings(constant_views, shop_proxy, setting, view, value):
+    sql = "SELECT x FROM {} WHERE id = 5001"
+    with shop_proxy.connect() as client:
+        assert client.execute(sql.format(view)).fetchone() == (value,)
+        for local in ("",) if "encoding" in setting else ("", "LOCAL "):
+            client.execute("BEGIN" if local else "SELECT 1")
+            client.execute(f"SET {local}{setting}")
+            assert client.execute(sql.format("plain_view")).fetchone() == ("e",)
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match=view) as refused:
+                client.execute(sql.format(view))
+            assert refused.value.diag.message_hint
+            client.execute("ROLLBACK" if local else "RESET " + setting.split(" ")[0])
+            assert client.execute(sql.format(view)).fetchone() == (value,)
+
+
+@pytest.mark.parametrize("by", ["SET default_transaction_read_only = on", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"])
+def test_transactions_that_read_only_by_default(data, shop_proxy, by):
+    sql = "SELECT id, count(*) OVER () FROM users WHERE id BETWEEN 5001 AND 5003 ORDER BY id"
+    expected = data.execute(sql).fetchall()
+    with shop_proxy.connect() as client:
+        client.execute(by)
+        assert client.execute(sql).fetchall() == expected
+        for begin in ("BEGIN", "START TRANSACTION", "BEGIN READ ONLY"):
+            client.execute(begin)
+            for prepare in (None, True):
+                assert client.execute(sql, prepare=prepare).fetchall() == expected
+            client.execute("SELECT * FROM users WHERE id = 5001")
+            assert client.execute(sql).fetchall() == expected
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                client.execute("DELETE FROM users WHERE id = 5001")
+            client.execute("ROLLBACK")
+        for begin in ("BEGIN READ WRITE", "BEGIN; SET TRANSACTION READ WRITE"):
+            for each in begin.split("; "):
+                client.execute(each)
+            client.execute("UPDATE users SET name = 'changed' WHERE id IN (5001, 5002, 5003)")
+            assert client.execute("SELECT name, count(*) OVER () FROM users WHERE id BETWEEN 5001 AND 5003").fetchall() == [("changed", 3)] * 3
+            client.execute("ROLLBACK")
+
+
+def test_a_value_that_is_wrong_is_the_servers_to_tell(data, shop_proxy, shop_cluster):
+    """Not a condition's of ours: in its place, and with its Parse taken, or not."""
+    sql = "SELECT id, count(*) OVER () FROM users WHERE id > $1 AND country = 'de'"
+    literal = "SELECT id, count(*) OVER () FROM users WHERE country = 'de' AND id > 'x'"
+    with Wire(shop_proxy.port, database="shop") as client, Wire(shop_cluster.primary(shop_cluster.shards[0]).port, database="shop") as direct:
+        for side in (client, direct):
+            came = side.run(parse(sql, "u", [INT4]) + bind(["x"], "u") + execute() + sync())
+            assert kinds(came) == "1EZ" and codes(came) == ["22P02"], came
+            came = side.run(bind(["100000"], "u") + execute() + sync())
+            assert kinds(came) == "2CZ", came
+            came = side.run(one(literal, name="w") + sync())
+            assert kinds(came) == "EZ" and codes(came) == ["22P02"], came
+            assert codes(side.run(bind([], "w") + execute() + sync())) == ["26000"]
+        told = [fields(body) for side in (client, direct) for kind, body in side.run(query(literal)) if kind == "E"]
+        assert told[0]["P"] == told[1]["P"] and told[0]["M"] == told[1]["M"]
+
+
+def test_a_seat_that_is_lost_behind_the_answer(data, shop_proxy):
+    with Wire(shop_proxy.port, database="shop") as client:
+        client.run(query("SET idle_in_transaction_session_timeout = '3ms'"))
+        answered = 0
+        for _ in range(30):
+            came = client.run(query("SELECT count(*) OVER () FROM users WHERE id BETWEEN 5001 AND 5003"))
+            assert kinds(came) in ("TDDDCZ", "EZ"), came
+            answered += kinds(came) == "TDDDCZ"
+
+
+def test_another_encoding_within_a_transaction(data, shop_proxy):
+    """What it is behind a ROLLBACK is not guessed."""
+    sql = "SELECT count(*) OVER () FROM users WHERE id BETWEEN 5001 AND 5003"
+    for change in ("SET LOCAL client_encoding = 'LATIN1'", "SET NAMES 'LATIN1'", "SELECT set_config('client_encoding', 'LATIN1', true)"):
+        with Wire(shop_proxy.port, database="shop") as client:
+            for first in ("SELECT 1", sql):
+                client.run(query("BEGIN"))
+                client.run(query(first))
+                codes_of_both = codes(client.run(query(change))) + codes(client.run(query(sql)))
+                assert codes_of_both[:1] == ["0A000"], (change, first)
+                client.run(query("ROLLBACK"))
+                assert kinds(client.run(query(sql))) == "TDDDCZ"

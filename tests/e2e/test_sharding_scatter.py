@@ -551,3 +551,39 @@ def test_texts_stand_in_the_servers_order_whatever_the_clients_encoding(whole, s
         finally:
             for key in range(7700, 7720):
                 writer.execute("DELETE FROM users WHERE id = %s", [key])
+
+
+def test_a_warning_about_the_text_is_told_once(whole, shop_proxy, shop_cluster):
+    texts = [("SELECT id FROM users WHERE name = 'a\\\\b'", 1), ("SELECT id FROM users WHERE name <> 'a\\\\b' AND name <> 'c\\\\d' ORDER BY id LIMIT 3", 2),
+             ("SELECT count(*), min(name || '\\\\') FROM users", 1), ("SELECT name || '\\\\', count(*) FROM users GROUP BY name || '\\\\' ORDER BY 1", 2),
+             ("UPDATE users SET name = 'a\\\\b' WHERE id < 0", 1)]
+    with shop_proxy.connect() as client:
+        told = []
+        client.add_notice_handler(lambda notice: told.append(notice.sqlstate))
+        client.execute("SET standard_conforming_strings = off")
+        for sql, times in texts:
+            for _ in range(2):
+                told.clear()
+                client.execute(sql)
+                assert told == ["22P06"] * times, sql
+
+
+def test_bounds_of_other_types_are_the_servers_to_judge(whole, shop_proxy):
+    sql = "SELECT id FROM users ORDER BY id LIMIT $1"
+    with Wire(shop_proxy.port, database="shop") as client:
+        assert kinds(client.run(parse(sql, types=[25]) + bind(["2"]) + execute() + sync())) == "EZ"
+        came = client.run(parse(sql, types=[701]) + bind([b"\x40" + b"\0" * 7], formats=[1]) + execute() + sync())
+        assert kinds(came) == "12DDCZ"
+        came = client.run(parse(sql, types=[23]) + bind(["2"]) + execute() + sync())
+        assert kinds(came) == "12DDCZ"
+
+
+def test_what_tells_of_one_server_is_one_value(whole, shop_proxy):
+    with shop_proxy.connect() as client:
+        for what in ("pg_backend_pid()", "current_setting('port')", "inet_server_port()"):
+            assert len(client.execute(f"SELECT {what}, count(*) FROM users GROUP BY 1").fetchall()) == 1, what
+            assert len(set(client.execute(f"SELECT {what}, id IS NULL FROM users").fetchall())) == 1, what
+        client.execute("SELECT set_config('my.country', 'de', false)")
+        sql = "SELECT count(*) FROM users WHERE country = current_setting('my.country')"
+        assert plan_of(client, sql)["plan"] == "scatter"
+        assert client.execute(sql).fetchone() == whole.execute("SELECT count(*) FROM users WHERE country = 'de'").fetchone()

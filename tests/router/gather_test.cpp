@@ -180,6 +180,21 @@ TEST_CASE("the shards check comparisons of one table's columns with constants be
     CHECK(filter_of(twice.made->gather->tables.front(), twice.values_with({})).empty());
 }
 
+TEST_CASE("what may look like a backslash in the client's encoding is not written into a filter") {
+    const auto what = plan_shop("SELECT count(DISTINCT name) FROM users WHERE name = $1 AND age > 5");
+    const auto filter = [&](std::string_view bytes, bool hides_ascii, bool binary = false) {
+        auto given = text_parameter(bytes);
+        given.binary = binary;
+        given.type_oid = binary ? 25 : 0;
+        const std::vector<parameter> all{given};
+        return filter_of(what.made->gather->tables.front(), what.values_with(all), hides_ascii);
+    };
+    CHECK(filter("\x95\\1", false) == " WHERE \"name\" = ( E'\x95\\\\1') AND \"age\" > 5");
+    CHECK(filter("\x95\\1", true) == " WHERE \"age\" > 5");
+    CHECK(filter("\x95\\1", true, true) == " WHERE \"age\" > 5");
+    CHECK(filter("a\\b", true) == " WHERE \"name\" = ( E'a\\\\b') AND \"age\" > 5");
+}
+
 TEST_CASE("columns whose values name objects of one server are not brought to another") {
     auto raw = raw_catalog();
     for (const auto& [name, oid] : {std::pair{"rc", 2205u}, {"types", 2211u}}) {

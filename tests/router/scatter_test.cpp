@@ -238,3 +238,53 @@ TEST_CASE("Tables are gathered with their keys only where a primary key may be g
     CHECK(keeps("SELECT count(*) FROM users u JOIN orders o ON o.note = u.name GROUP BY u.id HAVING u.age > 3"));
     CHECK(keeps("SELECT x.n FROM (SELECT name AS n FROM users u GROUP BY id) x JOIN orders o ON o.note = x.n"));
 }
+
+TEST_CASE("a bound is what the parameter's type makes of it") {
+    const auto limit = [](std::string_view bytes, std::uint32_t type, bool binary = false) -> std::string {
+        const auto what = plan_shop("SELECT id FROM users LIMIT $1");
+        parameter given{bytes, type, false, binary};
+        const std::vector<parameter> all{given};
+        const auto out = scatter_texts_of(*what.made, what.values_with(all));
+        return out && out->limit ? std::to_string(*out->limit) : "none";
+    };
+    using namespace std::string_view_literals;
+    CHECK(limit("7", 0) == "7");
+    CHECK(limit("7", 20) == "7");
+    CHECK(limit("7", 23) == "7");
+    CHECK(limit("32767", 21) == "32767");
+    CHECK(limit("32768", 21) == "none");
+    CHECK(limit("2147483648", 23) == "none");
+    CHECK(limit("2147483648", 20) == "2147483648");
+    CHECK(limit("\0\7"sv, 21, true) == "7");
+    CHECK(limit("\0\0\0\7"sv, 23, true) == "7");
+    CHECK(limit("\0\0\0\0\0\0\0\7"sv, 20, true) == "7");
+    CHECK(limit("\0\0\0\0\0\0\0\7"sv, 0, true) == "7");
+    CHECK(limit("\0\0\0\7"sv, 0, true) == "none");
+    CHECK(limit("\0\7"sv, 23, true) == "none");
+    CHECK(limit("7", text_oid) == "none");
+    CHECK(limit("7", numeric_oid) == "none");
+    CHECK(limit("\x40\0\0\0\0\0\0\0"sv, float8_oid, true) == "none");
+}
+
+TEST_CASE("what tells of one server is asked of one") {
+    for (const auto* each : {"pg_backend_pid()", "inet_client_port()", "version()", "current_database()",
+                             "current_catalog", "txid_current()", "current_query()"}) {
+        CHECK_MESSAGE(!is_scattered("SELECT id, " + std::string(each) + " FROM users"), each);
+        CHECK_MESSAGE(!is_scattered("SELECT count(*) FROM users GROUP BY " + std::string(each)), each);
+    }
+    const auto asks = [](const std::string& sql, const std::vector<parameter>& with = {}) {
+        const auto what = plan_shop(sql);
+        REQUIRE(what.made->scatter);
+        return asks_setting_of_a_server(what.made->parsed.statements.front(), what.values_with(with));
+    };
+    CHECK(asks("SELECT count(*) FROM users GROUP BY current_setting('port')"));
+    CHECK(asks("SELECT id FROM users WHERE name = 'a' AND pg_catalog.current_setting ( 'port', true) = 'a.b'"));
+    CHECK(asks("SELECT id FROM users WHERE name = current_setting(name)"));
+    CHECK(asks("SELECT id FROM users WHERE name = current_setting('a.b') OR name = \"current_setting\"('work_mem')"));
+    CHECK(asks("SELECT id FROM users WHERE name = current_setting($1)", {text_parameter("port")}));
+    CHECK(asks("SELECT id FROM users WHERE name = current_setting('p' || 'o.rt')"));
+    CHECK_FALSE(asks("SELECT id FROM users WHERE name = current_setting($1, true)", {text_parameter("app.x")}));
+    CHECK_FALSE(asks("SELECT id FROM users WHERE name = current_setting('app.tenant') OR age = 5"));
+    CHECK_FALSE(asks("SELECT id FROM users WHERE name = current_setting(E'TimeZone', false)"));
+    CHECK_FALSE(asks("SELECT id, 'port' FROM users WHERE name = 'current_setting'"));
+}

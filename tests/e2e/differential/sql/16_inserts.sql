@@ -66,3 +66,15 @@ DELETE FROM countries WHERE code IN ('xx', 'yy');
 DELETE FROM products WHERE id = 100;
 INSERT INTO lonely VALUES (901, 'b', 1), (902, 'a', 2), (903, 'c', 3), (904, 'd', 4) ORDER BY 2 RETURNING id, t;
 DELETE FROM lonely WHERE id > 900;
+-- Refused as a whole, though each shard could take its rows.
+INSERT INTO lonely VALUES (1001, 'a'), (1002, 'b', 1);
+INSERT INTO lonely VALUES (1011, 'a', 3), (1012, 'b');
+INSERT INTO lonely (id) VALUES (1023), (1024, DEFAULT);
+INSERT INTO events (who, n) VALUES ('aa', generate_series(1, 3)), ('b', 1), ('c', 1), ('d', 1);
+-- values: 5
+INSERT INTO lonely VALUES (1001, 'a', $1), (1002, $1, 1), (1003, 'a');
+SELECT count(*) FROM lonely WHERE id > 1000;
+SELECT who, n FROM events WHERE who IN ('aa', 'b', 'c', 'd') ORDER BY 1, 2;
+INSERT INTO events (who, n) VALUES ('aa', generate_series(1, 3));
+SELECT who, n FROM events WHERE who = 'aa' ORDER BY 1, 2;
+DELETE FROM events WHERE who = 'aa';
