@@ -146,7 +146,7 @@ struct plan {
     std::vector<std::uint16_t> literal_kinds;   ///< reserved for the cache
     std::shared_ptr<const carry_recipe> carry;  ///< for spreading::carried, and for INSERT ... SELECT while rows move
     std::vector<std::uint16_t> unsure_parameters;  ///< 0-based: those of value_source::unsure
-    copies_kept copies;                         ///< of a write to reference tables
+    copies_kept copies;                            ///< of a write to reference tables
 };
 
 /// Never fails: what cannot be routed has placement::refused and a fault with a hint. `text`: what `parsed` is of;

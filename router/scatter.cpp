@@ -7,8 +7,8 @@
 
 #include "router/apart.hpp"
 #include "router/lexical.hpp"
-#include "router/postgres/lexical.hpp"
 #include "router/parameter_types.hpp"
+#include "router/postgres/lexical.hpp"
 #include "router/volatility.hpp"
 
 namespace ringway::router {
