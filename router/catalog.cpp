@@ -59,6 +59,15 @@ view_text read_mysql_view(const catalog& in, const catalog_relation& view) {
     return out;
 }
 
+/// Whether its rows, or their values, may be others where those that it reads stand in another order.
+bool is_ordered(const catalog_relation& view) {
+    if (view.schema == "pg_catalog" || view.schema == "information_schema") return true;
+    const auto& sql = view.view_definition;  // as what stands in FROM, where it will
+    const auto within = parse_postgres(fmt::format("SELECT FROM ({}) AS v", sql.substr(0, sql.rfind(';'))));
+    return !within.error.empty() || within.statements.size() != 1 || within.statements.front().inner_order ||
+           within.statements.front().inner_ties || within.statements.front().row_places;
+}
+
 view_text read_view(const catalog& in, const catalog_relation& view, const std::vector<std::string>& path) {
     if (in.dialect == dialect::mysql) return read_mysql_view(in, view);
     view_text out;
@@ -70,11 +79,7 @@ view_text read_view(const catalog& in, const catalog_relation& view, const std::
     const auto& query = parsed.statements.front();
     out.writes = query.writes || query.locks_rows || !volatile_use(&in, query).empty();
     out.opaque = !opaque_use(&in, query).empty();
-    // As what stands in FROM, where it will.
-    const auto& sql = view.view_definition;
-    const auto within = parse_postgres(fmt::format("SELECT FROM ({}) AS v", sql.substr(0, sql.rfind(';'))));
-    out.ordered = !within.error.empty() || within.statements.size() != 1 || within.statements.front().inner_order ||
-                  within.statements.front().inner_ties || within.statements.front().row_places;
+    out.ordered = is_ordered(view);
     for (const auto& [schema, name] : query.functions) {
         const auto nature = nature_of(&in, built_in_only, schema, name);
         out.writes |= nature.needs_primary;

@@ -48,11 +48,27 @@ class planner {
         out_.traceless = is_sharded() && is_traceless();
         if (is_sharded() && !from_.map->sequences.empty())  // whose names are literals
             for (const auto& each : statements) out_.cacheable &= each.sequences.empty();
-        const bool begins = !statements.empty() && statements.front().verb == verb::begin;
-        if (is_sharded() && begins) out_.cacheable = false;  // its text is kept until a shard is known
+        if (is_sharded() && std::any_of(statements.begin(), statements.end(), keeps_text)) out_.cacheable = false;
     }
 
   private:
+    /// Its own bytes are kept, for shards that join the transaction later; in another text of the shape they stand
+    /// elsewhere.
+    static bool keeps_text(const statement& what) {
+        switch (what.verb) {
+            case verb::begin:
+            case verb::savepoint:
+            case verb::release:
+            case verb::rollback_to:
+            case verb::set:
+            case verb::reset:
+            case verb::set_constraints:
+                return true;
+            default:
+                return false;
+        }
+    }
+
     bool is_sharded() const { return from_.map && from_.map->is_sharded(); }
 
     need_finding find_need_of(const statement& what) const {

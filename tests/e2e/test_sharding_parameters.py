@@ -2,11 +2,12 @@
 looks at, not of the key's column. Answers are those of one server that has all rows, or the statement is refused."""
 
 import struct
+import subprocess
 
 import psycopg
 import pytest
 
-from conftest import APP_SQL, ClusterStart
+from conftest import APP_SQL, BINARY, ClusterStart, knows_tables, until
 
 SCHEMA = """
 CREATE TABLE cust (id int8 PRIMARY KEY, n numeric, name text);
@@ -44,6 +45,9 @@ def sides(workspace, ringway_session):
         one = server.connect(dbname="one")
         one.execute(SCHEMA)
         proxy = ringway_session(clusters=cluster)
+        done = subprocess.run([BINARY, "init", "--config", proxy.config, "--cluster", "params"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert until(lambda: knows_tables(proxy, "params"))
         ours = proxy.connect()
         for statement in ROWS.strip().split("\n"):
             one.execute(statement)
@@ -172,8 +176,11 @@ def test_sql_prepare(sides):
     for mode in ("", " (timestamptz)"):
         for client in sides:
             client.execute(f"PREPARE p{mode} AS SELECT v FROM ev WHERE $1::timestamp IS NOT NULL AND at = $1")
-        ours, theirs = (each.execute(f"EXECUTE p('2024-01-01 09:00+05')").fetchall() for each in sides)
-        assert ours == theirs != []
+        theirs = sides[1].execute("EXECUTE p('2024-01-01 09:00+05')").fetchall()
+        try:
+            assert sides[0].execute("EXECUTE p('2024-01-01 09:00+05')").fetchall() == theirs != []
+        except psycopg.errors.FeatureNotSupported:
+            assert mode == ""  # what is read from all shards needs types that are declared
         for client in sides:
             client.execute("DEALLOCATE p")
     for client in sides:

@@ -350,3 +350,14 @@ def test_cursors_of_two_shards(client, keys):
     client.run(query("CLOSE c"))
     assert not codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[0]}")))
     client.run(query("ROLLBACK"))
+
+
+@pytest.mark.parametrize("sql", ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s", "RESET work_mem", "SET CONSTRAINTS ALL DEFERRED"])
+def test_the_same_command_stands_elsewhere_in_another_text(client, keys, sql):
+    for before in (" " * 60, "", "/* a comment */ ", "", "  "):
+        spread_out(client, keys[:2])
+        if sql.endswith(" s"):
+            assert not codes(client.run(query("SAVEPOINT s")))
+        assert not codes(client.run(query(before + sql)))
+        assert client.rows(f"SELECT id FROM users WHERE id = {keys[2]}") == [[str(keys[2]).encode()]]  # a shard that joins later hears of it, too
+        client.run(query("ROLLBACK"))
