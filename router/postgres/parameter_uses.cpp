@@ -35,7 +35,8 @@ void add_at_column(node value, parameter_use what, std::vector<parameter_use>& o
 
 void add_pair(node left, node right, const parameter_use& how, std::vector<parameter_use>& out) {
     auto what = how;
-    if ((what.column = column_of(left))) add_at_column(right, std::move(what), out);
+    what.column = column_of(left);
+    if (what.column) add_at_column(right, std::move(what), out);
 }
 
 /// left = right and the like, of rows by their parts.
