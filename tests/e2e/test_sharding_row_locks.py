@@ -1,6 +1,7 @@
 """SELECT ... FOR UPDATE and its like of rows of several shards: locked where they are, until the transaction ends on all."""
 
 import concurrent.futures
+import contextlib
 import itertools
 import os
 import signal
@@ -171,22 +172,29 @@ def test_nowait_fails_everywhere(shop_proxy, shop_cluster, keys, every, free):
         assert [free(key) for key in every] == [key != held for key in every]
 
 
+@contextlib.contextmanager
+def rolling_back_while_one_hangs(client, shard, every):
+    """The client has locked rows on all shards and sent ROLLBACK, which its backend on `shard` does not read until the end."""
+    client.run(query("BEGIN"))
+    client.run(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
+    (backend,) = {pid for pid, in shard.rows("SELECT pid FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'RowShareLock'")}
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        client.send(query("ROLLBACK"))
+        yield backend
+    finally:
+        os.kill(backend, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("hangs", [False, True], ids=["", "a server that hangs"])
 def test_a_rollback_is_answered_when_every_shard_has_let_go(shop_proxy, shop_cluster, every, free, keys, hangs):
     shard = shop_cluster.primary(shop_cluster.shards[1])
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        client.run(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
-        (backend,) = {pid for pid, in shard.rows("SELECT pid FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'RowShareLock'")}
-        os.kill(backend, signal.SIGSTOP)
-        try:
-            client.send(query("ROLLBACK"))
+        with rolling_back_while_one_hangs(client, shard, every):
             assert until(lambda: free(keys[0][0]) and free(keys[2][0]))
             assert client.silent(0.3)
             if hangs:  # its connection is closed, and with it ends the transaction
                 assert kinds(client.until("Z")) == "CZ"
-        finally:
-            os.kill(backend, signal.SIGCONT)
         if not hangs:
             assert kinds(client.until("Z")) == "CZ"
             assert all(map(free, every))
@@ -197,18 +205,11 @@ def test_a_rollback_is_answered_when_every_shard_has_let_go(shop_proxy, shop_clu
 def test_a_server_that_hangs_in_a_rollback_loses_its_connection_though_the_client_has_gone(shop_proxy, shop_cluster, every):
     shard = shop_cluster.primary(shop_cluster.shards[1])
     with Wire(shop_proxy.port, database="shop") as client:
-        client.run(query("BEGIN"))
-        client.run(query(f"SELECT id FROM users WHERE id IN ({', '.join(map(str, every))}) ORDER BY id FOR UPDATE"))
-        (backend,) = {pid for pid, in shard.rows("SELECT pid FROM pg_locks WHERE relation = 'users'::regclass AND mode = 'RowShareLock'")}
-        os.kill(backend, signal.SIGSTOP)
-        try:
-            client.send(query("ROLLBACK"))
+        with rolling_back_while_one_hangs(client, shard, every) as backend:
             assert client.silent(0.2)
             client.end()
             port = shard.rows("SELECT client_port FROM pg_stat_activity WHERE pid = %s", [backend])[0][0]
             assert until(lambda: port not in open_ports(shop_proxy), 15)
-        finally:
-            os.kill(backend, signal.SIGCONT)
 
 
 def open_ports(proxy):
