@@ -231,13 +231,18 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("sql", STATEMENTS)
 def test_the_same_keys_are_no_deadlock(shop_proxy, shop_cluster, keys, clean, later, sql):  # noqa: F811
-    """Nor when the first of their shards has no row."""
-    rows = ", ".join(f"({key}, 'n', NULL)" for key in clean)
+    """Nor when the first of their shards has no row.
+
+    An UPDATE has one row a shard: over several, one PostgreSQL takes them in the order its plan finds them in, and has deadlocks of its own
+    (measured: 245 in 150 rounds of this test on one server)."""
+    updates = sql.startswith("UPDATE")
+    written = [pair[0] for pair in keys] if updates else clean
+    rows = ", ".join(f"({key}, 'n', NULL)" for key in written)
     with shop_proxy.connect() as client:
         client.execute(f"INSERT INTO users VALUES {rows}")
-        if sql.startswith("UPDATE"):
-            client.execute("DELETE FROM users WHERE id = ANY (%s)", [list(keys[0])])
-    text = sql.format(rows=rows, keys=", ".join(map(str, clean)))
+        if updates:
+            client.execute("DELETE FROM users WHERE id = %s", [keys[0][0]])
+    text = sql.format(rows=rows, keys=", ".join(map(str, written)))
 
     def work(times):
         with shop_proxy.connect() as client:
