@@ -69,9 +69,16 @@ void session::completed(expected_reply& entry) {
     const auto& all = run.plan->parsed.statements;
     if (run.next >= all.size()) return;
     const auto& one = all[run.next++];
-    if ((runs_everywhere(one.verb) || one.verb == verb::begin) && who_.cluster->now->map->is_sharded()) {
+    if (who_.cluster->now->map->is_sharded()) {
         if (one.verb == verb::begin) talk_->reads_only = begins_read_only(one.read_only_begin, run.text);
-        talk_->history.push_back(run.text.substr(one.where.offset, one.where.length));
+        if (runs_everywhere(one.verb) || one.verb == verb::begin)
+            talk_->history.push_back(run.text.substr(one.where.offset, one.where.length));
+        else if (one.verb == verb::declare_cursor)
+            talk_->cursors.push_back(one.name);
+        else if (one.verb == verb::close_cursor && one.name.empty())
+            talk_->cursors.clear();
+        else if (one.verb == verb::close_cursor)
+            std::erase(talk_->cursors, one.name);
     }
     track_transaction(one);
     for (const auto& what : one.effects) apply(what, one, run);

@@ -159,6 +159,7 @@ class session final : public client_session,
         bool limited = false;                      ///< a portal of it may have rows left
         bool reads_only = false;                   ///< its BEGIN says so
         std::vector<std::string> history;          ///< sharded: BEGIN, SAVEPOINT, SET and the like since it began
+        std::vector<std::string> cursors;          ///< sharded: declared since then
         bool failed = false, rolled_back = false;  ///< since the last ReadyForQuery
         bool discarding = false, drop_composed = false,
              again = false;                  ///< the batch has failed and is about to run again

@@ -191,6 +191,7 @@ void session::begin_span() {
     spanning_->conforming_before = spanning_->conforming_after = conforming_strings_;
     if (talk_) {
         with.history = std::move(talk_->history);
+        for (const auto& name : talk_->cursors) spanning_->cursors.emplace(name, talk_->shard);
         spanning_->asked = true;
         spanning_->savepoints = talk_->marks.size() > 1;
         if (!talk_->marks.empty()) {

@@ -57,7 +57,8 @@ inline bool is_watched(const router::plan& plan) {
     const auto verb = plan.parsed.statements.front().verb;
     return verb == router::verb::set_constraints || verb == router::verb::savepoint ||
            verb == router::verb::rollback_to || verb == router::verb::release || verb == router::verb::commit ||
-           verb == router::verb::prepare_transaction;
+           verb == router::verb::prepare_transaction || verb == router::verb::declare_cursor ||
+           verb == router::verb::close_cursor;
 }
 
 inline bool is_one(const router::plan& plan, router::verb verb) {

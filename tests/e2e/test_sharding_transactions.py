@@ -352,6 +352,29 @@ def test_cursors_of_two_shards(client, keys):
     client.run(query("ROLLBACK"))
 
 
+def test_a_cursor_of_the_first_shard_is_known_when_the_transaction_spreads(client, keys):
+    client.run(query("BEGIN"))
+    for name in "cd":
+        assert not codes(client.run(query(f"DECLARE {name} CURSOR FOR SELECT id FROM users WHERE id = {keys[0]}")))
+    client.run(query("CLOSE d"))
+    for key in keys[1:]:
+        assert not codes(client.run(query(f"UPDATE users SET name = name WHERE id = {key}")))
+    client.run(query("SAVEPOINT s"))
+    assert codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[1]}"))) == ["0A000"]
+    client.run(query("ROLLBACK TO s"))
+    assert codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[0]}"))) == ["42P03"]
+    client.run(query("ROLLBACK TO s"))
+    assert client.rows("FETCH c") == [[str(keys[0]).encode()]]
+    assert not codes(client.run(query(f"DECLARE d CURSOR FOR SELECT id FROM users WHERE id = {keys[1]}")))
+    assert client.rows("FETCH d") == [[str(keys[1]).encode()]]
+    client.run(query("ROLLBACK"))
+    client.run(query("BEGIN"))
+    for key in keys[:2]:
+        client.run(query(f"UPDATE users SET name = name WHERE id = {key}"))
+    assert not codes(client.run(query(f"DECLARE c CURSOR FOR SELECT id FROM users WHERE id = {keys[1]}")))
+    client.run(query("ROLLBACK"))
+
+
 @pytest.mark.parametrize("sql", ["SAVEPOINT s", "ROLLBACK TO s", "RELEASE s", "RESET work_mem", "SET CONSTRAINTS ALL DEFERRED"])
 def test_the_same_command_stands_elsewhere_in_another_text(client, keys, sql):
     for before in (" " * 60, "", "/* a comment */ ", "", "  "):
