@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "router/copy_command.hpp"
 #include "router/leads.hpp"
 #include "router/uneven.hpp"
 #include "router/volatility.hpp"
@@ -17,6 +20,7 @@ class looking {
 
     void look_at(const query_block& block) {
         writing_ = block.insert && block.assignments.empty() ? access::inserts : access::writes;
+        rows_ = writing_ == access::inserts ? &*block.insert : nullptr;
         for (const auto& table : block.tables) look_at(table);
         for (const auto& child : block.children) look_at(child);
     }
@@ -29,7 +33,8 @@ class looking {
         if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
         if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
             what_.verb != verb::truncate)
-            if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty()) seen_.unspaced = std::move(name);
+            if (auto name = sequences_.unspaced_of(*meaning.relation); !name.empty() && !all_given(*meaning.relation))
+                seen_.unspaced = std::move(name);
         note_reference(meaning);
         if (meaning.what == table_class::elsewhere && meaning.relation && meaning.relation->kind == 'v') {
             if (meaning.relation->view_writes) seen_.volatile_view = table.name;
@@ -43,6 +48,31 @@ class looking {
             seen_.elsewhere |= meaning.what == table_class::elsewhere;
             seen_.system |= meaning.what == table_class::system;
         }
+    }
+
+    /// Whether the rows, as those of a dump, come with a value for each column that a default would draw.
+    bool all_given(const catalog_relation& table) const {
+        const bool copies = what_.verb == verb::copy_from && what_.copy;
+        if (!copies && (what_.verb != verb::insert || !rows_ || rows_->from_select)) return false;
+        const auto& names = copies ? what_.copy->columns : rows_->columns;
+        for (std::size_t i = 0; i < table.columns.size(); ++i) {
+            const auto& column = table.columns[i];
+            if (!column.has_default || column.generated) continue;
+            const auto at =
+                names.empty()
+                    ? i
+                    : static_cast<std::size_t>(std::find(names.begin(), names.end(), column.name) - names.begin());
+            const bool given = copies ? names.empty() || at < names.size()
+                                      : std::all_of(
+                                            rows_->rows.begin(), rows_->rows.end(),
+                                            [at](const auto& row) { return at < row.size() && !is_default(row[at]); });
+            if (!given) return false;
+        }
+        return true;
+    }
+
+    static bool is_default(const value_source& given) {
+        return given.what == value_source::from::unknown && given.constant == "default";
     }
 
     void through_view(const table_ref& view, const std::string& name) {
@@ -70,7 +100,8 @@ class looking {
     const statement& what_;
     const table_finder& tables_;
     const shared_sequences& sequences_;
-    access writing_ = access::writes;  ///< how the block that is looked at changes its table
+    access writing_ = access::writes;    ///< how the block that is looked at changes its table
+    const insert_rows* rows_ = nullptr;  ///< of an INSERT, its own
 };
 
 }  // namespace

@@ -132,6 +132,26 @@ def test_a_dump_comes_out_the_same(both, target, dump):
     assert "nothing has been loaded" in again.stderr and "already exists" in again.stderr and "an empty database" in again.stderr
 
 
+@pytest.mark.parametrize("options", [[], ["--inserts", "--rows-per-insert=100"]])
+def test_sequences_that_count_on_all_shards(both, target, ringway, workspace, options):
+    """Their rows come with their values, their values are set, and `ringway init` goes on above them."""
+    proxy = ringway({"clusters": {"target": {"sequences": ["users_id_seq", "orders_id_seq"]}}}, both[1])
+    path = workspace / "sequences.sql"
+    pg_dump(both[0].primary(), "-f", path, *options)
+    done = load(proxy, path)
+    assert done.returncode == 0, done.stderr
+    with proxy.connect("postgres") as client, both[0].primary().connect("postgres") as plain:
+        for table in ("users", "orders"):
+            assert rows_of(client, table) == rows_of(plain, table)
+        drawing = "EXPLAIN (ROUTE) INSERT INTO {} VALUES (1)"
+        assert until(lambda: all("error" not in dict(client.execute(drawing.format(into), prepare=False).fetchall())
+                                 for into in ("orders (user_id)", "users (stars)")))
+        made = [client.execute("INSERT INTO orders (user_id, amount) VALUES (%s, 1) RETURNING id", [user]).fetchone()[0] for user in range(1, 31)]
+        made += [client.execute("INSERT INTO users (name) VALUES ('new') RETURNING id").fetchone()[0] for _ in range(10)]
+        assert len(set(made[:30])) == 30 and min(made[:30]) > 3000
+        assert len(set(made[30:])) == 10 and min(made[30:]) > 500
+
+
 @pytest.mark.parametrize("options", [["--inserts", "--rows-per-insert=100"], ["--column-inserts", "--quote-all-identifiers"], []])
 def test_from_standard_input(both, target, options):
     script = pg_dump(both[0].primary(), *options)
