@@ -27,6 +27,13 @@ bool is_about_transaction(const router::plan& plan) {
     return is_one(plan, verb::begin) || is_one(plan, verb::commit) || is_one(plan, verb::rollback);
 }
 
+bool has_bind(std::string_view batch) {
+    pg::frame_header header;
+    for (; pg::read_header(batch, header) == pg::header_state::ready; batch.remove_prefix(header.total()))
+        if (header.type == 'B') return true;
+    return false;
+}
+
 }  // namespace
 
 fault malformed() {
@@ -103,7 +110,7 @@ bool session::on_extended_idle(std::string_view& rest) {
         return true;
     }
     if (!found.ended && found.next_type == 'B' && found.next_total >= longest_batch &&
-        who_.cluster->now->map->is_sharded()) {
+        who_.cluster->now->map->is_sharded() && !has_bind(batch)) {
         failure_ = fault{fault_kind::over_limit, "a Bind this long cannot be routed by its parameters", {}, {}};
         return true;
     }

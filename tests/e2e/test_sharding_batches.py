@@ -105,6 +105,19 @@ def test_a_text_longer_than_is_read(client, keys):
     assert answers(client, [one(sql), one("SELECT 1")]) == [["54000", "I"], ["SELECT 1", "I"]]
 
 
+def test_batches_longer_than_are_kept(client, keys):
+    client.limit = 60
+    long = "y" * (70 << 20)
+    sql = "SELECT id, length($2::text) FROM users WHERE id = $1"
+    assert answers(client, [one(sql, [keys[0], long]), one("SELECT 1")]) == [["54000", "I"], ["SELECT 1", "I"]]
+    came = answers(client, [one("BEGIN") + one(sql, [keys[1], long]) + one("SELECT 1"), insert(keys[1])])
+    assert came == [["BEGIN", "0A000", "E"], ["25P02", "E"]]
+    client.run(query("ROLLBACK"))
+    parts = one(sql, [keys[1], "y" * (1 << 20)]) * 70
+    assert answers(client, [parts]) == [["SELECT 0"] * 70 + ["I"]]
+    assert answers(client, [parts + one(sql, [keys[0], ""]), insert(keys[1])]) == [["SELECT 0"] * 70 + ["0A000", "I"], ["INSERT 0 1", "I"]]
+
+
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_a_long_pipeline_over_all_shards(shop_proxy, client, autocommit):
     """It comes by and by, more of it than is read at once."""
