@@ -4,8 +4,9 @@ namespace ringway::proxy {
 
 namespace pg = protocol::postgres;
 
-batch_bounds find_batch(std::string_view bytes) noexcept {
+batch_bounds find_batch(std::string_view bytes, std::size_t seen) noexcept {
     batch_bounds out;
+    out.size = seen;
     pg::frame_header header;
     while (out.size < bytes.size()) {
         const auto rest = bytes.substr(out.size);
@@ -18,6 +19,7 @@ batch_bounds find_batch(std::string_view bytes) noexcept {
         }
         if (rest.size() < header.total()) {
             out.next_total = header.total();
+            out.next_type = header.type;
             return out;
         }
         out.size += header.total();

@@ -16,8 +16,10 @@ struct batch_bounds {
     bool cut = false;      ///< ... for a Query or a FunctionCall is next
     bool malformed = false;
     std::uint32_t next_total = 0;  ///< size of the message that is not whole yet; 0: not known
+    char next_type = '\0';         ///< ... and its type
 };
-batch_bounds find_batch(std::string_view bytes) noexcept;
+/// `seen`: how many bytes at the front are known to be whole messages of it.
+batch_bounds find_batch(std::string_view bytes, std::size_t seen = 0) noexcept;
 
 /// Whether these messages bind the unnamed portal anew before they ask for anything of it.
 bool replaces_portal(std::string_view bytes) noexcept;

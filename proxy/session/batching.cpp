@@ -19,10 +19,19 @@ using router::verb;
 
 namespace {
 
-constexpr std::size_t longest_keyed_bind = 64u << 20;  ///< a longer one cannot be routed by its parameters
+/// Of a sharded cluster's client, without a Sync or a Flush: what is longer is routed by its beginning, and a longer
+/// Bind not at all.
+constexpr std::size_t longest_batch = 64u << 20;
 
 bool is_about_transaction(const router::plan& plan) {
     return is_one(plan, verb::begin) || is_one(plan, verb::commit) || is_one(plan, verb::rollback);
+}
+
+bool has_bind(std::string_view batch) {
+    pg::frame_header header;
+    for (; pg::read_header(batch, header) == pg::header_state::ready; batch.remove_prefix(header.total()))
+        if (header.type == 'B') return true;
+    return false;
 }
 
 }  // namespace
@@ -42,13 +51,27 @@ std::vector<router::parameter>& parameters_of(std::string_view rest, std::string
     return out;
 }
 
+/// Whether the batch at the front of the input is to be seen whole, and its end has not come. On a cluster without
+/// shards its beginning tells all.
+bool session::is_to_come(std::string_view rest, batch_bounds& found) {
+    const auto& now = *who_.cluster->now;
+    found = find_batch(rest, std::exchange(batch_seen_, 0));
+    const auto most = now.map->is_sharded() ? longest_batch : large_frame;
+    if (found.ended || found.malformed || rest.size() >= most || found.next_total >= most ||
+        (found.next_type == 'P' && found.next_total > large_frame && found.next_total > now.max_parse_bytes))
+        return false;
+    batch_seen_ = found.size;
+    stalled_ = false;  // it is the client that is waited for
+    return true;
+}
+
 bool session::on_extended_idle(std::string_view& rest) {
-    const auto found = find_batch(rest);
+    batch_bounds found;
+    if (is_to_come(rest, found)) return false;
     if (found.malformed) {
         violation("invalid message length");
         return false;
     }
-    if (!found.ended && rest.size() < large_frame && found.next_total < large_frame) return false;  // more is to come
     if (found.cut && who_.cluster->now->map->is_sharded()) {
         failure_ = fault{fault_kind::unsupported,
                          "messages of the extended protocol and then a Query, without a Sync between them",
@@ -86,15 +109,17 @@ bool session::on_extended_idle(std::string_view& rest) {
         failure_ = aborted();
         return true;
     }
-    if (!found.ended && first == 'B' && who_.cluster->now->map->is_sharded() && rest.size() < found.next_total) {
-        if (found.next_total <= longest_keyed_bind) return false;
+    if (!found.ended && found.next_type == 'B' && found.next_total >= longest_batch &&
+        who_.cluster->now->map->is_sharded() && !has_bind(batch)) {
         failure_ = fault{fault_kind::over_limit, "a Bind this long cannot be routed by its parameters", {}, {}};
         return true;
     }
     if (found.ended && gather_batch(batch, rest, lone)) return true;
     std::optional<fault> refused;
     bool replayable = true;
-    auto to = route_batch(found.ended ? batch : rest, refused, replayable, &lone);
+    // Of a Bind that goes through as it comes the beginning tells its statement.
+    const bool cut_off = !found.ended && !who_.cluster->now->map->is_sharded();
+    auto to = route_batch(cut_off ? rest : batch, refused, replayable, &lone);
     if (!to) {
         failure_ = std::move(refused);
         return true;
@@ -178,9 +203,9 @@ std::optional<destination> session::route_batch(std::string_view batch, std::opt
                 why = fine ? destination_of(*plan, with, one) : std::optional<fault>(malformed());
             }
             if (why) {
-                if (!placed && !refused) refused = std::move(why);
-                if (!placed) return std::nullopt;
-                continue;  // on_bind refuses it in its place
+                if (!first) continue;  // on_bind refuses it in its place: what is before it runs
+                refused = std::move(why);
+                return std::nullopt;
             }
             if (one.need == router::need::primary) {
                 out.need = router::need::primary;

@@ -44,9 +44,8 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
     }
     if (who_.cluster->fenced && !talk.open_batch && waits_at_batch(rest)) return false;
     if (!talk.begin.empty() && talk.status == 'T' && talk.replies.empty() && !(talk.open_batch && talk.bound)) {
-        const auto found = find_batch(rest);
-        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
-            return false;  // more is to come, and may name a shard
+        batch_bounds found;
+        if (is_to_come(rest, found)) return false;  // it may name a shard
         std::optional<fault> refused;
         bool replayable = true;
         const auto to =
@@ -54,16 +53,14 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         if (to && to->placed && !to->spread && leave_shard(*to)) return false;
     }
     if (talk.on_replica && talk.status != 'I' && talk.replies.empty() && !(talk.open_batch && talk.bound)) {
-        const auto found = find_batch(rest);
-        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
-            return false;  // more is to come, and may write
+        batch_bounds found;
+        if (is_to_come(rest, found)) return false;  // it may write
         if (found.ended && !found.cut && leave_for_batch(rest.substr(0, found.size))) return false;
     }
     if (!talk.open_batch && talk.limited && replaces_portal(rest)) talk.limited = false;
     if (!talk.open_batch && can_span()) {
-        const auto found = find_batch(rest);
-        if (!found.ended && !found.malformed && rest.size() < large_frame && found.next_total < large_frame)
-            return false;  // more is to come, and may name a shard
+        batch_bounds found;
+        if (is_to_come(rest, found)) return false;  // it may name a shard
         std::optional<fault> refused;
         bool replayable = true;
         const auto to =
@@ -81,6 +78,10 @@ bool session::on_extended(std::string_view frame, std::string_view& rest) {
         begin_batch(rest);
     }
     stalled_ = false;
+    // What has come whole in a batch that was waited for is no better than what comes by and by.
+    if (header.type == 'P' && header.total() > large_frame && header.total() > who_.cluster->now->max_parse_bytes &&
+        who_.cluster->now->map->is_sharded())
+        return stream_parse(header, frame, rest);
     if (!whole) {
         if (header.type == 'B' && header.total() >= large_frame && frame.size() >= 64 * 1024 &&
             !who_.cluster->now->map->is_sharded())
@@ -284,7 +285,10 @@ std::optional<fault> session::bind_destination(const client_statement& what, std
 /// Whether the lease can run a Bind of this statement; else the refusal.
 std::optional<fault> session::check_place(const client_statement& what, std::string_view rest) {
     const auto& map = *who_.cluster->now->map;
-    if ((talk_->status == 'E' && !(talk_->ended && talk_->on_replica)) || (!map.is_sharded() && !talk_->on_replica) ||
+    const auto& hint = what.plan->parsed.hint;
+    const bool hinted = hint.role != router::routing_hint::role_wish::none || !hint.unknown.empty();
+    if ((talk_->status == 'E' && !(talk_->ended && talk_->on_replica)) ||
+        (!map.is_sharded() && !talk_->on_replica && !hinted) ||
         (talk_->on_replica && talk_->status == 'T' && !talk_->ended))
         return std::nullopt;
     destination to;
@@ -394,7 +398,7 @@ bool session::stream_bind(const pg::frame_header& header, std::string_view frame
 bool session::stream_parse(const pg::frame_header& header, std::string_view frame, std::string_view& rest) {
     const auto end = frame.find('\0', pg::header_size);
     if (end == std::string_view::npos) {
-        violation("invalid message format");
+        if (frame.size() > most_retained) violation("invalid message format");
         return false;
     }
     const auto name = frame.substr(pg::header_size, end - pg::header_size);

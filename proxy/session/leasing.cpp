@@ -490,7 +490,8 @@ bool session::try_again(bool elsewhere) {
     ++tries_;
     ++who_.cluster->traffic.retries;
     undo_batch();
-    pending_.insert(0, talk_->retained);
+    pending_.insert(pending_used_, talk_->retained);
+    batch_seen_ = 0;
     talk_->retained.clear();
     talk_->may_retry = false;
     if (elsewhere && tries_ > 1) avoid_replicas_ = true;

@@ -151,9 +151,11 @@ bool session::answer_preparation(std::string_view batch, bool waiting) {
 /// Of a session that has waited for a connection for a while. True: it wants none any more.
 bool session::describe_from_memory() {
     if (greeting_ || !waiting_in_) return false;
-    const auto found = find_batch(pending_);
-    if (!found.ended || !answer_preparation(std::string_view(pending_).substr(0, found.size), true)) return false;
-    pending_.erase(0, found.size);
+    const auto found = find_batch(std::string_view(pending_).substr(pending_used_));
+    if (!found.ended || !answer_preparation(std::string_view(pending_).substr(pending_used_, found.size), true))
+        return false;
+    pending_.erase(0, std::exchange(pending_used_, 0) + found.size);
+    batch_seen_ = 0;
     return true;
 }
 

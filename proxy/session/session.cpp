@@ -227,7 +227,7 @@ bool session::may_read() const noexcept {
     if (spanning_ && spanning_->across->copying()) return !spanning_->across->copy_congested();
     const bool waiting =
         phase_ != phase::idle && (phase_ != phase::active || talk_->barrier || talk_->copy_awaited || stalled_);
-    return !waiting || pending_.size() < most_pending;
+    return !waiting || pending_.size() - pending_used_ < most_pending;
 }
 
 bool session::fail_front(std::string_view& rest) {
@@ -273,16 +273,21 @@ void session::pump(std::string_view fresh) {
     if (from_pending) {
         pending_.append(fresh);
         held.swap(pending_);
-        fresh = held;
+        fresh = std::string_view(held).substr(std::exchange(pending_used_, 0));
     }
     std::string_view rest = fresh;
-    while (phase_ != phase::closed && (!rest.empty() || again_) && step(rest)) {
+    while (phase_ != phase::closed && (!rest.empty() || again_)) {
+        const auto before = rest.size();
+        const bool went = step(rest);
+        if (went || rest.size() != before) batch_seen_ = 0;
+        if (!went) break;
     }
     if (phase_ != phase::closed) {
         flush_to_server();
         if (!rest.empty()) {
             if (from_pending && pending_.empty()) {
-                held.erase(0, held.size() - rest.size());
+                pending_used_ = held.size() - rest.size();  // taken away now and then: there may be much behind it
+                if (pending_used_ >= rest.size()) held.erase(0, std::exchange(pending_used_, 0));
                 pending_.swap(held);
             } else {
                 pending_.insert(0, rest);

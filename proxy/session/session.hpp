@@ -243,6 +243,7 @@ class session final : public client_session,
 
     // extended.cpp, statements.cpp
     bool on_extended_idle(std::string_view& rest);
+    bool is_to_come(std::string_view rest, batch_bounds& found);
     bool on_extended(std::string_view frame, std::string_view& rest);
     std::optional<destination> route_batch(std::string_view batch, std::optional<config::fault>& refused,
                                            bool& replayable, const lone_statement* lone = nullptr);
@@ -518,7 +519,9 @@ class session final : public client_session,
     std::shared_ptr<const pool::parameter_list> told_;        ///< ParameterStatus values the client was sent
     std::shared_ptr<const pool::parameter_list> first_told_;  ///< ... by the greeting, with settings of its start
     pool::wire client_;
-    std::string pending_;  ///< client bytes not yet used
+    std::string pending_;           ///< client bytes not yet used ...
+    std::size_t pending_used_ = 0;  ///< ... behind these, which have been
+    std::size_t batch_seen_ = 0;    ///< ... and begin with so many that are a part of a batch (find_batch)
     std::unique_ptr<text_rest>
         again_;  ///< of a text whose statements run one by one: before all that the client has sent
     phase phase_ = phase::idle;

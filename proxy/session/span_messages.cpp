@@ -53,16 +53,29 @@ bool only_controls(const router::plan& plan) {
            (runs_everywhere(statements.front().verb) || ends_transaction(plan) || only_begins(plan));
 }
 
-/// The tag of what a portal's Execute has given: as the whole answer's CommandComplete, with the rows of this one.
-std::string tag_of(std::string_view complete, std::uint32_t rows) {
+/// The tag of what a portal's Execute has given: as the whole answer's CommandComplete, with the rows of this one in
+/// place of a count of rows. `all`: the answer.
+std::string tag_of(std::string_view all, std::string_view complete, std::uint32_t rows) {
     std::string_view whole("SELECT 0");
     if (complete.starts_with('C')) whole = complete.substr(pg::header_size);
     whole = whole.substr(0, whole.find('\0'));
+    bool has_rows = false;
+    pg::frame_header header;
+    for (; !has_rows && pg::read_header(all, header) == pg::header_state::ready && all.size() >= header.total();
+         all.remove_prefix(header.total()))
+        has_rows = header.type == 'D';
+    if (whole.empty() || whole.back() < '0' || whole.back() > '9' || !has_rows) return std::string(whole);
     return fmt::format("{}{}", whole.substr(0, whole.rfind(' ') + 1), rows);
 }
 
-/// A shard that knows the tables of a statement whose values are not known yet: one of the transaction's, if it may be.
-std::uint16_t looked_at_on(const router::plan& plan, const std::vector<std::uint16_t>& open) {
+/// A shard that knows the tables, or the cursor, of a statement whose values are not known yet: one of the
+/// transaction's, if it may be.
+std::uint16_t looked_at_on(const router::plan& plan, const spanning& span) {
+    if (is_one(plan, verb::fetch)) {
+        const auto cursor = span.cursors.find(plan.parsed.statements.front().name);
+        if (cursor != span.cursors.end()) return cursor->second;
+    }
+    const auto open = span.across->shards();
     const std::uint16_t any = open.empty() ? std::uint16_t{0} : open.front();
     return plan.placement == router::placement::single && plan.keys.empty() ? plan.fixed_shard.value_or(0)
                                                                             : plan.fixed_shard.value_or(any);
@@ -90,12 +103,16 @@ void session::span_parse(std::string_view body, bool used_next) {
     const auto made = make_statement(*parse);
     if (spanning_->across->failed() && !ends_transaction(*made->plan) && !is_one(*made->plan, verb::rollback_to))
         return span_refuse(aborted(), doing::message);
-    auto undo = std::make_unique<undo_record>(std::string(parse->name));
+    auto undo = std::make_unique<undo_record>(std::string(parse->name));  // to none: it replaces the unnamed one anyway
     if (parse->name.empty())
-        undo->before = std::exchange(unnamed_, made);
+        unnamed_ = made;
     else
         keep_statement(std::string(parse->name), made);
-    if (used_next || only_controls(*made->plan)) {
+    if (only_controls(*made->plan))
+        used_next = true;  // by its words alone
+    else
+        spanning_->parsed = std::move(undo);
+    if (used_next) {
         std::string out;
         pg::write_empty(out, '1');
         return emit(out);
@@ -103,10 +120,9 @@ void session::span_parse(std::string_view body, bool used_next) {
     // Whether there is such a column is not known here; what has been written must not be committed if not.
     span_unit unit;
     auto& part = unit.parts.emplace_back();
-    part.shard = looked_at_on(*made->plan, spanning_->across->shards());
+    part.shard = looked_at_on(*made->plan, *spanning_);
     pg::write_parse(part.bytes, {}, made->planned_text(), made->types());
     pg::write_sync(part.bytes);
-    spanning_->parsed = std::move(undo);
     spanning_->held = made->plan;
     spanning_->what = doing::message;
     spanning_->running = nullptr;
@@ -290,7 +306,7 @@ void session::span_give(spanning::portal& of, std::uint32_t max_rows) {
         if (max_rows > 0 && rows == max_rows)
             pg::write_empty(out, 's');
         else
-            pg::write_command_complete(out, tag_of(tag, rows));
+            pg::write_command_complete(out, tag_of(all, tag, rows));
     }
     emit(out);
 }
@@ -336,7 +352,7 @@ void session::span_describe(std::string_view body) {
         if (auto why = span_portal_unit(portal->second, 'D', 0, unit)) return span_refuse(*why, doing::message);
     } else {
         auto& part = unit.parts.emplace_back();
-        part.shard = looked_at_on(*what->plan, span.across->shards());
+        part.shard = looked_at_on(*what->plan, span);
         pg::write_parse(part.bytes, {}, what->planned_text(), what->types());
         pg::write_target(part.bytes, 'D', 'S', {});
         pg::write_sync(part.bytes);

@@ -87,6 +87,8 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
         else if (defines)
             span.unsure.add(one, with.text, with.literals, map, who_.cluster->catalog.get());
     }
+    if (span.implicit && is_one(plan, verb::declare_cursor))  // which each server takes behind the BEGIN it was sent
+        return not_across("DECLARE in a pipeline without BEGIN");
     auto route = router::route_of(plan, with, map, who_.cluster->load.wants_key());
     const auto& open = span.across->shards();
     const bool hides_ascii = encoding_ == text_encoding::hidden;

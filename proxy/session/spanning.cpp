@@ -92,8 +92,9 @@ bool is_plain_begin(std::string_view sql) {
     return true;
 }
 
-/// Whether the next messages have a shard look at the statement that this Parse makes: a Describe of it, or a Bind that
-/// is described or executed.
+/// Whether the next messages have a shard look at the statement that this Parse makes: a Describe of it, or, of the
+/// unnamed one, a Bind that is described or executed. What fails behind a Bind may be the Parse, which leaves a name
+/// free, or the Execute, which does not.
 bool is_used_next(std::string_view parse, std::string_view rest) {
     const auto made = pg::read_parse(parse);
     pg::frame_header header;
@@ -104,7 +105,8 @@ bool is_used_next(std::string_view parse, std::string_view rest) {
         const auto target = pg::read_target(body);
         return target && target->kind == 'S' && target->name == made->name;
     }
-    if (header.type != 'B' || rest.empty() || (rest.front() != 'D' && rest.front() != 'E')) return false;
+    if (header.type != 'B' || !made->name.empty() || rest.empty() || (rest.front() != 'D' && rest.front() != 'E'))
+        return false;
     const auto bind = pg::read_bind(body);
     return bind && bind->statement == made->name;
 }
@@ -251,6 +253,7 @@ bool session::span_step(const pg::frame_header& header, std::string_view frame, 
     if (who_.cluster->fenced && waits_in_span(header.type, body)) return wait_for_fence();
     rest.remove_prefix(frame.size());
     requested_ = clock::now();
+    if (header.type != 'D') spanning_->parsed.reset();
     switch (header.type) {
         case 'Q':
             span_query(body);

@@ -58,7 +58,7 @@ struct spanning {
     bool asked = false;           ///< a statement has run in it, on whatever connection
     router::unsure_names unsure;  ///< what it has defined
     std::vector<std::pair<std::string, router::unsure_names>> unsure_at;  ///< ... at its savepoints, by their names
-    std::unique_ptr<undo_record> parsed;  ///< of a Parse that a shard looks at: how it is taken back
+    std::unique_ptr<undo_record> parsed;  ///< of a Parse that a shard looks at, or its Describe that is next
     bool on_the_move = false;             ///< it has written to rows on the move, or may have
     std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
     std::uint32_t next_portal = 0;
