@@ -394,7 +394,8 @@ class resolver {
             for (const auto& row : insert.rows) {
                 const bool given = at < row.size() && row[at].what != value_source::from::unknown && !row[at].array;
                 if (!given) {
-                    const bool missing = at >= row.size() || row[at].constant == "default";
+                    const bool open = !row.empty() && row.front().constant == "*";  // a star gives more values
+                    const bool missing = at < row.size() ? row[at].constant == "default" : !open;
                     auto why =
                         missing ? fmt::format("the row gives no value for \"{}\", the key of {}", name, entry.name)
                                 : fmt::format("the value of \"{}\", the key of {}, is an expression", name, entry.name);
@@ -430,8 +431,8 @@ class resolver {
                     for (const auto& node :
                          output.from ? nodes_of(*output.from, source, seen) : std::vector<column_node>{}) {
                         const auto found = known.find(node);
-                        const bool fits =
-                            found != known.end() && same_type(node.table->column(node.name), target.column(name));
+                        const bool fits = found != known.end() && has_a_row(source, node) &&
+                                          same_type(node.table->column(node.name), target.column(name));
                         if (!fits || all.size() != before || (entry.is_compound() && !is_one(found->second->values)))
                             continue;
                         all.push_back(found->second->values);
@@ -444,6 +445,12 @@ class resolver {
             return;
         }
         add(target, std::move(all), true, true);
+    }
+
+    /// Not so of the nullable side of an outer join: there the column may be NULL, whatever is known of its values.
+    static bool has_a_row(const query_block& block, const column_node& node) {
+        return std::any_of(block.tables.begin(), block.tables.end(),
+                           [&](const table_ref& each) { return &each == node.table->table; });
     }
 
     static bool is_one(const std::vector<value_source>& values) { return values.size() == 1 && !values.front().array; }

@@ -115,7 +115,80 @@ class follower {
     std::vector<const catalog_relation*> seen_;
 };
 
+bool does(const foreign_key& tie, std::string_view action) {
+    return std::any_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) { return pair.second == action; });
+}
+
+/// Columns of its own table that a foreign key sets when rows it refers to change so.
+std::vector<std::string> set_by(const foreign_key& tie, const row_changes& how) {
+    const bool updates = std::any_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) {
+        return std::find(how.columns.begin(), how.columns.end(), pair.second) != how.columns.end();
+    });
+    std::vector<std::string> out;
+    for (const auto& [own, by] : tie.columns)
+        if ((updates && (by == tie_action::update_cascades || by == tie_action::update_sets)) ||
+            (how.deletes && by == tie_action::delete_sets))
+            out.push_back(own);
+    return out;
+}
+
+/// Goes down the foreign keys whose actions write.
+class actions {
+  public:
+    explicit actions(const table_finder& tables) : tables_(tables) {}
+
+    std::string follow(const table_meaning& parent, const row_changes& how) {
+        const auto own = fmt::format("{}.{}", parent.relation->schema, parent.relation->name);
+        for (const auto& name : parent.relation->referenced_by) {
+            const auto child = tables_.find_qualified(name);
+            if (!child.relation) continue;
+            for (const auto& each : child.relation->foreign_keys)
+                if (each.target == own)
+                    if (auto why = follow(child, each, parent, how); !why.empty()) return why;
+        }
+        return {};
+    }
+
+  private:
+    std::string follow(const table_meaning& child, const foreign_key& tie, const table_meaning& parent,
+                       const row_changes& how) {
+        const row_changes further{set_by(tie, how), how.deletes && does(tie, tie_action::delete_cascades)};
+        if (further.columns.empty() && !further.deletes) return {};
+        if (const auto key = key_set_by(tie, how, child, parent, tables_.map()); !key.empty())
+            return fmt::format(
+                "a foreign key of {} may set \"{}\", which is of its shard key, and no row would be moved",
+                child.relation->name, key);
+        const auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& each) {
+            return each.first == child.relation && each.second.columns == further.columns &&
+                   each.second.deletes == further.deletes;
+        });
+        if (known != seen_.end()) return {};
+        seen_.emplace_back(child.relation, further);
+        return follow(child, further);
+    }
+
+    const table_finder& tables_;
+    std::vector<std::pair<const catalog_relation*, row_changes>> seen_;
+};
+
 }  // namespace
+
+std::string sets_keys_elsewhere(const table_meaning& table, const row_changes& how, const table_finder& tables) {
+    return table.relation ? actions(tables).follow(table, how) : std::string();
+}
+
+std::string key_set_by(const foreign_key& tie, row_changes how, const table_meaning& child, const table_meaning& parent,
+                       const shard_map& map) {
+    if (child.what != table_class::keyed) return {};
+    // The key of a tied table becomes another only where its shard stays the same.
+    if (parent.what == table_class::keyed && does(tie, tie_action::update_cascades) &&
+        ties_locally(child, tie, parent, map))
+        how.columns.clear();
+    const auto set = set_by(tie, how);
+    for (const auto& each : columns_of(map.tables[child.map_index]))
+        if (std::find(set.begin(), set.end(), each) != set.end()) return each;
+    return {};
+}
 
 bool placed_alike(const table_meaning& a, const table_meaning& b, const shard_map& map) {
     if (a.what != b.what) return false;

@@ -359,8 +359,8 @@ std::optional<query_block> with_named_outputs(const statement& what, const table
     const auto& block = what.block;
     if (!what.outline || !block.insert || !block.insert->from_select || block.children.empty()) return std::nullopt;
     const auto& source = block.children.front();
-    if (what.outline->items.size() != 1 || !what.outline->items.front().star || source.tables.size() != 1 ||
-        !source.derived.empty() || source.joined ||
+    if (what.outline->items.size() != 1 || !what.outline->items.front().star || what.outline->items.front().column ||
+        source.tables.size() != 1 || !source.derived.empty() || source.joined ||
         std::any_of(source.children.begin(), source.children.end(), [](const auto& c) { return c.joined; }))
         return std::nullopt;
     const auto* relation = tables.find(source.tables.front()).relation;

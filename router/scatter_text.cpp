@@ -117,6 +117,7 @@ class reading {
         for (std::size_t i = 0; i < outline_.items.size(); ++i) {
             const auto& item = outline_.items[i];
             star |= item.star;
+            if (item.star && item.column) return -2;  // (x).*, of columns with whatever names
             const bool named =
                 item.alias.empty() ? item.column && item.column->column == column.column : item.alias == column.column;
             if (!named) continue;

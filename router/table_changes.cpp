@@ -212,7 +212,8 @@ class judge_of_changes {
         auto parent = tables_.find(change.other);
         if (change.is_new && titled(change.table) == titled(change.other)) parent = child;
         if (child.what == table_class::temporary || parent.what == table_class::temporary) return std::nullopt;
-        if (ties_locally(child, {{}, change.columns}, parent, tables_.map())) return std::nullopt;
+        const foreign_key tie{{}, change.columns};
+        if (ties_locally(child, tie, parent, tables_.map())) return changes_key(change, child, tie, parent);
         const bool both = child.what == table_class::keyed && parent.what == table_class::keyed;
         if (both && entry_of(child).by_schema && (!child.relation || !parent.relation)) return std::nullopt;  // not yet
         return fault{fault_kind::unsupported,
@@ -223,6 +224,20 @@ class judge_of_changes {
                                  titled(change.other), place_of(parent), both ? ", and it does not tie these" : ""),
                      "tie the shard keys of two tables of one sharding function, refer to a reference table, or leave "
                      "the constraint out"};
+    }
+
+    std::optional<fault> changes_key(const table_change& change, const table_meaning& child, const foreign_key& tie,
+                                     const table_meaning& parent) const {
+        row_changes any{{}, true};
+        for (const auto& pair : tie.columns) any.columns.push_back(pair.second);
+        const auto key = key_set_by(tie, std::move(any), child, parent, tables_.map());
+        if (key.empty()) return std::nullopt;
+        return fault{
+            fault_kind::unsupported,
+            fmt::format("a foreign key of {} to {} may not change \"{}\", which is of the shard key",
+                        titled(change.table), titled(change.other), key),
+            "no row would be moved to the shard of its new key",
+            "make it without an action that sets the key: ON UPDATE NO ACTION, and ON DELETE NO ACTION or CASCADE"};
     }
 
     bool has_copies(const table_change& change) const {

@@ -21,15 +21,28 @@ class looking {
     void look_at(const query_block& block) {
         writing_ = block.insert && block.assignments.empty() ? access::inserts : access::writes;
         rows_ = writing_ == access::inserts ? &*block.insert : nullptr;
+        changes_ = changes_of(block);
         for (const auto& table : block.tables) look_at(table);
         for (const auto& child : block.children) look_at(child);
     }
 
   private:
+    row_changes changes_of(const query_block& block) const {
+        row_changes out;
+        for (const auto& each : block.assignments) out.columns.push_back(each.column.column);
+        static constexpr verb leave_rows[] = {verb::copy_from, verb::truncate, verb::lock_table, verb::ddl,
+                                              verb::maintenance};
+        if (std::find(std::begin(leave_rows), std::end(leave_rows), what_.verb) != std::end(leave_rows)) return out;
+        // A MERGE, wherever it stands, may do both.
+        out.deletes = !block.insert && (out.columns.empty() || what_.verb != verb::update);
+        return out;
+    }
+
     void look_at(const table_ref& table) {
         const auto meaning = tables_.find(table);
         if (seen_.leads.empty())
             seen_.leads = leads_elsewhere(meaning, tables_, table.written ? writing_ : access::reads);
+        if (seen_.leads.empty() && table.written) seen_.leads = sets_keys_elsewhere(meaning, changes_, tables_);
         if (meaning.what == table_class::reference && table.written) seen_.reference_written = table.name;
         if (meaning.what == table_class::keyed && table.written && meaning.relation && what_.verb != verb::delete_ &&
             what_.verb != verb::truncate)
@@ -79,11 +92,20 @@ class looking {
         const auto meaning = tables_.find_qualified(name);
         if (seen_.leads.empty())
             seen_.leads = leads_elsewhere(meaning, tables_, view.written ? writing_ : access::reads);
+        if (seen_.leads.empty() && view.written) seen_.leads = sets_keys_elsewhere(meaning, all_of(meaning), tables_);
         if (meaning.what == table_class::keyed) seen_.keyed_view = view.name;
         note_reference(meaning);
         if (meaning.what == table_class::reference && view.written) seen_.reference_written = name;
         seen_.elsewhere |= meaning.what == table_class::elsewhere;
         seen_.system |= meaning.what == table_class::system;
+    }
+
+    /// A view's columns may have other names than its table's.
+    static row_changes all_of(const table_meaning& table) {
+        row_changes out{{}, true};
+        if (table.relation)
+            for (const auto& each : table.relation->columns) out.columns.push_back(each.name);
+        return out;
     }
 
     void note_reference(const table_meaning& meaning) {
@@ -101,6 +123,7 @@ class looking {
     const table_finder& tables_;
     const shared_sequences& sequences_;
     access writing_ = access::writes;    ///< how the block that is looked at changes its table
+    row_changes changes_;                ///< ... and what it changes in it
     const insert_rows* rows_ = nullptr;  ///< of an INSERT, its own
 };
 

@@ -14,13 +14,21 @@ using oid = std::uint32_t;
 // The tables that a table inherits from, or is a part of.
 constexpr const char* parent_query = "SELECT inhrelid, inhparent FROM pg_inherits";
 
+// Pairs of columns, and what actions do to the own ones (router/leads.hpp); servers before 15 name no columns for SET.
 constexpr const char* foreign_key_query = R"(
 SELECT c.oid, c.conrelid, c.confrelid, own.attname, other.attname
 FROM pg_constraint c, unnest(c.conkey, c.confkey) AS pair(own, other)
 JOIN pg_attribute own ON true JOIN pg_attribute other ON true
 WHERE c.contype = 'f' AND own.attrelid = c.conrelid AND own.attnum = pair.own
   AND other.attrelid = c.confrelid AND other.attnum = pair.other
-ORDER BY c.oid)";
+UNION ALL
+SELECT c.oid, c.conrelid, c.confrelid, own.attname, action.what
+FROM pg_constraint c JOIN pg_attribute own ON own.attrelid = c.conrelid AND own.attnum = ANY (c.conkey),
+LATERAL (VALUES ('ON UPDATE CASCADE', c.confupdtype = 'c'), ('ON UPDATE SET', c.confupdtype IN ('n', 'd')),
+    ('ON DELETE CASCADE', c.confdeltype = 'c'), ('ON DELETE SET', c.confdeltype IN ('n', 'd') AND coalesce(
+        nullif(to_jsonb(c) -> 'confdelsetcols', 'null') @> to_jsonb(own.attnum), true))) AS action(what, applies)
+WHERE c.contype = 'f' AND action.applies
+ORDER BY 1)";
 
 constexpr const char* rule_query = R"(
 SELECT DISTINCT ev_class FROM pg_rewrite WHERE ev_type <> '1' AND ev_enabled IN ('O', 'A') AND ev_class >= 16384)";

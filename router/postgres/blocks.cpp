@@ -55,6 +55,39 @@ std::optional<column_ref> column_of(node expression) {
     return out;
 }
 
+bool is_star(node expression) {
+    const auto ends = [](node names) {
+        bool out = false;
+        for (const auto each : names) out = static_cast<bool>(each["A_Star"]);
+        return out;
+    };
+    return ends(expression["ColumnRef"]["fields"]) || ends(expression["A_Indirection"]["indirection"]);
+}
+
+std::optional<std::vector<node>> in_places(node list, std::size_t count) {
+    std::vector<node> out;
+    std::size_t stars = 0, star = 0;
+    for (const auto each : list) {
+        if (is_star(each)) {
+            ++stars;
+            star = out.size();
+        }
+        out.push_back(each);
+    }
+    if (stars == 0) return out;
+    if (stars > 1 || count == 0 || out.size() > count + 1) return std::nullopt;
+    out.erase(out.begin() + static_cast<std::ptrdiff_t>(star));
+    out.insert(out.begin() + static_cast<std::ptrdiff_t>(star), count - out.size(), node());
+    return out;
+}
+
+node part_of(node multi_assign) {
+    const auto parts = in_places(multi_assign["source"]["RowExpr"]["args"],
+                                 static_cast<std::size_t>(multi_assign["ncolumns"].number(0)));
+    const auto at = static_cast<std::size_t>(multi_assign["colno"].number(1) - 1);
+    return parts && at < parts->size() ? (*parts)[at] : node();
+}
+
 table_ref table_of(node range_var, bool written) {
     return {range_var["schemaname"].text(), range_var["relname"].text(), range_var["alias"]["aliasname"].text(),
             written};
@@ -334,9 +367,11 @@ void block_builder::add_range(node a_expr, query_block& block) {
 
 void block_builder::add_equality(node left, node right, query_block& block) {
     if (left["RowExpr"] && right["RowExpr"]) {
-        auto a = left["RowExpr"]["args"].first(), b = right["RowExpr"]["args"].first();
-        if (left["RowExpr"]["args"].size() != right["RowExpr"]["args"].size()) return;
-        for (; a && b; a = a.next(), b = b.next()) add_equality(a, b, block);
+        auto a = in_places(left["RowExpr"]["args"], 0), b = in_places(right["RowExpr"]["args"], 0);
+        if (a && !b) b = in_places(right["RowExpr"]["args"], a->size());
+        if (b && !a) a = in_places(left["RowExpr"]["args"], b->size());
+        if (!a || !b || a->size() != b->size()) return;
+        for (std::size_t i = 0; i < a->size(); ++i) add_equality((*a)[i], (*b)[i], block);
         return;
     }
     auto left_column = column_of(left), right_column = column_of(right);
@@ -353,7 +388,7 @@ void block_builder::add_equality(node left, node right, query_block& block) {
 void block_builder::add_in(node left, node list, query_block& block) {
     std::vector<node> columns;
     if (const auto row = left["RowExpr"])
-        for (const auto each : row["args"]) columns.push_back(each);
+        columns = in_places(row["args"], 0).value_or(std::vector<node>());
     else
         columns.push_back(left);
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -364,10 +399,9 @@ void block_builder::add_in(node left, node list, query_block& block) {
         for (const auto item : list) {
             auto value = item;
             if (left["RowExpr"]) {
-                const auto args = item["RowExpr"]["args"];
-                known &= args.size() == columns.size();
-                value = args.first();
-                for (std::size_t n = 0; n < i; ++n) value = value.next();
+                const auto args = in_places(item["RowExpr"]["args"], columns.size());
+                known &= args && args->size() == columns.size();
+                value = known ? (*args)[i] : node();
             }
             auto source = values_.source_of(value);
             known &= source.what != value_source::from::unknown && !source.array;

@@ -12,6 +12,13 @@ namespace ringway::router::postgres {
 
 /// A ColumnRef of plain names: column, table.column, schema.table.column.
 std::optional<column_ref> column_of(node expression);
+/// x.* and (value).*: in lists of values and of what is selected as many items as there are columns.
+bool is_star(node expression);
+/// The items of a list by their places, of which there are `count`; what a star stands for is nowhere. Nothing: it is
+/// not certain what stands where.
+std::optional<std::vector<node>> in_places(node list, std::size_t count);
+/// The expression that one column of (a, b) = (...) gets; nowhere when it is not certain.
+node part_of(node multi_assign);
 /// A RangeVar's names.
 table_ref table_of(node range_var, bool written = false);
 

@@ -45,13 +45,14 @@ std::vector<source_column> block_builder::columns_of_source(node source) {
     if (!select["valuesLists"]) {
         for (const auto target : select["targetList"]) {
             const auto column = target["ResTarget"];
-            if (column["val"]["ColumnRef"]) return {};
+            if (column["val"]["ColumnRef"] || is_star(column["val"])) return {};
             out.push_back({name, name_at(place++, column["name"].text()), {values_.source_of(column["val"])}});
         }
     }
     for (const auto list : select["valuesLists"]) {
         place = 0;
         for (const auto item : list["List"]["items"]) {
+            if (is_star(item)) return {};
             if (place == out.size()) out.push_back({name, name_at(place, "column" + std::to_string(place + 1)), {}});
             out[place++].values.push_back(values_.source_of(item));
         }
@@ -96,7 +97,8 @@ query_block block_builder::of_not_matched(node merge, node clause, const std::ve
     std::size_t rows = 0;
     for (const auto& each : known) rows = std::max(rows, each.values.size());
     std::vector<std::vector<value_source>> given(rows);
-    for (const auto value : clause["values"]) {
+    const auto values = in_places(clause["values"], made.columns.size());
+    for (const auto value : values.value_or(std::vector<node>())) {
         insert_output output{values_.source_of(value), column_of(value)};
         if (value["SetToDefault"]) output.value.constant = "default";
         const auto found = std::find_if(known.begin(), known.end(), [&](const source_column& each) {
@@ -106,7 +108,7 @@ query_block block_builder::of_not_matched(node merge, node clause, const std::ve
             given[i].push_back(found == known.end() ? output.value : found->values[i]);
         made.outputs.push_back(std::move(output));
     }
-    if (clause["override"].word() == "OVERRIDING_USER_VALUE") made.outputs.clear(), rows = 0;
+    if (clause["override"].word() == "OVERRIDING_USER_VALUE" || !values) made.outputs.clear(), rows = 0;
     query_block out;
     out.sees_parent = false;
     out.tables.push_back(made.table);

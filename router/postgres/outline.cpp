@@ -102,12 +102,6 @@ class clause_reader {
     select_outline& out_;
 };
 
-bool is_star(node value) {
-    for (const auto field : value["ColumnRef"]["fields"])
-        if (field["A_Star"]) return true;
-    return false;
-}
-
 void add_items(node list, select_outline& out) {
     for (const auto each : list) {
         const auto target = each["ResTarget"];
@@ -115,6 +109,7 @@ void add_items(node list, select_outline& out) {
         made.star = is_star(target["val"]);
         made.alias = target["name"].text();
         if (!made.star) made.column = column_of(target["val"]);
+        if (target["val"]["A_Indirection"] && made.star) made.column.emplace();  // (x).*: of no column that is known
         out.items.push_back(std::move(made));
     }
 }

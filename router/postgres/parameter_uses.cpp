@@ -39,11 +39,17 @@ void add_pair(node left, node right, const parameter_use& how, std::vector<param
     if (what.column) add_at_column(right, std::move(what), out);
 }
 
+bool has_star(node list) {
+    for (const auto each : list)
+        if (is_star(each)) return true;
+    return false;
+}
+
 /// left = right and the like, of rows by their parts.
 void add_compared(node left, node right, std::vector<parameter_use>& out) {
     const auto a = left["RowExpr"]["args"], b = right["RowExpr"]["args"];
     if (a && b) {
-        if (a.size() != b.size()) return;
+        if (a.size() != b.size() || has_star(a) || has_star(b)) return;
         for (auto x = a.first(), y = b.first(); x && y; x = x.next(), y = y.next()) add_compared(x, y, out);
         return;
     }
@@ -104,8 +110,7 @@ void add_set(node targets, const table_ref& table, std::vector<parameter_use>& o
         if (inner["indirection"]) continue;
         auto value = inner["val"];
         if (const auto several = value["MultiAssignRef"]) {
-            value = several["source"]["RowExpr"]["args"].first();
-            for (auto n = several["colno"].number(1); n > 1; --n) value = value.next();
+            value = part_of(several);
         }
         parameter_use stored;
         stored.column = column_ref{{}, inner["name"].text(), {}};
@@ -143,13 +148,13 @@ void add_insert(node insert, std::vector<parameter_use>& out) {
         if (source["valuesLists"] && source[clause]) return;  // a query of its own, whose types are not the table's
     for (const auto list : source["valuesLists"]) {
         begin();
+        if (has_star(list["List"]["items"])) continue;
         for (const auto value : list["List"]["items"]) store(value);
     }
     begin();
     if (source["distinctClause"] || source["groupClause"]) return;
     for (const auto target : source["targetList"]) {
-        for (const auto field : target["ResTarget"]["val"]["ColumnRef"]["fields"])
-            if (field["A_Star"]) return;
+        if (is_star(target["ResTarget"]["val"])) return;
         store(target["ResTarget"]["val"]);
     }
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "router/leads.hpp"
 #include "router/postgres/blocks.hpp"
 #include "router/postgres/walk.hpp"
 
@@ -154,6 +155,14 @@ class reader_of_changes {
         auto targets = names_of(definition["pk_attrs"]);
         targets.resize(std::max(targets.size(), column.size()));
         for (std::size_t i = 0; i < column.size(); ++i) made.columns.emplace_back(column[i], targets[i]);
+        const auto on_update = definition["fk_upd_action"].word(), on_delete = definition["fk_del_action"].word();
+        const auto reset = names_of(definition["fk_del_set_cols"]);
+        const auto note = [&](const std::vector<std::string>& of, std::string_view action) {
+            for (const auto& each : of) made.columns.emplace_back(each, action);
+        };
+        if (on_update == "c") note(column, tie_action::update_cascades);
+        if (on_update == "n" || on_update == "d") note(column, tie_action::update_sets);
+        if (on_delete == "n" || on_delete == "d") note(reset.empty() ? column : reset, tie_action::delete_sets);
     }
 
     std::vector<table_change>& out_;

@@ -42,23 +42,35 @@ query_block block_builder::of_insert(node insert) {
 }
 
 void block_builder::add_rows(node lists, insert_rows& insert, query_block& block) {
+    bool certain = true, has_default = false;
     for (const auto list : lists) {
         auto& row = insert.rows.emplace_back();
-        for (const auto item : list["List"]["items"]) {
+        const auto items = in_places(list["List"]["items"], insert.columns.size());
+        certain &= items.has_value();
+        for (const auto item : items.value_or(std::vector<node>())) {
             row.push_back(values_.source_of(item));
             if (item["SetToDefault"]) row.back().constant = "default";
         }
+        for (const auto item : list["List"]["items"]) has_default |= static_cast<bool>(item["SetToDefault"]);
+    }
+    // Whatever number of values a star stands for: one row of unknowns with constant "*" stands for all rows. A DEFAULT
+    // is then of no column that is listed.
+    if (!certain) {
+        value_source any;
+        any.constant = "*";
+        insert.rows.assign(1, std::vector<value_source>(std::max<std::size_t>(1, insert.columns.size()), any));
+        if (has_default) insert.rows.front().emplace_back().constant = "default";
     }
     add_subqueries(lists, block);
 }
 
 void block_builder::add_outputs(node select, insert_rows& insert) {
     if (select["op"].word() != "SETOP_NONE" || select["valuesLists"]) return;
+    for (const auto group : select["groupClause"])
+        if (group["GroupingSet"]) return;  // what is grouped by is NULL in some rows
     for (const auto target : select["targetList"]) {
         const auto value = target["ResTarget"]["val"];
-        const auto fields = value["ColumnRef"]["fields"];
-        for (const auto field : fields) {
-            if (!field["A_Star"]) continue;
+        if (is_star(value)) {
             insert.outputs.clear();
             return;
         }
@@ -73,10 +85,8 @@ void block_builder::add_assignments(node targets, query_block& block) {
         assignment made;
         made.column.column = inner["name"].text();
         if (const auto several = value["MultiAssignRef"]) {  // (a, b) = (1, 2)
-            auto part = several["source"]["RowExpr"]["args"].first();
-            for (auto n = several["colno"].number(1); n > 1; --n) part = part.next();
             if (several["colno"].number(1) == 1) add_subqueries(several["source"], block);
-            value = part;
+            value = part_of(several);
         } else {
             add_subqueries(value, block);
         }

@@ -14,8 +14,8 @@ from conftest import BINARY, ClusterStart, admin, knows_tables, until
 
 KEYED = {"users": "id", "orders": "user_id", "staff": "id", "stamped": "id", "rekeyed": "id", "audited": "id", "defaulted": "id",
          "checked": "id", "derived": "k", "friends": "user_id", "baskets": "owner", "guarded": "id", "logins": "day", "docs": "slug",
-         "events": "id", "identified": "id", "tags": "name"}
-TABLES = {name: {"key": key} for name, key in KEYED.items()} | {"countries": {"reference": True}}
+         "events": "id", "identified": "id", "tags": "name", "placed": "region", "kept": "region"}
+TABLES = {name: {"key": key} for name, key in KEYED.items()} | {"countries": {"reference": True}, "regions": {"reference": True}}
 
 SCHEMA = """
 CREATE TABLE users (id int8 PRIMARY KEY, name text);
@@ -58,6 +58,9 @@ CREATE TABLE checked (id int8 PRIMARY KEY, n bigint CHECK (is_fine(n)));
 CREATE TABLE derived (a int8, k int8 GENERATED ALWAYS AS (a * 3) STORED);
 CREATE TABLE friends (user_id int8 REFERENCES users ON DELETE CASCADE, other int8, PRIMARY KEY (user_id, other));
 CREATE TABLE baskets (owner int8 PRIMARY KEY, user_id int8 REFERENCES staff ON DELETE CASCADE);
+CREATE TABLE regions (code text PRIMARY KEY, name text);
+CREATE TABLE placed (region text REFERENCES regions ON UPDATE CASCADE ON DELETE SET NULL, n int);
+CREATE TABLE kept (region text REFERENCES regions ON DELETE CASCADE, n int);
 CREATE TABLE guarded (id int8 PRIMARY KEY, name text);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; ALTER TABLE guarded FORCE ROW LEVEL SECURITY;
 CREATE POLICY p ON guarded USING (name IN (SELECT line FROM logs));
@@ -184,6 +187,19 @@ def test_a_parent_of_a_keyed_table_is_nobodys(both):
     both.refused("SELECT count(*) FROM people")
     both.refused("UPDATE people SET name = 'changed'")
     both.refused("DELETE FROM people")
+
+
+def test_actions_of_foreign_keys_set_no_shard_key(both):
+    for code in "abcd":
+        both.same(f"INSERT INTO regions VALUES ('{code}', 'x')")
+        both.same(f"INSERT INTO placed VALUES ('{code}', 1)")
+    both.same("UPDATE regions SET name = 'y'")
+    both.same("INSERT INTO regions VALUES ('a', 'z') ON CONFLICT (code) DO UPDATE SET name = excluded.name")
+    both.refused("UPDATE regions SET code = code || 'x'")
+    both.refused("INSERT INTO regions VALUES ('a', 'z') ON CONFLICT (code) DO UPDATE SET code = 'az'")
+    both.refused("DELETE FROM regions WHERE code = 'b'")
+    both.refused("ALTER TABLE kept ADD FOREIGN KEY (region) REFERENCES regions ON UPDATE CASCADE")
+    both.same("DELETE FROM placed")
 
 
 @pytest.mark.parametrize("table", ["via_rule", "via_view", "via_trigger"])

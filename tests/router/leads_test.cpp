@@ -128,6 +128,55 @@ TEST_CASE("foreign keys hold on one shard when they tie the keys") {
     CHECK(refusal(with("logs", "logs", {{"user_id", "id"}}), "DELETE FROM logs").empty());
 }
 
+TEST_CASE("foreign keys whose actions set a shard key") {
+    const auto with = [](const char* child, const char* target, columns tie) {
+        auto made = world::raw_catalog();
+        made.relations.at(std::string("public.") + child).foreign_keys = {
+            {std::string("public.") + target, std::move(tie)}};
+        return made;
+    };
+    const auto moves = "which is of its shard key";
+    const auto cascade = with("orders", "countries", {{"user_id", "code"}, {"user_id", "ON UPDATE CASCADE"}});
+    CHECK(refuses(cascade, "UPDATE countries SET code = 'x' WHERE code = 'y'", moves));
+    CHECK(refuses(cascade, "UPDATE countries SET (name, code) = ('x', 'y')", moves));
+    CHECK(
+        refuses(cascade, "INSERT INTO countries VALUES ('a', 'b') ON CONFLICT (code) DO UPDATE SET code = 'x'", moves));
+    CHECK(refusal(cascade, "INSERT INTO countries VALUES ('a', 'b') ON CONFLICT (code) DO UPDATE SET name = 'x'") ==
+          "");
+    CHECK(refusal(cascade, "UPDATE countries SET name = 'x'").empty());
+    CHECK(refusal(cascade, "DELETE FROM countries").empty());
+    CHECK(refusal(cascade, "INSERT INTO orders (id, user_id) VALUES (1, 1)").empty());
+    CHECK(refusal(cascade, "DELETE FROM orders WHERE user_id = 1").empty());
+
+    const auto reset =
+        with("orders", "countries",
+             {{"user_id", "code"}, {"note", "name"}, {"user_id", "ON DELETE SET"}, {"note", "ON DELETE SET"}});
+    CHECK(refuses(reset, "DELETE FROM countries", moves));
+    CHECK(refuses(reset, "WITH a AS (DELETE FROM countries RETURNING code) SELECT * FROM a", moves));
+    CHECK(refusal(reset, "UPDATE countries SET code = 'x'").empty());
+    CHECK(refusal(reset, "INSERT INTO countries VALUES ('a', 'b')").empty());
+    const auto others = with("orders", "countries", {{"user_id", "code"}, {"note", "name"}, {"note", "ON DELETE SET"}});
+    CHECK(refusal(others, "DELETE FROM countries").empty());
+
+    const auto tied = [&](const char* action) {
+        return with("orders", "users", {{"user_id", "id"}, {"user_id", action}});
+    };
+    CHECK(refusal(tied("ON UPDATE CASCADE"), "UPDATE users SET id = 1 WHERE id = 1").empty());
+    CHECK(refusal(tied("ON DELETE CASCADE"), "DELETE FROM users WHERE id = 1").empty());
+    CHECK(refuses(tied("ON UPDATE SET"), "UPDATE users SET id = 1 WHERE id = 1", moves));
+    CHECK(refusal(tied("ON UPDATE SET"), "UPDATE users SET name = 'x' WHERE id = 1").empty());
+    CHECK(refuses(tied("ON DELETE SET"), "DELETE FROM users WHERE id = 1", moves));
+    CHECK(refuses(tied("ON DELETE SET"),
+                  "MERGE INTO users u USING (VALUES (1)) x (a) ON u.id = x.a WHEN MATCHED THEN DELETE", moves));
+
+    auto chain =
+        with("users", "countries", {{"name", "code"}, {"name", "ON UPDATE CASCADE"}, {"name", "ON DELETE CASCADE"}});
+    chain.relations.at("public.orders").foreign_keys = {
+        {"public.users", {{"user_id", "id"}, {"user_id", "ON DELETE SET"}}}};
+    CHECK(refuses(chain, "DELETE FROM countries", "a foreign key of orders"));
+    CHECK(refusal(chain, "UPDATE countries SET code = 'x'").empty());
+}
+
 TEST_CASE("row policies") {
     auto raw = world::raw_catalog();
     auto& users = raw.relations.at("public.users");

@@ -123,7 +123,12 @@ TEST_CASE("a parameter that meets columns of one type everywhere is sure") {
 
 TEST_CASE("a parameter that something else than such a column may give its type is not") {
     for (const std::string_view each :
-         {"SELECT v, $1::timestamp AS asked FROM ev WHERE at = $1",
+         {"INSERT INTO cust (name, id, note) VALUES ((ROW('x', 1)).*, $1) ON CONFLICT (id) DO UPDATE SET id = $1",
+          "INSERT INTO cust (name, id, note) SELECT (ROW('x', 1)).*, $1 WHERE NOT EXISTS (SELECT 1 FROM cust WHERE id "
+          "= $1)",
+          "UPDATE cust SET (name, id, note) = ((ROW('x', 1)).*, $1) WHERE id = $1",
+          "SELECT * FROM cust WHERE ((ROW(1, 2)).*, id) = (n, $1, (ROW(1, 2)).*) AND id = $1",
+          "SELECT v, $1::timestamp AS asked FROM ev WHERE at = $1",
           "SELECT * FROM ch, vc WHERE ch.c = $1 AND vc.c = $1",
           "SELECT * FROM ev, tsk WHERE at = $1 AND k = $1",
           "UPDATE ev SET v = v + 100 WHERE $1::timestamp > '2000-01-01' AND at = $1",

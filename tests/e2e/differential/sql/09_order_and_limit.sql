@@ -98,3 +98,14 @@ SELECT id FROM customers ORDER BY 4;
 SELECT * FROM customers ORDER BY id LIMIT 4;
 SELECT *, id + 1 AS next FROM customers ORDER BY next DESC LIMIT 2;
 SELECT FROM lonely;
+SELECT (ROW(id, -id)).*, credit FROM customers ORDER BY 2 LIMIT 3;
+SELECT (ROW(id, 40 - id)).*, id FROM customers WHERE id IN (1, 2, 3, 4) ORDER BY 2 LIMIT 2;
+SELECT (ROW(id, -id)).*, credit FROM customers ORDER BY customers.id LIMIT 3;
+SELECT (p).*, id FROM (SELECT id, ROW(-id, name) AS p FROM customers) l ORDER BY 1;
+-- refused
+SELECT (customers).* FROM customers ORDER BY 1 DESC LIMIT 2;
+SELECT DISTINCT (ROW(id % 3, 1)).* FROM customers ORDER BY 1;
+-- refused
+SELECT id FROM customers WHERE ((ROW(0, 5)).*, id, country) = (0, 5, (ROW(7, country)).*);
+-- refused
+SELECT id FROM customers WHERE (id, (ROW(0, 5)).*) IN ((7, 0, 5), ((ROW(8, 0)).*, 5)) ORDER BY id;

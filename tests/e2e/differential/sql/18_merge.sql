@@ -47,3 +47,10 @@ ROLLBACK;
 INSERT INTO nobody SELECT id, t, n FROM lonely WHERE id IN (7, 8, 9, 10) RETURNING id;
 INSERT INTO nobody SELECT id, t, n / 0 FROM lonely WHERE id > 5;
 DELETE FROM nobody;
+-- refused
+MERGE INTO nobody t USING (VALUES (5, 15)) x(a, b) ON x.a = t.id WHEN NOT MATCHED THEN INSERT (n, id, t) VALUES (x.*, x.a);
+MERGE INTO nobody t USING (VALUES (5, 15)) x(a, b) ON x.a = t.id WHEN NOT MATCHED THEN INSERT (id, t, n) VALUES (x.a, x.*);
+MERGE INTO customers t USING (VALUES ((ROW(1, 4)).*, 2)) x(a, b, c) ON t.id = x.b WHEN MATCHED THEN UPDATE SET name = 'merged';
+SELECT * FROM nobody ORDER BY id;
+SELECT id, name FROM customers WHERE id < 9 ORDER BY id;
+DELETE FROM nobody;

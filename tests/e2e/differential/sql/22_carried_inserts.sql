@@ -59,3 +59,22 @@ INSERT INTO nobody SELECT id + $1::int, $2 FROM customers RETURNING id, t;
 INSERT INTO nobody (id, n) VALUES ($1::int * -1, $2), (-4, $2) RETURNING id, n;
 DELETE FROM nobody;
 SELECT count(*) FROM nobody;
+BEGIN;
+-- refused
+INSERT INTO odd (k, v) SELECT l.id, 'nul' FROM customers c LEFT JOIN lonely l ON l.id = c.id;
+ROLLBACK;
+BEGIN;
+-- refused
+INSERT INTO odd (k, v) SELECT l.id, 'nul' FROM customers c LEFT JOIN lonely l ON l.id = c.id WHERE c.id = 5;
+ROLLBACK;
+BEGIN;
+-- refused
+INSERT INTO odd (k, v) SELECT id, count(*) FROM lonely WHERE id = 3 GROUP BY ROLLUP (id);
+ROLLBACK;
+BEGIN;
+INSERT INTO nobody (id, t) SELECT c.id, l.t FROM customers c LEFT JOIN lonely l ON l.id = c.id WHERE c.id < 20 RETURNING id, t;
+INSERT INTO nobody (id, t) SELECT l.id + 0, l.t FROM customers c LEFT JOIN lonely l ON l.id = c.id WHERE c.id < 20 AND l.id NOT IN (SELECT id FROM nobody);
+SELECT count(*), count(t) FROM nobody;
+-- refused
+INSERT INTO nobody (id, t) SELECT l.id, l.t FROM customers c LEFT JOIN lonely l ON l.id = c.id WHERE c.id = 5 ON CONFLICT DO NOTHING;
+ROLLBACK;

@@ -68,3 +68,6 @@ SELECT c.id FROM customers c JOIN countries n ON n.code = c.country FOR UPDATE;
 SELECT id FROM customers WHERE id IN (SELECT customer_id FROM orders FOR UPDATE);
 -- refused
 SELECT id FROM customer_totals FOR UPDATE;
+-- refused
+SELECT (ROW(id, 40 - id)).*, id FROM customers WHERE id IN (1, 2, 3, 4) ORDER BY 2 FOR UPDATE;
+SELECT (ROW(id, 40 - id)).*, id FROM customers WHERE id IN (1, 2, 3, 4) ORDER BY customers.id FOR UPDATE;
