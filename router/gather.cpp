@@ -81,6 +81,21 @@ class references {
         return use->bare <= expected + use->counted || is_other(name) ? row_use::counted : row_use::value;
     }
 
+    /// The type of arrays of its rows, by a name of its own: "_" before the table's, or more of them.
+    bool as_array(const std::string& name, const statement& what) const {
+        constexpr std::size_t longest = 63;  // NAMEDATALEN - 1
+        std::string own = name;
+        for (int i = 0; i < 3; ++i) {
+            own = ("_" + own).substr(0, longest);
+            const auto& casts = what.cast_types;
+            if (std::find(casts.begin(), casts.end(), own) != casts.end()) return true;
+            const bool in_from =
+                std::any_of(all_.begin(), all_.end(), [&](const auto* t) { return t->name == own || t->alias == own; });
+            if (names_.find(own) && !in_from && !is_other(own) && own != own_) return true;
+        }
+        return false;
+    }
+
     /// The one reference to a table; null: there are more, or its name may stand for something else too.
     const table_ref* only(const std::string& name) const {
         const table_ref* found = nullptr;
@@ -460,6 +475,8 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     for (const auto* each : named.all())
         if (tables.find(*each).what == table_class::system)
             return refuse(fmt::format("{} tells of one server's objects", each->name));
+    for (const auto* each : named.all())
+        if (named.as_array(each->name, what)) return refuse(fmt::format("it uses arrays of rows of {}", each->name));
     for (const auto& each : what.names.all)
         if (tables.is_by_schema(each.name)) return refuse(fmt::format("{} is of a schema that is a key", each.name));
     recipe_maker making(what, tables, path, named);
