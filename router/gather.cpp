@@ -47,6 +47,12 @@ bool may_group_by_key(const statement& what) {
                         [&](const column_ref& column) { return !column.column.empty() && is_grouped(column); });
 }
 
+bool calls(const statement& what, std::initializer_list<std::string_view> names) {
+    return std::any_of(what.functions.begin(), what.functions.end(), [&](const auto& each) {
+        return std::find(names.begin(), names.end(), each.second) != names.end();
+    });
+}
+
 /// How a table's names are used besides where FROM has them.
 enum class row_use : std::uint8_t { none, counted, value };
 
@@ -477,8 +483,17 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
             return refuse(fmt::format("{} tells of one server's objects", each->name));
     for (const auto* each : named.all())
         if (named.as_array(each->name, what)) return refuse(fmt::format("it uses arrays of rows of {}", each->name));
+    for (const auto* each : named.all()) {
+        const auto meaning = tables.find(*each);
+        if (meaning.what == table_class::keyed && tables.map().tables[meaning.map_index].by_schema)
+            return refuse(fmt::format("{} is of a schema that is a key", each->name));
+    }
     for (const auto& each : what.names.all)
-        if (tables.is_by_schema(each.name)) return refuse(fmt::format("{} is of a schema that is a key", each.name));
+        if (tables.is_by_schema(each.name))
+            return refuse(fmt::format("{} may be a name in a schema that is a key", each.name));
+    if (calls(what, {"statement_timestamp"}) &&
+        (what.transaction_time || calls(what, {"now", "transaction_timestamp", "age"})))
+        return refuse("statement_timestamp() and the transaction's time are not the same in it");
     recipe_maker making(what, tables, path, named);
     if (!making.run()) return refuse(std::move(making.why));
     for (const auto& child : what.block.children) add_probes(child, tables, making.out);

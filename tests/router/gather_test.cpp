@@ -230,3 +230,10 @@ TEST_CASE("the type of arrays of a table's rows is not that of the table that st
     CHECK(plan_shop("SELECT min(name) AS users_, count(DISTINCT age) FROM users").made->gather);
     CHECK(plan_shop("SELECT count(DISTINCT age) FROM users _users").made->gather);
 }
+
+TEST_CASE("a statement's own time is not its transaction's where rows have been brought together before") {
+    CHECK(!plan_shop("SELECT count(DISTINCT age) FROM users WHERE statement_timestamp() > now()").made->gather);
+    CHECK(!plan_shop("SELECT count(DISTINCT age) FROM users WHERE statement_timestamp() > CURRENT_TIMESTAMP")
+               .made->gather);
+    CHECK(plan_shop("SELECT count(DISTINCT age), now() FROM users").made->gather);
+}
