@@ -175,7 +175,8 @@ array_keys::item array_keys::text_element(canonical_key& out) {
     const bool quoted = rest_.front() == '"';
     std::string_view value;
     if (quoted ? !quoted_element(value) : !bare_element(value)) return fail();
-    if (!quoted && lexical::same_word(value, "null")) return item::null;
+    if (!quoted && lexical::same_word(value, "null"))  // of texts a text, where array_nulls is off
+        return type_ == key_type::text || type_ == key_type::bpchar ? fail() : item::null;
     value = without_backslashes(value, scratch_);
     return canonical_from_parameter(type_, element_oid_, false, value, out) ? item::key : fail();
 }

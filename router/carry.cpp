@@ -7,6 +7,7 @@
 #include "router/gather.hpp"
 #include "router/postgres/lexical.hpp"
 #include "router/uneven.hpp"
+#include "router/volatility.hpp"
 
 namespace ringway::router {
 
@@ -294,6 +295,10 @@ class finding {
         for (const auto& [schema, name] : rows.functions)
             if (tells_of_transaction(name))
                 return fmt::format("its SELECT calls {}, which tells of one server's transaction", name);
+        if (!insert_.from_select && insert_.rows.size() == 1)  // a list of what is selected, to a server
+            for (const auto& [schema, name] : rows.functions)
+                if (nature_of(rules_.in, rules_.path, schema, name).returns_set)
+                    return fmt::format("its VALUES call {}, which gives several rows: write SELECT instead", name);
         out.source = made;
         if (!rows.sequences.empty() && !sequences_.draws_anywhere(rows))
             return "it draws from a sequence that counts on each shard by itself";

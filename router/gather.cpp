@@ -47,6 +47,12 @@ bool may_group_by_key(const statement& what) {
                         [&](const column_ref& column) { return !column.column.empty() && is_grouped(column); });
 }
 
+bool calls(const statement& what, std::initializer_list<std::string_view> names) {
+    return std::any_of(what.functions.begin(), what.functions.end(), [&](const auto& each) {
+        return std::find(names.begin(), names.end(), each.second) != names.end();
+    });
+}
+
 /// How a table's names are used besides where FROM has them.
 enum class row_use : std::uint8_t { none, counted, value };
 
@@ -79,6 +85,21 @@ class references {
         for (const auto* each : all_) expected += (each->name == name) + (each->alias == name);
         if (use->bare <= expected) return use->opened ? row_use::counted : row_use::none;
         return use->bare <= expected + use->counted || is_other(name) ? row_use::counted : row_use::value;
+    }
+
+    /// The type of arrays of its rows, by a name of its own: "_" before the table's, or more of them.
+    bool as_array(const std::string& name, const statement& what) const {
+        constexpr std::size_t longest = 63;  // NAMEDATALEN - 1
+        std::string own = name;
+        for (int i = 0; i < 3; ++i) {
+            own = ("_" + own).substr(0, longest);
+            const auto& casts = what.cast_types;
+            if (std::find(casts.begin(), casts.end(), own) != casts.end()) return true;
+            const bool in_from =
+                std::any_of(all_.begin(), all_.end(), [&](const auto* t) { return t->name == own || t->alias == own; });
+            if (names_.find(own) && !in_from && !is_other(own) && own != own_) return true;
+        }
+        return false;
     }
 
     /// The one reference to a table; null: there are more, or its name may stand for something else too.
@@ -460,8 +481,19 @@ std::optional<gather_recipe> find_gather(const statement& what, const table_find
     for (const auto* each : named.all())
         if (tables.find(*each).what == table_class::system)
             return refuse(fmt::format("{} tells of one server's objects", each->name));
+    for (const auto* each : named.all())
+        if (named.as_array(each->name, what)) return refuse(fmt::format("it uses arrays of rows of {}", each->name));
+    for (const auto* each : named.all()) {
+        const auto meaning = tables.find(*each);
+        if (meaning.what == table_class::keyed && tables.map().tables[meaning.map_index].by_schema)
+            return refuse(fmt::format("{} is of a schema that is a key", each->name));
+    }
     for (const auto& each : what.names.all)
-        if (tables.is_by_schema(each.name)) return refuse(fmt::format("{} is of a schema that is a key", each.name));
+        if (tables.is_by_schema(each.name))
+            return refuse(fmt::format("{} may be a name in a schema that is a key", each.name));
+    if (calls(what, {"statement_timestamp"}) &&
+        (what.transaction_time || calls(what, {"now", "transaction_timestamp", "age"})))
+        return refuse("statement_timestamp() and the transaction's time are not the same in it");
     recipe_maker making(what, tables, path, named);
     if (!making.run()) return refuse(std::move(making.why));
     for (const auto& child : what.block.children) add_probes(child, tables, making.out);

@@ -113,12 +113,18 @@ bool is_uncertain(const key_recipe& recipe, const value_source& from, const para
     }
 }
 
+/// A varchar column is compared with a char(n) as that type: its own trailing spaces do not count.
+bool is_padded(const key_recipe& recipe, std::uint32_t type) {
+    return !recipe.rows && recipe.type == key_type::text && type == oid::bpchar;
+}
+
 key_outcome parameter_key(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
     if (from.index >= with.parameters.size()) return key_outcome::rejected;
     const auto& given = with.parameters[from.index];
     if (given.is_null) return key_outcome::null;
     if (is_uncertain(recipe, from, given)) return key_outcome::unplaced;
     auto type = given.type_oid;
+    if (is_padded(recipe, type)) return key_outcome::unplaced;
     if (!from.cast.empty()) {
         const auto* cast = find_cast(from.cast);
         if (!cast || !fits(recipe.type, *cast)) return key_outcome::unplaced;
@@ -184,7 +190,81 @@ std::uint32_t element_of_cast(const value_source& from, key_type column, bool& f
     return fine ? cast->oid : oid::unspecified;
 }
 
+/// The type of one value of a list, of those alike the first; oid::unspecified: it takes that of the others.
+std::uint32_t type_in_list(const value_source& from, const values& with) {
+    auto type = oid::unspecified;
+    if (!from.cast.empty()) {
+        const auto* cast = find_cast(from.cast);
+        type = cast                     ? cast->oid
+               : from.cast == "float8"  ? oid::float8
+               : from.cast == "float4"  ? oid::float4
+               : from.cast == "bpchar"  ? oid::bpchar
+               : from.cast == "unknown" ? oid::unspecified
+                                        : oid::foreign;
+    } else if (from.what == value_source::from::literal && from.index < with.literals.size()) {
+        if (is_number(with.literals[from.index])) type = oid::int8;
+    } else if (from.what == value_source::from::constant) {
+        type = from.constant == "true" || from.constant == "false" ? oid::boolean : oid::int8;
+    } else if (from.what == value_source::from::parameter && from.index < with.parameters.size()) {
+        type = with.parameters[from.index].type_oid;
+    }
+    if (is_integer(type) || type == oid::numeric) return oid::int8;
+    if (is_string(type)) return type == oid::unknown ? oid::unspecified : oid::text;
+    return type;
+}
+
+/// Whether a list of the key's values keeps their meaning with values of the type in it.
+bool is_own(key_type key, std::uint32_t type) {
+    switch (key) {
+        case key_type::integer:
+        case key_type::numeric:
+            return type == oid::int8;
+        case key_type::text:
+            return type == oid::text || type == oid::int8;
+        case key_type::bpchar:
+            return type == oid::text || type == oid::int8 || type == oid::bpchar;
+        case key_type::date:
+            return type == oid::date;
+        case key_type::timestamp:
+            return type == oid::timestamp;
+        case key_type::timestamptz:
+            return type == oid::timestamptz;
+        case key_type::uuid:
+        case key_type::bytea:
+        case key_type::boolean:
+        case key_type::unsupported:
+            break;
+    }
+    return is_native(key, type);
+}
+
 }  // namespace
+
+list_type type_of_list(const key_recipe& recipe, const values& with) {
+    constexpr std::size_t of_float4 = 7, of_float8 = 15;  // below 2^24 and 2^53
+    list_type out;
+    if (with.mysql) return out;
+    auto other = oid::unspecified;
+    bool several = false;
+    std::size_t digits = of_float8;
+    for (const auto& from : recipe.values) {
+        if (from.array) continue;  // its elements are of their own type
+        const auto type = type_in_list(from, with);
+        if (type == oid::unspecified || is_own(recipe.type, type)) continue;
+        if (type == oid::float4) digits = of_float4;
+        if (type != oid::float4 && type != oid::float8) digits = 0;
+        several = several || (other != oid::unspecified && other != type);
+        other = type;
+    }
+    if (other == oid::unspecified) return out;
+    // Alike, each is what it is by itself; a NULL without a type is none of them.
+    const bool alike = !several && std::all_of(recipe.values.begin(), recipe.values.end(), [&](const auto& from) {
+        return from.array || type_in_list(from, with) == other ||
+               (from.what == value_source::from::null && from.cast.empty());
+    });
+    if (!alike) out.most_digits = recipe.type == key_type::integer ? digits : 0;
+    return out;
+}
 
 key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out) {
     if (with.mysql) return mysql::key_of(recipe, from, with, out);
@@ -233,6 +313,8 @@ key_array::key_array(const key_recipe& recipe, const value_source& from, const v
             return;
         } else if (recipe.native_only && from.cast.empty() && given.type_oid != oid::unspecified &&
                    !is_native(recipe.type, element_type(given.type_oid))) {
+            return;
+        } else if (is_padded(recipe, element_type(given.type_oid))) {
             return;
         } else if (given.type_oid == oid::unspecified && !given.binary) {
             elements_ = array_keys::of_text(recipe.type, given.bytes, element);
@@ -306,6 +388,8 @@ class compound {
 
     void run() {
         if (recipe_.rows) {
+            for (std::size_t i = 0; i < columns_; ++i)
+                if (column(i).values.size() > 1) types_[i] = type_of_list(column(i), with_);
             for (std::size_t row = 0; row < recipe_.values.size(); ++row)
                 if (!of_row(row)) return;
         } else {
@@ -321,7 +405,8 @@ class compound {
         for (std::size_t i = 0; i < columns_; ++i) {
             const auto& of = column(i);
             canonical_key key;
-            const auto what = row < of.values.size() ? key_of(of, of.values[row], with_, key) : key_outcome::unplaced;
+            auto what = row < of.values.size() ? key_of(of, of.values[row], with_, key) : key_outcome::unplaced;
+            if (what == key_outcome::key && !types_[i].keeps(key.text)) what = key_outcome::unplaced;
             worst = worse(worst, what);
             texts_[i] = key.text;
         }
@@ -365,6 +450,7 @@ class compound {
     const std::function<bool(const placed_key&)>& see_;
     std::size_t columns_;
     std::string texts_[most_columns];
+    list_type types_[most_columns];  ///< of rows
 };
 
 }  // namespace
@@ -374,11 +460,48 @@ void each_compound(const key_recipe& recipe, const values& with, const shard_map
     compound(recipe, with, map, see).run();
 }
 
+namespace {
+
+/// Built-in types, from pg_type.dat; 0: its arrays are not told.
+struct built_in_type {
+    std::string_view name;
+    std::uint32_t oid, array;
+};
+constexpr std::array built_in_types{built_in_type{"bool", 16, 1000},        built_in_type{"bytea", 17, 1001},
+                                    built_in_type{"name", 19, 1003},        built_in_type{"int8", 20, 1016},
+                                    built_in_type{"int2", 21, 1005},        built_in_type{"int4", 23, 1007},
+                                    built_in_type{"text", 25, 1009},        built_in_type{"oid", 26, 1028},
+                                    built_in_type{"json", 114, 199},        built_in_type{"xml", 142, 143},
+                                    built_in_type{"cidr", 650, 651},        built_in_type{"float4", 700, 1021},
+                                    built_in_type{"float8", 701, 1022},     built_in_type{"inet", 869, 1041},
+                                    built_in_type{"bpchar", 1042, 1014},    built_in_type{"varchar", 1043, 1015},
+                                    built_in_type{"date", 1082, 1182},      built_in_type{"time", 1083, 1183},
+                                    built_in_type{"timestamp", 1114, 1115}, built_in_type{"timestamptz", 1184, 1185},
+                                    built_in_type{"interval", 1186, 1187},  built_in_type{"timetz", 1266, 1270},
+                                    built_in_type{"bit", 1560, 1561},       built_in_type{"varbit", 1562, 1563},
+                                    built_in_type{"numeric", 1700, 1231},   built_in_type{"uuid", 2950, 2951},
+                                    built_in_type{"jsonb", 3802, 3807}};
+
+bool is_fractional(std::uint32_t type) {
+    return type == oid::float4 || type == oid::float8 || type == oid::numeric;
+}
+
+/// A number as it is written, where a type of fractions reads the same from its text.
+bool written_number(std::string_view source, bool negated, std::string& out) {
+    if (source.find_first_not_of("0123456789.eE+-") != source.npos) return false;  // 0x1F, 1_000
+    const bool zero = source.substr(0, source.find_first_of("eE")).find_first_of("123456789") == source.npos;
+    out = (negated && !zero ? "-" : "") + std::string(source);  // as a text -0 is another float
+    return true;
+}
+
+}  // namespace
+
 std::uint32_t declared_type(const value_source& declared) {
-    if (declared.array) return oid::foreign;
-    if (declared.cast.empty() || declared.cast == "unknown") return oid::unspecified;
-    const auto* known = find_cast(declared.cast);
-    return known ? known->oid : oid::foreign;
+    if (declared.cast.empty() || (declared.cast == "unknown" && !declared.array)) return oid::unspecified;
+    const auto known = std::find_if(built_in_types.begin(), built_in_types.end(),
+                                    [&](const built_in_type& each) { return each.name == declared.cast; });
+    if (known == built_in_types.end()) return oid::foreign;
+    return declared.array ? known->array : known->oid;
 }
 
 parameter argument_of(const value_source& from, const values& with, std::uint32_t declared, std::string& scratch) {
@@ -395,6 +518,9 @@ parameter argument_of(const value_source& from, const values& with, std::uint32_
         canonical_key number;
         if (string)
             scratch = literal_value(with.text, what, with.standard_conforming_strings);
+        else if (is_number(what) && is_fractional(declared) &&
+                 written_number(with.text.substr(what.offset, what.length), from.negated, scratch))
+            ;
         else if (is_number(what) &&
                  canonical_from_literal(declared == oid::numeric ? key_type::numeric : key_type::integer, with.text,
                                         what, from.negated, with.standard_conforming_strings, number))

@@ -47,6 +47,17 @@ bool fits_modifier(key_type type, std::int32_t modifier, std::string_view canoni
 /// One source that is no array.
 key_outcome key_of(const key_recipe& recipe, const value_source& from, const values& with, canonical_key& out);
 
+/// What the common type of a list, IN (..) or ARRAY[..] or VALUES (..), leaves of the values in it: a server compares
+/// 9007199254740993 as a float8 beside another value of that type, be it NULL.
+struct list_type {
+    std::size_t most_digits = std::string::npos;  ///< a key of more may be another value; 0: any key may be
+    bool keeps(std::string_view canonical) const noexcept {
+        if (most_digits == std::string::npos) return true;
+        return canonical.size() <= most_digits + (canonical.starts_with('-') ? 1 : 0) && most_digits != 0;
+    }
+};
+list_type type_of_list(const key_recipe& recipe, const values& with);
+
 /// The elements of a source that is an array.
 class key_array {
   public:
@@ -77,9 +88,11 @@ template <class See>
 void each_key(const key_recipe& recipe, const values& with, See&& see) {
     canonical_key key;
     key_outcome what{};
+    const auto type = recipe.values.size() > 1 ? type_of_list(recipe, with) : list_type{};
     for (const auto& from : recipe.values) {
         if (!from.array) {
             what = key_of(recipe, from, with, key);
+            if (what == key_outcome::key && !type.keeps(key.text)) what = key_outcome::unplaced;
             if (!see(what, key.text)) return;
             continue;
         }

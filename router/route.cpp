@@ -31,7 +31,7 @@ class finding {
             out.kind = route::to::several;
         } else if (refusal_ && ((over_several_ && what_.spread != spreading::none) ||
                                 (unplaced_ && what_.spread == spreading::carried) ||
-                                (untyped_ && what_.spread == spreading::apart))) {
+                                (of_condition_ && what_.spread == spreading::apart))) {
             out.kind = route::to::spread;
         } else if (refusal_) {
             out.kind = route::to::refused;
@@ -95,7 +95,7 @@ class finding {
         const auto& entry = table(recipe);
         if (is_untyped(recipe) || std::any_of(recipe.further.begin(), recipe.further.end(),
                                               [&](const auto& each) { return is_untyped(each); })) {
-            untyped_ = !recipe.rows;
+            of_condition_ = !recipe.rows;
             refusal_ =
                 fault{fault_kind::unsupported,
                       fmt::format("the parameter given for \"{}\", the key of {}, cannot be placed", entry.key_title(),
@@ -105,6 +105,7 @@ class finding {
                       "one place only"};
             return;
         }
+        of_condition_ = !recipe.rows;
         refusal_ = fault{
             fault_kind::unsupported,
             fmt::format("the value given for \"{}\", the key of {}, cannot be placed", entry.key_title(), entry.name),
@@ -157,7 +158,7 @@ class finding {
     std::optional<fault> refusal_;
     bool over_several_ = false;  ///< the only thing that is wrong
     bool unplaced_ = false;      ///< ... a value that only a server can tell
-    bool untyped_ = false;       ///< ... a condition's: no shard need be left out for it
+    bool of_condition_ = false;  ///< ... a condition's: no shard need be left out for it
     bool unmapped_ = false;
     bool moves_ = false;
 };

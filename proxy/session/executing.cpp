@@ -31,9 +31,12 @@ namespace {
 
 /// Whether an argument, as argument_of() reads it, is to its parameter what the server would make of it.
 bool is_exact(const router::value_source& from, const router::parameter& argument, bool string) {
-    constexpr std::uint32_t int8 = 20, int2 = 21, int4 = 23;
+    using namespace router::oid;
+    if (argument.type_oid == foreign) return false;  // it cannot be declared to a server
     if (argument.is_null) return true;
-    if (from.what != router::value_source::from::literal || argument.type_oid == router::oid::foreign) return false;
+    if (from.what != router::value_source::from::literal) return false;
+    if (argument.type_oid == float4 || argument.type_oid == float8 || argument.type_oid == numeric)
+        return string || argument.bytes.find_first_not_of("0123456789.eE+-") == argument.bytes.npos;
     if (argument.type_oid != int2 && argument.type_oid != int4 && argument.type_oid != int8) return string;
     return std::all_of(argument.bytes.begin(), argument.bytes.end(),
                        [](char c) { return c == '-' || (c >= '0' && c <= '9'); });
@@ -100,6 +103,15 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
         destination_of(*named->plan, {named->planned_text(), named->literals, parameters, conforming_strings_}, out);
     if (!out.replica_only) out.need = router::need::primary;  // its arguments may be anything
     found = plan_of(sql);
+    if (!refused && may_gather && ((out.several && !exact) || out.spread))
+        refused =
+            fault{fault_kind::unsupported,
+                  fmt::format("EXECUTE {} {} rows of several shards of cluster \"{}\", which it cannot here", name,
+                              out.spread ? "writes" : "reads", who_.cluster->now->config.name),
+                  out.spread ? "a write that SQL's PREPARE has made runs on one shard only"
+                             : "an argument is more than a literal, or is declared of a type that is not built in",
+                  out.spread ? "send the statement itself, or prepare it by the extended query protocol"
+                             : "give plain literals of built-in types, or prepare it by the extended query protocol"};
     return refused;
 }
 

@@ -42,6 +42,35 @@ bool all_ascii(const router::gathered_table& table) {
                        [](const std::string& each) { return is_ascii(each); });
 }
 
+/// `schema.name` of a table that is gathered, as the client has it.
+void replace_names(const router::plan& plan, std::string& message) {
+    for (const auto& one : plan.parsed.statements)
+        for (const auto& table : one.block.tables)
+            for (const auto& each : plan.gather->tables) {
+                if (!table.schema.empty() || table.name != each.name) continue;
+                const auto full = fmt::format("\"{}.{}\"", each.schema, each.name);
+                if (const auto at = message.find(full); at != message.npos)
+                    message.replace(at, full.size(), fmt::format("\"{}\"", each.name));
+            }
+}
+
+/// An error of a text of ours: without a place in it.
+std::string in_words_of_client(std::string_view frame, const router::plan& plan) {
+    std::string out;
+    pg::writer made(out, 'E');
+    pg::reader in(frame.substr(pg::header_size));
+    for (auto code = in.u8(); in.ok() && code != 0; code = in.u8()) {
+        std::string value(in.text());
+        if (code == 'P') continue;
+        if (code == 'M') replace_names(plan, value);
+        made.u8(code);
+        made.text(value);
+    }
+    made.u8(0);
+    made.end();
+    return out;
+}
+
 }  // namespace
 
 std::optional<fault> why_not_made_again(const router::gather_recipe& all, text_encoding encoding,
@@ -237,7 +266,7 @@ void gathering::on_error(arm& which, std::string_view frame) {
         return fail(router::binary_fault(error->get('M')));
     const auto code = error ? error->get('C') : std::string_view();
     if ((code.starts_with("22") || code.starts_with("42")) && retries()) return;
-    owner_->gather_emit(frame);
+    owner_->gather_emit(stage_ == stage::running ? std::string(frame) : in_words_of_client(frame, *task_.plan));
     fail(std::nullopt);
 }
 

@@ -41,13 +41,13 @@ std::string columns_of(std::string_view body) {
 }
 
 /// An ErrorResponse without its field W: where a COPY of ours was is nothing that the client knows.
-std::string without_context(std::string_view frame) {
+std::string without(std::string_view frame, bool (*leave_out)(char code, std::string_view value)) {
     std::string out;
     pg::writer made(out, 'E');
     pg::reader in(frame.substr(pg::header_size));
     for (auto code = in.u8(); in.ok() && code != 0; code = in.u8()) {
         const auto value = in.text();
-        if (code == 'W' && value.starts_with("COPY ")) continue;
+        if (leave_out(static_cast<char>(code), value)) continue;
         made.u8(code);
         made.text(value);
     }
@@ -200,7 +200,11 @@ void span::on_error(wing& of, std::string_view frame) {
     if ((stage_ == stage::running || stage_ == stage::flowing) && error && is_ours(error->get('M'))) return;
     if (error_.empty()) {
         error_ = unit_.splits ? with_own_line(of, frame) : std::string(frame);
-        if (stage_ == stage::flowing || stage_ == stage::moving) error_ = without_context(frame);
+        if (stage_ == stage::flowing || stage_ == stage::moving)
+            error_ = without(
+                frame, [](char code, std::string_view value) { return code == 'W' && value.starts_with("COPY "); });
+        if (stage_ == stage::locking || stage_ == stage::filling)  // a place in a text of ours
+            error_ = without(frame, [](char code, std::string_view) { return code == 'P'; });
         if (of.doing == commit_step::decide && error && (error->get('C') == "3F000" || error->get('C') == "42883"))
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",

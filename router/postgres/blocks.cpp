@@ -380,6 +380,9 @@ void block_builder::add_equality(node left, node right, query_block& block) {
     } else if (left_column || right_column) {
         auto value = values_.source_of(left_column ? right : left);
         if (value.what == value_source::from::unknown || value.array) return;
+        // With transform_null_equals it is IS NULL. (A write by a NULL key is refused.)
+        const bool only_written = block.tables.size() == 1 && block.tables.front().written;
+        if ((left_column ? right : left)["A_Const"]["isnull"].is_true() && !only_written) return;
         block.tests.push_back({std::move(left_column ? *left_column : *right_column), {std::move(value)}});
     }
 }

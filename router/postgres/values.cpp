@@ -116,7 +116,10 @@ bool value_finder::signs_before(std::size_t from, std::size_t to, bool& negated)
 value_source value_finder::of_cast(node cast) {
     auto type = type_of(cast["typeName"]);
     auto out = source_of(cast["arg"]);
-    if (out.what == value_source::from::null) return out;
+    if (out.what == value_source::from::null) {  // of no row's, but its type counts in a list
+        out.cast = (type.schema.empty() ? "" : type.schema + ".") + type.name + (type.array ? "[]" : "");
+        return out;
+    }
     if (out.what == value_source::from::unknown || type.limited || !type.schema.empty() || out.array) return {};
     if (!out.cast.empty() && out.cast != type.name) return {};
     if (type.array && out.what == value_source::from::constant) return {};
@@ -179,8 +182,9 @@ std::vector<value_source> value_finder::array_of(node expression) {
         for (const auto element : inner["elements"]) {
             auto source = source_of(element);
             if (source.what == value_source::from::unknown || source.array) return {};
-            if (!cast.empty() && source.what != value_source::from::null) {
-                if (!source.cast.empty() && source.cast != cast) return {};
+            if (!cast.empty()) {
+                const bool is_null = source.what == value_source::from::null;
+                if (!is_null && !source.cast.empty() && source.cast != cast) return {};
                 source.cast = cast;
             }
             out.push_back(std::move(source));
@@ -190,8 +194,9 @@ std::vector<value_source> value_finder::array_of(node expression) {
     auto source = source_of(expression);
     const bool usable = source.what == value_source::from::literal || source.what == value_source::from::parameter ||
                         source.what == value_source::from::null;
-    if (!usable || (!source.cast.empty() && !source.array)) return {};
-    source.array = source.what != value_source::from::null;
+    const bool is_null = source.what == value_source::from::null;
+    if (!usable || (!source.cast.empty() && !source.array && !is_null)) return {};
+    source.array = !is_null;
     return {std::move(source)};
 }
 

@@ -221,3 +221,19 @@ TEST_CASE("columns whose values name objects of one server are not brought to an
     CHECK(filter_of(passed->gather->tables.front(), {}).find("'ringway: column rc of orders is") != std::string::npos);
     CHECK_FALSE(plan("UPDATE orders SET user_id = 5 WHERE user_id = 7")->move);
 }
+
+TEST_CASE("the type of arrays of a table's rows is not that of the table that stands in") {
+    for (const auto* each : {"SELECT ('{}'::_users)::text, count(DISTINCT age) FROM users",
+                             "SELECT CAST(name AS public.\"_users\"), count(DISTINCT age) FROM users GROUP BY name",
+                             "SELECT min(name)::__users, count(DISTINCT age) FROM users u"})
+        CHECK_MESSAGE(!plan_shop(each).made->gather, each);
+    CHECK(plan_shop("SELECT min(name) AS users_, count(DISTINCT age) FROM users").made->gather);
+    CHECK(plan_shop("SELECT count(DISTINCT age) FROM users _users").made->gather);
+}
+
+TEST_CASE("a statement's own time is not its transaction's where rows have been brought together before") {
+    CHECK(!plan_shop("SELECT count(DISTINCT age) FROM users WHERE statement_timestamp() > now()").made->gather);
+    CHECK(!plan_shop("SELECT count(DISTINCT age) FROM users WHERE statement_timestamp() > CURRENT_TIMESTAMP")
+               .made->gather);
+    CHECK(plan_shop("SELECT count(DISTINCT age), now() FROM users").made->gather);
+}

@@ -239,3 +239,58 @@ TEST_CASE("parameters are counted outside of literals and comments") {
     const auto shape = lexer.scan(text);
     CHECK(parameter_counts(text, shape.literals, 3) == std::vector<std::uint32_t>{1, 1, 0});
 }
+
+TEST_CASE("a list whose common type is not the key's is placed only where its values mean the same in it") {
+    constexpr std::uint32_t int8 = 20, float4 = 700, float8 = 701, bpchar = 1042, date = 1082;
+    const auto null_of = [](std::uint32_t type) {
+        auto out = null_parameter();
+        out.type_oid = type;
+        return out;
+    };
+    for (const std::string_view all :
+         {"SELECT * FROM cust WHERE id IN (9007199254740993, NULL::float8)",
+          "SELECT * FROM cust WHERE id IN (16777217, NULL::float4)",
+          "SELECT * FROM cust WHERE id = ANY (ARRAY[9007199254740993, NULL::float8])",
+          "SELECT * FROM cust WHERE id = ANY (ARRAY['9007199254740993', NULL::pg_catalog.float8])",
+          "SELECT * FROM cust WHERE id IN (5, NULL::app.own)",
+          "SELECT * FROM vc WHERE c = ANY (ARRAY['c1 ', NULL::bpchar])",
+          "SELECT * FROM vc WHERE c = ANY (ARRAY['c1 ', NULL::char(4)])",
+          "SELECT * FROM ev WHERE at = ANY (ARRAY['2024-03-30 05:00+00', NULL::date])",
+          "SELECT * FROM days WHERE d = ANY (ARRAY['2024-03-30', NULL::timestamptz])"}) {
+        INFO(all);
+        CHECK(kind_of(all, {}) == to::several);
+    }
+    for (const std::string_view one :
+         {"SELECT * FROM cust WHERE id IN (5, NULL::float8)", "SELECT * FROM cust WHERE id IN (-5, NULL::float4, NULL)",
+          "SELECT * FROM cust WHERE id IN (9007199254740993, NULL::int4, NULL::numeric)",
+          "SELECT * FROM cust WHERE id = ANY (ARRAY[9007199254740993, NULL::float8]::int8[])",
+          "SELECT * FROM vc WHERE c IN ('c1 ', NULL::text, NULL)", "SELECT * FROM ch WHERE c IN ('c1', NULL::bpchar)",
+          "SELECT * FROM ev WHERE at IN ('2024-03-30 05:00+00', NULL::timestamptz)"}) {
+        INFO(one);
+        CHECK(kind_of(one, {}) == to::shard);
+    }
+    const auto big = text_parameter("9007199254740993", int8), small = text_parameter("5", int8);
+    constexpr std::string_view two = "SELECT * FROM cust WHERE id IN ($1, $2)";
+    CHECK(kind_of(two, {big, null_of(float8)}) == to::several);
+    CHECK(kind_of(two, {small, null_of(float8)}) == to::shard);
+    CHECK(kind_of(two, {small, text_parameter("5", float8)}) == to::shard);
+    CHECK(kind_of(two, {text_parameter("16777217", int8), null_of(float4)}) == to::several);
+    CHECK(kind_of(two, {big, null_of(int8)}) == to::shard);
+    CHECK(kind_of("SELECT * FROM days WHERE d IN ('2024-03-30', $1)", {null_of(1114)}) == to::several);
+    CHECK(kind_of("SELECT * FROM days WHERE d IN ($1, $1)", {text_parameter("2024-03-30", 1114)}) == to::shard);
+    CHECK(kind_of("SELECT * FROM ev WHERE at = ANY (ARRAY['2024-03-30 05:00+00', $1])", {null_of(date)}) ==
+          to::several);
+    constexpr std::string_view merge =
+        "MERGE INTO cust USING (VALUES ($1::int8), ($2)) v (id) ON cust.id = v.id WHEN MATCHED THEN DO NOTHING";
+    CHECK(kind_of(merge, {small, null_of(float8)}) == to::shard);
+    CHECK(kind_of(merge, {big, null_of(float8)}) != to::shard);
+    // A varchar column is compared with it as a char(n).
+    CHECK(kind_of("SELECT * FROM vc WHERE c = $1", {text_parameter("c1", bpchar)}) == to::several);
+    CHECK(kind_of("SELECT * FROM vc WHERE c = ANY ($1)", {text_parameter("{c1}", 1014)}) == to::several);
+    CHECK(kind_of("INSERT INTO vc (c) VALUES ($1)", {text_parameter("c1", bpchar)}) == to::shard);
+    CHECK(kind_of("SELECT * FROM ch WHERE c = $1", {text_parameter("c1", bpchar)}) == to::shard);
+    // With array_nulls off it is a text.
+    CHECK(kind_of("SELECT * FROM vc WHERE c = ANY ('{a,NULL}')", {}) == to::several);
+    CHECK(kind_of("SELECT * FROM vc WHERE c = ANY ('{a,\"NULL\"}')", {}) != to::refused);
+    CHECK(kind_of("SELECT * FROM cust WHERE id = ANY ('{5,NULL}')", {}) == to::shard);
+}

@@ -114,7 +114,9 @@ TEST_CASE("H2: a missing or NULL key is an error on a write, and no row on a rea
     CHECK(refused("DELETE FROM orders WHERE user_id = $1", {null_parameter()}) == fault_kind::no_key);
     CHECK(refused("UPDATE orders SET user_id = NULL WHERE user_id = 5") == fault_kind::no_key);
     CHECK(refused("INSERT INTO orders (id, user_id) SELECT 1, NULL") == fault_kind::no_key);
-    CHECK(plan_shop("SELECT * FROM orders WHERE user_id = NULL").route_with().kind == route::to::shard);
+    CHECK(plan_shop("SELECT * FROM orders WHERE user_id = NULL::int8").route_with().kind == route::to::shard);
+    // May be IS NULL: transform_null_equals.
+    CHECK(plan_shop("SELECT * FROM orders WHERE user_id = NULL").route_with().kind == route::to::several);
     CHECK(plan_shop("SELECT * FROM orders WHERE user_id = $1").route_with({null_parameter()}).kind == route::to::shard);
     CHECK(plan_shop("SELECT * FROM orders WHERE user_id = ANY('{}')").route_with().kind == route::to::shard);
     CHECK(plan_shop("SELECT * FROM orders WHERE user_id = ANY($1)").route_with({null_parameter()}).kind ==
