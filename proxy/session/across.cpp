@@ -42,6 +42,7 @@ void session::start_gathering(std::shared_ptr<const router::plan> plan, const ro
     task.run = std::move(run);
     task.own_parse = own_parse;
     task.hidden = hidden;
+    task.told = scatter.told;
     phase_ = phase::gathering;
     if (!scatters(task, with, std::move(scatter))) reading_ = std::make_shared<gathering>(*this, std::move(task));
     home_.watch(shared_from_this());
@@ -168,6 +169,7 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest, lone_
         if (is_on_one_shard(nullptr, lone)) return false;
         lone.found.reset();
         what = make_statement(*only.parse);
+        what->forget_told();
     } else {
         what = planned_statement(only.statement);
     }
@@ -176,13 +178,18 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest, lone_
     if (!only.parse && is_on_one_shard(what, lone)) return false;
     const bool alone = router::runs_alone(*what->plan);
 
+    if (!only.parse && !alone)
+        if (auto why = read_otherwise(*what)) {
+            failure_ = std::move(why);
+            return true;
+        }
     std::string run;
     std::string_view parameters;
     scatter_task scatter;
     scatter.parse = only.parse.has_value();
-    scatter.types = what->text->types;
+    scatter.types = what->kept_types();
     char before = '\0';
-    pg::write_parse(run, {}, gather_text(*what->plan, what->text->query, what->literals), what->text->types);
+    pg::write_parse(run, {}, gather_text(*what->plan, what->text->query, what->literals), what->kept_types());
     pg::frame_header header;
     for (std::size_t at = 0; at < batch.size() && pg::read_header(batch.substr(at), header) == pg::header_state::ready;
          at += header.total()) {
@@ -220,6 +227,8 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest, lone_
                 const auto execute = pg::read_execute(body);
                 if (!execute || !execute->portal.empty()) return false;
                 scatter.whole |= execute->max_rows != 0;
+                if (!scatter.describe_portal && !scatter.describe_statement) scatter.told = rows_told(*what);
+                if (scatter.told != 0) pg::write_target(run, 'D', 'P', {});
                 run.append(frame);
                 break;
             }
@@ -266,6 +275,9 @@ bool session::gather_batch(std::string_view batch, std::string_view& rest, lone_
         rest.remove_prefix(batch.size());
         return true;
     }
+    const bool describes = scatter.describe_statement || (scatter.describe_portal && what->renamed);
+    telling_ = describes ? what : nullptr;
+    checked_ = scatter.told != 0 ? what : nullptr;
     start_gathering(what->plan, {keep->query, what->literals, bound, conforming_strings_}, std::move(run), !only.parse,
                     std::move(scatter));
     rest.remove_prefix(batch.size());
@@ -334,6 +346,7 @@ gather_client::node session::node_for(std::uint16_t shard, bool primary, steady_
 
 void session::gather_emit(std::string_view bytes) {
     if (spanning_) return span_emit(bytes);
+    note_answer(bytes);
     emit(bytes);
 }
 
@@ -345,6 +358,10 @@ void session::gather_ended(std::string rest, std::optional<fault> why, bool pars
     const auto keep = shared_from_this();
     const auto ended = std::exchange(reading_, nullptr);
     gather_instead_.reset();
+    if (!spanning_) note_answer(rest);
+    telling_.reset();
+    const auto checked = std::exchange(checked_, nullptr);
+    if (checked && why) forget_told(*checked->text);
     if (spanning_ && !rest.empty()) span_emit(rest);
     if (spanning_) return span_read(std::move(why), ended->failed());
     const auto made = std::exchange(gather_undo_, nullptr);

@@ -3,11 +3,16 @@
 // would have refused it ("cached plan must not change result type").
 
 #define XXH_INLINE_ALL
+#include <fmt/format.h>
 #include <xxhash.h>
+
+#include <algorithm>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/row_shape.hpp"
 #include "proxy/session/session.hpp"
+#include "router/time_words.hpp"
 
 namespace ringway::proxy {
 
@@ -15,28 +20,56 @@ namespace pg = protocol::postgres;
 
 namespace {
 
-/// Names and types of a RowDescription's columns, without their formats, which belong to one Bind. Never 0.
-std::uint64_t rows_hash(std::string_view body) {
-    constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
-    pg::reader in(body);
-    std::uint64_t out = static_cast<std::uint64_t>(in.i16()) + 1;
-    while (in.ok() && !in.at_end()) {
-        const auto name = in.text();
-        in.bytes(origin);
-        const auto typed = in.bytes(type);
-        in.bytes(format);
-        out = XXH3_64bits_withSeed(name.data(), name.size(), out);
-        out = XXH3_64bits_withSeed(typed.data(), typed.size(), out);
-    }
-    return out | 1;
-}
-
 /// One message that answers Describe.
 void note_part(pool::result_shape& in, char type, std::string_view body) {
     if (type == 't')
         in.parameters = XXH3_64bits(body.data(), body.size()) | 1;
     else
         in.rows = type == 'T' ? rows_hash(body) : 1;
+}
+
+/// ... for the client.
+void note_told_part(const client_statement& what, char type, std::string_view body) {
+    note_part(what.told, type, body);
+    if (type == 't') what.told_types.assign(body.substr(std::min<std::size_t>(2, body.size())));
+}
+
+/// How a setting decides what a constant is.
+enum class reading : std::uint8_t { times, intervals, escapes, arrays };
+
+bool is_string(const router::literal& each) {
+    return each.kind == router::literal_kind::string || each.kind == router::literal_kind::escape_string ||
+           each.kind == router::literal_kind::dollar_string || each.kind == router::literal_kind::unicode_string;
+}
+
+/// Whether it may be a date, a time, or have some in it. A number of a few digits is none.
+bool may_be_time(std::string_view constant) {
+    const auto digits = static_cast<std::size_t>(
+        std::count_if(constant.begin(), constant.end(), [](char c) { return c >= '0' && c <= '9'; }));
+    constexpr std::size_t quotes = 2, shortest_alone = 4;
+    const bool number = constant.size() == digits + quotes;
+    return digits > 0 && (!number || digits >= shortest_alone) &&
+           constant.find_first_of("%&*=<>?!#~^|;") == std::string_view::npos;
+}
+
+bool names_null(std::string_view constant) {
+    constexpr std::string_view word = "null";
+    return constant.find('{') != std::string_view::npos &&
+           std::search(constant.begin(), constant.end(), word.begin(), word.end(),
+                       [](char a, char b) { return (a | 0x20) == b; }) != constant.end();
+}
+
+/// Whether a constant of the statement may be another with another value of the setting.
+bool reads_by(reading how, const client_statement& what) {
+    const auto text = what.planned_text();
+    if (how == reading::escapes) return text.find('\\') != std::string_view::npos;
+    if (how == reading::times && router::names_time({text, what.literals, {}, true})) return true;
+    return std::any_of(what.literals.begin(), what.literals.end(), [&](const router::literal& each) {
+        if (!is_string(each)) return false;
+        const auto constant = text.substr(each.offset, each.length);
+        if (how == reading::arrays) return names_null(constant);
+        return may_be_time(constant) && (how == reading::times || constant.find('-') != std::string_view::npos);
+    });
 }
 
 }  // namespace
@@ -83,17 +116,76 @@ bool session::differs(const client_statement& what) const {
 
 void session::note_shape(const expected_reply& head, char type, std::string_view body) {
     const auto& what = *head.described;
-    const auto note = [&](pool::result_shape& in) { note_part(in, type, body); };
-    if (auto* known = shape_on_server(what)) note(*known);
-    if (head.deliver == expected_reply::to::client) note(what.told);
+    if (auto* known = shape_on_server(what)) note_part(*known, type, body);
+    if (head.deliver == expected_reply::to::client) note_told_part(what, type, body);
     if (what.renamed) note_told(*what.text, type, body);
+}
+
+/// What a client reads rows of this statement by that has not described it since; 0: it reads none, or goes by what the
+/// answer says. Of what is no query of its own, as FETCH, a server does not look at what it has told before.
+std::uint64_t session::rows_told(const client_statement& what) {
+    using router::verb;
+    if (!what.plan || what.told.rows <= 1 || what.plan->parsed.statements.size() != 1) return 0;
+    const auto kind = what.plan->parsed.statements.front().verb;
+    const bool queries = kind == verb::select || kind == verb::insert || kind == verb::update ||
+                         kind == verb::delete_ || kind == verb::merge;
+    return queries ? what.told.rows : 0;
+}
+
+/// Bytes of an answer for the client, which may have the description that it has asked for.
+void session::note_answer(std::string_view messages) {
+    pg::frame_header header;
+    for (;
+         telling_ && pg::read_header(messages, header) == pg::header_state::ready && messages.size() >= header.total();
+         messages.remove_prefix(header.total())) {
+        const bool described = header.type == 'T' || header.type == 'n';
+        if (described || header.type == 't')
+            note_told_part(*telling_, header.type, messages.substr(pg::header_size, header.body()));
+        else if (header.type != '1' && header.type != '2' && header.type != 'N')
+            telling_.reset();
+        if (described) telling_.reset();
+    }
 }
 
 /// The client is being told these messages of a Describe.
 void session::remember_told(const client_statement& what, std::string_view messages) {
     pg::frame_header header;
     for (; pg::read_header(messages, header) == pg::header_state::ready; messages.remove_prefix(header.total()))
-        note_part(what.told, header.type, messages.substr(pg::header_size, header.body()));
+        note_told_part(what, header.type, messages.substr(pg::header_size, header.body()));
+}
+
+/// Before a server reads the text anew: a prepared statement's constants are what they were when it was prepared.
+std::optional<config::fault> session::read_otherwise(const client_statement& what) const {
+    struct setting {
+        std::string_view name, lower;
+        reading by;
+    };
+    static constexpr setting all[] = {
+        {"DateStyle", "datestyle", reading::times},
+        {"TimeZone", "timezone", reading::times},
+        {"IntervalStyle", "intervalstyle", reading::intervals},
+        {"standard_conforming_strings", "standard_conforming_strings", reading::escapes},
+        {{}, "array_nulls", reading::arrays},  // which servers do not tell
+    };
+    if (!what.settings || !what.reported || !told_ || (what.settings == settings_ && !spanning_)) return std::nullopt;
+    const auto reported = [](const pool::parameter_list& in, std::string_view name) {
+        const auto at = std::find_if(in.begin(), in.end(), [&](const auto& each) { return each.first == name; });
+        return at == in.end() ? std::string_view() : std::string_view(at->second);
+    };
+    const auto set = [](const pool::session_settings& in, std::string_view name) {
+        const auto* to = in.find(name);
+        return to ? std::string_view(*to) : std::string_view();
+    };
+    for (const auto& each : all) {
+        const bool same = each.name.empty() ? set(*what.settings, each.lower) == set(*settings_, each.lower)
+                                            : reported(*what.reported, each.name) == reported(*told_, each.name);
+        if (same || !reads_by(each.by, what)) continue;
+        return config::fault{config::fault_kind::unsupported,
+                             fmt::format("a prepared statement has constants that {} decides, which has changed since",
+                                         each.name.empty() ? each.lower : each.name),
+                             "On several shards its text is read anew.", "prepare it again"};
+    }
+    return std::nullopt;
 }
 
 }  // namespace ringway::proxy

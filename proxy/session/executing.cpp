@@ -116,7 +116,8 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
 }
 
 /// EXECUTE of a read over several shards: what was prepared runs with these arguments, by the extended protocol.
-void session::gather_executed(const router::plan& execute, const router::values& with) {
+/// False: it does not, and failure_ says why.
+bool session::gather_executed(const router::plan& execute, const router::values& with) {
     const auto& what = execute.parsed.statements.front().effects.front();
     const auto known = find_statement(what.name);
     const auto types = known->types();
@@ -126,6 +127,10 @@ void session::gather_executed(const router::plan& execute, const router::values&
         arguments.push_back(
             router::argument_of(from, with, pg::load32(types.data() + 4 * arguments.size()), kept.emplace_back()));
     const auto named = planned_statement(what.name);  // looks into the plan cache: `with` is gone
+    if (auto why = read_otherwise(*named)) {
+        failure_ = std::move(why);
+        return false;
+    }
     std::string bound, run;
     const auto number = [&bound](std::uint32_t value, int bytes) {
         for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) bound += static_cast<char>((value >> shift) & 0xff);
@@ -147,6 +152,7 @@ void session::gather_executed(const router::plan& execute, const router::values&
     whole.whole = true;
     start_gathering(named->plan, {named->planned_text(), named->literals, arguments, conforming_strings_},
                     std::move(run), true, std::move(whole), "2");
+    return true;
 }
 
 /// A statement that only the server of a pinned session knows: what it runs, and so where, is not known here.

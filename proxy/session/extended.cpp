@@ -199,7 +199,7 @@ void session::on_parse(std::string_view body, std::string_view frame) {
         }
         if (refused) return fail_next(*refused);
     }
-    made->told = {};
+    made->forget_told();
     auto undo = std::make_unique<undo_record>();
     undo->name = parse->name;
     if (parse->name.empty()) {

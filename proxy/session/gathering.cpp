@@ -8,6 +8,8 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/row_shape.hpp"
+#include "proxy/session/statements.hpp"
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 #include "router/object_types.hpp"
@@ -221,10 +223,19 @@ void gathering::arm_frame(arm& which, char type, std::string_view frame) {
         return;  // before: set_config
     if (stage_ == stage::filling && is_seat) return on_seat_filling(type);
     if (stage_ != stage::running || quiet_ > 0 || !is_seat) return;
+    if (type == 'T' && task_.told != 0) return compare_rows(body);
     parsed_ |= type == '1';
     if ((type == '1' && task_.own_parse) || task_.hidden.find(type) != std::string_view::npos) return;
     answer_.append(frame);
     if (answer_.size() >= piece) owner_->gather_emit(std::exchange(answer_, {}));
+}
+
+/// The client, which has not asked for it now, reads the rows by what it has been told before.
+void gathering::compare_rows(std::string_view description) {
+    compared_ = true;
+    if (rows_hash(description) == task_.told) return;
+    answer_.clear();
+    fail(changed_result());
 }
 
 /// The answer to SHOW: a snapshot that is kept for a whole transaction is not the one that is read in here.
@@ -332,7 +343,7 @@ void gathering::arm_refused(arm&, const fault& why) {
 }
 
 void gathering::arm_flush() {
-    if (!answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
+    if ((task_.told == 0 || compared_) && !answer_.empty() && owner_) owner_->gather_emit(std::exchange(answer_, {}));
 }
 
 void gathering::arm_drained(arm& which) {

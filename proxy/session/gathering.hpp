@@ -64,6 +64,7 @@ struct gather_task {
     std::string_view hidden;      ///< types of messages that are not either
     bool in_transaction = false;  ///< of the client's, which is READ ONLY: refused unless it is READ COMMITTED
     text_encoding encoding = text_encoding::utf8;  ///< the client's
+    std::uint64_t told = 0;   ///< rows_hash of what the client reads the rows by, which `run` asks for; else 0
     bool has_values = false;  ///< `filters` may have values of the client's, which the server would judge first
 };
 
@@ -114,6 +115,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     void settled(arm& which);
     void on_error(arm& which, std::string_view frame);
     void on_seat_filling(char type);
+    void compare_rows(std::string_view description);
     bool check_level(std::string_view row);
     bool retries();
     void lost(const std::string& why);
@@ -131,6 +133,7 @@ class gathering final : public shards_read, public arm_owner, public std::enable
     std::size_t copying_ = 0;
     copy_pipe pipe_;
     bool holding_ = false, parsed_ = false, failed_ = false;
+    bool compared_ = false;  ///< the rows are those that the client has been told
     int failed_leases_ = 0;
     int quiet_ = 0;  ///< ReadyForQuery of our own statements before the client's answer begins
     std::string answer_;

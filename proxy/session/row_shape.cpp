@@ -1,4 +1,7 @@
+#define XXH_INLINE_ALL
 #include "proxy/session/row_shape.hpp"
+
+#include <xxhash.h>
 
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
@@ -36,6 +39,21 @@ std::string shown_description(std::string_view description, std::size_t shown, s
     }
     made.end();
     return out;
+}
+
+std::uint64_t rows_hash(std::string_view body) {
+    constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
+    pg::reader in(body);
+    std::uint64_t out = static_cast<std::uint64_t>(in.i16()) + 1;
+    while (in.ok() && !in.at_end()) {
+        const auto name = in.text();
+        in.bytes(origin);
+        const auto typed = in.bytes(type);
+        in.bytes(format);
+        out = XXH3_64bits_withSeed(name.data(), name.size(), out);
+        out = XXH3_64bits_withSeed(typed.data(), typed.size(), out);
+    }
+    return out | 2;
 }
 
 std::string formats_in(std::string_view bound) {

@@ -19,6 +19,10 @@ std::vector<described_column> columns_of(std::string_view description);
 /// The first `shown` columns of a description, in the formats that rows are sent in: one, one for all, or none (text).
 std::string shown_description(std::string_view description, std::size_t shown, std::string_view formats);
 
+/// Names and types of a RowDescription's columns, without their formats, which belong to one Bind. `body`: without its
+/// header. Never 0, nor 1, which stands for no rows.
+std::uint64_t rows_hash(std::string_view body);
+
 /// The result formats at the end of a Bind.
 std::string formats_in(std::string_view bound);
 

@@ -11,6 +11,7 @@
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/row_shape.hpp"
 #include "proxy/session/span.hpp"
+#include "proxy/session/statements.hpp"
 
 namespace ringway::proxy {
 
@@ -462,7 +463,7 @@ void scattering::settled(arm& which) {
 void scattering::add_up() {
     std::string row;
     if (totals_.any() && !totals_.write(row)) return decline();
-    preamble();
+    if (!preamble()) return;
     answer_ += row;
     passed_ = row.empty() ? 0 : 1;
     finish_rows();
@@ -477,12 +478,18 @@ void scattering::check_level(std::string_view row) {
     if (!level_known_) decline();
 }
 
-/// What the client has asked for before its rows.
-void scattering::preamble() {
-    if (std::exchange(told_, true)) return;
+/// What the client has asked for before its rows. False: they are others than it has been told, and it has ended.
+bool scattering::preamble() {
+    if (told_) return true;
     const auto formats = formats_in(task_.bound);
     const auto& known = description_.empty() ? columns_ : description_;
     const auto shown = columns_of(known).size() - (description_.empty() ? further_columns() : 0);
+    if (task_.told != 0 && error_.empty() &&
+        rows_hash(std::string_view(shown_description(known, shown, {})).substr(pg::header_size)) != task_.told) {
+        description_.empty() ? decline() : finish(changed_result());
+        return false;
+    }
+    told_ = true;
     std::string out;
     if (task_.parse) pg::write_empty(out, '1');
     if (task_.describe_statement) out += parameters_ + shown_description(known, shown, {});
@@ -491,6 +498,7 @@ void scattering::preamble() {
         out += shown_description(known, shown,
                                  formats.size() > 2 && formats.size() / 2 != shown ? std::string() : formats);
     answer_.insert(0, out);
+    return true;
 }
 
 void scattering::pass_rows() {
@@ -501,7 +509,7 @@ void scattering::pass_rows() {
     if (!known) return;
     const auto keep = shared_from_this();
     const auto limit = task_.texts.limit;
-    preamble();
+    if (!preamble()) return;
     while (!owner_->gather_congested()) {
         if (to_skip_ > 0) {
             if (!rows_.skip()) break;
@@ -577,7 +585,8 @@ void scattering::on_combined(char type, std::string_view frame) {
             task_.plan->scatter->unfit.store(true, std::memory_order_relaxed);
             return decline();
         }
-        return preamble();
+        preamble();
+        return;
     }
     if (type != 'D' && type != 'C') return;
     answer_.append(frame);

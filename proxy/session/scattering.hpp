@@ -44,6 +44,7 @@ struct scatter_task {
     bool bind_told = false;       ///< the client has its BindComplete
     bool in_transaction = false;  ///< of the client's, which has written nothing: READ COMMITTED sees the same apart
     int closes = 0;               ///< Close messages behind the Execute
+    std::uint64_t told = 0;       ///< rows_hash of what the client reads the rows by; 0: it is told now
 };
 
 class scattering final : public shards_read, public arm_owner, public std::enable_shared_from_this<scattering> {
@@ -102,7 +103,7 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
     void on_combined(char type, std::string_view frame);
     void on_error(arm& which, std::string_view frame);
     void pass_rows();
-    void preamble();
+    bool preamble();
     void check_level(std::string_view row);
     void finish_rows();
     void lost(const std::string& why);

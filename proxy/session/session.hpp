@@ -325,7 +325,7 @@ class session final : public client_session,
     // across.cpp
     std::string gather_text(const router::plan& plan, std::string_view sql,
                             std::span<const router::literal> literals) const;
-    void gather_executed(const router::plan& execute, const router::values& with);
+    bool gather_executed(const router::plan& execute, const router::values& with);
     void add_servers(std::vector<const pool::server*>& to) const override;
     void give_way() override;
     bool span_busy() const noexcept { return spanning_->across->busy() || reading_; }
@@ -401,6 +401,9 @@ class session final : public client_session,
     pool::result_shape* shape_on_server(const client_statement& what) const;
     void note_shape(const expected_reply& head, char type, std::string_view body);
     static void remember_told(const client_statement& what, std::string_view messages);
+    static std::uint64_t rows_told(const client_statement& what);
+    std::optional<config::fault> read_otherwise(const client_statement& what) const;
+    void note_answer(std::string_view messages);
     statement_ref portal_statement(std::string_view name) const;
 
     // executing.cpp
@@ -550,7 +553,9 @@ class session final : public client_session,
     std::unique_ptr<gather_task> gather_instead_;  ///< of a scattering, should it decline
     std::unique_ptr<spanning> spanning_;
     std::unique_ptr<undo_record> gather_undo_;  ///< of a Parse that its seat may not take
-    std::uint64_t talk_number_ = 0;             ///< grows with each lease
+    statement_ref telling_;          ///< whose description the answer under way of several shards has for the client
+    statement_ref checked_;          ///< whose rows are compared with what the client has been told
+    std::uint64_t talk_number_ = 0;  ///< grows with each lease
     pool::settings_ref settings_, base_;
     std::unique_ptr<std::unordered_map<std::string, statement_ref>> statements_;
     statement_ref unnamed_;

@@ -177,7 +177,7 @@ bool session::on_query(std::string_view frame, std::string_view& rest) {
     if (talk_ && fenced(to)) return wait_for_fence();
     if (to.several && to.may_gather) {
         if (executes(*found.plan)) {
-            gather_executed(*home_.plans.hold(found), with);
+            if (!gather_executed(*home_.plans.hold(found), with)) return true;
             rest.remove_prefix(frame.size());
             return true;
         }
@@ -309,6 +309,8 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
                 made->literals.assign(inner.shape.literals.begin(), inner.shape.literals.end());
                 made->original = body;
                 made->search_path = search_path_;
+                made->settings = settings_;
+                made->reported = told_;
                 made->declared = declared_types(what);
                 prepared_here = std::move(made);
                 if (own_names_) continue;

@@ -38,8 +38,10 @@ class sorted_rows {
     }
 
     bool begins() const noexcept { return descriptions_.empty(); }
-    std::string ask() const;                             ///< what the columns are, of the first part's shard
-    void asked(char type, std::string_view frame);       ///< a message of the answer
+    std::string ask() const;                        ///< what the columns are, of the first part's shard
+    void asked(char type, std::string_view frame);  ///< a message of the answer
+    /// RowDescription of the client's text, when the answer has ended well.
+    std::string_view description() const { return descriptions_.empty() ? std::string_view() : descriptions_.front(); }
     std::optional<config::fault> decide();               ///< when it has ended well: why they cannot be sorted here
     std::string part(std::size_t i) const;               ///< ends in a Sync; behind decide()
     std::string head() const;                            ///< for the client, before its rows

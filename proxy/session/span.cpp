@@ -118,7 +118,7 @@ void span::run(span_unit unit) {
     header_.clear();
     rows_.clear();
     added_ = 0;
-    copying_ = copy_headed_ = false;
+    copying_ = copy_headed_ = other_rows_ = false;
     locked_ = locking::none;
     copies_ready_ = 0;
     verdict_.reset();
@@ -349,6 +349,7 @@ void span::send_next_parts() {
 /// The seat has told the columns of rows that are to be sorted.
 void span::described() {
     if (!error_.empty()) return end_unit();
+    if (!as_told(unit_.sorted->description())) return end_unit();
     if (const auto why = unit_.sorted->decide()) return fail_unit(*why);
     for (std::size_t i = 0; i < unit_.parts.size(); ++i) unit_.parts[i].bytes = unit_.sorted->part(i);
     unit_.hidden = "12";  // of the extended protocol, which a Query has not asked by

@@ -82,6 +82,7 @@ struct span_unit {
     bool hold_tag = false;    ///< CommandComplete waits for span::held_tag()
     bool tells = false;       ///< ParameterStatus is the client's
     bool compares = false;    ///< each part describes its columns, of which the client is not told
+    std::uint64_t told = 0;   ///< ... now, and reads its rows by an earlier description: their rows_hash
     std::string_view hidden;  ///< types of messages that the client has had, or never asked for
     std::shared_ptr<const router::plan>
         gathers;                          ///< its one part reads rows that are first brought there from all shards
@@ -256,6 +257,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void on_reply(wing& of, char type, std::string_view frame);
     void on_added(wing& of, char type, std::string_view frame);
     void compare_columns(std::string_view description);
+    bool as_told(std::string_view description);
     void on_error(wing& of, std::string_view frame);
     void on_copy_ready(wing& of, std::string_view frame);
     void on_merged_copy(wing& of, char type, std::string_view frame);
@@ -297,6 +299,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::size_t parts_left_ = 0;
     std::size_t next_part_ = 0;  ///< of a unit that goes in turn
     bool failed_ = false, dirty_ = false, holding_ = false;
+    bool other_rows_ = false;  ///< than the client has been told: it gets none of them
     int failed_leases_ = 0;
     std::string answer_, tag_, error_;            ///< frames for the client
     std::string header_;                          ///< the first part's RowDescription

@@ -46,6 +46,7 @@ pool::worker_link& session::span_home() {
 }
 
 void session::span_emit(std::string_view bytes) {
+    note_answer(bytes);
     auto* holding = spanning_ ? spanning_->holding : nullptr;
     if (!holding) return emit(bytes);
     holding->too_long |= holding->held.size() + bytes.size() > most_held;
@@ -126,6 +127,8 @@ void session::span_answered() {
     const auto keep = shared_from_this();
     auto& span = *spanning_;
     bool failed = span.across->unit_failed();
+    telling_.reset();
+    if (const auto checked = std::exchange(checked_, nullptr); checked && failed) forget_told(*checked->text);
     if (span.holding) {
         auto& portal = *std::exchange(span.holding, nullptr);
         if (failed || !portal.too_long) {

@@ -32,6 +32,7 @@ void span::on_carrying(char type, std::string_view frame) {
     }
     switch (stage_) {
         case stage::judging:
+            if (type == 'T') as_told(frame);  // of the client's own text
             return unit_.carry->judged(type, body);
         case stage::making:
             return unit_.carry->made(type, body);

@@ -101,6 +101,7 @@ void session::span_parse(std::string_view body, bool used_next) {
                             "raise them in [general]"},
                            doing::message);
     const auto made = make_statement(*parse);
+    made->forget_told();
     if (spanning_->across->failed() && !ends_transaction(*made->plan) && !is_one(*made->plan, verb::rollback_to))
         return span_refuse(aborted(), doing::message);
     auto undo = std::make_unique<undo_record>(std::string(parse->name));  // to none: it replaces the unnamed one anyway
@@ -162,15 +163,17 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
     std::vector<pg::bound_parameter> raw;
     if (!pg::read_parameters(of.bound, raw))
         return fault{fault_kind::malformed_message, "invalid message format", {}, {}};
-    const auto types = what.types();
+    if (auto why = read_otherwise(what)) return why;
+    const auto declared = what.types(), types = what.kept_types();
     std::vector<router::parameter> bound;
     for (std::size_t i = 0; i < raw.size(); ++i)
-        bound.push_back(
-            {raw[i].bytes, i < types.size() / 4 ? pg::load32(types.data() + 4 * i) : 0, raw[i].is_null, raw[i].binary});
+        bound.push_back({raw[i].bytes, i < declared.size() / 4 ? pg::load32(declared.data() + 4 * i) : 0,
+                         raw[i].is_null, raw[i].binary});
     span.numbers.clear();
     const bool inside = span.on_the_move;
     if (auto why = span_parts(*what.plan, {what.planned_text(), what.literals, bound, conforming_strings_}, unit))
         return why;
+    if (message == 'E' && !of.described) unit.told = rows_told(what);
     if (unit.carry && message == 'D') {  // it is as the client's text says it
         unit.carry.reset();
         unit.gathers.reset();
@@ -272,7 +275,8 @@ std::optional<fault> session::span_portal_unit(spanning::portal& of, char messag
             pg::write_bind_head(out, of.opened, {}, part_bound.size());
             out.append(part_bound);
         }
-        if (message == 'E' && unit.parts.size() > 1 && unit.how == merging::add && !unit.merges_copy) {
+        const bool adds = unit.parts.size() > 1 && unit.how == merging::add && !unit.merges_copy;
+        if (message == 'E' && (adds || unit.told != 0)) {
             unit.compares = true;
             pg::write_target(out, 'D', 'P', of.opened);
         }
@@ -349,6 +353,7 @@ void session::span_describe(std::string_view body) {
     span_unit unit;
     span.held = what->plan;
     if (target->kind == 'P') {
+        portal->second.described = true;
         if (auto why = span_portal_unit(portal->second, 'D', 0, unit)) return span_refuse(*why, doing::message);
     } else {
         auto& part = unit.parts.emplace_back();
@@ -358,6 +363,7 @@ void session::span_describe(std::string_view body) {
         pg::write_sync(part.bytes);
         unit.hidden = "1";
     }
+    telling_ = target->kind == 'S' || what->renamed ? what : nullptr;
     span.what = doing::message;
     span.running = nullptr;
     span.across->run(std::move(unit));
@@ -410,11 +416,12 @@ void session::span_execute(std::string_view body) {
         span.writes += unit.writes;
         span_count(*what->plan, unit);
     }
+    checked_ = unit.told != 0 ? what : nullptr;
     span.what = doing::message;
     span.running = span.held.get();
     if (unit.gathers && !unit.carry && !portal.bound.empty()) {
         scatter_task scatter;
-        scatter.types = what->types();
+        scatter.types = what->kept_types();
         scatter.bound = portal.bound;
         scatter.bind_told = true;
         std::vector<pg::bound_parameter> raw;

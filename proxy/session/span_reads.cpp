@@ -53,6 +53,7 @@ bool session::span_scatters(span_unit& unit, const router::values& with, scatter
     scatter.literals.assign(with.literals.begin(), with.literals.end());
     scatter.conforming_strings = conforming_strings_;
     scatter.in_transaction = true;
+    scatter.told = unit.told;
     span.instead = std::make_unique<span_unit>(std::move(unit));
     reading_ = std::make_shared<scattering>(*this, std::move(scatter));
     std::shared_ptr(reading_)->start();
@@ -72,6 +73,7 @@ void session::span_read_apart(span_unit unit) {
     task.filters = std::move(unit.filters);
     task.run = std::move(unit.parts.front().bytes);
     task.hidden = unit.hidden;
+    task.told = unit.told;
     task.in_transaction = true;
     reading_ = std::make_shared<gathering>(*this, std::move(task));
     std::shared_ptr(reading_)->start();

@@ -8,7 +8,9 @@
 #include "protocol/postgres/frame.hpp"
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
+#include "proxy/session/row_shape.hpp"
 #include "proxy/session/span.hpp"
+#include "proxy/session/statements.hpp"
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 
@@ -25,7 +27,7 @@ namespace {
 constexpr std::size_t piece = 64 * 1024;
 
 /// Names and types of a RowDescription's columns: where they come from differs by shard.
-std::string columns_of(std::string_view body) {
+std::string typed_columns(std::string_view body) {
     constexpr std::size_t origin = 6, type = 10, format = 2;  // table and column; type, its size and modifier
     pg::reader in(body);
     std::string out = fmt::to_string(in.i16());
@@ -126,6 +128,7 @@ void span::on_reply(wing& of, char type, std::string_view frame) {
         if (answer_.size() >= piece) arm_flush();
         return;
     }
+    if (other_rows_) return;
     if (type == 'T' && (unit_.compares || unit_.sorted)) return compare_columns(frame);
     if (unit_.hidden.find(type) != std::string_view::npos) return;
     if (unit_.how == merging::add) {
@@ -139,8 +142,18 @@ void span::on_reply(wing& of, char type, std::string_view frame) {
     if (answer_.size() >= piece) arm_flush();
 }
 
+/// Else the unit has failed: what it writes is rolled back with the transaction.
+bool span::as_told(std::string_view description) {
+    if (unit_.told == 0 || description.empty() || rows_hash(description.substr(pg::header_size)) == unit_.told)
+        return true;
+    other_rows_ = true;
+    if (error_.empty()) error_ = error_frame(changed_result());
+    return false;
+}
+
 void span::compare_columns(std::string_view description) {
-    auto columns = columns_of(description.substr(pg::header_size));
+    if (!unit_.sorted && !as_told(description)) return;
+    auto columns = typed_columns(description.substr(pg::header_size));
     if (header_.empty())
         header_ = std::move(columns);
     else if (header_ != columns && error_.empty())

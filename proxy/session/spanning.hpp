@@ -22,6 +22,7 @@ struct spanning {
         std::string opened;  ///< its name on the server, while rows are left
         std::uint16_t shard = 0;
         bool executed = false;
+        bool described = false;           ///< since its Bind
         std::uint64_t writes_before = 0;  ///< spanning::writes at its Bind
         /// Of a read of rows of several shards with a row limit: the whole answer, kept here, for what it was read from
         /// is gone. How far the client has it.

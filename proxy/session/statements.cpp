@@ -73,7 +73,8 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     // The same unnamed statement parsed again, as many drivers do for each execution: its route has just been looked
     // up.
     const bool again = parse.name.empty() && unnamed_ && unnamed_->original.empty() &&
-                       unnamed_->text->query == parse.query && unnamed_->text->types == parse.types;
+                       unnamed_->text->query == parse.query && unnamed_->text->types == parse.types &&
+                       unnamed_->settings == settings_ && unnamed_->reported == told_;
     if (again && std::exchange(routed_, nullptr) == unnamed_->plan.get()) return unnamed_;
     const auto found = plan_of(parse.query);
     if (again && unnamed_->plan.get() == found.plan) return unnamed_;
@@ -82,6 +83,8 @@ statement_ref session::make_statement(const pg::parse_message& parse) {
     made->literals.assign(found.shape.literals.begin(), found.shape.literals.end());
     made->renamed = !parse.name.empty();
     made->search_path = search_path_;
+    made->settings = settings_;
+    made->reported = told_;
     if (own_names_ && made->renamed)
         made->text = pool::own_prepared(parse.name, parse.query, parse.types);
     else

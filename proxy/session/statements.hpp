@@ -12,6 +12,7 @@
 
 #include "config/fault.hpp"
 #include "pool/prepared.hpp"
+#include "pool/session_settings.hpp"
 #include "router/need.hpp"
 #include "router/plan.hpp"
 
@@ -33,7 +34,11 @@ struct client_statement {
     bool by_sql = false;      ///< made by PREPARE: text->query is the whole PREPARE statement
     bool renamed = true;      ///< lives on servers under text->name; false: the unnamed statement
     std::string search_path;  ///< with which the plan was made
-    mutable pool::result_shape told;       ///< what its client has been told of it
+    mutable pool::result_shape told;  ///< what its client has been told of it
+    mutable std::string told_types;   ///< ... OIDs of its parameters' types, as `text->types`
+    pool::settings_ref settings;      ///< with which it was prepared ...
+    std::shared_ptr<const std::vector<std::pair<std::string, std::string>>>
+        reported;                          ///< ... and what servers had told
     std::string declared;                  ///< by_sql: OIDs of its parameters' types, as `text->types`
     std::string spelled;                   ///< by_sql: its name as the client wrote it ...
     std::size_t spelled_at = 0;            ///< ... where text->query has the servers' name
@@ -42,6 +47,13 @@ struct client_statement {
     /// What the plan and the literals are of.
     std::string_view planned_text() const { return original.empty() ? std::string_view(text->query) : original; }
     std::string_view types() const { return by_sql ? declared : text->types; }
+    /// For a server that reads its text anew: on one server parameters keep the types that they were prepared with.
+    std::string_view kept_types() const { return told_types.empty() ? types() : std::string_view(told_types); }
+    /// Nobody has described it.
+    void forget_told() const {
+        told = {};
+        told_types.clear();
+    }
 
   private:
     static std::uint64_t next_number() noexcept {
