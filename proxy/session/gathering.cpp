@@ -8,6 +8,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/span.hpp"
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
 #include "router/object_types.hpp"
@@ -326,6 +327,13 @@ void gathering::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : arms_)
         if (each->server && each->owed > 0) stop_query(*each->server, until);
+}
+
+void gathering::give_way() {
+    if (stage_ == stage::leasing || stage_ == stage::closing || stage_ == stage::done || failed_) return;
+    failed_ = true;
+    answer_.append(deadlock_error());
+    fail(std::nullopt);
 }
 
 void gathering::abort() {
