@@ -7,6 +7,7 @@
 #include <pqxx/pqxx>
 
 #include "proxy/control/time_limit.hpp"
+#include "proxy/session/shards_read.hpp"
 #include "proxy/session/span.hpp"
 
 namespace ringway::proxy {
@@ -42,7 +43,7 @@ void deadlock_watch::run() {
     std::unique_lock held(lock_);
     while (!stopping_) {
         wake_.wait_for(held, interval, [this] { return stopping_; });
-        if (stopping_ || span::under_way() < 2) {
+        if (stopping_ || span::under_way() == 0 || span::under_way() + shards_read::under_way() < 2) {
             seen_.clear();
             continue;
         }

@@ -70,7 +70,14 @@ void session::completed(expected_reply& entry) {
     if (run.next >= all.size()) return;
     const auto& one = all[run.next++];
     if (who_.cluster->now->map->is_sharded()) {
-        if (one.verb == verb::begin) talk_->reads_only = begins_read_only(one.read_only_begin, run.text);
+        if (one.verb == verb::begin && !std::exchange(talk_->in_block, true)) {
+            talk_->reads_only = begins_read_only(one.read_only_begin, run.text);
+            talk_->reads_late = false;
+            talk_->told_before = told_;
+        } else if (one.verb == verb::begin && one.read_only_begin) {  // a warning, and yet
+            talk_->reads_late |= !talk_->reads_only;
+            talk_->reads_only = true;
+        }
         if (runs_everywhere(one.verb) || one.verb == verb::begin)
             talk_->history.push_back(run.text.substr(one.where.offset, one.where.length));
         else if (one.verb == verb::declare_cursor)
@@ -93,7 +100,9 @@ void session::track_transaction(const router::statement& what) {
             auto& marks = talk_->marks;
             const auto it = std::find_if(marks.rbegin(), marks.rend(),
                                          [&](const auto& mark) { return mark.savepoint == what.name; });
-            if (it != marks.rend() && !what.name.empty()) marks.erase(std::prev(it.base()), marks.end());
+            if (it == marks.rend() || what.name.empty()) break;
+            talk_->reads_only = it->reads_only;  // a server gives it back here, too
+            marks.erase(std::prev(it.base()), marks.end());
             break;
         }
         case verb::rollback_to:
@@ -105,6 +114,8 @@ void session::track_transaction(const router::statement& what) {
             if (!talk_->marks.empty()) end_of_transaction(what.verb == verb::rollback || talk_->rolled_back);
             if (own_before_) end_own(what.verb != verb::rollback && !talk_->rolled_back);
             talk_->rolled_back = false;  // what comes after it in the same batch is no part of it
+            talk_->in_block = what.chain;
+            talk_->told_before.reset();
             break;
         default:
             break;
@@ -114,8 +125,8 @@ void session::track_transaction(const router::statement& what) {
 void session::mark_settings(std::string_view savepoint) {
     auto& marks = talk_->marks;
     const auto mark = [&](std::string_view name) {
-        marks.push_back(
-            {std::string(name), settings_, talk_->server->settings, search_path_, conforming_strings_, own_});
+        marks.push_back({std::string(name), settings_, talk_->server->settings, search_path_, conforming_strings_, own_,
+                         talk_->reads_only});
     };
     if (marks.empty()) mark({});
     if (!savepoint.empty()) mark(savepoint);
@@ -135,6 +146,7 @@ void session::roll_back_to(std::string_view savepoint) {
         std::find_if(marks.rbegin(), marks.rend(), [&](const auto& mark) { return mark.savepoint == savepoint; });
     if (it == marks.rend()) return;
     restore(*it);
+    talk_->reads_only = it->reads_only;
     marks.erase(it.base(), marks.end());
 }
 
@@ -241,6 +253,16 @@ std::optional<std::string> session::value_of(const value_source& from, const run
     }
 }
 
+/// SET TRANSACTION READ ONLY, READ WRITE, and the setting that they are: it is the transaction's, LOCAL or not.
+std::optional<bool> session::sets_reads_only(const effect& what, const running_statement& run) const {
+    const bool sets = what.what == effect::kind::set || what.what == effect::kind::set_local;
+    if (!sets || what.name != "transaction_read_only" || what.values.empty()) return std::nullopt;
+    auto value = value_of(what.values.front(), run).value_or(std::string());
+    for (char& c : value)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+    return says_true(value);
+}
+
 void session::apply_set(const effect& what, const router::statement& of, const running_statement& run) {
     if (what.name.starts_with("ringway.")) {
         std::string problem;
@@ -253,6 +275,10 @@ void session::apply_set(const effect& what, const router::statement& of, const r
     std::string shown = what.name == "search_path" ? as_name_list(values)
                         : values.empty()           ? std::string()
                                                    : values.front();
+    if (const auto to = sets_reads_only(what, run)) {
+        talk_->reads_late |= *to && !talk_->reads_only;
+        talk_->reads_only = *to;
+    }
     const bool local = what.what == effect::kind::set_local;
     if (!local && run.plan->parsed.statements.size() > 1 && !is_ascii(run.text))
         pin("settings among several statements");  // one of them may change how the others are to be read
@@ -266,6 +292,10 @@ void session::span_set(const effect& what, const router::statement& of, const ru
     for (const auto& source : what.values)
         if (auto value = value_of(source, run)) values.push_back(std::move(*value));
     auto& span = *spanning_;
+    if (const auto to = sets_reads_only(what, run)) {
+        span.wrote_before |= *to && !span.reads_only && span.across->wrote();
+        span.reads_only = *to;
+    }
     std::string shown = what.name == "search_path" ? as_name_list(values)
                         : values.empty()           ? std::string()
                                                    : values.front();

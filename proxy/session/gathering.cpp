@@ -9,6 +9,7 @@
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
 #include "proxy/session/row_shape.hpp"
+#include "proxy/session/span.hpp"
 #include "proxy/session/statements.hpp"
 #include "router/columns_guard.hpp"
 #include "router/gather.hpp"
@@ -366,6 +367,13 @@ void gathering::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : arms_)
         if (each->server && each->owed > 0) stop_query(*each->server, until);
+}
+
+void gathering::give_way() {
+    if (stage_ == stage::leasing || stage_ == stage::closing || stage_ == stage::done || failed_) return;
+    failed_ = true;
+    answer_.append(deadlock_error());
+    fail(std::nullopt);
 }
 
 void gathering::abort() {

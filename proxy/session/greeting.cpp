@@ -44,6 +44,7 @@ void session::greet() {
 void session::become_active() {
     phase_ = phase::active;
     if (told_behind_ && told_) tell_parameters();
+    if (talk_->in_block && talk_->history.size() == 1 && !talk_->told_before) talk_->told_before = told_;
     if (!greeting_) return;
     auto list = std::make_shared<pool::parameter_list>();
     for (const auto& [name, value] : talk_->server->parameters) {

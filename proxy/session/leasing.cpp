@@ -389,6 +389,7 @@ bool session::prepare() {
         talk_->history.assign(1, begun_);
         talk_->reads_only = begins_read_only(begun_reads_, begun_);
         talk_->begin_reads = begun_reads_;
+        talk_->in_block = true;
         pg::write_query(out, begun_);
         talk_->replies.push(expected_reply::kind::query, expected_reply::to::nobody);
     }

@@ -6,6 +6,7 @@
 #include "protocol/postgres/message.hpp"
 #include "proxy/session/cleaner.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/span.hpp"
 
 namespace ringway::proxy {
 
@@ -117,6 +118,12 @@ void one_by_one::primary_moved(std::uint16_t shard, int primary) {
 void one_by_one::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     if (on_ && on_->server && on_->owed > 0) stop_query(*on_->server, until);
+}
+
+void one_by_one::give_way() {
+    if (!running_ || !error_.empty()) return;
+    error_ = deadlock_error();
+    cancel({});
 }
 
 void one_by_one::abort() {

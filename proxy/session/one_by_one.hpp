@@ -42,7 +42,11 @@ class one_by_one final : public shards_read, public arm_owner, public std::enabl
     void add_server_pids(std::vector<std::uint32_t>& to) const override {
         if (on_ && on_->server) to.push_back(on_->server->pid);
     }
+    void add_servers(std::vector<const pool::server*>& to) const override {
+        if (on_ && on_->server) to.push_back(on_->server.get());
+    }
     bool give_up(const config::fault& why) override;
+    void give_way() override;
 
     // arm_owner
     std::shared_ptr<void> arm_keep() override { return shared_from_this(); }

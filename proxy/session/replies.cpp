@@ -564,6 +564,8 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         if (own_before_) end_own(!talk.failed && !talk.rolled_back);
         talk.portals.clear();
         talk.history.clear();
+        talk.in_block = false;
+        talk.told_before.reset();
         talk.cursors.clear();
         talk.on_the_move = talk.on_the_move && !talk.replies.empty();
         talk.limited = false;

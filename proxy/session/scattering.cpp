@@ -30,6 +30,11 @@ constexpr std::uint32_t first_own_type = 16384;
 /// How long who holds servers of a transaction waits for others.
 constexpr std::chrono::seconds longest_wait_within{1};
 
+/// A cancel, by the client or by its statement_timeout; its lock_timeout; a deadlock.
+bool ends_a_wait(std::string_view sqlstate) {
+    return sqlstate == "57014" || sqlstate == "55P03" || sqlstate == "40P01";
+}
+
 /// Whether nobody has to give one back first.
 bool has_room(const pool::pool& from) {
     const auto now = from.figures();
@@ -427,7 +432,8 @@ void scattering::on_error(arm& which, std::string_view frame) {
     const auto at = index_of(which);
     const bool ran = stage_ == stage::combining ? told_ : stage_ == stage::running && described_[at];
     which.server->doomed |= stage_ != stage::combining && which.owed > 1;  // with half of the session's settings, maybe
-    declining_ = !ran && !told_;  // its text is not the client's: what is wrong is told of that
+    // Its text is not the client's: what is wrong is told of that. But who has waited long enough does not wait again.
+    declining_ = !ran && !told_ && !(error && ends_a_wait(error->get('C')));
     for (std::size_t i = 0; i < arms_.size(); ++i)
         if (arms_[i].get() != &which && arms_[i]->server && arms_[i]->owed > 0 && described_[i])
             stop_query(*arms_[i]->server);
@@ -436,6 +442,7 @@ void scattering::on_error(arm& which, std::string_view frame) {
 /// All that was asked of it has been answered.
 void scattering::settled(arm& which) {
     if (stage_ == stage::describing) {
+        if (!error_.empty() && !declining_) return finish(std::nullopt);
         if (!error_.empty() || columns_.empty()) return decline();
         which.server->settings = task_.settings;
         const auto description = std::exchange(columns_, {});
@@ -632,6 +639,14 @@ void scattering::cancel(const std::shared_ptr<const void>& until) {
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : arms_)
         if (each->server && each->owed > 0) stop_query(*each->server, until);
+}
+
+void scattering::give_way() {
+    if (stage_ == stage::leasing || stage_ == stage::done || !error_.empty()) return;
+    error_ = deadlock_error();
+    declining_ = false;
+    for (const auto& each : arms_)
+        if (each->server && each->owed > 0) stop_query(*each->server);
 }
 
 void scattering::abort() {

@@ -64,7 +64,12 @@ class scattering final : public shards_read, public arm_owner, public std::enabl
         for (const auto& each : arms_)
             if (each->server) to.push_back(each->server->pid);
     }
+    void add_servers(std::vector<const pool::server*>& to) const override {
+        for (const auto& each : arms_)
+            if (each->server) to.push_back(each->server.get());
+    }
     bool give_up(const config::fault& why) override;
+    void give_way() override;
 
     // arm_owner
     std::shared_ptr<void> arm_keep() override { return shared_from_this(); }

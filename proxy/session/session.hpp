@@ -119,6 +119,7 @@ class session final : public client_session,
         std::string search_path;
         bool conforming_strings = true;
         own_reads own;
+        bool reads_only = false;
     };
 
     /// A portal and what it runs.
@@ -158,8 +159,12 @@ class session final : public client_session,
         statement_ref unnamed_portal;
         std::string unnamed_bound;
         std::vector<settings_mark> marks;
-        bool limited = false;                      ///< a portal of it may have rows left
-        bool reads_only = false;                   ///< its BEGIN says so
+        bool limited = false;     ///< a portal of it may have rows left
+        bool reads_only = false;  ///< its BEGIN says so, or a SET TRANSACTION since then
+        bool reads_late = false;  ///< ... the latter
+        bool in_block = false;    ///< sharded: it is the client's, by BEGIN
+        std::shared_ptr<const pool::parameter_list>
+            told_before;                           ///< what the client knew at its BEGIN; null: not known
         std::vector<std::string> history;          ///< sharded: BEGIN, SAVEPOINT, SET and the like since it began
         std::vector<std::string> cursors;          ///< sharded: declared since then
         bool failed = false, rolled_back = false;  ///< since the last ReadyForQuery
@@ -385,6 +390,7 @@ class session final : public client_session,
     void span_set(const router::effect& what, const router::statement& of, const running_statement& run);
     void span_go_on();
     void span_over(spanning& was, bool committed);
+    std::string span_tells(const spanning& was, bool committed);
     pool::worker_link& span_home() override;
     gather_client::node span_node(std::uint16_t shard) override;
     void span_emit(std::string_view bytes) override;
@@ -494,6 +500,7 @@ class session final : public client_session,
     void restore(const settings_mark& mark);
     void end_of_transaction(bool rolled_back);
     void follow_path(const std::string& name, std::string value, bool local);
+    std::optional<bool> sets_reads_only(const router::effect& what, const running_statement& run) const;
     void apply_set(const router::effect& what, const router::statement& of, const running_statement& run);
     void apply_set_config(const router::effect& what, const running_statement& run);
     void apply_unknown(const router::effect& what, const router::statement& of, const running_statement& run);

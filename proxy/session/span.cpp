@@ -61,6 +61,7 @@ void span::adopt(pool::server_ref from, std::uint16_t shard, int node, pool::set
     made.wrote = wrote;
     if (locked) note_locks(made);
     made.before = std::move(before);
+    only_copies_ &= !wrote;
 }
 
 std::vector<std::uint16_t> span::shards() const {
@@ -104,8 +105,33 @@ void span::change_settings(pool::settings_ref now) {
         if (each.open) each.on->server->settings = now;
 }
 
-void span::fail() {
+/// One server's transaction, or what it did since the last savepoint, is undone when it fails, and its locks are gone.
+/// So each other server's is made to fail, too, and stays in just the state that the client believes to be in: not by
+/// ROLLBACK, behind which no ROLLBACK TO would be heard. A savepoint that there is not: an error that needs no table,
+/// no lock and no privilege, and whose one line in the server's log tells what it is about.
+void span::fail(bool rolls_back) {
     failed_ = true;
+    if (rolls_back) return;
+    for (auto& each : wings_) {
+        if (!each.open || !each.on->server || each.on->owed > 0 || each.on->status != 'T') continue;
+        each.aborting = true;
+        std::string out;
+        pg::write_query(out, R"(ROLLBACK TO "ringway: this transaction has failed elsewhere")");
+        each.on->send(out, 1);
+    }
+}
+
+void span::on_aborted(wing& of, char type, std::string_view frame) {
+    if (type == 'E') {
+        const auto error = pg::read_error(frame.substr(pg::header_size));
+        if (error && (error->get('V') == "FATAL" || error->get('V') == "PANIC"))
+            arm_lost(*of.on, std::string(error->get('M')));
+        return;
+    }
+    if (type != 'Z') return;
+    of.aborting = false;
+    of.on->status = frame.size() > pg::header_size ? frame[pg::header_size] : 'I';
+    --of.on->owed;
 }
 
 // ---- shards join ----------------------------------------------------------------------------------------------------
@@ -124,6 +150,7 @@ void span::run(span_unit unit) {
     verdict_.reset();
     for (auto& each : wings_) each.takes_copy = false;
     failed_leases_ = 0;
+    only_copies_ &= !unit_.writes || unit_.how == merging::same;
     asked_ = std::chrono::steady_clock::now();
     stage_ = stage::joining;
     if (with_.one_writer && would_write_on_several()) return fail_unit(two_writers());
@@ -222,10 +249,10 @@ void span::open() {
     bool waits = false;
     for (auto& each : wings_) {
         if (each.open || !each.on->server) continue;
-        each.before = with_.settings;
+        each.before = with_.before;
         each.failed = false;
         std::string out;
-        int ready = write_settings_change(out, each.on->server->settings, with_.settings);
+        int ready = write_settings_change(out, each.on->server->settings, with_.before);
         for (const auto& statement : with_.history) pg::write_query(out, statement);
         pg::write_query(out, "SHOW transaction_isolation");
         ready += static_cast<int>(with_.history.size()) + 1;
@@ -395,6 +422,7 @@ void span::begin_end() {
     error_.clear();
     stage_ = stage::ending;
     asked_ = std::chrono::steady_clock::now();
+    if (!wings_.empty()) teller_ = wings_.front().on->shard;
     std::sort(wings_.begin(), wings_.end(), [](const wing& a, const wing& b) { return a.on->shard < b.on->shard; });
     using part_of = two_phase::part_of;
     std::vector<part_of> members;
@@ -418,7 +446,7 @@ void span::commit() {
 /// The client hears of it when every shard has let its locks go.
 void span::rollback() {
     for (auto& each : wings_)
-        if (each.on->owed > 0) each.on->leave(true);
+        if (owes(each)) each.on->leave(true);
     begin_end();
     take(end_->roll_back());
     end_if_over();
@@ -500,6 +528,13 @@ void span::end_if_over() {
     const auto keep = shared_from_this();
     const auto how = end_->result();
     const bool wrote = std::any_of(wings_.begin(), wings_.end(), [](const wing& each) { return each.wrote; });
+    // All have done the same to their settings.
+    auto teller = std::find_if(wings_.begin(), wings_.end(),
+                               [this](const wing& each) { return each.on->shard == teller_ && each.on->server; });
+    if (teller == wings_.end())
+        teller = std::find_if(wings_.begin(), wings_.end(), [](const wing& each) { return each.on->server; });
+    if (teller != wings_.end()) told_ = std::move(teller->told);
+    if (!answer_.empty() && owner_) owner_->span_emit(std::exchange(answer_, {}));
     let_go(how == two_phase::outcome::committed);
     self_.reset();
     end_watch_.reset();
@@ -509,7 +544,7 @@ void span::end_if_over() {
 void span::let_go(bool committed) {
     stage_ = stage::done;
     for (auto& each : wings_) {
-        if (each.on->server && each.before && !committed) each.on->server->settings = each.before;
+        if (each.on->server && each.before && !committed && !each.prepared) each.on->server->settings = each.before;
         each.on->leave(dirty_);
     }
     wings_.clear();
@@ -547,7 +582,7 @@ void span::cancel(const std::shared_ptr<const void>& until) {
     if (stage_ == stage::ending) return;
     if (give_up({fault_kind::canceled, "canceling statement due to user request", {}, {}})) return;
     for (const auto& each : wings_)
-        if (each.on->server && each.on->owed > 0) stop(*each.on->server, until);
+        if (each.on->server && owes(each)) stop(*each.on->server, until);
 }
 
 /// Cancels what runs there. The transaction goes on there, maybe, but not before the cancel has arrived: it would
@@ -569,9 +604,7 @@ void span::give_way() {
          stage_ != stage::filling && stage_ != stage::flowing && stage_ != stage::moving && !makes_rows()) ||
         !error_.empty())
         return;
-    pg::write_error(error_, "ERROR", "40P01", "deadlock detected",
-                    "This transaction and others wait for each other's locks, on several shards.",
-                    "take locks in the same order everywhere, and repeat the transaction");
+    error_ = deadlock_error();
     for (const auto& each : wings_)
         if (each.on->server && each.on->owed > 0) stop(*each.on->server);
 }

@@ -108,10 +108,13 @@ bool is_of_reading(std::string_view notice);
 
 /// An ErrorResponse, for the client.
 std::string error_frame(const config::fault& why);
+/// What the one hears that gives way in a deadlock over several shards.
+std::string deadlock_error();
 
 struct span_start {
     std::uint64_t client_id = 0;
     pool::settings_ref settings;
+    pool::settings_ref before;  ///< ... and with which it began: each shard's begins so, too
     std::vector<std::string>
         history;  ///< what each shard's transaction begins with: BEGIN, then savepoints and the like
     std::vector<std::string> shards;                           ///< names
@@ -133,7 +136,9 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     /// Ends it everywhere; span_ended follows.
     void commit();
     void rollback();
-    void fail();  ///< a statement of the transaction has been refused: only its end, or a savepoint, is heard
+    /// A statement of the transaction has failed or been refused: only its end, or a savepoint, is heard. What it has
+    /// locked since the last savepoint is let go, unless it is rolled back at once.
+    void fail(bool rolls_back = false);
     void back_to_savepoint() { failed_ = false; }
     void remember(std::string statement);  ///< to be run on shards that join later
     const std::vector<std::string>& history() const noexcept { return with_.history; }
@@ -170,6 +175,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     static int under_way() noexcept;  ///< of all workers
     std::string where() const;        ///< "host:port, host:port"
     std::string_view held_tag() const noexcept { return tag_; }
+    std::string_view told() const noexcept { return told_; }  ///< at its end: ParameterStatus messages of a server
 
     // arm_owner
     std::shared_ptr<void> arm_keep() override { return shared_from_this(); }
@@ -218,6 +224,9 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         bool active = false;      ///< has a part of the unit under way
         bool takes_copy = false;  ///< has said that it does
         bool headed = false;      ///< the header of its COPY has come
+        bool aborting = false;    ///< the answer to what makes its transaction fail is to come, before all others
+        bool prepared = false;    ///< its transaction was: what it has set stays on the connection
+        std::string told;         ///< ParameterStatus messages of its end
         std::string outgoing;     ///< COPY data for it, as messages
         pool::settings_ref before;
         commit_step doing = commit_step::none;
@@ -225,6 +234,9 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
 
     wing* wing_of(std::uint16_t shard);
     wing& wing_of(const arm& which);
+    /// An answer to something of the client's.
+    static bool owes(const wing& of) noexcept { return of.on->owed > (of.aborting ? 1 : 0); }
+    void on_aborted(wing& of, char type, std::string_view frame);
     void join();
     void open();
     void go();
@@ -300,6 +312,9 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::size_t next_part_ = 0;  ///< of a unit that goes in turn
     bool failed_ = false, dirty_ = false, holding_ = false;
     bool other_rows_ = false;  ///< than the client has been told: it gets none of them
+    bool only_copies_ = true;   ///< have been written: each shard has the same to say
+    std::uint16_t teller_ = 0;  ///< at the end: the shard that joined first
+    std::string told_;
     int failed_leases_ = 0;
     std::string answer_, tag_, error_;            ///< frames for the client
     std::string header_;                          ///< the first part's RowDescription

@@ -35,9 +35,11 @@ fault too_much_held() {
 void session::add_servers(std::vector<const pool::server*>& to) const {
     client_session::add_servers(to);
     if (spanning_) spanning_->across->add_servers(to);
+    if (reading_) reading_->add_servers(to);
 }
 
 void session::give_way() {
+    if (reading_) return std::shared_ptr(reading_)->give_way();
     if (spanning_) std::shared_ptr(spanning_->across)->give_way();
 }
 
@@ -70,17 +72,22 @@ void session::span_remember(const router::statement& what) {
     auto& span = *spanning_;
     ++span.commands;
     span.savepoints |= what.verb == verb::savepoint;
-    if (what.verb == verb::savepoint) span.unsure_at.emplace_back(what.name, span.unsure);
+    if (what.verb == verb::savepoint) span.marks.push_back({what.name, span.unsure, span.reads_only});
     if (what.verb == verb::rollback_to || what.verb == verb::release) {
-        auto& marks = span.unsure_at;
+        auto& marks = span.marks;
         const auto last =
-            std::find_if(marks.rbegin(), marks.rend(), [&](const auto& each) { return each.first == what.name; });
+            std::find_if(marks.rbegin(), marks.rend(), [&](const auto& each) { return each.savepoint == what.name; });
         if (last != marks.rend()) {
-            if (what.verb == verb::rollback_to) span.unsure = last->second;
+            if (what.verb == verb::rollback_to) span.unsure = last->unsure;
+            span.reads_only = last->reads_only;  // a server gives it back at both
             marks.erase(what.verb == verb::rollback_to ? last.base() : last.base() - 1, marks.end());
         }
     }
-    if (what.verb != verb::savepoint && what.verb != verb::release && what.verb != verb::rollback_to)
+    const bool of_mode =
+        !what.effects.empty() && std::all_of(what.effects.begin(), what.effects.end(), [](const effect& each) {
+            return each.what == effect::kind::set_local && each.name == "transaction_read_only";
+        });
+    if (what.verb != verb::savepoint && what.verb != verb::release && what.verb != verb::rollback_to && !of_mode)
         span.read_apart = false;
     span.across->remember(span.text);
 }
@@ -138,6 +145,7 @@ void session::span_answered() {
             failed = true;
         }
     }
+    if (failed && !span.implicit && !span.of_text) span.across->fail();
     if (!failed) span_followed();
     if (const auto parsed = std::exchange(span.parsed, nullptr); parsed && failed) undo(*parsed);
     if (span.what == doing::query) {
@@ -156,6 +164,27 @@ void session::span_go_on() {
     if (pumping_) return;  // it ended at once: the caller's loop takes it from here
     pump({});
     want_client();
+}
+
+/// What a server tells when a transaction ends in which something was set. After a rollback all is as it was, whether
+/// a server is left to say so or not.
+std::string session::span_tells(const spanning& was, bool committed) {
+    std::string out;
+    const auto tell = [&](std::string_view name, std::string_view value) {
+        if (is_news(name, value)) pg::write_parameter_status(out, name, value);
+    };
+    if (!committed && was.told_before) {
+        for (const auto& [name, value] : *was.told_before) tell(name, value);
+        return out;
+    }
+    pg::frame_header header;
+    for (auto rest = was.across->told(); pg::read_header(rest, header) == pg::header_state::ready;
+         rest.remove_prefix(header.total())) {
+        pg::reader in(rest.substr(pg::header_size, header.body()));
+        const auto name = in.text(), value = in.text();
+        tell(name, value);
+    }
+    return out;
 }
 
 void session::span_over(spanning& was, bool committed) {
@@ -196,6 +225,7 @@ void session::span_ended(two_phase::outcome how, const std::string& error, bool 
     } else {
         out = made->tag;
     }
+    out += span_tells(*made, committed);
     if (made->what == doing::message) {
         skip_to_sync_ = failed;
     } else if (!goes_on(failed)) {
@@ -214,6 +244,7 @@ void session::span_lost(const std::string& why) {
     if (std::exchange(again_, nullptr) && made->what == doing::nothing) made->what = doing::query;
     phase_ = phase::idle;
     span_over(*made, false);
+    if (const auto told = span_tells(*made, false); !told.empty()) emit(told);
     home_.owner.role_changed(who_.cluster->now->configured_as);
     if (!made->implicit && !made->of_text) {
         begun_ = "BEGIN";

@@ -23,7 +23,7 @@ void span::check_text() {
     text_is_several_ = false;
     auto& one = *wing_of(unit_.parts.front().shard);
     std::string out;
-    const bool fails_already = one.on->status == 'E';
+    const bool fails_already = one.on->status == 'E' || one.aborting;
     if (!fails_already) pg::write_query(out, std::string("SAVEPOINT ").append(savepoint));
     out.append(unit_.parts.front().bytes);
     if (!fails_already)

@@ -142,7 +142,7 @@ void session::span_bind(std::string_view body) {
         std::string out;
         pg::write_error(out, "ERROR", "42P03", fmt::format("cursor \"{}\" already exists", bind->portal));
         emit(out);
-        spanning_->across->fail();
+        spanning_->across->fail(spanning_->implicit);
         skip_to_sync_ = true;
         return;
     }

@@ -112,6 +112,12 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
                              "cannot have, and this one has settings of its own",
                              {},
                              "begin the transaction without READ ONLY, or read outside of it"};
+            if (span.reads_only && span.wrote_before)
+                return fault{fault_kind::unsupported,
+                             "a read of rows of several shards uses temporary tables, which a READ ONLY transaction "
+                             "cannot have, and beside this one it would not see what it has written",
+                             {},
+                             "read before SET TRANSACTION READ ONLY, or commit first"};
             if (span.changes_catalog && !router::outlives_ddl(*plan.gather))
                 return fault{fault_kind::unsupported,
                              "this transaction has changed tables, and rows of several shards are read by columns that "

@@ -91,7 +91,7 @@ void session::span_read(std::optional<fault> why, bool failed) {
     if (why) {
         span_refuse(*why, within);
     } else {
-        if (failed) span.across->fail();
+        if (failed) span.across->fail(span.implicit || span.of_text);
         if (within != doing::query)
             skip_to_sync_ = failed;
         else if (!goes_on(failed) && span.of_text)

@@ -71,6 +71,14 @@ std::string error_frame(const fault& why) {
     return out;
 }
 
+std::string deadlock_error() {
+    std::string out;
+    pg::write_error(out, "ERROR", "40P01", "deadlock detected",
+                    "This transaction and others wait for each other's locks, on several shards.",
+                    "take locks in the same order everywhere, and repeat the transaction");
+    return out;
+}
+
 std::size_t span::part_of(const wing& of) const {
     for (std::size_t i = 0; i < unit_.parts.size(); ++i)
         if (unit_.parts[i].shard == of.on->shard) return i;
@@ -82,9 +90,14 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
     const auto body = frame.substr(pg::header_size);
     if (type == 'A') return;
     if (type == 'S') {
-        if (stage_ == stage::running && unit_.tells && owner_ && part_of(of) == 0) owner_->span_parameter(body);
+        if (stage_ == stage::ending) of.told.append(frame);
+        // What has failed has its settings of before; a SET tells of its own.
+        const bool undone = of.aborting || (stage_ == stage::running && of.failed);
+        const bool set = stage_ == stage::running && unit_.tells && part_of(of) == 0;
+        if (owner_ && (undone || set)) owner_->span_parameter(body);
         return;
     }
+    if (of.aborting) return on_aborted(of, type, frame);
     if (type == 'E') return on_error(of, frame);
     if (which.owed == 0 && type != 'N') return arm_lost(which, "the server sent what nobody asked for");
     if (type == 'Z') {
@@ -95,6 +108,9 @@ void span::arm_frame(arm& which, char type, std::string_view frame) {
     if (stage_ == stage::ending) {
         // A COMMIT that could only roll back says so by its tag.
         if (type == 'C' && of.doing == commit_step::commit && body.starts_with("ROLLBACK")) of.failed = true;
+        // Of triggers that were deferred.
+        const bool commits = of.doing == commit_step::commit || of.doing == commit_step::prepare;
+        if (type == 'N' && commits && (!only_copies_ || &of == &wings_.front())) answer_.append(frame);
         return;
     }
     if (stage_ == stage::opening && type == 'D' && which.owed == 1) check_isolation(of, body);  // before: set_config
@@ -311,6 +327,7 @@ void span::settled(wing& of) {
             if (end_as_its_owner(of)) return;
             const bool ok = !of.failed;
             if (of.tried && !ok) of.on->server->doomed = true;  // it may have another role now
+            of.prepared |= ok && of.doing == commit_step::prepare;
             of.doing = commit_step::none;
             take(end_->answered(static_cast<std::size_t>(&of - wings_.data()), ok));
             return end_if_over();

@@ -65,6 +65,17 @@ bool names_isolation(std::string_view begin) {
                        [](char a, char b) { return (a | 0x20) == b; }) != begin.end();
 }
 
+/// SET TRANSACTION READ ONLY: what it changes is told by reads_only.
+bool sets_mode_only(std::string_view statement) {
+    router::shape_lexer lexer;
+    const auto shape = lexer.scan(statement, true);
+    router::postgres::token_reader in(statement, shape.literals);
+    for (auto each = in.next(); each.kind != router::postgres::token_kind::end; each = in.next())
+        if (!in.is(each, "set") && !in.is(each, "transaction") && !in.is(each, "read") && !in.is(each, "only"))
+            return false;
+    return true;
+}
+
 /// SET [LOCAL] client_encoding, or NAMES. What it is behind a ROLLBACK is not told here.
 bool sets_encoding(std::string_view statement) {
     router::shape_lexer lexer;
@@ -219,16 +230,25 @@ void session::begin_span() {
         }
         if (talk_->local_path) spanning_->path_after = talk_->path_after;
         spanning_->reads_only = talk_->reads_only;
+        spanning_->wrote_before = talk_->reads_late && talk_->wrote;
+        spanning_->told_before = std::move(talk_->told_before);
         spanning_->changes_catalog = talk_->ddl != nullptr;
         if (talk_->ddl) spanning_->unsure.add_anything();
+        for (const auto& each : talk_->marks)
+            if (!each.savepoint.empty())
+                spanning_->marks.push_back({each.savepoint, spanning_->unsure, each.reads_only});
         spanning_->on_the_move = talk_->on_the_move;
     } else {
         spanning_->implicit = begun_.empty();
         spanning_->reads_only = begins_read_only(!begun_.empty() && begun_reads_, begun_);
         with.history.push_back(begun_.empty() ? std::string("BEGIN") : std::exchange(begun_, {}));
+        spanning_->told_before = told_;
         begun_failed_ = false;
     }
-    spanning_->read_apart = with.history.size() == 1 && !names_isolation(with.history.front());
+    with.before = spanning_->settings_before;
+    spanning_->read_apart = !names_isolation(with.history.front()) &&
+                            std::all_of(with.history.begin() + 1, with.history.end(),
+                                        [](const auto& each) { return sets_mode_only(each) || is_plain_begin(each); });
     spanning_->across = std::make_shared<span>(*this, std::move(with));
     if (talk_) {
         const auto before = talk_->marks.empty() ? talk_->server->settings : talk_->marks.front().server;
@@ -331,7 +351,7 @@ void session::span_refuse(const fault& why, doing within) {
     refuse(why);
     auto& span = *spanning_;
     again_.reset();
-    span.across->fail();
+    span.across->fail(span.implicit || span.of_text);
     if (within != doing::query) {
         skip_to_sync_ = true;
     } else if (span.implicit || span.of_text) {

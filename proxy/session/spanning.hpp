@@ -50,7 +50,8 @@ struct spanning {
     std::vector<std::vector<std::uint16_t>> numbers;  ///< of a parted INSERT's parts: the client's parameters
     std::size_t commands = 0;                         ///< remembered for shards that join later
     std::uint64_t writes = 0;                         ///< statements that may have written
-    bool reads_only = false;                          ///< BEGIN READ ONLY
+    bool reads_only = false;                          ///< BEGIN READ ONLY, or SET TRANSACTION READ ONLY
+    bool wrote_before = false;                        ///< ... the latter, behind writes
     bool read_apart = true;                           ///< ... without settings that other transactions do not have
     portal* holding = nullptr;                        ///< the one whose answer is being kept
     std::uint32_t wanted_rows = 0;                    ///< ... and how many of its rows the client wants first
@@ -58,7 +59,13 @@ struct spanning {
     bool locks_tables = false;    ///< LOCK TABLE: who reads beside it would wait for it
     bool asked = false;           ///< a statement has run in it, on whatever connection
     router::unsure_names unsure;  ///< what it has defined
-    std::vector<std::pair<std::string, router::unsure_names>> unsure_at;  ///< ... at its savepoints, by their names
+    struct mark {
+        std::string savepoint;
+        router::unsure_names unsure;
+        bool reads_only = false;
+    };
+    std::vector<mark> marks;                                  ///< what of this was so at its savepoints
+    std::shared_ptr<const pool::parameter_list> told_before;  ///< what the client knew when it began; null: not known
     std::unique_ptr<undo_record> parsed;  ///< of a Parse that a shard looks at, or its Describe that is next
     bool on_the_move = false;             ///< it has written to rows on the move, or may have
     std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();

@@ -19,6 +19,7 @@ struct party {
 struct edge {
     party to;
     std::uint16_t shard = 0;
+    std::uint32_t waiter = 0, holder = 0;
 };
 
 party party_of(std::uint64_t client, std::uint16_t shard, std::uint32_t pid) {
@@ -32,7 +33,7 @@ class finder {
             if (each.holder == 0) continue;  // a prepared transaction, which waits for nobody
             const auto from = party_of(each.waiting_client, each.shard, each.waiter);
             const auto to = party_of(each.holding_client, each.shard, each.holder);
-            if (from != to) edges_[from].push_back({to, each.shard});
+            if (from != to) edges_[from].push_back({to, each.shard, each.waiter, each.holder});
         }
     }
 
@@ -62,22 +63,24 @@ class finder {
         const auto found = edges_.find(at);
         if (found == edges_.end() || !done_.emplace(at, true).second) return false;
         for (const auto& each : found->second) {
-            path_.push_back({at, each.shard});
+            path_.push_back({at, each});
             if (each.to == start ? is_over_several() : search(start, each.to)) return true;
             path_.pop_back();
         }
         return false;
     }
 
-    /// The path leads back to where it began. Step i waits on its shard, and holds what the step before waits for.
+    /// The path leads back to where it began. Step i waits on its shard, and holds what the step before waits for: over
+    /// another connection, and no server sees that both are one client's.
     bool is_over_several() {
         deadlock made;
         for (std::size_t i = 0; i < path_.size(); ++i) {
-            const auto& [who, waits_on] = path_[i];
-            const auto holds_on = path_[(i + path_.size() - 1) % path_.size()].second;
+            const auto& [who, waits] = path_[i];
+            const auto& holds = path_[(i + path_.size() - 1) % path_.size()].second;
             if (who.client == 0) continue;
             made.clients.push_back(who.client);
-            if (holds_on != waits_on) made.victim = std::max(made.victim, who.client);
+            if (holds.shard != waits.shard || holds.holder != waits.waiter)
+                made.victim = std::max(made.victim, who.client);
         }
         if (made.victim == 0) return false;
         std::sort(made.clients.begin(), made.clients.end());
@@ -87,7 +90,7 @@ class finder {
 
     std::map<party, std::vector<edge>> edges_;
     std::map<party, bool> done_;
-    std::vector<std::pair<party, std::uint16_t>> path_;
+    std::vector<std::pair<party, edge>> path_;
     deadlock found_;
 };
 

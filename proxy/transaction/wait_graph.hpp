@@ -1,6 +1,6 @@
 #pragma once
 // Who waits for whose locks on which shard, and who is to give way: a pure function over what the shards have said.
-// Cycles within one shard are the server's own to find.
+// Cycles of one shard's connections are the server's own to find.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,8 @@ struct lock_wait {
     friend bool operator==(const lock_wait&, const lock_wait&) = default;
 };
 
-/// A cycle over several shards: the clients in it in ascending order, and the one that gives way.
+/// A cycle over several connections of a client, on several shards or on one: the clients in it in ascending order, and
+/// the one that gives way.
 struct deadlock {
     std::vector<std::uint64_t> clients;
     std::uint64_t victim = 0;
@@ -24,7 +25,7 @@ struct deadlock {
 };
 
 /// Each client is in at most one of them; when the victims have given way, no cycle over several shards is left. The
-/// victim is the client with the highest id, that has come last, of those that hold locks on one shard and wait on
+/// victim is the client with the highest id, that has come last, of those that hold locks on one connection and wait on
 /// another.
 std::vector<deadlock> find_deadlocks(const std::vector<lock_wait>& waits);
 

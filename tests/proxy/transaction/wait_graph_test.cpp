@@ -33,6 +33,11 @@ TEST_CASE("a cycle within one shard is the server's own") {
     CHECK(find_deadlocks({waits(1, 0, 2), waits(2, 0, 3), waits(3, 0, 1), waits(4, 1, 1)}).empty());
 }
 
+TEST_CASE("a client whose two connections to one shard are in it is for us to find") {
+    const lock_wait holds{0, 102, 101, 2, 1}, reads_beside{0, 301, 102, 1, 2};
+    CHECK(find_deadlocks({holds, reads_beside}) == std::vector<deadlock>{{{1, 2}, 1}});
+}
+
 TEST_CASE("three clients on three shards, with others that hang on to them") {
     const auto found = find_deadlocks({waits(1, 0, 2), waits(2, 1, 3), waits(3, 2, 1), waits(8, 0, 1), waits(9, 1, 8)});
     CHECK(found == std::vector<deadlock>{{{1, 2, 3}, 3}});
