@@ -109,9 +109,9 @@ std::optional<fault> session::destination_of_execute(std::string_view sql, route
                   fmt::format("EXECUTE {} {} rows of several shards of cluster \"{}\", which it cannot here", name,
                               out.spread ? "writes" : "reads", who_.cluster->now->config.name),
                   out.spread ? "a write that SQL's PREPARE has made runs on one shard only"
-                             : "an argument is more than a literal, or is declared of a type that is not built in",
+                             : "an argument is more than a literal, or is declared of a type that is not known here",
                   out.spread ? "send the statement itself, or prepare it by the extended query protocol"
-                             : "give plain literals of built-in types, or prepare it by the extended query protocol"};
+                             : "give plain literals of common types, or prepare it by the extended query protocol"};
     return refused;
 }
 

@@ -128,3 +128,13 @@ def test_another_number_of_parameters_is_an_error(shop_proxy, sql, values):
         assert client.value("SELECT count(*) FROM users WHERE id > 9990000") == "0"
         if sql.startswith("SELECT"):
             assert not codes(client.run(bind(["0"], "named") + execute() + sync()))
+
+
+def test_a_declared_type_that_is_not_known_is_refused_over_several_shards(client):
+    client.run(query("PREPARE o(point) AS SELECT count(*) FROM users WHERE $1 IS NULL"))
+    for argument in ("NULL", "'(1,2)'"):
+        came = client.run(query(f"EXECUTE o({argument})"))
+        assert codes(came) == ["0A000"]
+        assert b"EXECUTE o reads rows of several shards" in came[0][1] and b"transaction" not in came[0][1]
+    client.run(query("PREPARE f(float8) AS SELECT count(*) FROM users WHERE $1 IS NULL AND id < 0"))
+    assert client.rows("EXECUTE f(NULL)") == client.rows("EXECUTE f(1.5)") == [[b"0"]]

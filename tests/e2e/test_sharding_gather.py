@@ -650,3 +650,31 @@ def test_another_encoding_within_a_transaction(data, shop_proxy):
                 assert codes_of_both[:1] == ["0A000"], (change, first)
                 client.run(query("ROLLBACK"))
                 assert kinds(client.run(query(sql))) == "TDDDCZ"
+
+
+def test_an_error_of_a_text_of_ringway_s_tells_no_place_in_it(data, shop_proxy, shop_cluster):
+    servers = [shop_cluster.primary(shard) for shard in shop_cluster.shards]
+    with shop_proxy.connect() as client:
+        for server in servers:
+            server.rows("ALTER TABLE orders RENAME TO orders_gone; SELECT 1")
+        try:
+            for sql in ("UPDATE orders SET note = note", "DELETE FROM orders", "SELECT count(DISTINCT id) FROM orders"):
+                with pytest.raises(psycopg.Error) as why:
+                    client.execute(sql)
+                if why.value.sqlstate == "0A000" and "catalogs that were read" in (why.value.diag.message_detail or ""):
+                    continue
+                assert (why.value.sqlstate, why.value.diag.message_primary) == ("42P01", 'relation "orders" does not exist'), why.value
+                assert int(why.value.diag.statement_position or 0) <= len(sql)
+        finally:
+            for server in servers:
+                server.rows("ALTER TABLE orders_gone RENAME TO orders; SELECT 1")
+            assert until(lambda: not _fails(shop_proxy, "SELECT count(DISTINCT id) FROM orders"))
+
+
+def _fails(proxy, sql):
+    with proxy.connect() as client:
+        try:
+            client.execute(sql)
+        except psycopg.Error as why:
+            return str(why)
+    return None
