@@ -14,6 +14,7 @@
 #include "router/body_text.hpp"
 #include "router/dialect.hpp"
 #include "router/mysql/modes.hpp"
+#include "router/tie_action.hpp"
 
 namespace ringway::router {
 
@@ -69,6 +70,7 @@ struct attached_function {
 struct foreign_key {
     std::string target;
     std::vector<std::pair<std::string, std::string>> columns;
+    std::vector<std::pair<std::string, tie_action>> actions{};  ///< those that write, by the own column
 };
 
 struct catalog_relation {

@@ -115,8 +115,8 @@ class follower {
     std::vector<const catalog_relation*> seen_;
 };
 
-bool does(const foreign_key& tie, std::string_view action) {
-    return std::any_of(tie.columns.begin(), tie.columns.end(), [&](const auto& pair) { return pair.second == action; });
+bool does(const foreign_key& tie, tie_action action) {
+    return std::any_of(tie.actions.begin(), tie.actions.end(), [&](const auto& pair) { return pair.second == action; });
 }
 
 /// Columns of its own table that a foreign key sets when rows it refers to change so.
@@ -125,7 +125,7 @@ std::vector<std::string> set_by(const foreign_key& tie, const row_changes& how) 
         return std::find(how.columns.begin(), how.columns.end(), pair.second) != how.columns.end();
     });
     std::vector<std::string> out;
-    for (const auto& [own, by] : tie.columns)
+    for (const auto& [own, by] : tie.actions)
         if ((updates && (by == tie_action::update_cascades || by == tie_action::update_sets)) ||
             (how.deletes && by == tie_action::delete_sets))
             out.push_back(own);

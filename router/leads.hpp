@@ -2,19 +2,11 @@
 // Whether using a table leads to rows of other shards than its own.
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "router/keys.hpp"
 
 namespace ringway::router {
-
-/// A foreign key's actions, where they write, stand among its columns: pairs of an own column and what sets it, or of
-/// which a row may be deleted.
-namespace tie_action {
-constexpr std::string_view update_cascades = "ON UPDATE CASCADE", update_sets = "ON UPDATE SET",
-                           delete_cascades = "ON DELETE CASCADE", delete_sets = "ON DELETE SET";
-}
 
 /// What a statement does with a table: `inserts` adds rows and changes none.
 enum class access : std::uint8_t { reads, inserts, writes };

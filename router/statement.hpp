@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "router/tie_action.hpp"
+
 namespace ringway::router {
 
 struct copy_command;
@@ -267,6 +269,7 @@ struct table_change {
     } what{};
     table_ref table, other;
     std::vector<std::pair<std::string, std::string>> columns;
+    std::vector<std::pair<std::string, tie_action>> actions;  ///< refers: by the own column
     std::string type;         ///< as it is written; empty: it depends on more than the name (USING, COLLATE, an array)
     std::int64_t limit = -1;  ///< of varchar(n); -2: other limits
     bool is_new = false;      ///< refers: the table is made by the same statement

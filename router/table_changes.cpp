@@ -212,7 +212,7 @@ class judge_of_changes {
         auto parent = tables_.find(change.other);
         if (change.is_new && titled(change.table) == titled(change.other)) parent = child;
         if (child.what == table_class::temporary || parent.what == table_class::temporary) return std::nullopt;
-        const foreign_key tie{{}, change.columns};
+        const foreign_key tie{{}, change.columns, change.actions};
         if (ties_locally(child, tie, parent, tables_.map())) return changes_key(change, child, tie, parent);
         const bool both = child.what == table_class::keyed && parent.what == table_class::keyed;
         if (both && entry_of(child).by_schema && (!child.relation || !parent.relation)) return std::nullopt;  // not yet

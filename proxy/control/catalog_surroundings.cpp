@@ -14,18 +14,19 @@ using oid = std::uint32_t;
 // The tables that a table inherits from, or is a part of.
 constexpr const char* parent_query = "SELECT inhrelid, inhparent FROM pg_inherits";
 
-// Pairs of columns, and what actions do to the own ones (router/leads.hpp); servers before 15 name no columns for SET.
+// Pairs of columns, and what actions do to the own ones (tie_action, in its order); servers before 15 name no columns
+// for SET.
 constexpr const char* foreign_key_query = R"(
-SELECT c.oid, c.conrelid, c.confrelid, own.attname, other.attname
+SELECT c.oid, c.conrelid, c.confrelid, own.attname, other.attname, NULL AS action
 FROM pg_constraint c, unnest(c.conkey, c.confkey) AS pair(own, other)
 JOIN pg_attribute own ON true JOIN pg_attribute other ON true
 WHERE c.contype = 'f' AND own.attrelid = c.conrelid AND own.attnum = pair.own
   AND other.attrelid = c.confrelid AND other.attnum = pair.other
 UNION ALL
-SELECT c.oid, c.conrelid, c.confrelid, own.attname, action.what
+SELECT c.oid, c.conrelid, c.confrelid, own.attname, NULL, action.what
 FROM pg_constraint c JOIN pg_attribute own ON own.attrelid = c.conrelid AND own.attnum = ANY (c.conkey),
-LATERAL (VALUES ('ON UPDATE CASCADE', c.confupdtype = 'c'), ('ON UPDATE SET', c.confupdtype IN ('n', 'd')),
-    ('ON DELETE CASCADE', c.confdeltype = 'c'), ('ON DELETE SET', c.confdeltype IN ('n', 'd') AND coalesce(
+LATERAL (VALUES (0, c.confupdtype = 'c'), (1, c.confupdtype IN ('n', 'd')),
+    (2, c.confdeltype = 'c'), (3, c.confdeltype IN ('n', 'd') AND coalesce(
         nullif(to_jsonb(c) -> 'confdelsetcols', 'null') @> to_jsonb(own.attnum), true))) AS action(what, applies)
 WHERE c.contype = 'f' AND action.applies
 ORDER BY 1)";
@@ -187,7 +188,11 @@ class surroundings {
             auto* const child = find(row[1]);
             if (!child) continue;
             if (row[0].as<oid>() != last) child->foreign_keys.push_back({name_of(row[2]), {}});
-            child->foreign_keys.back().columns.emplace_back(text(row[3]), text(row[4]));
+            auto& key = child->foreign_keys.back();
+            if (row[5].is_null())
+                key.columns.emplace_back(text(row[3]), text(row[4]));
+            else
+                key.actions.emplace_back(text(row[3]), static_cast<router::tie_action>(row[5].as<int>()));
             last = row[0].as<oid>();
         }
     }

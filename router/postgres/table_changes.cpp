@@ -5,7 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "router/leads.hpp"
 #include "router/postgres/blocks.hpp"
 #include "router/postgres/walk.hpp"
 
@@ -157,8 +156,8 @@ class reader_of_changes {
         for (std::size_t i = 0; i < column.size(); ++i) made.columns.emplace_back(column[i], targets[i]);
         const auto on_update = definition["fk_upd_action"].word(), on_delete = definition["fk_del_action"].word();
         const auto reset = names_of(definition["fk_del_set_cols"]);
-        const auto note = [&](const std::vector<std::string>& of, std::string_view action) {
-            for (const auto& each : of) made.columns.emplace_back(each, action);
+        const auto note = [&](const std::vector<std::string>& of, tie_action action) {
+            for (const auto& each : of) made.actions.emplace_back(each, action);
         };
         if (on_update == "c") note(column, tie_action::update_cascades);
         if (on_update == "n" || on_update == "d") note(column, tie_action::update_sets);

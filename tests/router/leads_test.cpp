@@ -129,14 +129,16 @@ TEST_CASE("foreign keys hold on one shard when they tie the keys") {
 }
 
 TEST_CASE("foreign keys whose actions set a shard key") {
-    const auto with = [](const char* child, const char* target, columns tie) {
+    using router::tie_action;
+    using actions = std::vector<std::pair<std::string, tie_action>>;
+    const auto with = [](const char* child, const char* target, columns tie, actions does) {
         auto made = world::raw_catalog();
         made.relations.at(std::string("public.") + child).foreign_keys = {
-            {std::string("public.") + target, std::move(tie)}};
+            {std::string("public.") + target, std::move(tie), std::move(does)}};
         return made;
     };
     const auto moves = "which is of its shard key";
-    const auto cascade = with("orders", "countries", {{"user_id", "code"}, {"user_id", "ON UPDATE CASCADE"}});
+    const auto cascade = with("orders", "countries", {{"user_id", "code"}}, {{"user_id", tie_action::update_cascades}});
     CHECK(refuses(cascade, "UPDATE countries SET code = 'x' WHERE code = 'y'", moves));
     CHECK(refuses(cascade, "UPDATE countries SET (name, code) = ('x', 'y')", moves));
     CHECK(
@@ -148,31 +150,31 @@ TEST_CASE("foreign keys whose actions set a shard key") {
     CHECK(refusal(cascade, "INSERT INTO orders (id, user_id) VALUES (1, 1)").empty());
     CHECK(refusal(cascade, "DELETE FROM orders WHERE user_id = 1").empty());
 
-    const auto reset =
-        with("orders", "countries",
-             {{"user_id", "code"}, {"note", "name"}, {"user_id", "ON DELETE SET"}, {"note", "ON DELETE SET"}});
+    const auto reset = with("orders", "countries", {{"user_id", "code"}, {"note", "name"}},
+                            {{"user_id", tie_action::delete_sets}, {"note", tie_action::delete_sets}});
     CHECK(refuses(reset, "DELETE FROM countries", moves));
     CHECK(refuses(reset, "WITH a AS (DELETE FROM countries RETURNING code) SELECT * FROM a", moves));
     CHECK(refusal(reset, "UPDATE countries SET code = 'x'").empty());
     CHECK(refusal(reset, "INSERT INTO countries VALUES ('a', 'b')").empty());
-    const auto others = with("orders", "countries", {{"user_id", "code"}, {"note", "name"}, {"note", "ON DELETE SET"}});
+    const auto others =
+        with("orders", "countries", {{"user_id", "code"}, {"note", "name"}}, {{"note", tie_action::delete_sets}});
     CHECK(refusal(others, "DELETE FROM countries").empty());
 
-    const auto tied = [&](const char* action) {
-        return with("orders", "users", {{"user_id", "id"}, {"user_id", action}});
+    const auto tied = [&](tie_action action) {
+        return with("orders", "users", {{"user_id", "id"}}, {{"user_id", action}});
     };
-    CHECK(refusal(tied("ON UPDATE CASCADE"), "UPDATE users SET id = 1 WHERE id = 1").empty());
-    CHECK(refusal(tied("ON DELETE CASCADE"), "DELETE FROM users WHERE id = 1").empty());
-    CHECK(refuses(tied("ON UPDATE SET"), "UPDATE users SET id = 1 WHERE id = 1", moves));
-    CHECK(refusal(tied("ON UPDATE SET"), "UPDATE users SET name = 'x' WHERE id = 1").empty());
-    CHECK(refuses(tied("ON DELETE SET"), "DELETE FROM users WHERE id = 1", moves));
-    CHECK(refuses(tied("ON DELETE SET"),
+    CHECK(refusal(tied(tie_action::update_cascades), "UPDATE users SET id = 1 WHERE id = 1").empty());
+    CHECK(refusal(tied(tie_action::delete_cascades), "DELETE FROM users WHERE id = 1").empty());
+    CHECK(refuses(tied(tie_action::update_sets), "UPDATE users SET id = 1 WHERE id = 1", moves));
+    CHECK(refusal(tied(tie_action::update_sets), "UPDATE users SET name = 'x' WHERE id = 1").empty());
+    CHECK(refuses(tied(tie_action::delete_sets), "DELETE FROM users WHERE id = 1", moves));
+    CHECK(refuses(tied(tie_action::delete_sets),
                   "MERGE INTO users u USING (VALUES (1)) x (a) ON u.id = x.a WHEN MATCHED THEN DELETE", moves));
 
-    auto chain =
-        with("users", "countries", {{"name", "code"}, {"name", "ON UPDATE CASCADE"}, {"name", "ON DELETE CASCADE"}});
+    auto chain = with("users", "countries", {{"name", "code"}},
+                      {{"name", tie_action::update_cascades}, {"name", tie_action::delete_cascades}});
     chain.relations.at("public.orders").foreign_keys = {
-        {"public.users", {{"user_id", "id"}, {"user_id", "ON DELETE SET"}}}};
+        {"public.users", {{"user_id", "id"}}, {{"user_id", tie_action::delete_sets}}}};
     CHECK(refuses(chain, "DELETE FROM countries", "a foreign key of orders"));
     CHECK(refusal(chain, "UPDATE countries SET code = 'x'").empty());
 }
