@@ -123,6 +123,7 @@ TEST_CASE("rows that a server refuses as a whole stay whole") {
     const auto calls = plan_of("INSERT INTO orders (user_id, note) VALUES (1, upper('a')), (2, 'b'), (3, 'c')");
     CHECK(calls->spread == spreading::rows);
     CHECK(plan_of("INSERT INTO orders (user_id, id) VALUES (1, generate_series(1, 3))")->spread == spreading::rows);
-    CHECK(refusal_of("INSERT INTO orders (user_id, id) VALUES (generate_series(1, 3), 1)").find("write SELECT instead") !=
-          std::string::npos);  // to a server it is a SELECT
+    CHECK(
+        refusal_of("INSERT INTO orders (user_id, id) VALUES (generate_series(1, 3), 1)").find("write SELECT instead") !=
+        std::string::npos);  // to a server it is a SELECT
 }
