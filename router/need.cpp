@@ -14,15 +14,24 @@ namespace ringway::router {
 
 namespace {
 
+/// A lock of the transaction's, by the built-in function.
+bool takes_lock(std::string_view schema, std::string_view name) {
+    static constexpr std::array<std::string_view, 4> all{"pg_advisory_xact_lock", "pg_advisory_xact_lock_shared",
+                                                         "pg_try_advisory_xact_lock",
+                                                         "pg_try_advisory_xact_lock_shared"};
+    return (schema.empty() || schema == "pg_catalog") && std::find(all.begin(), all.end(), name) != all.end();
+}
+
 /// Collects the first reason for the primary.
 class judgement {
   public:
-    judgement(const statement& what, const catalog* in, const std::vector<std::string>& path)
-        : what_(what), in_(in), path_(path) {}
+    /// `past_locks`: but for locks.
+    judgement(const statement& what, const catalog* in, const std::vector<std::string>& path, bool past_locks = false)
+        : what_(what), in_(in), path_(path), past_locks_(past_locks) {}
 
     need_finding run() {
         if (what_.writes) primary("changes data or definitions");
-        if (what_.locks_rows) primary("locks rows");
+        if (what_.locks_rows && !past_locks_) primary("locks rows");
         if (defines()) may_set({});  // defaults, checks and event triggers run; search_path may make it temporary
         by_verb();
         for (const auto& each : what_.effects) by_effect(each);
@@ -76,7 +85,7 @@ class judgement {
                 may_set({});
                 break;
             case verb::lock_table:
-                primary("locks a table");
+                if (!past_locks_) primary("locks a table");
                 break;
             case verb::prepare_transaction:
                 primary("prepares a transaction");
@@ -116,7 +125,14 @@ class judgement {
                setting == "temp_tablespaces" || setting == "default_text_search_config";
     }
 
+    bool is_built_in(const std::string& name) const {
+        const auto places = places_of(in_, name);
+        return !places.empty() && std::all_of(places.begin(), places.end(),
+                                              [](const function_place& place) { return place.schema == "pg_catalog"; });
+    }
+
     void function(const std::string& schema, const std::string& name) {
+        if (past_locks_ && takes_lock(schema, name) && is_built_in(name)) return;
         const auto nature = nature_of(in_, path_, schema, name);
         if (nature.may_set) may_set(pin_of_call(name, nature.unknown));
         if (nature.needs_primary)
@@ -181,7 +197,7 @@ class judgement {
         if (!found) {
             primary("unknown table " + table.name);
             if (!table.written || !defines()) may_set({});  // by a trigger; it may be a view, too
-        } else if (found->kind == 'S' || found->unlogged) {
+        } else if ((found->kind == 'S' || found->unlogged) && !past_locks_) {
             primary(fmt::format("{} {} is not the same on a replica", found->unlogged ? "unlogged table" : "sequence",
                                 table.name));
         } else if (found->view_writes || found->row_security_writes) {
@@ -227,6 +243,7 @@ class judgement {
     const statement& what_;
     const catalog* in_;
     const std::vector<std::string>& path_;
+    const bool past_locks_;
     need_finding out_;
 };
 
@@ -234,6 +251,25 @@ class judgement {
 
 need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path) {
     return judgement(what, in, path).run();
+}
+
+lock_use lock_use_of(const plan& what, const plan_context& with) {
+    if (what.need != need::primary || with.dialect != dialect::postgres || !with.catalog) return lock_use::none;
+    const auto& statements = what.parsed.statements;
+    const bool locks = std::any_of(statements.begin(), statements.end(), [](const statement& each) {
+        return each.locks_rows || each.verb == verb::lock_table ||
+               std::any_of(each.functions.begin(), each.functions.end(),
+                           [](const auto& called) { return takes_lock(called.first, called.second); });
+    });
+    if (!locks) return lock_use::none;
+    const auto path = schemas_of(
+        with.search_path.empty() ? std::string_view(with.catalog->default_search_path) : with.search_path, with.user);
+    const bool only =
+        what.parsed.error.empty() && std::all_of(statements.begin(), statements.end(), [&](const statement& each) {
+            const auto found = judgement(each, with.catalog, path, true).run();
+            return found.need == need::any && !found.may_set;
+        });
+    return only ? lock_use::only : lock_use::some;
 }
 
 bool is_session_command(verb what) noexcept {

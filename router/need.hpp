@@ -1,6 +1,7 @@
 #pragma once
 // Whether a statement may run on a replica, and why not.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,15 @@ struct need_finding {
 /// Of one statement. `path`: the schemas in which unqualified names are looked up. `in` may be null: then little is
 /// known.
 need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path);
+
+/// Whether a plan asks for locks that last until its transaction ends: rows' (FOR UPDATE), a table's, advisory ones.
+enum class lock_use : std::uint8_t {
+    none,
+    some,  ///< ... and writes, or may
+    only   ///< ... and else only reads
+};
+/// PostgreSQL's. Locks that functions of the users' take are not known.
+lock_use lock_use_of(const plan& what, const plan_context& with);
 
 /// SET, BEGIN, FETCH, ...: whatever connection the session is on.
 bool is_session_command(verb what) noexcept;

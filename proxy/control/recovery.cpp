@@ -171,23 +171,32 @@ std::string recovery::settle(const recovery_place& at, std::size_t shard, const 
         failed = on->run(finish);
     }
     if (failed && failed->find("permission denied") != std::string::npos) {
-        // Only its owner, or a superuser, may finish it.
-        for (const auto& user : at.users) {
+        // Only its owner, or a superuser, may finish it. Behind SET ROLE the owner is a role that users take.
+        const auto finish_as = [&](const config::user& user, bool takes_role) {
             const auto& role = user.server_user.empty() ? user.name : user.server_user;
             const auto& password = user.server_password.empty() ? user.password : user.server_password;
-            if (role != what.owner || !config::is_plain_password(password)) continue;
+            if ((role == what.owner) == takes_role || !config::is_plain_password(password)) return false;
             auto login =
                 pool::control_login_for(at.cluster, shards[shard].nodes[static_cast<std::size_t>(at.primaries[shard])]);
             login.user = role;
             login.password = password;
             pool::control_connection own("ringway recovery");
-            failed = own.open(login);
-            if (!failed) {
+            auto why_not = own.open(login);
+            if (!why_not) {
                 const time_limit bound(own, limit);
-                failed = own.run(finish);
+                why_not = own.run([&](pqxx::connection_base& c) {
+                    pqxx::nontransaction work(c);
+                    if (takes_role) work.exec0("SET ROLE " + work.quote_name(what.owner));
+                    work.exec0((committed ? "COMMIT PREPARED " : "ROLLBACK PREPARED ") + work.quote(what.name));
+                });
             }
-            break;
-        }
+            if (!why_not || !takes_role) failed = why_not;
+            return !why_not;
+        };
+        for (const bool takes_role : {false, true})
+            if (std::any_of(at.users.begin(), at.users.end(),
+                            [&](const auto& user) { return finish_as(user, takes_role); }))
+                break;
     }
     if (failed && failed->find("does not exist") != std::string::npos) failed.reset();  // somebody else was faster
     if (failed) return *failed;

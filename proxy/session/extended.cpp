@@ -465,6 +465,7 @@ void session::on_execute(std::string_view body, std::string_view frame) {
     auto& entry = talk.replies.push(expected_reply::kind::execute);
     if (!what) return;  // the server says that there is no such portal
     entry.counts_as_write = what->plan->need == router::need::primary;
+    entry.locks = lock_use_of(*what->plan);
     count_statement(*what->plan, what->planned_text());
     if (!is_watched(*what->plan) && talk.marks.empty()) return;
     entry.running = std::make_unique<running_statement>();

@@ -36,6 +36,12 @@ router::plan_context session::plan_context() const {
     return context;
 }
 
+/// For how a transaction over several shards ends.
+router::lock_use session::lock_use_of(const router::plan& plan) const {
+    if (plan.need != router::need::primary || !who_.cluster->now->map->is_sharded()) return router::lock_use::none;
+    return router::lock_use_of(plan, plan_context());
+}
+
 router::plan_cache::found session::plan_of(std::string_view sql) {
     if (encoding_ == text_encoding::hidden && !is_ascii(sql)) sql = "a text that cannot be read";
     return home_.plans.find(sql, plan_context());

@@ -179,6 +179,12 @@ void session::pass_local(std::string& out) {
     }
 }
 
+void session::note_write(router::lock_use locks) {
+    talk_->wrote = true;
+    talk_->changed |= locks != router::lock_use::only;
+    talk_->locked |= locks != router::lock_use::none;
+}
+
 /// The client's part of it is taken back too, should the batch run again before anything of it has reached the client.
 void session::pop_answered() {
     auto& talk = *talk_;
@@ -240,7 +246,7 @@ void session::on_server_frame(char type, std::string_view body, std::string& out
             if (head.running && type != 's') completed(head);
             if (head.running && type == 's') suspended(*head.running);
             if (head.what == kind::execute) {
-                if (head.counts_as_write) talk.wrote = true;
+                if (head.counts_as_write) note_write(head.locks);
                 if (head.running && !(talk.replies.size() > 1)) talk.barrier = false;
                 talk.replies.pop();
                 if (talk.replies.empty() || talk.replies.front().what != kind::sync) talk.barrier = false;
@@ -368,7 +374,7 @@ void session::on_server_error(std::string_view body, std::string& out, bool& for
     if (head.running && ran && !talk.discarding) apply_in_spite(*head.running);
     head.failed = true;
     talk.failed = true;
-    if (head.counts_as_write) talk.wrote = true;
+    if (head.counts_as_write) note_write(head.locks);
     if (head.what == kind::parse && head.undo && head.undo->name.empty())
         head.undo->before.reset();  // gone all the same
     if (in_pipeline) skip_to_sync(0);
@@ -532,6 +538,7 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
         return;
     }
     const bool write = head.counts_as_write;  // though it failed: a part of it may have been committed before
+    const auto locks = head.locks;
     talk.replies.pop();
     talk.barrier = false;
     talk.copy_in = false;
@@ -544,14 +551,14 @@ void session::on_server_ready(char status, std::string&, bool& forward) {
     talk.answered.clear();
     talk.prepare_error.clear();
     talk.served = true;
-    if (write) talk.wrote = true;
+    if (write) note_write(locks);
     stop_clocks();
     keep_date_style();
     if (status == 'I') {
         if (talk.wrote || !talk.marks.empty()) {
             const auto now = clock::now();
             if (talk.wrote) last_write_ = now;
-            talk.wrote = false;
+            talk.wrote = talk.changed = talk.locked = false;
         }
         if (!talk.marks.empty()) end_of_transaction(talk.failed || talk.rolled_back);
         if (own_before_) end_own(!talk.failed && !talk.rolled_back);

@@ -142,6 +142,8 @@ class session final : public client_session,
         bool replayable = false;      ///< a read only: may run again elsewhere when the server is lost
         bool wrote = false;           ///< in this transaction
         bool on_the_move = false;     ///< it has written to rows on the move, or may have
+        bool changed = false;         ///< ... more than locks
+        bool locked = false;          ///< it has asked for locks
         std::uint64_t map_epoch = 0;  ///< of the map that chose its shard
         bool copy_in = false;
         bool copy_ended = false;    ///< ... and CopyDone or CopyFail has been passed on: what follows is for after it
@@ -303,6 +305,8 @@ class session final : public client_session,
     void give_up(const config::fault& why);
     bool try_again(bool elsewhere);
     router::plan_context plan_context() const;
+    router::lock_use lock_use_of(const router::plan& plan) const;
+    void note_write(router::lock_use locks);
     router::plan_cache::found plan_of(std::string_view sql);
     std::optional<config::fault> destination_of(const router::plan& plan, const router::values& with, destination& out);
     bool suits(const destination& to) const;

@@ -251,6 +251,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     if (!is_watched(plan) && talk.marks.empty()) {
         auto& entry = talk.replies.push(expected_reply::kind::query);
         entry.counts_as_write = plan.need == router::need::primary;
+        entry.locks = lock_use_of(plan);
         outgoing().append(frame);
         return;
     }
@@ -319,6 +320,7 @@ void session::send_query(std::string_view frame, std::string_view sql, const rou
     }
     auto& entry = talk.replies.push(expected_reply::kind::query);
     entry.counts_as_write = plan.need == router::need::primary;
+    entry.locks = lock_use_of(plan);
     entry.running = std::make_unique<running_statement>();
     entry.running->plan = held;
     entry.running->text = sql;

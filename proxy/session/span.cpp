@@ -49,7 +49,8 @@ span::wing& span::wing_of(const arm& which) {
     return *wing_of(which.shard);
 }
 
-void span::adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote) {
+void span::adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote,
+                 bool locked) {
     auto& made = wings_.emplace_back();
     made.on = std::make_shared<arm>(*this, owner_->span_home(), shard);
     made.on->node = node;
@@ -58,6 +59,7 @@ void span::adopt(pool::server_ref from, std::uint16_t shard, int node, pool::set
     made.on->read_on();
     made.open = true;
     made.wrote = wrote;
+    if (locked) note_locks(made);
     made.before = std::move(before);
 }
 
@@ -239,6 +241,7 @@ void span::open() {
 void span::fill() {
     auto& seat = *wing_of(unit_.parts.front().shard);
     seat.failed = false;
+    seat.temporary = true;
     const auto& recipe = *unit_.gathers->gather;
     std::string out;
     if (stage_ != stage::filling) {
@@ -358,9 +361,14 @@ void span::send_part(const span_part& part) {
     one.failed = false;
     one.active = true;
     one.wrote |= unit_.writes;
-    one.holds |= unit_.locks;
+    if (unit_.locks) note_locks(one);
     one.on->server->unnamed.reset();
     one.on->send(part.bytes, 1);
+}
+
+void span::note_locks(wing& on) {
+    on.holds = true;
+    if (on.locked == 0) on.locked = ++locked_shards_;
 }
 
 /// The unit has not been sent, or not everywhere.
@@ -389,9 +397,14 @@ void span::begin_end() {
     std::sort(wings_.begin(), wings_.end(), [](const wing& a, const wing& b) { return a.on->shard < b.on->shard; });
     using part_of = two_phase::part_of;
     std::vector<part_of> members;
-    for (const auto& each : wings_)
+    std::vector<std::size_t> locked;
+    std::optional<std::size_t> temporary;
+    for (const auto& each : wings_) {
+        if (each.temporary) temporary = members.size();
         members.push_back(each.wrote ? part_of::writer : each.holds ? part_of::holder : part_of::reader);
-    end_.emplace(members);
+        locked.push_back(each.locked);
+    }
+    end_.emplace(members, locked, temporary);
 }
 
 void span::commit() {
@@ -417,11 +430,7 @@ void span::take(const two_phase::commands& what) {
             take(end_->lost(each.member));
             continue;
         }
-        const auto& shards = with_.shards;
-        const auto prepared = [&] {
-            return pool::quote_literal(
-                prepared_name(id_, shards[wings_[end_->decider()].on->shard], shards[one.on->shard]));
-        };
+        const auto prepared = [&] { return pool::quote_literal(prepared_as(one)); };
         std::string sql;
         switch (each.step) {
             case commit_step::commit:
@@ -446,11 +455,43 @@ void span::take(const two_phase::commands& what) {
                 continue;
         }
         one.doing = each.step;
-        one.failed = false;
+        one.failed = one.denied = false;
         std::string out;
         pg::write_query(out, sql);
         one.on->send(out, 1);
     }
+}
+
+std::string span::prepared_as(const wing& of) const {
+    return prepared_name(id_, with_.shards[wings_[end_->decider()].on->shard], with_.shards[of.on->shard]);
+}
+
+/// Only the role that has prepared a transaction ends it, and what SET LOCAL ROLE has set has gone with the PREPARE.
+/// The role is taken once more, and the connection's own again.
+bool span::end_as_its_owner(wing& of) {
+    if (!std::exchange(of.denied, false)) return false;
+    const bool commits = of.doing == commit_step::commit_prepared;
+    const auto name = pool::quote_literal(prepared_as(of));
+    const auto* role = of.on->server->settings->find("role");
+    const auto* authorization = of.on->server->settings->find("session_authorization");
+    std::string out;
+    int ready = 0;
+    const auto add = [&](std::string_view sql) {
+        pg::write_query(out, sql);
+        ++ready;
+    };
+    if (authorization) add("RESET SESSION AUTHORIZATION");
+    add(
+        fmt::format("SELECT pg_catalog.set_config('role', p.owner, false) FROM pg_catalog.pg_prepared_xacts AS p WHERE "
+                    "p.gid OPERATOR(pg_catalog.=) {}",
+                    name));
+    add((commits ? "COMMIT PREPARED " : "ROLLBACK PREPARED ") + name);
+    if (authorization) add(*authorization);
+    add(role ? std::string_view(*role) : "RESET ROLE");
+    of.failed = false;
+    of.tried = true;
+    of.on->send(out, ready);
+    return true;
 }
 
 void span::end_if_over() {

@@ -99,6 +99,8 @@ struct span_unit {
 
 /// What a transaction hears that writes on a second shard where two_phase = "error" is configured.
 config::fault two_writers();
+/// ... and one that only reads from now on, though its COMMIT has to write.
+config::fault only_reads_now();
 
 /// Of a NoticeResponse: a warning about how a text is written (nonstandard_use_of_escape_character).
 bool is_of_reading(std::string_view notice);
@@ -123,7 +125,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     span(span_client& owner, span_start with);
     ~span() override;
     /// A shard on which the transaction stands already. `before`: the connection's settings should it be rolled back.
-    void adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote);
+    void adopt(pool::server_ref from, std::uint16_t shard, int node, pool::settings_ref before, bool wrote,
+               bool locked);
 
     void run(span_unit unit);
     /// Ends it everywhere; span_ended follows.
@@ -206,7 +209,11 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
         bool open = false;  ///< in the transaction
         bool wrote = false;
         bool holds = false;       ///< locks that others wait for until all is committed
+        bool temporary = false;   ///< it has had tables of ours, which no prepared transaction may have used
+        std::size_t locked = 0;   ///< which of the shards it was that statements took locks on: 1 the first; 0: on none
         bool failed = false;      ///< at its last command
+        bool denied = false;      ///< ... by the role that it runs as
+        bool tried = false;       ///< to end what is prepared as the role that has prepared it
         bool active = false;      ///< has a part of the unit under way
         bool takes_copy = false;  ///< has said that it does
         bool headed = false;      ///< the header of its COPY has come
@@ -241,6 +248,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void flowed();
     std::vector<std::uint16_t> needed() const;
     void send_part(const span_part& part);
+    void note_locks(wing& on);
     void send_next_parts();
     void fail_unit(const config::fault& why);
     bool would_write_on_several() const;
@@ -272,6 +280,8 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     void emit_rows_in_order();
     void begin_end();
     void take(const two_phase::commands& what);
+    std::string prepared_as(const wing& of) const;
+    bool end_as_its_owner(wing& of);
     void end_if_over();
     void end_hanging();
     void watch_end();
@@ -310,6 +320,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::shared_ptr<span> self_;       ///< while it ends: its client may go before
     std::shared_ptr<void> end_watch_;  ///< ... and has: a timer
     steady_time asked_{};
+    std::size_t locked_shards_ = 0;  ///< by statements, as wing::locked counts
 };
 
 }  // namespace ringway::proxy

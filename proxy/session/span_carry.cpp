@@ -19,6 +19,7 @@ void span::ask_seat(stage next, const std::string& messages) {
     stage_ = next;
     auto& one = seat();
     one.failed = false;
+    one.temporary |= next == stage::making;
     one.on->server->unnamed.reset();
     one.on->send(messages, 1);
 }

@@ -95,8 +95,9 @@ std::optional<fault> session::span_parts(const router::plan& plan, const router:
         if (auto why = check_encoding(plan, with, checked)) return why;
     }
     span.on_the_move |= route.moves && plan.need == router::need::primary;
-    unit.writes = plan.need == router::need::primary && !router::locks_apart(plan);
-    unit.locks = router::locks_apart(plan) || is_one(plan, verb::lock_table);
+    const auto locks = router::locks_apart(plan) ? router::lock_use::only : lock_use_of(plan);
+    unit.writes = plan.need == router::need::primary && locks != router::lock_use::only;
+    unit.locks = locks != router::lock_use::none;
     std::uint16_t shard = open.empty() ? static_cast<std::uint16_t>(0) : open.front();
     using to = router::route::to;
     switch (route.kind) {

@@ -196,6 +196,9 @@ void span::on_error(wing& of, std::string_view frame) {
     if (stage_ == stage::checking) return on_checked('E', frame);
     of.failed = true;
     of.takes_copy = false;
+    const bool ends_prepared = of.doing == commit_step::commit_prepared || of.doing == commit_step::rollback_prepared;
+    of.denied = ends_prepared && error && error->get('C') == "42501" && !of.tried;
+    if (of.denied) return;
     if (stage_ == stage::opening) of.on->server->doomed = true;
     if ((stage_ == stage::running || stage_ == stage::flowing) && error && is_ours(error->get('M'))) return;
     if (error_.empty()) {
@@ -205,6 +208,8 @@ void span::on_error(wing& of, std::string_view frame) {
             error_ =
                 error_frame({fault_kind::unsupported, "writes on several shards need what `ringway init` makes on them",
                              std::string(error->get('M')), "run: ringway init --config FILE"});
+        if (of.doing == commit_step::decide && error && error->get('C') == "25006")
+            error_ = error_frame(only_reads_now());
         // A cursor's rows are put into a table, which cannot have two columns of one name, nor rows as values.
         const bool fills = stage_ == stage::running && unit_.gathers && unit_.how == merging::same;
         if (fills && error && (error->get('C') == "42701" || error->get('C') == "42P16"))
@@ -286,7 +291,9 @@ void span::settled(wing& of) {
         case stage::moving:
             return moved(of);
         case stage::ending: {
+            if (end_as_its_owner(of)) return;
             const bool ok = !of.failed;
+            if (of.tried && !ok) of.on->server->doomed = true;  // it may have another role now
             of.doing = commit_step::none;
             take(end_->answered(static_cast<std::size_t>(&of - wings_.data()), ok));
             return end_if_over();

@@ -130,7 +130,24 @@ std::optional<fault> comes_too_late(const router::statement& set, bool reads_onl
     return std::nullopt;
 }
 
+/// SET TRANSACTION READ ONLY, or the setting of that name.
+bool ends_writing(const router::statement& set) {
+    return std::any_of(set.effects.begin(), set.effects.end(), [](const effect& each) {
+        if (each.name != "transaction_read_only" ||
+            (each.what != effect::kind::set && each.what != effect::kind::set_local))
+            return false;
+        constexpr std::string_view goes_on[] = {"off", "false", "no"};
+        return each.values.size() != 1 || each.values.front().what != router::value_source::from::constant ||
+               std::find(std::begin(goes_on), std::end(goes_on), each.values.front().constant) == std::end(goes_on);
+    });
+}
+
 }  // namespace
+
+fault only_reads_now() {
+    return {fault_kind::unsupported, "a transaction that has written on several shards cannot become READ ONLY",
+            "Its COMMIT writes down on one of them that it is made on all.", "leave READ ONLY out"};
+}
 
 fault not_across(std::string_view what) {
     return {fault_kind::unsupported,
@@ -215,10 +232,10 @@ void session::begin_span() {
         const auto before = talk_->marks.empty() ? talk_->server->settings : talk_->marks.front().server;
         const auto shard = talk_->shard;
         const auto node = talk_->node;
-        const bool wrote = talk_->wrote;
+        const bool changed = talk_->changed, locked = talk_->locked;
         auto server = std::move(talk_->server);
         retire_conversation();
-        spanning_->across->adopt(std::move(server), shard, node, before, wrote);
+        spanning_->across->adopt(std::move(server), shard, node, before, changed, locked);
     }
     phase_ = phase::spanning;
     stalled_ = false;
@@ -445,6 +462,7 @@ std::optional<fault> session::span_control(const router::plan& plan, std::string
     // Where reads have run beside it no shard of the transaction knows that it has begun to read.
     if (span.asked && span.across->shards().empty())
         if (auto why = comes_too_late(statement, span.reads_only)) return why;
+    if (span.across->wrote_on_several() && ends_writing(statement)) return only_reads_now();
     span_unit unit;
     span.text = sql.substr(statement.where.offset, statement.where.length);
     span.whole = sql;

@@ -12,6 +12,7 @@
 
 #include "config/fault.hpp"
 #include "pool/prepared.hpp"
+#include "router/need.hpp"
 #include "router/plan.hpp"
 
 namespace ringway::proxy {
@@ -145,6 +146,7 @@ struct expected_reply {
     } deliver = to::client;
     bool failed = false;  ///< query: an error came
     bool counts_as_write = false;
+    router::lock_use locks = router::lock_use::none;  ///< of what counts as a write, on a sharded cluster
     pool::prepared_ref
         statement;  ///< parse: forget it on the server if skipped; close (nobody): it is still there if skipped
     statement_ref described;                     ///< describe: of what

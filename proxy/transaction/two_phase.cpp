@@ -9,11 +9,25 @@
 
 namespace ringway::proxy {
 
-two_phase::two_phase(const std::vector<part_of>& members) {
+two_phase::two_phase(const std::vector<part_of>& members, const std::vector<std::size_t>& locked,
+                     std::optional<std::size_t> never_prepared) {
     for (const auto each : members) parts_.push_back({each});
-    writers_ = static_cast<std::size_t>(std::count(members.begin(), members.end(), part_of::writer));
-    const auto first = std::find(members.begin(), members.end(), part_of::writer);
-    decider_ = first == members.end() ? 0 : static_cast<std::size_t>(first - members.begin());
+    const auto rank = [&](std::size_t member) { return member < locked.size() ? locked[member] : 0; };
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+        if (parts_[i].is != part_of::writer) continue;
+        // Whose locks go at once: those of who has none to be waited for, or has taken them last.
+        const bool better = rank(decider_) != 0 && (rank(i) == 0 || rank(i) > rank(decider_));
+        if (++writers_ == 1 || better) decider_ = i;
+    }
+    if (never_prepared && parts_[*never_prepared].is == part_of::writer) decider_ = *never_prepared;
+    part* first = nullptr;
+    std::size_t lowest = 0;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+        if (parts_[i].is != part_of::writer || i == decider_ || rank(i) == 0) continue;
+        parts_[i].goes = turn::behind;
+        if (!first || rank(i) < lowest) first = &parts_[i], lowest = rank(i);
+    }
+    if (first) first->goes = turn::last;
 }
 
 void two_phase::give(commands& out, std::size_t member, commit_step step) {
@@ -49,7 +63,7 @@ two_phase::commands two_phase::advance() {
     commands out;
     if (waiting()) return out;
     if (decided_ && !aborting_)
-        if (auto last = let_locks_go(); !last.empty()) return last;
+        if (auto next = let_locks_go(); !next.empty()) return next;
     if (aborting_ || decided_) {
         if (result_ == outcome::pending) result_ = aborting_ ? outcome::rolled_back : outcome::committed;
         return out;
@@ -64,8 +78,16 @@ two_phase::commands two_phase::advance() {
     return out;
 }
 
+/// What is prepared is committed, those with locks behind the others; then who only holds locks.
 two_phase::commands two_phase::let_locks_go() {
     commands out;
+    if (result_ != outcome::committed) return out;
+    for (const auto now : {turn::at_once, turn::behind, turn::last}) {
+        for (std::size_t i = 0; i < parts_.size(); ++i)
+            if (parts_[i].prepared && !parts_[i].gone && parts_[i].goes == now)
+                give(out, i, commit_step::commit_prepared);
+        if (!out.empty()) return out;
+    }
     for (std::size_t i = 0; i < parts_.size(); ++i)
         if (parts_[i].is == part_of::holder && parts_[i].open && !parts_[i].gone) give(out, i, commit_step::commit);
     return out;
@@ -119,15 +141,7 @@ two_phase::commands two_phase::answered(std::size_t member, bool ok) {
     if (deciding_ && member == decider_ && step == commit_step::commit && !decided_) {
         decided_ = true;
         result_ = outcome::committed;
-        commands out;
-        for (std::size_t i = 0; i < parts_.size(); ++i) {
-            if (!parts_[i].prepared) continue;
-            if (parts_[i].gone)
-                left_ = true;
-            else
-                give(out, i, commit_step::commit_prepared);
-        }
-        return out.empty() ? advance() : out;
+        for (const auto& each : parts_) left_ |= each.prepared && each.gone;
     }
     return advance();
 }

@@ -9,7 +9,8 @@
 //   PREPARED
 //
 // Members that hold locks and wrote nothing are committed when all that was written is: whoever waits for their locks
-// sees it.
+// sees it. For the same reason the decider is one without locks that were asked for, where there is one, and who has
+// such is committed behind those that have not, last of all who has taken them first.
 //
 // Who finds a prepared transaction later asks the decider's shard: ringway.outcome(id) gives the decision, and writes a
 // refusal when there is none, which makes a later decide() fail.
@@ -17,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +47,11 @@ class two_phase {
         holder,  ///< of locks that it has taken, and wrote nothing
         writer
     };
-    /// By member, in the order of the shards.
-    explicit two_phase(const std::vector<part_of>& members);
+    /// By member, in the order of the shards. `locked`: who has taken locks apart from those of its writes, 1 the
+    /// first; 0, or missing: has not.
+    /// `never_prepared`: who has used temporary tables, and decides if it is a writer.
+    explicit two_phase(const std::vector<part_of>& members, const std::vector<std::size_t>& locked = {},
+                       std::optional<std::size_t> never_prepared = {});
 
     commands begin();
     /// Instead of begin(): every member is rolled back.
@@ -69,8 +74,10 @@ class two_phase {
     bool two_phases() const noexcept { return writers_ > 1; }
 
   private:
+    enum class turn : std::uint8_t { at_once, behind, last };  ///< of COMMIT PREPARED
     struct part {
         part_of is = part_of::reader;
+        turn goes = turn::at_once;
         bool open = true, prepared = false, gone = false;
         commit_step doing = commit_step::none;
     };

@@ -514,13 +514,15 @@ def test_reads_behind_locks_see_what_is_committed(shop_proxy, every):
         assert client.execute("SELECT count(*) FROM users WHERE name = 'new' AND id = ANY (%s)", [every]).fetchone() == (4,)
 
 
-@pytest.mark.parametrize("how", ["one row", "rows of several shards", "a table"])
-def test_who_waits_for_a_lock_sees_what_was_written_under_it(shop_proxy, keys, how):
+@pytest.mark.parametrize("how", ["one row", "rows of several shards", "a table", "an advisory lock"])
+@pytest.mark.parametrize("first_of_all", [False, True])
+def test_who_waits_for_a_lock_sees_what_was_written_under_it(shop_proxy, keys, how, first_of_all):
     """The locks of a shard that was not written to last until the writes of the others are committed."""
     (first, _), (second, _), (third, _) = keys
     lock = {"one row": f"SELECT id FROM users WHERE id = {second} FOR UPDATE",
             "rows of several shards": f"SELECT id FROM users WHERE id IN ({second}, {third}) ORDER BY id FOR UPDATE",
-            "a table": "LOCK TABLE countries IN SHARE ROW EXCLUSIVE MODE"}[how]
+            "a table": "LOCK TABLE countries IN SHARE ROW EXCLUSIVE MODE",
+            "an advisory lock": "SELECT pg_advisory_xact_lock(77)"}[how]
     with shop_proxy.connect() as one, shop_proxy.connect() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
         for n in range(40):
             def look():
@@ -529,13 +531,48 @@ def test_who_waits_for_a_lock_sees_what_was_written_under_it(shop_proxy, keys, h
                     return other.execute(f"SELECT name FROM users WHERE id = {first}").fetchone()
 
             with one.transaction():
-                one.execute(f"SELECT name FROM users WHERE id = {third}")  # so that the lock is not the first of all
+                if not first_of_all:
+                    one.execute(f"SELECT name FROM users WHERE id = {third}")
                 one.execute(lock)
                 found = pool.submit(look)
                 one.execute(f"UPDATE users SET name = 'v{n}' WHERE id = {first}")
                 if how != "a table":
                     one.execute(f"UPDATE orders SET note = 'v{n}' WHERE user_id = {third}")
             assert found.result(20) == (f"v{n}",)
+
+
+@pytest.mark.parametrize("how", ["advisory", "row", "rows"])
+@pytest.mark.parametrize("shard", [0, 1, 2])
+def test_who_waits_for_a_lock_of_a_shard_that_is_written_too(shop_proxy, keys, shard, how):
+    """It is committed last: who comes behind the lock sees what was written on all."""
+    every_first = [pair[0] for pair in keys]
+    lock = {"advisory": "SELECT pg_advisory_xact_lock(79)",
+            "row": f"SELECT id FROM users WHERE id = {every_first[shard]} FOR UPDATE",
+            "rows": f"SELECT id FROM users WHERE id IN ({every_first[shard]}, {every_first[0]}) ORDER BY id FOR UPDATE"}[how]
+    with shop_proxy.connect() as one, shop_proxy.connect() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for n in range(20):
+            def look():
+                with other.transaction():
+                    other.execute(lock)
+                    return [other.execute(f"SELECT name FROM users WHERE id = {key}").fetchone()[0] for key in every_first]
+
+            with one.transaction():
+                one.execute(lock)
+                found = pool.submit(look)
+                for key in every_first:
+                    one.execute(f"UPDATE users SET name = 'v{n}' WHERE id = {key}")
+            assert found.result(20) == [f"v{n}"] * 3
+
+
+def test_a_shard_with_temporary_tables_decides_though_it_has_locks(shop_proxy, keys, every):
+    """What has used temporary tables cannot be prepared."""
+    with shop_proxy.connect() as client:
+        with client.transaction():
+            client.execute(f"SELECT id FROM users WHERE id = {keys[0][0]} FOR UPDATE")
+            sql = "SELECT count(*) FROM users a, users b WHERE a.id <> b.id AND a.id = ANY (%s) AND b.id = ANY (%s)"
+            assert client.execute(sql, [every, every]).fetchone() == (len(every) * (len(every) - 1),)
+            client.execute("UPDATE users SET name = 'both' WHERE id = ANY (%s)", [every])
+        assert client.execute("SELECT count(*) FROM users WHERE name = 'both' AND id = ANY (%s)", [every]).fetchone() == (len(every),)
 
 
 def test_shards_with_other_columns_are_not_mixed(shop_proxy, shop_cluster, every):

@@ -606,3 +606,69 @@ def test_a_locked_table_is_no_write(ringway, shop_cluster, keys, clean, begin):
             client.execute("LOCK TABLE users")
         with pytest.raises(psycopg.errors.NoActiveSqlTransaction), client.pipeline():
             client.execute("LOCK TABLE users")
+
+
+@pytest.fixture(scope="module")
+def clerk(shop_cluster, keys):
+    """A role that `app` may take, on each shard. Once: connections of the pool keep a role by its OID."""
+    for shard in shop_cluster.shards:
+        with shop_cluster.primary(shard).connect(user="postgres") as server:
+            server.execute("CREATE ROLE clerk NOLOGIN")
+            server.execute("GRANT clerk TO app")
+            server.execute("GRANT SELECT, UPDATE ON users TO clerk")
+    yield "clerk"
+    for shard in shop_cluster.shards:
+        with shop_cluster.primary(shard).connect(user="postgres") as server:
+            server.execute("DROP OWNED BY clerk")
+            server.execute("DROP ROLE clerk")
+
+
+@pytest.mark.parametrize("before,within,after", [
+    ([], ["SET LOCAL ROLE clerk"], "app"),
+    ([], ["SELECT set_config('role', 'clerk', true)"], "app"),
+    ([], ["UPDATE users SET name = 'x' WHERE id >= 70000 AND id < 80000", "SAVEPOINT a", "SET LOCAL ROLE clerk"], "app"),
+    ([], ["SET ROLE clerk"], "clerk"),
+    (["SET ROLE clerk"], ["SET LOCAL ROLE NONE"], "clerk"),
+    (["SET ROLE clerk"], [], "clerk"),
+])
+def test_a_commit_under_another_role_is_made_on_all_shards(shop_proxy, shop_cluster, keys, clean, clerk, before, within, after):
+    """What is prepared belongs to the role of that moment, which SET LOCAL takes away before COMMIT PREPARED."""
+    with shop_proxy.connect() as client:
+        client.execute("INSERT INTO users VALUES " + ", ".join(f"({key}, 'old', NULL)" for key in clean))
+        for sql in [*before, "BEGIN", *within]:
+            client.execute(sql)
+        for key in clean:
+            client.execute(f"UPDATE users SET name = current_user WHERE id = {key}")
+        taken = client.execute("SELECT current_user").fetchone()[0]
+        assert client.execute("COMMIT").statusmessage == "COMMIT"
+        assert {name for rows in stored(shop_cluster) for _, name, _ in rows} == {taken}
+        assert all(primary(shop_cluster, shard, "SELECT count(*) FROM pg_prepared_xacts") == 0 for shard in shop_cluster.shards)
+        assert client.execute("SELECT current_user").fetchone() == (after,)
+        for key in clean:
+            assert client.execute(f"SELECT current_user FROM users WHERE id = {key}").fetchone() == (after,)
+        client.execute("RESET ROLE")
+
+
+@pytest.mark.parametrize("sql", ["SET TRANSACTION READ ONLY", "SET LOCAL transaction_read_only = on", "SET transaction_read_only = true"])
+def test_read_only_behind_writes_on_several_shards_is_refused(shop_proxy, shop_cluster, keys, clean, sql):
+    """The COMMIT has to write down that it is made on all."""
+    (a, _), (b, _), _ = keys
+    with shop_proxy.connect() as client:
+        client.execute(f"INSERT INTO users VALUES ({a}, 'old', NULL), ({b}, 'old', NULL)")
+        client.execute("BEGIN")
+        client.execute(f"UPDATE users SET name = 'one' WHERE id = {a}")
+        client.execute(f"SELECT name FROM users WHERE id = {b}")
+        client.execute("SAVEPOINT s")
+        client.execute(sql)  # one shard is written to
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            client.execute(f"UPDATE users SET name = 'two' WHERE id = {b}")
+        client.execute("ROLLBACK TO s")
+        assert client.execute("COMMIT").statusmessage == "COMMIT"
+        client.execute("BEGIN")
+        client.execute(f"UPDATE users SET name = 'two' WHERE id IN ({a}, {b})")
+        client.execute("SET LOCAL transaction_read_only = off")
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as why:
+            client.execute(sql)
+        assert why.value.diag.message_hint == "leave READ ONLY out"
+        assert client.execute("COMMIT").statusmessage == "ROLLBACK"
+    assert sorted(name for rows in stored(shop_cluster) for _, name, _ in rows) == ["old", "one"]

@@ -187,6 +187,30 @@ def test_h09_the_proxy_dies_at_a_step(bank, filled, ringway, step, before):
         each.close()
 
 
+def test_what_is_left_prepared_under_a_role_is_settled(bank, filled, ringway):
+    """Who looks after it is no superuser, and the role cannot log in."""
+    _, account = accounts_of_two_shards(filled)
+    filled.kill()
+    shard = next(each for each in bank.shards if bank.primary(each).rows(f"SELECT 1 FROM accounts WHERE id = {account}"))
+    for each in bank.shards:
+        with bank.primary(each).connect(user="postgres") as server:
+            server.execute("CREATE ROLE clerk NOLOGIN")
+            server.execute("GRANT clerk TO app")
+            server.execute("GRANT SELECT, UPDATE ON accounts TO clerk")
+    with bank.primary(shard).connect() as server:
+        server.execute("BEGIN")
+        server.execute("SET LOCAL ROLE clerk")
+        server.execute(f"UPDATE accounts SET balance = 0 WHERE id = {account}")
+        server.execute(f"PREPARE TRANSACTION 'ringway:{'c' * 32}:{bank.shards[0]}:{shard}'")
+    ringway({"clusters": {"bank": {"monitor_user": "app", "monitor_password": "app"}}}, clusters=bank)
+    assert until(lambda: nothing_prepared(bank), 20)
+    for each in bank.shards:
+        with bank.primary(each).connect(user="postgres") as server:
+            server.execute("DROP OWNED BY clerk")
+            server.execute("DROP ROLE clerk")
+    assert_books_are_right(bank, [])
+
+
 def accounts_of_two_shards(proxy):
     found = {}
     for number in range(ACCOUNTS):

@@ -22,6 +22,13 @@ bool sets_unknown(const world::planned& what) {
     return false;
 }
 
+lock_use locks_of(std::string_view text) {
+    plan_context with;
+    with.catalog = &world::shared_catalog();
+    with.user = "app";
+    return lock_use_of(*world::plan_on(world::app(), text).made, with);
+}
+
 }  // namespace
 
 TEST_CASE("R1: a function that writes goes to the primary however it is reached") {
@@ -128,6 +135,28 @@ TEST_CASE("R2: what writes, locks or draws from a sequence goes to the primary")
                              "SET seed = 0.5"}) {
         INFO(text);
         CHECK(need_for(text) == need::primary);
+    }
+}
+
+TEST_CASE("what only takes locks until its transaction ends is told from what writes") {
+    for (const char* text :
+         {"SELECT * FROM users FOR UPDATE", "SELECT * FROM users WHERE id = 1 FOR KEY SHARE NOWAIT",
+          "SELECT * FROM scratch FOR UPDATE", "LOCK TABLE users", "SELECT pg_advisory_xact_lock(1)",
+          "SELECT pg_advisory_xact_lock(1, 2), count(*) FROM users", "SELECT pg_catalog.pg_advisory_xact_lock(1)"}) {
+        INFO(text);
+        CHECK(locks_of(text) == lock_use::only);
+    }
+    for (const char* text : {"SELECT touch() FROM users FOR UPDATE", "SELECT nextval('a'), pg_advisory_xact_lock(1)",
+                             "WITH a AS (DELETE FROM users RETURNING id) SELECT pg_advisory_xact_lock(id) FROM a",
+                             "UPDATE users SET name = 'x' WHERE pg_try_advisory_xact_lock(1)",
+                             "SELECT * FROM nowhere FOR UPDATE", "SELECT set_config('a', 'b', true) FOR UPDATE"}) {
+        INFO(text);
+        CHECK(locks_of(text) == lock_use::some);
+    }
+    for (const char* text : {"SELECT * FROM users", "UPDATE users SET name = 'x'", "SELECT pg_advisory_lock(1)",
+                             "SELECT public.pg_advisory_xact_lock(1)", "BEGIN"}) {
+        INFO(text);
+        CHECK(locks_of(text) == lock_use::none);
     }
 }
 

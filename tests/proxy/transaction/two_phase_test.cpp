@@ -89,6 +89,45 @@ TEST_CASE("who holds locks is committed behind all that was written") {
     CHECK(steps(none.begin()) == std::vector{commit_step::commit, commit_step::commit});
 }
 
+TEST_CASE("who has locks besides writes is committed last, and does not decide where another can") {
+    two_phase all(std::vector(4, part_of::writer), {1, 2, 0, 0});
+    CHECK(all.decider() == 2);
+    CHECK(steps(all.begin()) ==
+          std::vector{commit_step::prepare, commit_step::prepare, commit_step::decide, commit_step::prepare});
+    all.answered(0, true);
+    all.answered(1, true);
+    all.answered(2, true);
+    const auto next = [&](std::size_t member, std::size_t expected, commit_step step) {
+        const auto out = all.answered(member, true);
+        REQUIRE(out.size() == 1);
+        CHECK(out[0].member == expected);
+        CHECK(out[0].step == step);
+    };
+    next(3, 2, commit_step::commit);
+    next(2, 3, commit_step::commit_prepared);
+    next(3, 1, commit_step::commit_prepared);
+    next(1, 0, commit_step::commit_prepared);
+    CHECK(all.answered(0, true).empty());
+    CHECK(all.finished());
+
+    CHECK(two_phase(std::vector(3, part_of::writer), {2, 3, 1}).decider() == 1);
+    CHECK(two_phase({part_of::reader, part_of::holder, part_of::writer}, {0, 1, 2}).decider() == 2);
+
+    CHECK(two_phase(std::vector(3, part_of::writer), {1, 0, 2}, 0).decider() == 0);  // it has used temporary tables
+    CHECK(two_phase({part_of::reader, part_of::writer, part_of::writer}, {0, 1, 0}, 0).decider() == 2);
+
+    two_phase gone(std::vector(3, part_of::writer), {1, 2, 0});
+    gone.begin();
+    gone.answered(0, true);
+    gone.answered(1, true);
+    gone.answered(2, true);
+    CHECK(steps(gone.answered(2, true)) == std::vector{commit_step::commit_prepared});
+    CHECK(steps(gone.lost(1)) == std::vector{commit_step::commit_prepared});
+    CHECK(gone.answered(0, true).empty());
+    CHECK(gone.finished());
+    CHECK(gone.leaves_prepared());
+}
+
 TEST_CASE("a PREPARE that fails rolls all back") {
     two_phase all({part_of::writer, part_of::writer, part_of::writer});
     all.begin();
@@ -207,20 +246,27 @@ struct shard {
 struct simulated {
     std::mt19937_64 dice;
     std::vector<part_of> is;
+    std::vector<std::size_t> locked;  ///< one more than how many have taken locks before; 0: has not
     std::vector<shard> shards;
     std::optional<outcome> told;
+    std::size_t decider = 0;
 
     explicit simulated(std::uint64_t seed) : dice(seed) {
         const auto members = 1 + dice() % 5;
         for (std::size_t i = 0; i < members; ++i)
             is.push_back(dice() % 4 != 0 ? part_of::writer : dice() % 2 ? part_of::holder : part_of::reader);
         shards.resize(members);
+        for (std::size_t i = 0; i < members; ++i) locked.push_back(i + 1);
+        std::shuffle(locked.begin(), locked.end(), dice);
+        const auto unlocked = dice() % (members + 1);
+        for (auto& each : locked) each = each > unlocked ? each - unlocked : 0;
     }
 
     bool chance(unsigned of) { return dice() % of == 0; }
 
     void coordinate() {
-        two_phase all(is);
+        two_phase all(is, locked);
+        decider = all.decider();
         struct flight {
             two_phase::command what;
             bool done = false, ok = false;
@@ -240,9 +286,22 @@ struct simulated {
             auto& one = under_way[dice() % under_way.size()];
             const auto member = one.what.member;
             // Whoever waits for locks sees what was written, but for what a lost connection has left to recovery.
-            if (is[member] == part_of::holder && one.what.step == commit_step::commit)
+            bool first_locked = is[member] == part_of::writer && locked[member] != 0;
+            for (std::size_t i = 0; i < shards.size(); ++i)
+                first_locked &=
+                    is[i] != part_of::writer || i == decider || locked[i] == 0 || locked[i] >= locked[member];
+            if (!one.done && ((is[member] == part_of::holder && one.what.step == commit_step::commit) ||
+                              (first_locked && one.what.step == commit_step::commit_prepared)))
                 for (std::size_t i = 0; i < shards.size(); ++i)
-                    REQUIRE((is[i] != part_of::writer || broken[i] || shards[i].is == shard::state::committed));
+                    REQUIRE((is[i] != part_of::writer || i == member || broken[i] ||
+                             shards[i].is == shard::state::committed));
+            if (!one.done && one.what.step == commit_step::commit_prepared && locked[member] != 0)
+                for (std::size_t i = 0; i < shards.size(); ++i)
+                    REQUIRE((is[i] != part_of::writer || locked[i] != 0 || broken[i] ||
+                             shards[i].is == shard::state::committed));
+            if (is[member] == part_of::writer && one.what.step == commit_step::decide && locked[member] != 0)
+                for (std::size_t i = 0; i < shards.size(); ++i)
+                    REQUIRE((is[i] != part_of::writer || (locked[i] != 0 && locked[i] <= locked[member])));
             if (!one.done && !chance(12)) {
                 one.ok = shards[member].run(one.what.step, chance(25));
                 one.done = true;
@@ -269,15 +328,15 @@ struct simulated {
         if (left) REQUIRE(all.leaves_prepared());
     }
 
-    void recover(std::size_t decider) {
+    void recover() {
         for (auto& each : shards) each.drop();
         settle(decider);
     }
 
-    void settle(std::size_t decider) {
+    void settle(std::size_t at) {
         for (auto& each : shards)
             if (each.is == shard::state::prepared)
-                each.is = shards[decider].outcome_asked() ? shard::state::committed : shard::state::rolled_back;
+                each.is = shards[at].outcome_asked() ? shard::state::committed : shard::state::rolled_back;
     }
 };
 
@@ -293,7 +352,7 @@ TEST_CASE("simulation: all or nothing, whatever is lost, and what a client was t
         one.coordinate();
         const auto first = std::find(one.is.begin(), one.is.end(), part_of::writer);
         if (first == one.is.end()) continue;
-        one.recover(static_cast<std::size_t>(first - one.is.begin()));
+        one.recover();
         std::size_t committed = 0, writers = 0;
         for (std::size_t i = 0; i < one.shards.size(); ++i) {
             if (one.is[i] != part_of::writer) continue;
