@@ -608,9 +608,9 @@ def test_a_locked_table_is_no_write(ringway, shop_cluster, keys, clean, begin):
             client.execute("LOCK TABLE users")
 
 
-@pytest.fixture
-def clerk(shop_cluster, keys, clean):
-    """A role that `app` may take, on each shard."""
+@pytest.fixture(scope="module")
+def clerk(shop_cluster, keys):
+    """A role that `app` may take, on each shard. Once: connections of the pool keep a role by its OID."""
     for shard in shop_cluster.shards:
         with shop_cluster.primary(shard).connect(user="postgres") as server:
             server.execute("CREATE ROLE clerk NOLOGIN")

@@ -246,3 +246,12 @@ ROLLBACK;
 SELECT current_setting('my.tenant', true) FROM customers WHERE id = 2;
 SELECT current_setting('my.tenant', true) FROM customers WHERE id = 5;
 RESET ALL;
+-- Locks that were asked for, first of all and on shards that are written to.
+BEGIN;
+SELECT pg_try_advisory_xact_lock(5);
+UPDATE customers SET name = 'one' WHERE id = 1;
+SELECT id FROM customers WHERE id = 2 FOR UPDATE;
+UPDATE customers SET name = 'two' WHERE id = 2;
+UPDATE customers SET name = 'three' WHERE id = 3;
+COMMIT;
+SELECT id, name FROM customers WHERE id IN (1, 2, 3) ORDER BY id;
