@@ -10,6 +10,7 @@
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/reading.hpp"
 #include "proxy/session/row_shape.hpp"
 #include "proxy/session/session.hpp"
 #include "router/time_words.hpp"
@@ -154,8 +155,8 @@ void session::remember_told(const client_statement& what, std::string_view messa
         note_told_part(what, header.type, messages.substr(pg::header_size, header.body()));
 }
 
-/// Before a server reads the text anew: a prepared statement's constants are what they were when it was prepared.
-std::optional<config::fault> session::read_otherwise(const client_statement& what) const {
+std::vector<changed_reading> changed_readings(const client_statement& what, const pool::parameter_list& told,
+                                              const pool::session_settings& settings) {
     struct setting {
         std::string_view name, lower;
         reading by;
@@ -167,7 +168,8 @@ std::optional<config::fault> session::read_otherwise(const client_statement& wha
         {"standard_conforming_strings", "standard_conforming_strings", reading::escapes},
         {{}, "array_nulls", reading::arrays},  // which servers do not tell
     };
-    if (!what.settings || !what.reported || !told_ || (what.settings == settings_ && !spanning_)) return std::nullopt;
+    std::vector<changed_reading> out;
+    if (!what.settings || !what.reported) return out;
     const auto reported = [](const pool::parameter_list& in, std::string_view name) {
         const auto at = std::find_if(in.begin(), in.end(), [&](const auto& each) { return each.first == name; });
         return at == in.end() ? std::string_view() : std::string_view(at->second);
@@ -177,15 +179,24 @@ std::optional<config::fault> session::read_otherwise(const client_statement& wha
         return to ? std::string_view(*to) : std::string_view();
     };
     for (const auto& each : all) {
-        const bool same = each.name.empty() ? set(*what.settings, each.lower) == set(*settings_, each.lower)
-                                            : reported(*what.reported, each.name) == reported(*told_, each.name);
-        if (same || !reads_by(each.by, what)) continue;
-        return config::fault{config::fault_kind::unsupported,
-                             fmt::format("a prepared statement has constants that {} decides, which has changed since",
-                                         each.name.empty() ? each.lower : each.name),
-                             "On several shards its text is read anew.", "prepare it again"};
+        const auto before = reported(*what.reported, each.name);
+        const bool same = each.name.empty() ? set(*what.settings, each.lower) == set(settings, each.lower)
+                                            : before == reported(told, each.name);
+        if (!same && reads_by(each.by, what))
+            out.push_back({each.name.empty() ? each.lower : each.name, each.lower, before});
     }
-    return std::nullopt;
+    return out;
+}
+
+/// Before a server reads the text anew: a prepared statement's constants are what they were when it was prepared.
+std::optional<config::fault> session::read_otherwise(const client_statement& what) const {
+    if (!told_ || (what.settings == settings_ && !spanning_)) return std::nullopt;
+    const auto changed = changed_readings(what, *told_, *settings_);
+    if (changed.empty()) return std::nullopt;
+    return config::fault{config::fault_kind::unsupported,
+                         fmt::format("a prepared statement has constants that {} decides, which has changed since",
+                                     changed.front().name),
+                         "On several shards its text is read anew.", "prepare it again"};
 }
 
 }  // namespace ringway::proxy

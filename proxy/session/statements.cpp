@@ -4,9 +4,11 @@
 #include "proxy/session/statements.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "proxy/net/worker.hpp"
 #include "proxy/session/outgoing.hpp"
+#include "proxy/session/reading.hpp"
 #include "proxy/session/session.hpp"
 
 namespace ringway::proxy {
@@ -18,6 +20,31 @@ using router::effect;
 
 /// Of a statement's name, as a server tells statements apart (NAMEDATALEN - 1).
 constexpr std::size_t longest_name = 63;
+
+namespace {
+
+/// In one column: a row of two is an answer to another question of ours. Until the transaction ends, or the pipeline.
+std::string set_configs(const std::vector<std::string>& calls) {
+    return fmt::format("SELECT pg_catalog.concat({})", fmt::join(calls, ", "));
+}
+
+/// Statements around a Parse that is to read constants as it was done `before`: what is now is kept by the server.
+std::pair<std::string, std::string> around_parse(const std::vector<changed_reading>& changed) {
+    std::vector<std::string> there, back;
+    for (const auto& each : changed) {
+        if (each.before.empty()) continue;
+        there.push_back(
+            fmt::format("pg_catalog.set_config('ringway.kept_{0}', pg_catalog.current_setting('{0}'), true), "
+                        "pg_catalog.set_config('{0}', {1}, true)",
+                        each.lower, pool::quote_literal(each.before)));
+        back.push_back(fmt::format("pg_catalog.set_config('{0}', pg_catalog.current_setting('ringway.kept_{0}'), true)",
+                                   each.lower));
+    }
+    if (there.empty()) return {};
+    return {set_configs(there), set_configs(back)};
+}
+
+}  // namespace
 
 fault unknown_statement(std::string_view name) {
     return {fault_kind::undefined_statement,
@@ -152,12 +179,28 @@ void session::ensure_on_server(const statement_ref& what) {
         return;
     }
     if (server.statements.touch(*what->text)) return;
+    const bool changed = told_ && what->settings != settings_ && talk_->status != 'E';
+    const auto around =
+        changed ? around_parse(changed_readings(*what, *told_, *settings_)) : std::pair<std::string, std::string>();
+    const bool within = in_batch_;
+    if (!around.first.empty()) {  // in one implicit transaction, for which the settings are
+        in_batch_ = true;
+        run_own(around.first);
+    }
     if (what->by_sql) {
         run_own(what->text->query);
         talk_->replies.back().statement = what->text;
     } else {
         pg::write_parse(out, what->text->name, what->text->query, types_for_server(what->text->types));
         talk_->replies.push(expected_reply::kind::parse, expected_reply::to::nobody).statement = what->text;
+        if (!in_batch_) {
+            pg::write_sync(out);
+            talk_->replies.push(expected_reply::kind::sync, expected_reply::to::nobody);
+        }
+    }
+    if (!around.second.empty()) {
+        run_own(around.second);
+        in_batch_ = within;
         if (!in_batch_) {
             pg::write_sync(out);
             talk_->replies.push(expected_reply::kind::sync, expected_reply::to::nobody);

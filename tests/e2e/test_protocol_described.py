@@ -5,7 +5,7 @@ import time
 import pytest
 
 from conftest import knows_tables, until
-from wire import Wire, bind, close, codes, describe, execute, fields, flush, kinds, parse, query, sync
+from wire import Wire, bind, close, codes, describe, execute, fields, flush, kinds, parse, query, row, sync
 
 ROWS = "SELECT * FROM described ORDER BY a"
 
@@ -135,6 +135,31 @@ def test_a_pipeline_of_many_binds_is_checked_once_and_in_order(table, proxy):
     learn(client)
     came = client.run((bind(name="s") + execute()) * 5 + sync())
     assert kinds(came) == "2DC" * 5 + "Z"
+
+
+@pytest.mark.parametrize("begin", ["", "BEGIN"])
+def test_constants_are_read_as_when_they_were_prepared(table, proxy, begin):
+    """Whatever connection the statement is prepared on later; and the settings of now are as they were."""
+    client, *others = clients(proxy, 4)
+    client.run(query("SET datestyle = 'sql, mdy'"))
+    # A text of its own for each table: a server reads what it has prepared anew when the table has gone since.
+    sql = f"SELECT extract(month FROM '02/03/2000'::date)::int AS m{begin} FROM described"
+    learn(client, sql)
+    client.run(query(f"PREPARE q AS {sql}"))
+    client.run(query("SET datestyle = 'sql, dmy'"))
+    for other in others:  # they hold connections
+        other.run(query("BEGIN") + query("SELECT 1 FROM described FOR SHARE"), 2)
+    seen = []
+    for _ in range(4):
+        if begin:
+            client.run(query(begin))
+        came = [*fetch(client), *client.run(query("EXECUTE q") + query("SHOW datestyle"), 2)]
+        client.run(query("COMMIT"))
+        came += client.run(query("SELECT '02/03/2000'::date"))
+        seen.append([row(body) for kind, body in came if kind == "D"] + codes(came))
+    for other in others:
+        other.end()
+    assert seen == [[[b"2"], [b"2"], [b"SQL, DMY"], [b"02/03/2000"]]] * 4
 
 
 def test_a_dropped_table_is_told_in_the_servers_words(table, app_cluster, proxy):

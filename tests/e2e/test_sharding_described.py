@@ -252,6 +252,34 @@ def test_sql_prepare_keeps_its_constants_too(both):
         assert client.rows("EXECUTE o") == [[b"1"]]
 
 
+def test_one_shards_statement_keeps_its_constants_on_another_connection(both):
+    some = {"DateStyle": "'02/03/2000'::date", "TimeZone": "'2000-01-01 00:00'::timestamptz AT TIME ZONE 'UTC'",
+            "IntervalStyle": "'-1 2:03:04'::interval", "standard_conforming_strings": r"'a\\b'"}
+    answers = []
+    for make in both:
+        with make() as client:
+            answers.append([])
+            client.run(query("SET escape_string_warning = off"))
+            for setting, constant in some.items():
+                first, later, _ = READ[setting]
+                client.run(query(first))
+                prepare(client, f"SELECT k, {constant} FROM told WHERE k = $1")
+                client.run(query(f"PREPARE q AS SELECT k, {constant} FROM told WHERE k = $1"))
+                client.run(query(later))
+                for begin in ("", "BEGIN"):
+                    begin_by(client, begin)
+                    for key in (1, 2, 3, 4):
+                        came = run(client, [key])
+                        assert not codes(came), (setting, begin, key, came)
+                        answers[-1].append((setting, data(came), client.rows(f"EXECUTE q({key})")))
+                        answers[-1].append(client.rows(f"SHOW {setting}"))
+                        if begin:
+                            client.run(query("COMMIT") + query("BEGIN"), 2)
+                    client.run(query("COMMIT"))
+                client.run(query("DEALLOCATE q") + close("S", "s") + sync(), 2)
+    assert answers[0] == answers[1]
+
+
 def test_in_a_transaction_settings_of_its_own_count(both):
     with both[0]() as client:
         client.run(query("SET timezone = 'UTC'"))
