@@ -178,7 +178,7 @@ class finding {
         for (const auto& row : insert_.rows)
             for (std::size_t i = 0; i < row.size(); ++i) {
                 if (row[i].what != value_source::from::unknown || row[i].constant != "default") continue;
-                if (i >= insert_.columns.size() || target_.what != table_class::keyed)
+                if (i >= insert_.columns.size() || target_.what == table_class::elsewhere)
                     return "a row of it has DEFAULT as a value";
                 const auto& name = insert_.columns[i];
                 const auto& columns = target_.relation->columns;
@@ -198,7 +198,7 @@ class finding {
                 return find_key(out);
             case table_class::reference:
                 out.where = carry_recipe::to::all;
-                return why_defaults_differ();
+                return draw_defaults(out);
             case table_class::elsewhere:
                 out.where = carry_recipe::to::first;
                 return {};
@@ -247,15 +247,19 @@ class finding {
         return {};
     }
 
-    std::string why_defaults_differ() const {
+    /// A default may give each shard another value: where the rows are made, it gives them one.
+    std::string draw_defaults(carry_recipe& out) const {
         const auto& outputs = insert_.from_select ? insert_.outputs.size() : insert_.rows.front().size();
         for (std::size_t i = 0; i < target_.relation->columns.size(); ++i) {
             const auto& column = target_.relation->columns[i];
             const bool given = insert_.columns.empty() ? i < outputs
                                                        : std::find(insert_.columns.begin(), insert_.columns.end(),
                                                                    column.name) != insert_.columns.end();
-            if (!given && column.has_default)
-                return fmt::format("column {} has a default, which may differ by shard", column.name);
+            if (given || !column.has_default || column.generated) continue;
+            if (insert_.columns.empty())
+                return fmt::format("column {} has a default, which may differ by shard, and it lists no columns",
+                                   column.name);
+            out.drawn.push_back(column.name);
         }
         return {};
     }

@@ -49,7 +49,8 @@ struct carry_recipe {
     std::string name, relation;        ///< of the target, the latter with its schema, in quotes
     std::vector<std::string> columns;  ///< that the rows give; empty: the table's first ones
     std::vector<key_column> key;
-    std::vector<std::string> drawn;      ///< columns of the key that the rows do not give: their defaults are
+    std::vector<std::string> drawn;      ///< columns that the rows do not give, and whose defaults are computed where
+                                         ///< the rows are: those of the key; to::all: each that has one
     std::vector<std::string> defaulted;  ///< columns for which a row says DEFAULT
     bool copies = false;                 ///< a COPY of the rows does the same as the INSERT
     bool at_once = false;                ///< all rows of a shard must be one statement's: by several it could be told

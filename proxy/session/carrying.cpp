@@ -133,10 +133,16 @@ bool carrying::has_default(const column& each) const {
 
 /// To the columns that the client's INSERT names: what the shards run gives them.
 std::optional<fault> carrying::add_drawn() {
+    const bool to_all = task_.what->where == router::carry_recipe::to::all;
     std::string more;
     bool always = false;
     for (auto i = task_.what->columns.size(); i < columns_.size(); ++i) {
         const auto& each = columns_[i];
+        if (each.by_default.empty() && to_all)
+            return fault{
+                fault_kind::unsupported,
+                fmt::format("column \"{}\" of {} has a default that may differ by shard", each.name, task_.what->name),
+                "it is that of its type", "give it a value"};
         if (each.by_default.empty())
             return fault{fault_kind::no_key, fmt::format("the shard of a new row of {} is not known", task_.what->name),
                          fmt::format("it gives no value for \"{}\", which has no default any more", each.name),
@@ -148,7 +154,7 @@ std::optional<fault> carrying::add_drawn() {
         always |= each.always_identity;
         const auto& key = task_.what->key;
         const bool of_key = std::any_of(key.begin(), key.end(), [&](const auto& one) { return one.name == each.name; });
-        if (!of_key && each.by_default.find("nextval(") != std::string::npos)
+        if (!of_key && !to_all && each.by_default.find("nextval(") != std::string::npos)
             return fault{
                 fault_kind::unsupported,
                 fmt::format("DEFAULT for \"{}\" draws from a sequence of each shard's own, and the rows are made "

@@ -4,6 +4,7 @@ import concurrent.futures
 
 import psycopg
 import pytest
+from conftest import until
 from test_sharding_row_locks import later, waits  # noqa: F401: a fixture
 from test_sharding_spanning import clean, keys, stored  # noqa: F401: fixtures
 
@@ -217,6 +218,43 @@ def test_functions_that_give_several_rows(shop_proxy, shop_cluster, keys, clean)
         assert client.execute(f"INSERT INTO users VALUES ({one}, upper('a'), lower('DE')), ({other}, upper('b'), NULL)").rowcount == 2
         assert client.execute(f"INSERT INTO orders VALUES (1, {one}, 1), (2, {other}, abs(-1))").rowcount == 2
         assert client.execute(f"INSERT INTO orders VALUES (generate_series(3, 5), {other}, 1)").rowcount == 3
+
+
+# ---- defaults --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_defaults(shop_proxy, shop_cluster, clean):  # noqa: F811
+    added = ("n int DEFAULT 7", "made timestamptz", "tag uuid", "id int", "twice int GENERATED ALWAYS AS (n * 2) STORED")
+    with shop_proxy.connect() as client:
+        for each in added:
+            client.execute(f"ALTER TABLE countries ADD COLUMN {each}")
+        client.execute("CREATE SEQUENCE countries_id OWNED BY countries.id")
+        client.execute("ALTER TABLE countries ALTER COLUMN made SET DEFAULT clock_timestamp(), ALTER COLUMN tag SET DEFAULT gen_random_uuid(), "
+                       "ALTER COLUMN id SET DEFAULT nextval('countries_id')")
+        assert until(lambda: "carr" in str(client.execute("EXPLAIN (ROUTE) INSERT INTO countries (code) VALUES ('z1')", prepare=False).fetchall()))
+    yield
+    with shop_proxy.connect() as client:
+        client.execute("ALTER TABLE countries " + ", ".join(f"DROP COLUMN {each.split()[0]}" for each in reversed(added)))
+
+
+def test_a_default_gives_all_copies_one_value(shop_proxy, shop_cluster, with_defaults):
+    with shop_proxy.connect() as client:
+        assert client.execute("INSERT INTO countries (code, name) VALUES ('z1', 'a'), ('z2', 'b')").statusmessage == "INSERT 0 2"
+        made = client.execute("INSERT INTO countries (name, code) VALUES (%s, %s) RETURNING code, n, twice, tag, made < clock_timestamp()", ["c", "z3"]).fetchall()
+        assert made[0][:3] == ("z3", 7, 14) and made[0][3] and made[0][4]
+        assert client.execute("INSERT INTO countries (code, n, tag) VALUES ('z4', DEFAULT, DEFAULT), ('z5', 8, DEFAULT)").rowcount == 2
+        client.execute("INSERT INTO countries (code) VALUES ('z1') ON CONFLICT (code) DO UPDATE SET tag = excluded.tag, n = countries.n + 1")
+        client.execute("PREPARE add(text) AS INSERT INTO countries (code) VALUES ($1)")
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="lists no columns"):
+            client.execute("INSERT INTO countries VALUES ('z6', 'f')")
+        with client.transaction():
+            client.execute("INSERT INTO countries (code) VALUES ('z6')")
+    rows = stored(shop_cluster, "SELECT code, name, n, twice, made, tag, id FROM countries WHERE code LIKE 'z%' ORDER BY 1")
+    assert rows[0] == rows[1] == rows[2]
+    assert [row[:4] for row in rows[0]] == [("z1", "a", 8, 16), ("z2", "b", 7, 14), ("z3", "c", 7, 14), ("z4", None, 7, 14), ("z5", None, 8, 16), ("z6", None, 7, 14)]
+    assert len({row[5] for row in rows[0]}) == 6 and all(row[4] and row[5] for row in rows[0])
+    assert [row[6] for row in rows[0]] == [1, 2, 3, 4, 5, 7]  # 6 met a conflict
 
 
 # ---- locks in one order ----------------------------------------------------------------------------------------------

@@ -129,7 +129,6 @@ TEST_CASE("foreign keys hold on one shard when they tie the keys") {
 }
 
 TEST_CASE("foreign keys whose actions set a shard key") {
-    using router::tie_action;
     using actions = std::vector<std::pair<std::string, tie_action>>;
     const auto with = [](const char* child, const char* target, columns tie, actions does) {
         auto made = world::raw_catalog();
