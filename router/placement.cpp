@@ -393,7 +393,8 @@ class placing {
                                                         : std::find(made.columns.begin(), made.columns.end(),
                                                                     column.name) != made.columns.end();
                 if (!given && column.has_default)
-                    return fmt::format("column {} has a default, which may differ by shard", column.name);
+                    return fmt::format("column {} has a default, which may differ by shard{}", column.name,
+                                       made.columns.empty() ? ", and the INSERT lists no columns" : "");
             }
         }
         return {};

@@ -235,7 +235,7 @@ LOCKING = ROWS + " FOR SHARE"
 def test_what_has_been_described_is_described_while_all_connections_are_out(table, narrow, end):
     first, holder, other = clients(narrow, 3)
     assert until(lambda: knows_tables(narrow, "app"))
-    time.sleep(0.5)  # what is known of a table made just now is forgotten once more when the workers hear of the catalogs
+    time.sleep(2)  # what is known of a table made just now is forgotten once more when the workers hear of the catalogs
     told = learn(first, LOCKING)
     holder.run(query("BEGIN; LOCK TABLE described"))
     preparing = parse(LOCKING, "s") + describe("S", "s")

@@ -232,7 +232,8 @@ def with_defaults(shop_proxy, shop_cluster, clean):  # noqa: F811
         client.execute("CREATE SEQUENCE countries_id OWNED BY countries.id")
         client.execute("ALTER TABLE countries ALTER COLUMN made SET DEFAULT clock_timestamp(), ALTER COLUMN tag SET DEFAULT gen_random_uuid(), "
                        "ALTER COLUMN id SET DEFAULT nextval('countries_id')")
-        assert until(lambda: "carr" in str(client.execute("EXPLAIN (ROUTE) INSERT INTO countries (code) VALUES ('z1')", prepare=False).fetchall()))
+        told = lambda: dict(client.execute("EXPLAIN (ROUTE) INSERT INTO countries (code) VALUES ('z1')", prepare=False).fetchall())  # noqa: E731
+        assert until(lambda: "rows are made" in told().get("runs", "")), told()
     yield
     with shop_proxy.connect() as client:
         client.execute("ALTER TABLE countries " + ", ".join(f"DROP COLUMN {each.split()[0]}" for each in reversed(added)))
@@ -241,11 +242,10 @@ def with_defaults(shop_proxy, shop_cluster, clean):  # noqa: F811
 def test_a_default_gives_all_copies_one_value(shop_proxy, shop_cluster, with_defaults):
     with shop_proxy.connect() as client:
         assert client.execute("INSERT INTO countries (code, name) VALUES ('z1', 'a'), ('z2', 'b')").statusmessage == "INSERT 0 2"
-        made = client.execute("INSERT INTO countries (name, code) VALUES (%s, %s) RETURNING code, n, twice, tag, made < clock_timestamp()", ["c", "z3"]).fetchall()
+        made = client.execute("INSERT INTO countries (name, code) VALUES (%s, %s) RETURNING code, n, twice, tag, made IS NOT NULL", ["c", "z3"]).fetchall()
         assert made[0][:3] == ("z3", 7, 14) and made[0][3] and made[0][4]
         assert client.execute("INSERT INTO countries (code, n, tag) VALUES ('z4', DEFAULT, DEFAULT), ('z5', 8, DEFAULT)").rowcount == 2
         client.execute("INSERT INTO countries (code) VALUES ('z1') ON CONFLICT (code) DO UPDATE SET tag = excluded.tag, n = countries.n + 1")
-        client.execute("PREPARE add(text) AS INSERT INTO countries (code) VALUES ($1)")
         with pytest.raises(psycopg.errors.FeatureNotSupported, match="lists no columns"):
             client.execute("INSERT INTO countries VALUES ('z6', 'f')")
         with client.transaction():

@@ -219,13 +219,16 @@ def test_reads_follow_whether_the_transaction_is_read_only(shop_proxy, clean):
         assert play("BEGIN", COUNT, "SET TRANSACTION READ ONLY", COUNT, ALL) == [b"9", b"9", "25006"]
         # Behind writes it would not see them.
         assert play("BEGIN", update(clean[0]), "SET TRANSACTION READ ONLY", COUNT) == ["0A000"]
-        assert play("BEGIN", ALL, "SET LOCAL transaction_read_only = on", COUNT) == ["0A000"]
+        assert play("BEGIN", ALL, "SET LOCAL transaction_read_only = on", COUNT) == ["0A000", "25P02"]
         # A savepoint gives back what was so before it, RELEASE too.
         for ends in ("ROLLBACK TO a", "RELEASE a"):
             for first in (one, update(clean[0])):
                 assert play("BEGIN", first, "SAVEPOINT a", "SET TRANSACTION READ ONLY", ends, update(clean[1], "x"), COUNT)[-1] in (b"3", b"5")
-                assert play("BEGIN", first, update(clean[2], "old"), "SAVEPOINT a", "SET TRANSACTION READ ONLY", ends,
-                            update(clean[1], "x"), COUNT)[-1] in (b"3", b"5")
+        # Where several shards have been written to it is refused.
+        for first in (one, update(clean[0])):
+            assert play("BEGIN", first, update(clean[2], "old"), "SAVEPOINT a", "SET TRANSACTION READ ONLY", "ROLLBACK TO a",
+                        update(clean[1], "x"), COUNT)[-1] in (b"3", b"5")
+        assert "0A000" in play("BEGIN", update(clean[0]), update(clean[2], "old"), "SAVEPOINT a", "SET TRANSACTION READ ONLY", "RELEASE a")
 
 
 def test_notices_of_deferred_triggers_come_with_the_commit(shop_proxy, shop_cluster, clean):
