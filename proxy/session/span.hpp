@@ -311,7 +311,7 @@ class span final : public arm_owner, public std::enable_shared_from_this<span> {
     std::size_t parts_left_ = 0;
     std::size_t next_part_ = 0;  ///< of a unit that goes in turn
     bool failed_ = false, dirty_ = false, holding_ = false;
-    bool other_rows_ = false;  ///< than the client has been told: it gets none of them
+    bool other_rows_ = false;   ///< than the client has been told: it gets none of them
     bool only_copies_ = true;   ///< have been written: each shard has the same to say
     std::uint16_t teller_ = 0;  ///< at the end: the shard that joined first
     std::string told_;
