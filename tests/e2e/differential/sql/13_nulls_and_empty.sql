@@ -58,6 +58,7 @@ SELECT id, name FROM customers WHERE id IN (9007199254740993, NULL::int4) ORDER 
 SELECT id, name FROM customers WHERE id IN (5, NULL::float8) ORDER BY id;
 UPDATE customers SET name = name || '!' WHERE id IN (9007199254740993, NULL::float8);
 MERGE INTO customers USING (VALUES (9007199254740993), (NULL::float8)) v (id) ON customers.id = v.id WHEN MATCHED THEN UPDATE SET name = name || '?';
+-- simple
 PREPARE doubled(float8) AS SELECT id, name FROM customers WHERE id IN (9007199254740993, $1) ORDER BY id;
 EXECUTE doubled(NULL);
 EXECUTE doubled(5);

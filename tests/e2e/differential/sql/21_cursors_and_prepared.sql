@@ -151,20 +151,25 @@ COPY notes FROM STDIN;
 803	too few
 \.
 SELECT count(*) FROM notes;
+-- simple
 PREPARE by_weight(float8) AS SELECT customer_id, line FROM items WHERE weight > $1 ORDER BY 1, 2, order_id LIMIT 3;
 EXECUTE by_weight(NULL);
 EXECUTE by_weight(1);
 EXECUTE by_weight(0.25);
 EXECUTE by_weight(-1e-2);
 EXECUTE by_weight('0.5');
+-- simple
 PREPARE echoed(float8, numeric) AS SELECT $1, $2, count(*) FROM customers;
 EXECUTE echoed(-0.0, -0.00);
 EXECUTE echoed('-0', 1.50);
+-- simple
 PREPARE spans(interval) AS SELECT $1, count(*) FROM customers;
 EXECUTE spans('1 day 2 hours');
 EXECUTE spans(NULL);
+-- simple
 PREPARE jsons(jsonb) AS SELECT count(*) FROM customers WHERE info @> $1;
 EXECUTE jsons('{}');
 EXECUTE jsons(NULL);
+-- simple
 PREPARE several(int4[]) AS SELECT count(*) FROM customers WHERE id = ANY ($1);
 EXECUTE several('{1,2,3,NULL}');
