@@ -92,7 +92,8 @@ class references {
         constexpr std::size_t longest = 63;  // NAMEDATALEN - 1
         std::string own = name;
         for (int i = 0; i < 3; ++i) {
-            own = ("_" + own).substr(0, longest);
+            own.insert(0, 1, '_');
+            own.resize(std::min(own.size(), longest));
             const auto& casts = what.cast_types;
             if (std::find(casts.begin(), casts.end(), own) != casts.end()) return true;
             const bool in_from =
