@@ -26,6 +26,9 @@ void* operator new(std::size_t bytes) {
 void* operator new[](std::size_t bytes) {
     return counted(bytes);
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {  // std::stable_sort's
+    return counted(bytes);
+}
 void operator delete(void* at) noexcept {
     std::free(at);
 }
