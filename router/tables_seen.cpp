@@ -66,7 +66,9 @@ class looking {
     /// Whether the rows, as those of a dump, come with a value for each column that a default would draw.
     bool all_given(const catalog_relation& table) const {
         const bool copies = what_.verb == verb::copy_from && what_.copy;
-        if (!copies && (what_.verb != verb::insert || !rows_ || rows_->from_select)) return false;
+        if (!copies && (what_.verb != verb::insert || !rows_ || rows_->from_select || rows_->rows.empty() ||
+                        std::any_of(rows_->rows.front().begin(), rows_->rows.front().end(), is_star)))
+            return false;  // DEFAULT VALUES, and rows with a star, whose DEFAULTs are of no known column
         const auto& names = copies ? what_.copy->columns : rows_->columns;
         for (std::size_t i = 0; i < table.columns.size(); ++i) {
             const auto& column = table.columns[i];
@@ -82,6 +84,10 @@ class looking {
             if (!given) return false;
         }
         return true;
+    }
+
+    static bool is_star(const value_source& given) {
+        return given.what == value_source::from::unknown && given.constant == "*";
     }
 
     static bool is_default(const value_source& given) {

@@ -293,6 +293,18 @@ def knows_tables(proxy, cluster):
         return False
 
 
+def keys_by_shard(proxy, keys):
+    """`ringway init` has run: of these keys of users, those of each shard, in the order of the shards."""
+    done = subprocess.run([BINARY, "init", "--config", proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert until(lambda: knows_tables(proxy, "shop"))
+    found = {}
+    for key in keys:
+        found.setdefault(admin(proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
+    assert len(found) == 3 and all(len(each) > 1 for each in found.values())
+    return [found[shard] for shard in sorted(found)]
+
+
 class Factory:
     """Starts proxies for `clusters` and stops all it has started."""
 

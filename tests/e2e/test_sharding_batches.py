@@ -1,23 +1,16 @@
 """Batches of the extended protocol on a sharded cluster: of any size, and with a statement in them that fails or is refused."""
 
-import subprocess
 
 import pytest
 
-from conftest import BINARY, admin, knows_tables, until
+from conftest import keys_by_shard
 from wire import Wire, bind, codes, describe, execute, kinds, one, parse, query, row, sync
 
 
 @pytest.fixture(scope="module")
 def keys(shop_cluster, shop_proxy):
     """One key a shard; `ringway init` has run."""
-    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert until(lambda: knows_tables(shop_proxy, "shop"))
-    found = {}
-    for key in range(81001, 81041):
-        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], key)
-    return [found[shard] for shard in sorted(found)]
+    return [each[0] for each in keys_by_shard(shop_proxy, range(81001, 81041))]
 
 
 @pytest.fixture

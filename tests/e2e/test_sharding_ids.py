@@ -46,8 +46,9 @@ def proxies(ringway_session, shop_cluster):
         for statement in SQL.split(";"):
             client.execute(statement)
         # Not before they are in order.
-        why = refused(client, "INSERT INTO tickets (owner) VALUES (1)")
-        assert "to count on all shards" in str(why) and "ringway init" in why.diag.message_hint
+        for rows in ("(owner) VALUES (1)", "(id, owner) VALUES (7, 1), (DEFAULT, 1)", "DEFAULT VALUES"):
+            why = refused(client, f"INSERT INTO tickets {rows}")
+            assert "to count on all shards" in str(why) and "ringway init" in why.diag.message_hint, rows
         client.execute("INSERT INTO loose (owner) VALUES (1)")
     done = init(made[0])
     assert done.returncode == 0, done.stdout + done.stderr

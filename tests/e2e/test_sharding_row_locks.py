@@ -5,12 +5,11 @@ import contextlib
 import itertools
 import os
 import signal
-import subprocess
 
 import psycopg
 import pytest
 
-from conftest import BINARY, admin, knows_tables, until
+from conftest import admin, keys_by_shard, knows_tables, until
 from wire import Wire, bind, codes, describe, execute, kinds, parse, query, sync
 
 SQL = "SELECT id, name FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
@@ -19,13 +18,7 @@ SQL = "SELECT id, name FROM users WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
 @pytest.fixture(scope="module")
 def keys(shop_cluster, shop_proxy):
     """Two keys a shard, in the order of the shards; `ringway init` has run."""
-    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert until(lambda: knows_tables(shop_proxy, "shop"))
-    found = {}
-    for key in range(80001, 80041):
-        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
-    return [found[shard][:2] for shard in sorted(found)]
+    return [each[:2] for each in keys_by_shard(shop_proxy, range(80001, 80041))]
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """What a transaction over several shards leaves and lets go when it fails or ends: settings, locks, notices; and what reads beside it."""
 
-import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import BINARY, admin, knows_tables, until
+from conftest import keys_by_shard, until
 from wire import Wire, bind, codes, describe, execute, fields, parse, query, sync
 
 KEYS = range(80001, 80041)
@@ -15,14 +14,7 @@ KEYS = range(80001, 80041)
 @pytest.fixture(scope="module")
 def keys(shop_cluster, shop_proxy):
     """A key a shard, in the order of the shards; `ringway init` has run."""
-    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert until(lambda: knows_tables(shop_proxy, "shop"))
-    found = {}
-    for key in KEYS:
-        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], key)
-    assert sorted(found) == shop_cluster.shards
-    return [found[shard] for shard in sorted(found)]
+    return [each[0] for each in keys_by_shard(shop_proxy, KEYS)]
 
 
 @pytest.fixture
@@ -58,8 +50,7 @@ ALL = "UPDATE users SET name = name WHERE id >= 80000 AND id < 90000"
 FAILS = "SELECT 1/0 FROM users WHERE id = {0}"
 
 
-@pytest.mark.parametrize("extended", [False, True])
-@pytest.mark.parametrize("texts", [
+ENDS = [
     ["BEGIN", ALL, "SET LOCAL DateStyle = 'German'", "COMMIT"],
     ["BEGIN", ALL, "SET LOCAL DateStyle = 'German'", "SAVEPOINT a", "SET LOCAL TimeZone = 'Asia/Tokyo'", "ROLLBACK TO a", "COMMIT"],
     ["BEGIN", ALL, "SET TimeZone = 'Asia/Tokyo'", "SET LOCAL DateStyle = 'German'", "COMMIT"],
@@ -73,10 +64,12 @@ FAILS = "SELECT 1/0 FROM users WHERE id = {0}"
     ["BEGIN", ALL, "SET standard_conforming_strings = off", "ROLLBACK"],
     ["BEGIN; SET TimeZone = 'Asia/Tokyo'; " + ALL + "; ROLLBACK"],
     ["BEGIN; " + ALL + "; SET LOCAL TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; COMMIT"],
-])
+]
+
+
+# A text of several statements comes as a simple query only.
+@pytest.mark.parametrize("texts, extended", [(texts, extended) for texts in ENDS for extended in (False, True)[:len(texts)]])
 def test_the_client_is_told_of_settings_that_end_with_the_transaction(shop_proxy, shop_cluster, clean, texts, extended):
-    if extended and len(texts) == 1:
-        pytest.skip("several statements")
     plain = shop_cluster.primary(shop_cluster.shards[0])
     with client_of(shop_proxy) as ours, Wire(plain.port, database="shop") as theirs:
         told(ours, "SET application_name = 'same'"), told(theirs, "SET application_name = 'same'")

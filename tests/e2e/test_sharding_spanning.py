@@ -1,11 +1,10 @@
 """Writes and transactions over several shards: all or nothing, and answered as one server would. Traps H4, H8 and more."""
 
-import subprocess
 
 import psycopg
 import pytest
 
-from conftest import BINARY, admin, knows_tables, until
+from conftest import admin, keys_by_shard, knows_tables, until
 from wire import Wire, bind, codes, describe, execute, kinds, parse, query, sync
 
 KEYS = range(70001, 70041)
@@ -14,14 +13,7 @@ KEYS = range(70001, 70041)
 @pytest.fixture(scope="module")
 def keys(shop_cluster, shop_proxy):
     """Two keys a shard, in the order of the shards, without rows; `ringway init` has run."""
-    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert until(lambda: knows_tables(shop_proxy, "shop"))
-    found = {}
-    for key in KEYS:
-        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
-    assert sorted(found) == shop_cluster.shards and all(len(each) > 1 for each in found.values())
-    return [found[shard][:2] for shard in sorted(found)]
+    return [each[:2] for each in keys_by_shard(shop_proxy, KEYS)]
 
 
 @pytest.fixture

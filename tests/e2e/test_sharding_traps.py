@@ -7,14 +7,13 @@ test_sharding_scatter.py, and differential/sql (09, 06 to 08, 03), which test_di
 import concurrent.futures
 import enum
 import struct
-import subprocess
 import threading
 
 import psycopg
 import pytest
 from psycopg.types.enum import EnumInfo, register_enum
 
-from conftest import BINARY, admin, knows_tables, until
+from conftest import keys_by_shard, until
 from wire import Wire, bind, describe, execute, kinds, parse, query, sync
 
 KEYS = range(81001, 81041)
@@ -23,14 +22,7 @@ KEYS = range(81001, 81041)
 @pytest.fixture(scope="module")
 def keys(shop_cluster, shop_proxy):
     """Two keys a shard, in the order of the shards, each with a row of users; `ringway init` has run."""
-    done = subprocess.run([BINARY, "init", "--config", shop_proxy.config, "--cluster", "shop"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert until(lambda: knows_tables(shop_proxy, "shop"))
-    found = {}
-    for key in KEYS:
-        found.setdefault(admin(shop_proxy, f"SHOW KEY shop users {key}")[0]["shard"], []).append(key)
-    made = [found[shard][:2] for shard in sorted(found)]
-    assert len(made) == len(shop_cluster.shards) and all(len(pair) == 2 for pair in made)
+    made = [each[:2] for each in keys_by_shard(shop_proxy, KEYS)]
     with shop_proxy.connect() as client:
         for pair in made:
             for key in pair:
