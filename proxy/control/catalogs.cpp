@@ -27,24 +27,28 @@ void runtime::read_catalogs() {
             make_way();
             held.lock();
         }
-        const auto wanted = std::exchange(catalogs_wanted_, {});
+        catalogs_due_ = std::exchange(catalogs_wanted_, {});
         const bool all_of_them = now >= next_round;
         if (all_of_them) next_round = now + fingerprint_interval;
         const auto all = cataloged_;
         for (const auto& [name, snapshot] : all) {
             if (stopping_) return;
-            const bool changed = wanted.count(name) > 0;
+            const bool changed = catalogs_due_.contains(name);
             const bool due = all_of_them || shelved_.count(name);
             if (leaving_.count(name) || !(changed || (due && !resting_.count(name)))) continue;
             held.unlock();
-            read_catalog(name, *snapshot, changed);
+            const bool read = read_catalog(name, *snapshot, changed);
             held.lock();
+            catalogs_due_.erase(name);
+            if (catalogs_missed_.erase(name) > 0 && !read) catalogs_wanted_.insert(name);
         }
+        catalogs_due_.clear();
         catalog_wake_.wait_for(held, lock_interval, [this] { return stopping_ || !catalogs_wanted_.empty(); });
     }
 }
 
-void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, bool changed) {
+/// False: it could not be read.
+bool runtime::read_catalog(const std::string& name, const cluster_snapshot& of, bool changed) {
     const auto health = monitor_->snapshot(of.configured_as);
     const auto later = [&] {
         const std::lock_guard guard(lock_);
@@ -53,6 +57,7 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     const auto again_soon = [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the first checks are still under way
         later();
+        return false;
     };
     if (!health) return again_soon();
     const auto has_primary = [](const pool::shard_health& each) { return each.primary >= 0; };
@@ -94,16 +99,20 @@ void runtime::read_catalog(const std::string& name, const cluster_snapshot& of, 
     if (!changed) {
         const auto now = reader->fingerprint(login);
         const bool types_due = all_known && types_lacking_.contains(name);
-        if (now.why) return;
-        if (now.fingerprint == known && !types_due) return publish_shelved(name, schema);
+        if (now.why) return false;
+        if (now.fingerprint == known && !types_due) {
+            publish_shelved(name, schema);
+            return true;
+        }
     }
     auto reading = reader->read(login, version);
     if (reading.why) {
         spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
-        return;  // statements that need it go to the primary; the next round tries again
+        return false;  // statements that need it go to the primary; the next round tries again
     }
     reading.types = types_of_shards(name, cluster, *health);
     publish_catalog(name, reading, schema);
+    return true;
 }
 
 /// Where one shard cannot be asked all is read again when each has a primary.
@@ -127,7 +136,7 @@ std::shared_ptr<const router::own_types> runtime::types_of_shards(const std::str
     return router::own_types::made_of(all);
 }
 
-void runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
+bool runtime::read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
                                  std::uint64_t schema) {
     std::shared_ptr<mysql_catalog_reader> reader;
     std::string known;
@@ -142,12 +151,13 @@ void runtime::read_mysql_catalog(const std::string& name, const pool::control_lo
     }
     auto reading = reader->read(login, version, known, columns);
     if (reading.why) spdlog::debug("catalog of cluster {} cannot be read: {}", name, reading.why->message);
-    if (reading.why) return;
+    if (reading.why) return false;
     if (!reading.catalog) {  // the same as before
         const std::lock_guard guard(lock_);
         reading.catalog = catalogs_[name];
     }
     if (reading.catalog) publish_catalog(name, reading, schema);
+    return true;
 }
 
 /// What somebody uses again has not changed meanwhile.

@@ -562,6 +562,15 @@ void runtime::catalog_changed(const std::string& cluster) {
     catalog_wake_.notify_all();
 }
 
+/// One that is being read is not read once more for that: what is prepared is of one reading.
+void runtime::catalog_missing(const std::string& cluster) {
+    const std::lock_guard guard(lock_);
+    if (catalogs_due_.contains(cluster))
+        catalogs_missed_.insert(cluster);
+    else if (catalogs_wanted_.insert(cluster).second)
+        catalog_wake_.notify_all();
+}
+
 void runtime::cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) {
     cancel_here(pid, key, std::move(until), [this, pid, key] {
         if (cancel_elsewhere) cancel_elsewhere(pid, key);

@@ -61,6 +61,7 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) override;
     void database_gone(const std::string& cluster) override;
     void catalog_changed(const std::string& cluster) override;
+    void catalog_missing(const std::string& cluster) override;
     void cancel(std::uint32_t pid, const std::string& key, cancel_waiter until) override;
     void pid_told(std::uint32_t pid, std::uint32_t session) override;
     void pid_forgotten(std::uint32_t pid, std::uint32_t session) override;
@@ -175,10 +176,10 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     void read_catalogs();  ///< the catalog thread
     std::vector<recovery_place> recovery_places() const;
     void give_way(std::uint64_t client);
-    void read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
+    bool read_catalog(const std::string& name, const cluster_snapshot& of, bool changed);
     std::shared_ptr<const router::own_types> types_of_shards(const std::string& name, const config::cluster& cluster,
                                                              const pool::cluster_health& health);
-    void read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
+    bool read_mysql_catalog(const std::string& name, const pool::control_login& login, bool columns,
                             std::uint64_t schema);
     void publish_shelved(const std::string& name, std::uint64_t schema);
     void publish_catalog(const std::string& name, const catalog_reading& reading, std::uint64_t schema);
@@ -207,6 +208,8 @@ class runtime final : public process, public inventory, public mysql::gate, publ
     std::map<std::string, std::string> fingerprints_;                          ///< of the catalogs read
     std::uint64_t catalog_version_ = 0;
     std::set<std::string> catalogs_wanted_;  ///< to be read now
+    std::set<std::string> catalogs_due_;     ///< ... of which the catalog thread has taken note
+    std::set<std::string> catalogs_missed_;  ///< ... and for which sessions wait
     std::map<std::string, std::shared_ptr<const cluster_snapshot>>
         cataloged_;  ///< clusters (also of "*") whose catalogs are watched
     std::map<pool_key, std::shared_ptr<pool::pool>> pools_;

@@ -177,7 +177,7 @@ bool session::hold_for_catalog() {
     const auto now = clock::now();
     if (catalog_until_ == steady_time{}) {
         catalog_until_ = now + who_.cluster->now->config.failover_hold;
-        home_.owner.catalog_changed(who_.cluster->now->config.name);
+        home_.owner.catalog_missing(who_.cluster->now->config.name);
     }
     if (now >= catalog_until_) return false;  // the planner says what is missing
     phase_ = phase::holding;

@@ -38,6 +38,7 @@ class process {
     virtual void node_failed(const std::string& cluster, const config::endpoint& node, const std::string& why) = 0;
     virtual void database_gone(const std::string& cluster) = 0;    ///< its primary does not know it
     virtual void catalog_changed(const std::string& cluster) = 0;  ///< DDL went through
+    virtual void catalog_missing(const std::string& cluster) = 0;  ///< a session waits for it to be read
     virtual void cancel(std::uint32_t pid, const std::string& key,
                         cancel_waiter until) = 0;  ///< a client's CancelRequest
     /// In session mode a client is told the pid of the server's process that it has until it leaves: cancels name it.

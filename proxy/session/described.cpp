@@ -88,8 +88,8 @@ pool::result_shape* session::shape_on_server(const client_statement& what) const
     return server.unnamed == what.text ? &server.unnamed_shape : nullptr;
 }
 
-/// Before a Bind whose rows are read as an earlier Describe has told: asks a server that has not told it yet. True: its
-/// answer is to be waited for.
+/// Before a Bind whose rows are read as an earlier Describe has told: asks a server that has not told it yet, or has
+/// told another form than the client knows, be it the older one of the two. True: its answer is to be waited for.
 bool session::look_first(std::string_view body, std::string_view after) {
     auto& talk = *talk_;
     if (talk.status == 'E' || (!after.empty() && after[0] == 'D')) return false;
@@ -98,7 +98,17 @@ bool session::look_first(std::string_view body, std::string_view after) {
     if (!what || what->told.rows == 0) return false;
     talk.blind = true;
     const auto* known = shape_on_server(*what);
-    if (known && known->rows != 0) return false;
+    const bool told = known && known->rows != 0;
+    if (told && (!differs(*what) || talk.looked_again == what->text)) return false;
+    // Prepared here at another time, for another client: the table may have been another one then.
+    if (known && what->renamed && !what->by_sql && !own_names_) {
+        pg::write_target(outgoing(), 'C', 'S', what->text->name);
+        talk.replies.push(expected_reply::kind::close, expected_reply::to::nobody).statement = what->text;
+        talk.server->statements.remove(*what->text);
+        talk.looked_again = what->text;
+    } else if (told) {
+        return false;
+    }
     ensure_on_server(what);
     pg::write_target(outgoing(), 'D', 'S', what->renamed ? std::string_view(what->text->name) : std::string_view());
     pg::write_flush(outgoing());

@@ -147,6 +147,7 @@ void session::begin_batch(std::string_view rest) {
     talk.retained.clear();
     talk.answered.clear();
     talk.bound = talk.blind = talk.flushed = talk.ended = false;
+    talk.looked_again.reset();
     if (talk.status != 'I' || pinned()) return;
     const auto found = find_batch(rest);
     if (found.ended && !found.cut && found.size <= most_retained && rest[found.size - pg::header_size] == 'S') {

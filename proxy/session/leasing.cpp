@@ -210,7 +210,7 @@ bool session::wait_for_catalog() {
     if (!who_.cluster->now->map->is_sharded() && now - who_.cluster->created > moment) return false;
     if (catalog_hold_until_ == steady_time{}) {
         catalog_hold_until_ = now + who_.cluster->now->config.failover_hold;
-        home_.owner.catalog_changed(who_.cluster->now->config.name);
+        home_.owner.catalog_missing(who_.cluster->now->config.name);
     }
     if (now >= catalog_hold_until_) return false;  // the planner says what is missing
     phase_ = phase::holding;

@@ -175,24 +175,25 @@ class session final : public client_session,
         bool local_reading = false;          ///< so is another setting that decides what texts mean
         std::unique_ptr<schema_change> ddl;  ///< in this batch or transaction
         std::string path_after;
-        bool conforming_after = true;  ///< as path_after: what a look at the settings has found
-        bool date_style = false;       ///< has been set: to be read from what the server tells
-        bool probe_settings = false;   ///< a function may have changed settings: look before giving back
-        bool settings_rows = false;    ///< the probe's rows are being read
-        std::string begin;             ///< the transaction's BEGIN while nothing ties it to its shard; else empty
-        bool begin_reads = false;      ///< it is READ ONLY
-        std::string read_begin;        ///< on a replica: its BEGIN while nothing has run after it; else empty
-        bool ended = false;            ///< a COMMIT or ROLLBACK has been bound since the last Sync
-        bool to_primary = false;       ///< it is being ended here, to go on on the primary
-        bool drew = false;             ///< may have taken a sequence's next value here
-        bool no_sequences = false;     ///< nobody's earlier values are here
-        bool bound = false;            ///< a Bind has come since the last Sync
-        bool blind = false;            ///< ... whose rows are read as an earlier Describe has told
-        bool flushed = false;          ///< a Flush has come since the last Sync
-        bool pushed = false;           ///< a Flush of ours, for a Query that ends the batch without a Sync
-        bool at_its_end = false;       ///< ... and one for a client that sends no more
-        bool unbound = false;          ///< it is being left before the first Bind of a pipeline
-        bool leaving = false;          ///< ... and it is being ended here, to begin on another one
+        bool conforming_after = true;     ///< as path_after: what a look at the settings has found
+        bool date_style = false;          ///< has been set: to be read from what the server tells
+        bool probe_settings = false;      ///< a function may have changed settings: look before giving back
+        bool settings_rows = false;       ///< the probe's rows are being read
+        std::string begin;                ///< the transaction's BEGIN while nothing ties it to its shard; else empty
+        bool begin_reads = false;         ///< it is READ ONLY
+        std::string read_begin;           ///< on a replica: its BEGIN while nothing has run after it; else empty
+        bool ended = false;               ///< a COMMIT or ROLLBACK has been bound since the last Sync
+        bool to_primary = false;          ///< it is being ended here, to go on on the primary
+        bool drew = false;                ///< may have taken a sequence's next value here
+        bool no_sequences = false;        ///< nobody's earlier values are here
+        bool bound = false;               ///< a Bind has come since the last Sync
+        bool blind = false;               ///< ... whose rows are read as an earlier Describe has told
+        pool::prepared_ref looked_again;  ///< ... and which has been prepared anew for that
+        bool flushed = false;             ///< a Flush has come since the last Sync
+        bool pushed = false;              ///< a Flush of ours, for a Query that ends the batch without a Sync
+        bool at_its_end = false;          ///< ... and one for a client that sends no more
+        bool unbound = false;             ///< it is being left before the first Bind of a pipeline
+        bool leaving = false;             ///< ... and it is being ended here, to begin on another one
         pool::session_settings::map probed;
         std::vector<std::string> named;       ///< settings that a DO block may have made: to be asked for by name
         bool own_replica = false;             ///< ... because no replica can do it
