@@ -130,6 +130,53 @@ std::unordered_set<std::string> reaching_volatile(const catalog& in) {
     return out;
 }
 
+/// Words that ask for the time, which is each server's own.
+bool asks_time(const std::string& word) {
+    static constexpr std::string_view all[] = {"age",
+                                               "clock_timestamp",
+                                               "current_date",
+                                               "current_time",
+                                               "current_timestamp",
+                                               "localtime",
+                                               "localtimestamp",
+                                               "now",
+                                               "timeofday",
+                                               "statement_timestamp",
+                                               "transaction_timestamp"};
+    return std::find(std::begin(all), std::end(all), word) != std::end(all);
+}
+
+/// Names of the users' functions that are volatile, as they are when nothing is said of that, yet without effect:
+/// their bodies can be read, touch no table, set nothing, ask for no time and name no function that has an effect.
+std::unordered_set<std::string> without_effect(const catalog& in) {
+    using source = catalog_function::source;
+    std::unordered_map<std::string, std::unordered_set<std::string>> open;
+    std::unordered_set<std::string> acting;
+    for (const auto& each : in.functions) {
+        if (!each.is_volatile || (is_system_schema(each.schema) && is_harmless(each.name))) continue;
+        const bool read = !is_system_schema(each.schema) && each.language != source::none && !each.body.empty() &&
+                          !each.opaque && !each.aggregate;
+        if (read && !in.effects.setters.contains(each.name) && !in.effects.pins.contains(each.name))
+            open[each.name].merge(words_in(each.body + "\n" + each.calls));
+        else
+            acting.insert(each.name);
+    }
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (const auto& [name, words] : open) {
+            if (acting.contains(name)) continue;
+            const bool acts = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+                return acting.contains(word) || is_primarys(word) || asks_time(word);
+            });
+            if (acts) grown |= acting.insert(name).second;
+        }
+    }
+    std::unordered_set<std::string> out;
+    for (const auto& [name, words] : open)
+        if (!acting.contains(name)) out.insert(name);
+    return out;
+}
+
 /// What sets something counts as volatile, whatever it is declared: nothing of it must stay on a replica's connection.
 /// So does what calls a volatile function.
 void name_functions(catalog& out) {
@@ -137,12 +184,14 @@ void name_functions(catalog& out) {
     for (auto& each : out.functions)
         each.is_volatile |=
             !is_system_schema(each.schema) && (out.effects.setters.contains(each.name) || reaching.contains(each.name));
+    const auto quiet = out.dialect == dialect::postgres ? without_effect(out) : std::unordered_set<std::string>();
     for (const auto& each : out.functions) {
         auto& places = out.function_places[each.name];
         auto at = std::find_if(places.begin(), places.end(),
                                [&each](const function_place& place) { return place.schema == each.schema; });
-        if (at == places.end()) at = places.insert(at, {each.schema, false, false, false, false});
+        if (at == places.end()) at = places.insert(at, {each.schema, false, false, false, false, false});
         at->is_volatile |= each.is_volatile;
+        at->acts |= each.is_volatile && !quiet.contains(each.name);
         at->opaque |= each.opaque;
         at->aggregate |= each.aggregate;
         at->returns_set |= each.returns_set;

@@ -145,6 +145,7 @@ struct catalog_function {
 struct function_place {
     std::string schema;
     bool is_volatile = false, opaque = false, aggregate = false, returns_set = false;
+    bool acts = false;  ///< volatile, and may have an effect, or another answer on a replica
 };
 
 /// Immutable after make_catalog. `version` grows with each refresh.

@@ -145,7 +145,8 @@ std::vector<std::pair<std::string, std::string>> explain_route(const plan& what,
                                                                                    : what.placement));
     out.emplace_back("shards", waits_for_parameters(what, with) ? "known when parameters are bound"
                                                                 : shards_of(found, what, with, map));
-    out.emplace_back("role", scatters                           ? "replica or primary"
+    out.emplace_back("role", what.on_primaries                  ? "primary"
+                             : scatters                         ? "replica or primary"
                              : found.kind == route::to::several ? "primary; other shards' rows may come from replicas"
                              : what.need == need::any           ? "replica or primary"
                                                                 : "primary");

@@ -22,12 +22,20 @@ bool takes_lock(std::string_view schema, std::string_view name) {
     return (schema.empty() || schema == "pg_catalog") && std::find(all.begin(), all.end(), name) != all.end();
 }
 
+/// What is no reason for the primary, if asked for: locks, functions that are volatile without effect.
+enum class past : std::uint8_t { none, locks, quiet };
+
 /// Collects the first reason for the primary.
 class judgement {
   public:
-    /// `past_locks`: but for locks.
-    judgement(const statement& what, const catalog* in, const std::vector<std::string>& path, bool past_locks = false)
-        : what_(what), in_(in), path_(path), past_locks_(past_locks) {}
+    /// `past`: what is let pass.
+    judgement(const statement& what, const catalog* in, const std::vector<std::string>& path,
+              past what_else = past::none)
+        : what_(what),
+          in_(in),
+          path_(path),
+          past_locks_(what_else == past::locks),
+          past_quiet_(what_else == past::quiet) {}
 
     need_finding run() {
         if (what_.writes) primary("changes data or definitions");
@@ -134,6 +142,7 @@ class judgement {
     void function(const std::string& schema, const std::string& name) {
         if (past_locks_ && takes_lock(schema, name) && is_built_in(name)) return;
         const auto nature = nature_of(in_, path_, schema, name);
+        if (past_quiet_ && nature.quiet) return;
         if (nature.may_set) may_set(pin_of_call(name, nature.unknown));
         if (nature.needs_primary)
             primary(fmt::format("{} {}", nature.unknown ? "unknown function" : "volatile function", name));
@@ -243,7 +252,7 @@ class judgement {
     const statement& what_;
     const catalog* in_;
     const std::vector<std::string>& path_;
-    const bool past_locks_;
+    const bool past_locks_, past_quiet_;
     need_finding out_;
 };
 
@@ -251,6 +260,11 @@ class judgement {
 
 need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path) {
     return judgement(what, in, path).run();
+}
+
+bool is_quiet(const statement& what, const catalog* in, const std::vector<std::string>& path) {
+    const auto found = judgement(what, in, path, past::quiet).run();
+    return found.need == need::any && !found.may_set;
 }
 
 lock_use lock_use_of(const plan& what, const plan_context& with) {
@@ -266,7 +280,7 @@ lock_use lock_use_of(const plan& what, const plan_context& with) {
         with.search_path.empty() ? std::string_view(with.catalog->default_search_path) : with.search_path, with.user);
     const bool only =
         what.parsed.error.empty() && std::all_of(statements.begin(), statements.end(), [&](const statement& each) {
-            const auto found = judgement(each, with.catalog, path, true).run();
+            const auto found = judgement(each, with.catalog, path, past::locks).run();
             return found.need == need::any && !found.may_set;
         });
     return only ? lock_use::only : lock_use::some;

@@ -26,6 +26,9 @@ struct need_finding {
 /// known.
 need_finding need_of(const statement& what, const catalog* in, const std::vector<std::string>& path);
 
+/// Whether it is but a read if functions that are volatile, yet without effect, are no matter.
+bool is_quiet(const statement& what, const catalog* in, const std::vector<std::string>& path);
+
 /// Whether a plan asks for locks that last until its transaction ends: rows' (FOR UPDATE), a table's, advisory ones.
 enum class lock_use : std::uint8_t {
     none,

@@ -610,6 +610,8 @@ class placing {
             why.detail += fmt::format("; its rows are not carried to their shards because {}", why_not);
         auto out = gather();
         if (!out.gather) {
+            const bool within = what_.writes && (what_.verb == verb::select || what_.verb == verb::explain);
+            if (within) why.detail += fmt::format("; it does not run on every shard because {}", why_not_spread());
             if (out.refusal && !what_.writes) why.detail += fmt::format("; {}", out.refusal->detail);
             return refused(std::move(why));
         }

@@ -82,6 +82,13 @@ class planner {
         bool session_only = true, stays = false;
         for (auto& each : statements) {
             auto found = find_need_of(each);
+            if (is_sharded() && found.need == need::primary && from_.dialect == dialect::postgres &&
+                is_quiet(each, from_.catalog, path_)) {
+                out_.on_primaries = true;
+                if (out_.reason.empty()) out_.reason = found.reason;
+                found = {};
+                found.need = need::any;
+            }
             if (found.need == need::primary && out_.need == need::any) out_.reason = found.reason;
             if (found.need == need::primary) out_.need = need::primary;
             session_only &= is_session_command(each.verb);
@@ -301,6 +308,8 @@ class planner {
         if (alone && out_.need == need::any && (out_.plain || out_.parsed.statements.front().explain_route)) {
             out_.gather = std::move(all.gather);
             out_.scatter = std::move(all.scatter);
+        } else if (all.gather && out_.refusal && out_.need == need::primary) {
+            out_.refusal->detail += fmt::format("; it is not run over several shards: {}", out_.reason);
         }
         if (out_.placement != placement::several) return;
         if (out_.gather)

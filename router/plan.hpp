@@ -119,6 +119,7 @@ struct copies_kept {
 struct plan {
     analysis parsed;  ///< may be empty of blocks; statements[i].effects drive the session
     router::need need = need::primary;
+    bool on_primaries = false;  ///< it only reads, by volatile functions: on any shards, and their primaries
     router::placement placement = placement::single;
     std::vector<key_recipe> keys;
     bool hinted = false;  ///< its text names the shard

@@ -125,7 +125,7 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         out.opaque = among(runs_queries, name);
         if (out.opaque) out.needs_primary = out.may_set = true;  // whatever the query does
     }
-    bool known = false;
+    bool known = false, quiet = false;
     for (const auto& each : places_of(in, name)) {
         const bool meant = schema.empty()
                                ? path.empty() || std::find(path.begin(), path.end(), each.schema) != path.end()
@@ -143,9 +143,15 @@ call_nature nature_of(const catalog* in, const std::vector<std::string>& path, s
         const bool built_in = each.schema == "pg_catalog";
         out.varies = true;
         if (built_in && among(harmless, name)) continue;
+        if (!built_in && !each.acts) {
+            quiet = true;
+            continue;
+        }
         out.needs_primary = true;
         out.may_set |= !built_in;
     }
+    out.quiet = quiet && !out.needs_primary;
+    if (quiet) out.needs_primary = out.may_set = true;
     if (!known) {
         out.unknown = out.needs_primary = true;
         out.may_set = out.opaque = !maybe_built_in || !always_primary(name);

@@ -22,6 +22,7 @@ struct call_nature {
     bool unknown = false;  ///< not in the catalog
     bool unique = false;   ///< ringway.unique_id: its own value at each call, on whatever shard
     bool varies = false;   ///< volatile, if without effect: another value at each call
+    bool quiet = false;    ///< needs the primary for being volatile only: all of it can be read, and has no effect
     bool returns_set = false;
     bool own_aggregate = false;  ///< an aggregate or window function that users have made
 };

@@ -37,10 +37,12 @@ void runtime::read_catalogs() {
             const bool due = all_of_them || shelved_.count(name);
             if (leaving_.count(name) || !(changed || (due && !resting_.count(name)))) continue;
             held.unlock();
+            const auto schema = snapshot->schema->load(std::memory_order_acquire);
             const bool read = read_catalog(name, *snapshot, changed);
             held.lock();
             catalogs_due_.erase(name);
-            if (catalogs_missed_.erase(name) > 0 && !read) catalogs_wanted_.insert(name);
+            const bool later = snapshot->schema->load(std::memory_order_acquire) != schema;  // DDL has ended meanwhile
+            if (catalogs_missed_.erase(name) > 0 && (!read || later)) catalogs_wanted_.insert(name);
         }
         catalogs_due_.clear();
         catalog_wake_.wait_for(held, lock_interval, [this] { return stopping_ || !catalogs_wanted_.empty(); });

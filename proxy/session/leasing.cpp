@@ -91,8 +91,8 @@ std::optional<fault> session::destination_of(const router::plan& plan, const rou
     const auto hint = plan.parsed.hint.role;
     out.need = route.need;
     out.replica_only = false;
-    if (!who_.who->reads.splitting || hint == wish::primary || (hint == wish::none && own_.role == 1) ||
-        avoid_replicas_ || no_replica())
+    if (!who_.who->reads.splitting || plan.on_primaries || hint == wish::primary ||
+        (hint == wish::none && own_.role == 1) || avoid_replicas_ || no_replica())
         out.need = router::need::primary;
     else if ((hint == wish::replica || own_.role == 2) && route.need == router::need::any)
         out.replica_only = true;

@@ -229,6 +229,21 @@ def test_each_refusal_says_what_to_do(shop_proxy, parts):
                 assert came.value.diag.message_hint and came.value.diag.message_detail
 
 
+def test_what_is_defined_is_known_to_the_next_statement(shop_proxy, parts, keys, clean):  # noqa: F811
+    """Sessions that wait for the catalogs while these are being read wait for what has been defined by then."""
+    key = keys[1][0]
+    with shop_proxy.connect() as first, shop_proxy.connect() as second:
+        first.execute("INSERT INTO orders (id, user_id) VALUES (1, %s)", [key])
+        for i in range(25):
+            first.execute(f"ALTER TABLE orders ADD COLUMN fresh{i} int DEFAULT {i}")
+            for each in (second, first):
+                assert each.execute(f"SELECT fresh{i}, count(*) FROM orders GROUP BY 1").fetchall() == [(i, 1)]
+            second.execute(f"ALTER TABLE orders DROP COLUMN fresh{i}")
+            for each in (first, second):
+                with pytest.raises(psycopg.errors.UndefinedColumn):
+                    each.execute(f"SELECT max(fresh{i}) FROM orders")
+
+
 def test_definitions_that_leave_rows_where_they_are_run(shop_proxy, shop_cluster, parts, keys, clean):  # noqa: F811
     with shop_proxy.connect() as client:
         key = keys[1][0]

@@ -268,9 +268,9 @@ def normalised(came):
     return made
 
 
-def replies(wire, raw, ready=1):
+def replies(wire, raw, ready=1, limit=None):
     """What `raw` is answered with up to the `ready`-th ReadyForQuery, normalised for comparison."""
-    return normalised(wire.run(raw, ready))
+    return normalised(wire.run(raw, ready, limit))
 
 
 def kinds(came):

@@ -67,6 +67,47 @@ TEST_CASE("views that name each other end") {
     CHECK(in.relations.at("public.a").view_writes);
 }
 
+namespace {
+
+/// Functions of one schema, volatile all, of these names and bodies: those that are found to have no effect.
+std::string quiet_of(const std::vector<std::pair<std::string, std::string>>& all,
+                     catalog_function::source language = catalog_function::source::sql) {
+    auto raw = world::raw_catalog();
+    for (const auto& [name, body] : all) {
+        catalog_function made{"public", name, true, true};
+        made.language = language;
+        made.body = body;
+        raw.functions.push_back(std::move(made));
+    }
+    const auto in = make_catalog(std::move(raw));
+    std::string out;
+    for (const auto& [name, body] : all) {
+        const auto nature = nature_of(&in, {"pg_catalog", "public"}, "", name);
+        CHECK(nature.needs_primary);
+        if (nature.quiet) out += name;
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("volatile functions without effect are told from those that may have one") {
+    CHECK(quiet_of({{"a", "SELECT upper($1)"}, {"b", "SELECT a($1) || random()"}, {"c", "SELECT c($1)"}}) == "abc");
+    CHECK(
+        quiet_of({{"a", "SELECT nextval('s')"}, {"b", "SELECT a()"}, {"c", "SELECT b() || d()"}, {"d", "SELECT 1"}}) ==
+        "d");
+    CHECK(quiet_of({{"a", "SELECT count(*) FROM users"}, {"b", "SELECT touch()"}, {"c", "SELECT now()"}}).empty());
+    CHECK(quiet_of({{"a", "SELECT pg_is_in_recovery()"}, {"b", "SELECT 1; DELETE FROM users"}, {"c", ""}}).empty());
+    CHECK(quiet_of({{"a", "SELECT set_config('x', 'y', true)"}}).empty());
+    CHECK(quiet_of({{"a", "BEGIN RETURN 1; END"}, {"b", "BEGIN PERFORM touch(); RETURN 1; END"}},
+                   catalog_function::source::plpgsql) == "a");
+    CHECK(quiet_of({{"a", "BEGIN EXECUTE 'x'; END"}, {"b", "BEGIN RETURN (SELECT 1 FROM users); END"}},
+                   catalog_function::source::plpgsql)
+              .empty());
+    CHECK(quiet_of({{"a", "BEGIN RETURN 1; END"}}, catalog_function::source::none).empty());
+    CHECK(quiet_of({{"touch", "SELECT 1"}}).empty());  // an overload of one that writes
+}
+
 TEST_CASE("functions are known, volatile and opaque by schema") {
     const auto& in = world::shared_catalog();
     const auto nature = [&in](const char* schema, const char* name) {
