@@ -100,21 +100,26 @@ class Comparison:
         tally = Tally()
         statements = script.read(path)
         for mode in modes:
-            broken = False
-            for statement in statements:
-                if not runs_by(statement, mode):
-                    continue
-                if broken:
-                    tally.skipped += 1
-                    broken = not ENDS.match(statement.text)
-                    continue
-                if not self.one(statement, mode, tally, path.name) and self.ours.state != IDLE:
-                    self.roll_back()
-                    broken = not ENDS.match(statement.text)
+            self.run(statements, mode, tally, path.name)
             assert self.ours.state == self.theirs.state == IDLE, f"{path.name} leaves a transaction open"
             for side in (self.ours, self.theirs):
                 side.run("DEALLOCATE ALL")
         return tally
+
+    def run(self, statements, mode, tally, where):
+        """The statements in their order; behind a refusal in a transaction, its rest is skipped on both sides."""
+        broken = False
+        for statement in statements:
+            if not runs_by(statement, mode):
+                continue
+            if broken:
+                tally.skipped += 1
+                broken = not ENDS.match(statement.text)
+                continue
+            same = self.one(statement, mode, tally, where) and self.ours.state == self.theirs.state
+            if not same and (self.ours.state, self.theirs.state) != (IDLE, IDLE):
+                self.roll_back()
+                broken = not ENDS.match(statement.text)
 
     def roll_back(self):
         for side in (self.ours, self.theirs):
