@@ -12,7 +12,7 @@ namespace {
 
 using names = std::vector<std::string>;
 
-catalog with_view(std::string name, std::string definition) {
+catalog with_view(const std::string& name, std::string definition) {
     auto raw = world::raw_catalog();
     auto& made = raw.relations["public." + name];
     made.schema = "public";
